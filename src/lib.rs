@@ -1,0 +1,3 @@
+//! `pgha`: a reference lab for highly available PostgreSQL.
+
+pub mod model;

@@ -1,0 +1,429 @@
+//! The lab as declared: what `lab.toml`, a preset and overrides amount to once merged.
+//!
+//! Every field has a value here: defaults are filled in by room `spec`, never later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::{HostName, MemberId, Name};
+use super::units::{Bytes, Span};
+
+/// A whole lab: hosts, services, sizes, settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LabSpec {
+    /// Version of this format; 1.
+    pub schema: u32,
+    /// Name of the lab: several live side by side on one engine.
+    pub name: Name,
+    /// What the images are made from.
+    pub images: Images,
+    /// Addresses.
+    pub network: Network,
+    /// The simulated hosts; one of them carries the client.
+    #[serde(rename = "host")]
+    pub hosts: Vec<Host>,
+    /// The store that holds Patroni's state.
+    pub etcd: Etcd,
+    /// The database.
+    pub postgres: Postgres,
+    /// The balancers.
+    pub balancers: Balancers,
+    /// Controllers; none in the presets that show Patroni and HAProxy alone.
+    #[serde(rename = "controller", default)]
+    pub controllers: Vec<Controller>,
+}
+
+/// Where images come from, and which versions are in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Images {
+    /// `debian` builds on the engine from Debian packages; `nix` is refused by this version.
+    pub source: Source,
+    /// Debian suite, for example `trixie` or `forky`.
+    pub suite: Name,
+    /// PostgreSQL major version as packaged in that suite.
+    pub postgres: u32,
+}
+
+/// Who builds the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Debian packages, built on the engine.
+    Debian,
+    /// The flake's image outputs; not built in this version.
+    Nix,
+}
+
+/// Addresses of the lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Network {
+    /// `auto` (a free /24 of 198.18.0.0/15) or a /24 such as `198.18.7.0/24`.
+    pub subnet: String,
+    /// `none`, or the loopback /24 on which host n publishes 5432 and 5433 at address n, such as `127.0.1.0/24`.
+    pub publish: String,
+}
+
+/// One simulated physical computer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Host {
+    /// Its name.
+    pub name: HostName,
+    /// Cores it has for bodies.
+    pub cpus: f64,
+    /// Memory it has for bodies.
+    pub memory: Bytes,
+    /// Disk it has for volumes.
+    pub disk: Bytes,
+    /// When not empty, the only services that may stand here.
+    #[serde(default)]
+    pub only: Vec<Service>,
+}
+
+/// What a body does. The order is the order in which bodies are founded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// Load and probes: the seed's project core.
+    Client,
+    /// etcd.
+    Etcd,
+    /// PostgreSQL under Patroni.
+    Postgres,
+    /// HAProxy.
+    Balancer,
+    /// A controller.
+    Controller,
+}
+
+impl Service {
+    /// The prefix of member names, for example `postgres` in `postgres-1`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Etcd => "etcd",
+            Self::Postgres => "postgres",
+            Self::Balancer => "balancer",
+            Self::Controller => "controller",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A value that starts somewhere and may move between two limits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Range<T> {
+    /// Value at the start.
+    pub start: T,
+    /// Never below.
+    pub min: T,
+    /// Never above.
+    pub max: T,
+}
+
+impl<T: Copy> Range<T> {
+    /// A value that does not move.
+    pub const fn fixed(value: T) -> Self {
+        Self { start: value, min: value, max: value }
+    }
+}
+
+/// The etcd cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Etcd {
+    /// Number of members; odd.
+    pub members: u32,
+    /// Pins: the only hosts that may carry one. Empty: placement decides.
+    #[serde(default)]
+    pub hosts: Vec<HostName>,
+    /// Cores of each.
+    pub cpus: f64,
+    /// Memory of each.
+    pub memory: Bytes,
+    /// Disk of each.
+    pub disk: Bytes,
+}
+
+/// PostgreSQL and Patroni.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Postgres {
+    /// Number of instances.
+    pub instances: Range<u32>,
+    /// Pins: the only hosts that may carry one. Empty: placement decides.
+    #[serde(default)]
+    pub hosts: Vec<HostName>,
+    /// How replicas follow.
+    pub replication: Replication,
+    /// Synchronous standbys, when replication is `sync` or `quorum`.
+    pub sync_standbys: u32,
+    /// Which instances serve 5433.
+    pub reads: Reads,
+    /// Cores of each.
+    pub cpus: Range<f64>,
+    /// Memory of each.
+    pub memory: Range<Bytes>,
+    /// Disk of each.
+    pub disk: Range<Bytes>,
+    /// The engine's restart policy of a PostgreSQL body.
+    pub restart: Restart,
+    /// Patroni's timings and limits.
+    pub patroni: Patroni,
+    /// PostgreSQL settings on top of those derived from the sizes.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// How replicas follow the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replication {
+    /// Acknowledge before any replica has it (the seed).
+    Async,
+    /// Patroni's `synchronous_mode: on`, strict.
+    Sync,
+    /// Patroni's `synchronous_mode: quorum`, strict.
+    Quorum,
+}
+
+/// Which instances serve 5433.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reads {
+    /// Every instance, the primary too (the seed's text).
+    Any,
+    /// Replicas; the primary only when no replica can serve (the seed's picture).
+    Replicas,
+}
+
+/// The engine's restart policy of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// A dead body stays dead until somebody starts it.
+    No,
+    /// The engine starts it again.
+    Always,
+}
+
+/// Patroni's settings, named as in its documentation (dynamic configuration).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Patroni {
+    /// Leader lease, seconds (Patroni: ttl, 30).
+    pub ttl: u32,
+    /// Pause of the loop, seconds (Patroni: `loop_wait`, 10).
+    pub loop_wait: u32,
+    /// How long a failing store or PostgreSQL is retried, seconds (Patroni: `retry_timeout`, 10).
+    pub retry_timeout: u32,
+    /// A replica further behind is no candidate (Patroni: `maximum_lag_on_failover`, 1048576).
+    pub maximum_lag_on_failover: Bytes,
+    /// How long a primary may take to start before failover (Patroni: `primary_start_timeout`, 300 s).
+    pub primary_start_timeout: u32,
+    /// Keep the primary while the store is away and every member answers (Patroni: `failsafe_mode`).
+    pub failsafe_mode: bool,
+}
+
+/// The balancers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Balancers {
+    /// Number of balancers, all active.
+    pub instances: Range<u32>,
+    /// Pins: the only hosts that may carry one. Empty: placement decides.
+    #[serde(default)]
+    pub hosts: Vec<HostName>,
+    /// Cores of each.
+    pub cpus: Range<f64>,
+    /// Memory of each.
+    pub memory: Range<Bytes>,
+    /// Disk of each.
+    pub disk: Range<Bytes>,
+    /// Most sessions of one balancer (HAProxy: maxconn).
+    pub maxconn: u32,
+    /// Health checks against Patroni's REST.
+    pub check: Check,
+    /// Attempts after a failed connect (HAProxy: retries).
+    pub retries: u32,
+    /// Whether a failed connect may go to another server (HAProxy: option redispatch).
+    pub redispatch: bool,
+    /// Longest wait for a server to accept (HAProxy: timeout connect).
+    pub timeout_connect: Span,
+    /// Longest silence of a client (HAProxy: timeout client).
+    pub timeout_client: Span,
+    /// Longest silence of a server (HAProxy: timeout server).
+    pub timeout_server: Span,
+    /// What a server is before its first check has answered.
+    pub start: BalancerStart,
+}
+
+/// What a fresh balancer takes its servers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BalancerStart {
+    /// Down until a check said otherwise: nothing is routed to a server nobody has looked at.
+    Checked,
+    /// Up until a check said otherwise: HAProxy's own default.
+    Unchecked,
+}
+
+/// Health checks of the balancers, named as in HAProxy's documentation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Check {
+    /// `false` switches the checks off altogether: every server counts as up. Only sabotage wants that.
+    pub enabled: bool,
+    /// Pause between two checks.
+    pub inter: Span,
+    /// The same while the state is in doubt; `inter` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fastinter: Option<Span>,
+    /// The same while the server is down; `inter` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downinter: Option<Span>,
+    /// Failed checks until a server is down.
+    pub fall: u32,
+    /// Good checks until it is up.
+    pub rise: u32,
+    /// Longest wait for the answer of a check.
+    pub timeout: Span,
+    /// Replicas further behind than this leave 5433; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Bytes>,
+}
+
+/// One controller: an image that keeps the controllers' contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Controller {
+    /// Its name, for example `repair`.
+    pub name: Name,
+    /// How many of it run; one is active.
+    pub replicas: u32,
+    /// `pgha` for ours, or the image of anybody's.
+    pub image: String,
+    /// What it is told; its own business.
+    #[serde(default)]
+    pub policy: BTreeMap<String, Value>,
+}
+
+/// What one body gets of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Size {
+    /// Cores.
+    pub cpus: f64,
+    /// Memory.
+    pub memory: Bytes,
+    /// Disk.
+    pub disk: Bytes,
+}
+
+/// One body of one service, and where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Member {
+    /// Its name.
+    pub id: MemberId,
+    /// What it does.
+    pub service: Service,
+    /// The host that carries it.
+    pub host: HostName,
+    /// What it gets.
+    pub size: Size,
+}
+
+/// How many of each service there should be, and how large: what `up` founds and controllers keep.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Desired {
+    /// Grows by one with every change.
+    pub generation: u64,
+    /// Bodies of each service.
+    pub counts: BTreeMap<Service, u32>,
+    /// Members that must not exist any more.
+    #[serde(default)]
+    pub without: BTreeSet<MemberId>,
+    /// Sizes that differ from the spec's start.
+    #[serde(default)]
+    pub sizes: BTreeMap<MemberId, Size>,
+}
+
+impl Desired {
+    /// What a fresh lab of this spec should have.
+    #[must_use]
+    pub fn founding(spec: &LabSpec) -> Self {
+        let counts = BTreeMap::from([
+            (Service::Client, 1),
+            (Service::Etcd, spec.etcd.members),
+            (Service::Postgres, spec.postgres.instances.start),
+            (Service::Balancer, spec.balancers.instances.start),
+        ]);
+        Self { generation: 1, counts, ..Self::default() }
+    }
+}
+
+impl LabSpec {
+    /// The size a body of `service` starts with.
+    #[must_use]
+    pub fn start_size(&self, service: Service) -> Size {
+        match service {
+            Service::Client | Service::Controller => {
+                Size { cpus: 1.0, memory: Bytes::mib(512), disk: Bytes(0) }
+            }
+            Service::Etcd => Size { cpus: self.etcd.cpus, memory: self.etcd.memory, disk: self.etcd.disk },
+            Service::Postgres => Size {
+                cpus: self.postgres.cpus.start,
+                memory: self.postgres.memory.start,
+                disk: self.postgres.disk.start,
+            },
+            Service::Balancer => Size {
+                cpus: self.balancers.cpus.start,
+                memory: self.balancers.memory.start,
+                disk: self.balancers.disk.start,
+            },
+        }
+    }
+
+    /// The host with this name.
+    #[must_use]
+    pub fn host(&self, name: &HostName) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == *name)
+    }
+
+    /// Position of a host in the declaration, from 0: it fixes the host's address.
+    #[must_use]
+    pub fn host_index(&self, name: &HostName) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == *name)
+    }
+
+    /// Whether the spec allows a body of `service` on `host` (its `only` list and the service's pins).
+    #[must_use]
+    pub fn may_stand(&self, service: Service, host: &Host) -> bool {
+        let none: &[HostName] = &[];
+        let pins = match service {
+            Service::Etcd => self.etcd.hosts.as_slice(),
+            Service::Postgres => self.postgres.hosts.as_slice(),
+            Service::Balancer => self.balancers.hosts.as_slice(),
+            Service::Client | Service::Controller => none,
+        };
+        let reserved = match service {
+            // the client measures: it shares its host with nothing, so a host must say it is for the client
+            Service::Client => host.only.contains(&Service::Client),
+            _ => host.only.is_empty() || host.only.contains(&service),
+        };
+        reserved && (pins.is_empty() || pins.contains(&host.name))
+    }
+}

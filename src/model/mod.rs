@@ -1,0 +1,28 @@
+//! Plain data shared by every room: ids, units, the lab as declared, the lab as seen, faults and
+//! their receipts. Nothing here decides, waits or talks to anything; serde and schemars only.
+//!
+//! Invariant: every type can be written to a run directory and read back next year.
+
+pub mod body;
+pub mod decision;
+pub mod fault;
+pub mod id;
+pub mod lab;
+pub mod observed;
+pub mod plan;
+pub mod run;
+pub mod scenario;
+pub mod sighting;
+pub mod target;
+pub mod units;
+
+pub use body::{Body, BodyFile, Capability, ImageRole, Mount, Namespace};
+pub use decision::{Action, Decision, VolumeWanted};
+pub use fault::{FaultRecord, Receipt, ReceiptState};
+pub use id::{HostName, MemberId, Name};
+pub use lab::{LabSpec, Member, Service, Size};
+pub use observed::{Container, ContainerStatus, Observed};
+pub use scenario::{Expect, Load, Scenario, Step, Verb};
+pub use sighting::{Sight, Sighting};
+pub use target::Target;
+pub use units::{Bytes, Lsn, Mono, Span};

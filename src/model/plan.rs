@@ -1,0 +1,184 @@
+//! What the runner tells the client host to do. Written by rooms `lab` and `run`, read by room
+//! `load` inside the client; plain data.
+//!
+//! Passwords travel in these plans over stdin and nowhere else; no `Debug` shows them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::id::MemberId;
+use super::scenario::Load;
+use super::units::Span;
+
+/// Who connects to which database. Its `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Role.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// Database.
+    pub database: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}@{}, password hidden)", self.user, self.database)
+    }
+}
+
+/// Balancers by port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// 5432 of every balancer.
+    #[serde(default)]
+    pub rw: Vec<SocketAddr>,
+    /// 5433 of every balancer.
+    #[serde(default)]
+    pub ro: Vec<SocketAddr>,
+}
+
+/// Loads to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LoadPlan {
+    /// The loads; their index is the `l` of every event.
+    pub loads: Vec<Load>,
+    /// How long they last.
+    pub duration: Span,
+    /// For every random choice.
+    pub seed: u64,
+    /// Where the balancers listen.
+    pub endpoints: Endpoints,
+    /// Where each instance itself listens.
+    pub nodes: BTreeMap<MemberId, SocketAddr>,
+    /// Who has which address, for instances that do not know their own name.
+    #[serde(default)]
+    pub members_by_address: BTreeMap<IpAddr, MemberId>,
+    /// The application's role.
+    pub credentials: Credentials,
+    /// Longest wait for a connection until it answers queries.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: Span,
+    /// A file that is locked while the load runs, so that no two runs write into one lab; no lock without it.
+    #[serde(default)]
+    pub lock: Option<std::path::PathBuf>,
+    /// Longest wait for the tables of a load to be made.
+    #[serde(default = "default_prepare_timeout")]
+    pub prepare_timeout: Span,
+}
+
+/// Subjects to be watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WatchPlan {
+    /// Pause between two sightings.
+    pub every: Span,
+    /// Pause between two direct writes to each instance; none without it.
+    #[serde(default)]
+    pub write_probe_every: Option<Span>,
+    /// PostgreSQL members.
+    #[serde(default)]
+    pub postgres: BTreeMap<MemberId, PostgresDoors>,
+    /// Client ports of etcd.
+    #[serde(default)]
+    pub etcd: BTreeMap<MemberId, SocketAddr>,
+    /// Balancers.
+    #[serde(default)]
+    pub balancers: BTreeMap<MemberId, BalancerDoors>,
+    /// A superuser, in a database that always exists.
+    pub superuser: Credentials,
+    /// The application's role, for write probes; the superuser writes nothing.
+    #[serde(default)]
+    pub application: Option<Credentials>,
+    /// Longest wait for any one answer.
+    #[serde(default = "default_look_timeout")]
+    pub timeout: Span,
+    /// One sighting, then the end.
+    #[serde(default)]
+    pub once: bool,
+}
+
+/// Where one PostgreSQL member listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresDoors {
+    /// PostgreSQL itself.
+    pub sql: SocketAddr,
+    /// Patroni's REST.
+    pub rest: SocketAddr,
+}
+
+/// Where one balancer listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalancerDoors {
+    /// Statistics over HTTP.
+    pub stats: SocketAddr,
+    /// 5432.
+    pub rw: SocketAddr,
+    /// 5433.
+    pub ro: SocketAddr,
+}
+
+/// Reading every node after the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FinalReadPlan {
+    /// The loads, in the order of the load plan.
+    pub loads: Vec<Load>,
+    /// Every instance.
+    pub nodes: BTreeMap<MemberId, SocketAddr>,
+    /// A superuser, in the application's database.
+    pub superuser: Credentials,
+    /// Longest wait for one node, replay included.
+    pub timeout: Span,
+}
+
+const fn default_connect_timeout() -> Span {
+    Span::secs(2)
+}
+const fn default_prepare_timeout() -> Span {
+    Span::secs(60)
+}
+const fn default_look_timeout() -> Span {
+    Span::millis(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_plan_shows_a_password() {
+        let who = || Credentials { user: "pgha".into(), password: "s3cret".into(), database: "pgha".into() };
+        let load = LoadPlan {
+            loads: Vec::new(),
+            duration: Span::secs(1),
+            seed: 1,
+            endpoints: Endpoints::default(),
+            nodes: BTreeMap::new(),
+            members_by_address: BTreeMap::new(),
+            credentials: who(),
+            connect_timeout: default_connect_timeout(),
+            lock: None,
+            prepare_timeout: default_prepare_timeout(),
+        };
+        assert!(!format!("{load:?}").contains("s3cret"));
+        let text = serde_json::to_string(&load).expect("JSON");
+        assert_eq!(serde_json::from_str::<LoadPlan>(&text).expect("the same plan"), load);
+    }
+
+    #[test]
+    fn a_watch_plan_needs_little() {
+        let text = r#"{"every":"500ms","superuser":{"user":"postgres","password":"x","database":"postgres"},
+            "postgres":{"postgres-1":{"sql":"198.18.0.11:15432","rest":"198.18.0.11:8008"}}}"#;
+        let plan: WatchPlan = serde_json::from_str(text).expect("a plan");
+        assert!(!plan.once && plan.write_probe_every.is_none());
+        assert_eq!(plan.postgres.len(), 1);
+    }
+}

@@ -1,0 +1,41 @@
+//! What a run was made of, written to `resolved.json` before anything happens.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::Name;
+use super::lab::{LabSpec, Member};
+
+/// Everything a reader next year must know about a run that is not in the scenario itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Resolved {
+    /// Version of this format; 1.
+    pub schema_version: u32,
+    /// Name of the scenario.
+    pub scenario: Name,
+    /// Preset in force; `None` when the lab file stands alone.
+    #[serde(default)]
+    pub preset: Option<Name>,
+    /// Seed in force.
+    pub seed: u64,
+    /// The lab as resolved.
+    pub lab: LabSpec,
+    /// Who stood where when the run began.
+    pub members: Vec<Member>,
+    /// Start of the run, RFC 3339 in UTC.
+    pub started: String,
+    /// The kernel's boot id: which clock the journals use.
+    pub boot_id: String,
+    /// Versions of the components, by name, as they reported themselves.
+    pub versions: BTreeMap<String, String>,
+    /// Image ids, by role.
+    pub images: BTreeMap<String, String>,
+    /// The machine: cores, memory, kernel, engine, cgroup version, storage of volumes.
+    pub machine: BTreeMap<String, Value>,
+    /// Version of this program.
+    pub pgha: String,
+}

@@ -1,0 +1,899 @@
+//! A scenario as declared: which lab, which load, which faults when, and what must hold.
+//!
+//! The grammar is whole; what this version cannot do yet is refused by name in room `spec`
+//! ([`Verb::built`] and friends), so that a file written for a later version is no syntax error.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::Name;
+use super::target::Target;
+use super::units::{Bytes, Span};
+
+/// One experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of this format; 1.
+    pub schema: u32,
+    /// Its name, also of its run directories.
+    pub name: Name,
+    /// What happens, in one sentence.
+    pub about: String,
+    /// Fixes the schedule and every random choice; not the outcome.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// The run is cut short and unknown after this.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// Length of the load.
+    pub duration: Span,
+    /// Longest wait for the lab to be whole again after healing.
+    #[serde(default = "default_settle")]
+    pub settle: Span,
+    /// For picking scenarios.
+    #[serde(default)]
+    pub tags: Vec<Name>,
+    /// The lab it needs.
+    #[serde(default)]
+    pub lab: LabChoice,
+    /// What writes and reads.
+    #[serde(rename = "load", default)]
+    pub loads: Vec<Load>,
+    /// What is done to the lab.
+    #[serde(rename = "step", default)]
+    pub steps: Vec<Step>,
+    /// What must hold, on top of the house rules.
+    #[serde(rename = "expect", default)]
+    pub expects: Vec<Expect>,
+    /// For sabotage: the verdict this scenario must end in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
+}
+
+const fn default_seed() -> u64 {
+    1
+}
+const fn default_timeout() -> Span {
+    Span::secs(600)
+}
+const fn default_settle() -> Span {
+    Span::secs(90)
+}
+
+/// The lab a scenario needs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LabChoice {
+    /// Preset; the lab file's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Name>,
+    /// Settings on top of it, shaped like `lab.toml`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub set: Value,
+}
+
+/// One stream of operations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Load {
+    /// Its name.
+    pub name: Name,
+    /// Where it goes through the balancers. Either this or `direct`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Endpoint>,
+    /// A member it talks to directly, past the balancers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Name>,
+    /// What one operation does.
+    pub workload: Workload,
+    /// `open`: a schedule that does not wait for answers; `closed`: so many clients that do.
+    #[serde(default)]
+    pub model: LoadModel,
+    /// Operations per second; open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Rate over time, `[["0s", 100], ["30s", 400]]`, straight lines between the points; open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Vec<(Span, f64)>>,
+    /// Clients; closed model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<u32>,
+    /// Connections; open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+    /// Pause between two attempts to connect.
+    #[serde(default = "default_reconnect")]
+    pub reconnect: Span,
+    /// Longest wait for one answer; after it the connection is given up and nobody knows what became of the operation.
+    #[serde(default = "default_op_timeout")]
+    pub timeout: Span,
+    /// Isolation level of multi-statement workloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// Whether every operation is recorded (judged) or only counted (benchmarks).
+    #[serde(default)]
+    pub record: Record,
+    /// SQL file beside the scenario; workload `sql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+const fn default_reconnect() -> Span {
+    Span::millis(5)
+}
+const fn default_op_timeout() -> Span {
+    Span::secs(10)
+}
+
+/// A port of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endpoint {
+    /// 5432: the primary.
+    Rw,
+    /// 5433: the least busy instance.
+    Ro,
+}
+
+impl Endpoint {
+    /// Port on every balancer.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Rw => 5432,
+            Self::Ro => 5433,
+        }
+    }
+
+    /// `rw` or `ro`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rw => "rw",
+            Self::Ro => "ro",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What one operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// Insert one unique row.
+    Set,
+    /// List-append transactions.
+    Append,
+    /// Transfers between accounts with a constant total.
+    Bank,
+    /// Read, write and compare-and-set of single keys.
+    Register,
+    /// pgbench's TPC-B-like transaction.
+    Tpcb,
+    /// pgbench's select-only query.
+    Select,
+    /// Reads of a heartbeat, measuring staleness.
+    Freshness,
+    /// A file of SQL.
+    Sql,
+}
+
+/// Open or closed loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadModel {
+    /// A fixed schedule; latency counts from the intended start.
+    #[default]
+    Open,
+    /// Clients that wait for each answer.
+    Closed,
+}
+
+/// Isolation level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// PostgreSQL's default.
+    ReadCommitted,
+    /// Snapshot isolation.
+    RepeatableRead,
+    /// Serializable snapshot isolation.
+    Serializable,
+}
+
+/// What is kept of each operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// Every operation, judged.
+    #[default]
+    Operations,
+    /// Numbers only.
+    Histogram,
+}
+
+/// One thing done to the lab. Exactly one of `at`, `after`, `when`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Step {
+    /// Its name; needed when something refers to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Name>,
+    /// From the start of the load; with `after`, from the end of that step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Span>,
+    /// The step this one follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+    /// A condition this step waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Longest wait for `when`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+    /// Healed after this; at the end of the run in any case.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
+    /// Steps of one group are injected as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Name>,
+    /// What is done.
+    #[serde(rename = "do")]
+    pub verb: Verb,
+}
+
+/// What can be done to a lab.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Verb {
+    /// A signal to a body's first process. `by = "engine"` never triggers a restart policy, `by = "process"` does.
+    #[serde(rename_all = "kebab-case")]
+    Kill {
+        /// Whom.
+        target: Target,
+        /// Signal name, without SIG.
+        #[serde(default = "default_signal")]
+        signal: String,
+        /// Who sends it.
+        #[serde(default)]
+        by: KillBy,
+    },
+    /// A polite stop: the stop signal, then SIGKILL after `timeout`.
+    Stop {
+        /// Whom.
+        target: Target,
+        /// Grace.
+        #[serde(default = "default_grace")]
+        timeout: Span,
+    },
+    /// The cgroup freezer.
+    Pause {
+        /// Whom.
+        target: Target,
+    },
+    /// SIGSTOP of one process.
+    Freeze {
+        /// Whose.
+        target: Target,
+        /// Which.
+        process: Process,
+    },
+    /// SIGKILL of one process.
+    Crash {
+        /// Whose.
+        target: Target,
+        /// Which.
+        process: Process,
+    },
+    /// Stop and start in place.
+    Restart {
+        /// Whom.
+        target: Target,
+    },
+    /// The body's data is gone.
+    Wipe {
+        /// Whose.
+        target: Target,
+    },
+    /// The host and everything on it lose power.
+    PowerOff {
+        /// Which host.
+        target: Target,
+        /// Whether unsynced pages survive.
+        #[serde(default)]
+        cache: Cache,
+    },
+    /// The host loses its network.
+    Isolate {
+        /// Which host.
+        target: Target,
+    },
+    /// Packets between two sides are dropped.
+    Partition {
+        /// One side; for a shape, everything.
+        #[serde(default)]
+        from: Vec<Target>,
+        /// The other side.
+        #[serde(default)]
+        to: Vec<Target>,
+        /// Which way.
+        #[serde(default)]
+        direction: Direction,
+        /// Only these ports of the `to` side; all when empty.
+        #[serde(default)]
+        ports: Vec<u16>,
+        /// A shape instead of two sides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Shape>,
+    },
+    /// Some packets are lost.
+    Loss {
+        /// Whose.
+        target: Target,
+        /// How many of a hundred.
+        percent: f64,
+    },
+    /// Packets are late.
+    Delay {
+        /// Whose.
+        target: Target,
+        /// How late.
+        delay: Span,
+        /// Give or take.
+        #[serde(default)]
+        jitter: Span,
+    },
+    /// The host's network is narrow.
+    Bandwidth {
+        /// Whose.
+        target: Target,
+        /// Bytes per second.
+        rate: Bytes,
+    },
+    /// The host's network comes and goes.
+    Flap {
+        /// Whose.
+        target: Target,
+        /// Reachable for.
+        on: Span,
+        /// Silent for.
+        off: Span,
+    },
+    /// The body's disk fills up.
+    DiskFill {
+        /// Whose.
+        target: Target,
+        /// What is left.
+        #[serde(default)]
+        leave: Bytes,
+    },
+    /// The body's disk hangs.
+    DiskFreeze {
+        /// Whose.
+        target: Target,
+    },
+    /// The body's disk is slow.
+    #[serde(rename_all = "kebab-case")]
+    DiskSlow {
+        /// Whose.
+        target: Target,
+        /// Bytes per second.
+        bytes_per_second: Bytes,
+        /// Operations per second.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        iops: Option<u32>,
+    },
+    /// Bytes on the body's disk are flipped.
+    DiskCorrupt {
+        /// Whose.
+        target: Target,
+        /// In which kind of file.
+        what: Corrupt,
+        /// How many.
+        bytes: u32,
+    },
+    /// Fewer cores.
+    Cpu {
+        /// Whose.
+        target: Target,
+        /// So many.
+        cores: f64,
+    },
+    /// Less memory.
+    Memory {
+        /// Whose.
+        target: Target,
+        /// So much.
+        limit: Bytes,
+    },
+    /// Somebody eats the memory.
+    MemoryHog {
+        /// Whose.
+        target: Target,
+        /// So much.
+        size: Bytes,
+    },
+    /// A storm of connections.
+    Connections {
+        /// To whom.
+        target: Target,
+        /// So many.
+        count: u32,
+    },
+    /// A wrong clock.
+    Clock {
+        /// Whose.
+        target: Target,
+        /// By how much, with a sign: `"-30s"`.
+        offset: String,
+    },
+    /// The engine does not answer the controllers.
+    Engine {
+        /// How.
+        mode: EngineMode,
+    },
+    /// Planned handover.
+    Switchover {
+        /// To whom; Patroni's choice when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Target>,
+    },
+    /// Forced handover.
+    Failover {
+        /// To whom.
+        to: Target,
+    },
+    /// Another number of bodies.
+    Scale {
+        /// Of which service.
+        service: Name,
+        /// How many.
+        count: u32,
+    },
+    /// Another size.
+    Resize {
+        /// Whose.
+        target: Target,
+        /// Cores.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpu: Option<f64>,
+        /// Memory.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<Bytes>,
+        /// Disk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disk: Option<Bytes>,
+    },
+    /// Controllers and Patroni only watch.
+    Maintenance {
+        /// On or off.
+        on: bool,
+    },
+    /// A new body for an old one.
+    Replace {
+        /// Which.
+        target: Target,
+    },
+    /// Every instance is restarted in turn.
+    RollingRestart {
+        /// Which.
+        target: Target,
+    },
+    /// Another verb, several times.
+    Repeat {
+        /// Pause between two starts.
+        every: Span,
+        /// How often.
+        times: u32,
+        /// What.
+        #[serde(rename = "do")]
+        verb: Box<Verb>,
+    },
+    /// Isolate the targets one by one in a random order, then heal them in another.
+    Swizzle {
+        /// Which.
+        targets: Vec<Target>,
+    },
+}
+
+fn default_signal() -> String {
+    "KILL".to_owned()
+}
+const fn default_grace() -> Span {
+    Span::secs(10)
+}
+
+/// Who sends the signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KillBy {
+    /// The engine: restart policies stay quiet.
+    #[default]
+    Engine,
+    /// A process on the machine: restart policies act.
+    Process,
+}
+
+/// One process of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Process {
+    /// Patroni.
+    Patroni,
+    /// PostgreSQL's first process.
+    Postmaster,
+    /// The receiver of WAL on a replica.
+    Walreceiver,
+    /// One client backend.
+    Backend,
+    /// etcd.
+    Etcd,
+    /// HAProxy.
+    Haproxy,
+}
+
+/// What becomes of unsynced pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cache {
+    /// They survive.
+    #[default]
+    Kept,
+    /// They are gone.
+    Lost,
+}
+
+/// Which way packets are dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// From `from` to `to` only.
+    Forward,
+    /// From `to` to `from` only.
+    Backward,
+}
+
+/// A shape of partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Two halves.
+    Halves,
+    /// Everyone sees a majority, no two the same one.
+    Ring,
+    /// Two halves and one that sees both.
+    Bridge,
+}
+
+/// What is corrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corrupt {
+    /// A table's file.
+    Heap,
+    /// A WAL segment.
+    Wal,
+}
+
+/// How the engine misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineMode {
+    /// No answer.
+    Stall,
+    /// Errors.
+    Error,
+    /// Late answers.
+    Slow,
+}
+
+impl Verb {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "kill",
+            Self::Stop { .. } => "stop",
+            Self::Pause { .. } => "pause",
+            Self::Freeze { .. } => "freeze",
+            Self::Crash { .. } => "crash",
+            Self::Restart { .. } => "restart",
+            Self::Wipe { .. } => "wipe",
+            Self::PowerOff { .. } => "power-off",
+            Self::Isolate { .. } => "isolate",
+            Self::Partition { .. } => "partition",
+            Self::Loss { .. } => "loss",
+            Self::Delay { .. } => "delay",
+            Self::Bandwidth { .. } => "bandwidth",
+            Self::Flap { .. } => "flap",
+            Self::DiskFill { .. } => "disk-fill",
+            Self::DiskFreeze { .. } => "disk-freeze",
+            Self::DiskSlow { .. } => "disk-slow",
+            Self::DiskCorrupt { .. } => "disk-corrupt",
+            Self::Cpu { .. } => "cpu",
+            Self::Memory { .. } => "memory",
+            Self::MemoryHog { .. } => "memory-hog",
+            Self::Connections { .. } => "connections",
+            Self::Clock { .. } => "clock",
+            Self::Engine { .. } => "engine",
+            Self::Switchover { .. } => "switchover",
+            Self::Failover { .. } => "failover",
+            Self::Scale { .. } => "scale",
+            Self::Resize { .. } => "resize",
+            Self::Maintenance { .. } => "maintenance",
+            Self::Replace { .. } => "replace",
+            Self::RollingRestart { .. } => "rolling-restart",
+            Self::Repeat { .. } => "repeat",
+            Self::Swizzle { .. } => "swizzle",
+        }
+    }
+
+    /// Whether this version can do it; what it cannot is refused by name before anything starts.
+    #[must_use]
+    pub fn built(&self) -> bool {
+        matches!(
+            self,
+            Self::Kill { by: KillBy::Engine, .. }
+                | Self::Stop { .. }
+                | Self::Pause { .. }
+                | Self::Restart { .. }
+        )
+    }
+
+    /// Whom it hits, when that is one target.
+    #[must_use]
+    pub const fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Kill { target, .. }
+            | Self::Stop { target, .. }
+            | Self::Pause { target }
+            | Self::Freeze { target, .. }
+            | Self::Crash { target, .. }
+            | Self::Restart { target }
+            | Self::Wipe { target }
+            | Self::PowerOff { target, .. }
+            | Self::Isolate { target }
+            | Self::Loss { target, .. }
+            | Self::Delay { target, .. }
+            | Self::Bandwidth { target, .. }
+            | Self::Flap { target, .. }
+            | Self::DiskFill { target, .. }
+            | Self::DiskFreeze { target }
+            | Self::DiskSlow { target, .. }
+            | Self::DiskCorrupt { target, .. }
+            | Self::Cpu { target, .. }
+            | Self::Memory { target, .. }
+            | Self::MemoryHog { target, .. }
+            | Self::Connections { target, .. }
+            | Self::Clock { target, .. }
+            | Self::Failover { to: target }
+            | Self::Resize { target, .. }
+            | Self::Replace { target }
+            | Self::RollingRestart { target } => Some(target),
+            _ => None,
+        }
+    }
+}
+
+/// Something that must hold. The key is also the checker's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Expect {
+    /// Longest outage of an endpoint.
+    Outage {
+        /// Which port.
+        endpoint: Endpoint,
+        /// Only the outage of this fault; every one when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Name>,
+        /// Bound.
+        max: Span,
+    },
+    /// Acknowledged writes that are gone.
+    LostAcks {
+        /// Which loss is allowed.
+        within: LossBound,
+    },
+    /// The lab is whole again.
+    Converged {
+        /// So long after the last heal.
+        within: Span,
+    },
+    /// Reads on 5433 that were too old.
+    StaleReads {
+        /// Bound on the 99th percentile.
+        max: Span,
+    },
+    /// Replay lag at the sightings.
+    Lag {
+        /// Bound.
+        max: Bytes,
+    },
+    /// List-append histories by node.
+    Isolation {
+        /// The level that must hold.
+        level: Isolation,
+    },
+    /// The total of the bank.
+    BankTotal {},
+    /// Linearizable registers.
+    Register {},
+    /// Latency of one load.
+    Latency {
+        /// Which load.
+        load: Name,
+        /// Bound on the median.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p50: Option<Span>,
+        /// Bound on the 99th percentile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p99: Option<Span>,
+        /// Bound on the longest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<Span>,
+    },
+    /// Throughput of one load.
+    Throughput {
+        /// Which load.
+        load: Name,
+        /// Operations per second at least.
+        min: f64,
+    },
+    /// Operations that failed.
+    #[serde(rename_all = "kebab-case")]
+    Errors {
+        /// At most this share of all operations.
+        max_ratio: f64,
+    },
+    /// Changes of primary.
+    Failovers {
+        /// At least.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<u32>,
+        /// At most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<u32>,
+    },
+    /// Bodies replaced.
+    Replaced {
+        /// Which.
+        target: Target,
+        /// At least.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<u32>,
+        /// At most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<u32>,
+    },
+    /// Time until every copy is back.
+    Redundancy {
+        /// After which fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Name>,
+        /// Bound.
+        within: Span,
+    },
+    /// Restarts of bodies.
+    Restarts {
+        /// At most.
+        max: u32,
+    },
+    /// A size that must be reached.
+    #[serde(rename_all = "kebab-case")]
+    Scaled {
+        /// `cpu`, `memory` or `disk`.
+        resource: Name,
+        /// Whose.
+        target: Target,
+        /// At least this much, with its unit.
+        to_at_least: String,
+        /// So soon.
+        within: Span,
+    },
+    /// Anti-affinity and capacity at every sighting.
+    Placement {},
+    /// A decision a controller must have taken.
+    Controller {
+        /// Which.
+        name: Name,
+        /// What.
+        decision: Name,
+    },
+    /// A text that must not be in the logs.
+    Log {
+        /// Which.
+        absent: String,
+    },
+}
+
+impl Expect {
+    /// The checker's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Outage { .. } => "outage",
+            Self::LostAcks { .. } => "lost-acks",
+            Self::Converged { .. } => "converged",
+            Self::StaleReads { .. } => "stale-reads",
+            Self::Lag { .. } => "lag",
+            Self::Isolation { .. } => "isolation",
+            Self::BankTotal {} => "bank-total",
+            Self::Register {} => "register",
+            Self::Latency { .. } => "latency",
+            Self::Throughput { .. } => "throughput",
+            Self::Errors { .. } => "errors",
+            Self::Failovers { .. } => "failovers",
+            Self::Replaced { .. } => "replaced",
+            Self::Redundancy { .. } => "redundancy",
+            Self::Restarts { .. } => "restarts",
+            Self::Scaled { .. } => "scaled",
+            Self::Placement {} => "placement",
+            Self::Controller { .. } => "controller",
+            Self::Log { .. } => "log",
+        }
+    }
+
+    /// Whether this version can judge it.
+    #[must_use]
+    pub const fn built(&self) -> bool {
+        matches!(
+            self,
+            Self::Outage { .. } | Self::LostAcks { .. } | Self::Converged { .. } | Self::Errors { .. }
+        )
+    }
+}
+
+/// Which loss of acknowledged writes is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossBound {
+    /// None at all.
+    Zero,
+    /// What Patroni documents for its mode: `maximum_lag_on_failover` and what was written in the last `ttl`.
+    DocumentedBound,
+}
+
+/// The verdict a scenario must end in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ends {
+    /// Verdict.
+    pub verdict: VerdictWord,
+    /// The check that must have said so; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Name>,
+}
+
+/// pass < unknown < fail: the worst of all checks is the run's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictWord {
+    /// Everything that was asked holds, and the evidence is there.
+    Pass,
+    /// The run proves nothing.
+    Unknown,
+    /// Something does not hold.
+    Fail,
+}
+
+impl fmt::Display for VerdictWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Unknown => "unknown",
+            Self::Fail => "fail",
+        })
+    }
+}

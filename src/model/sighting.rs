@@ -1,0 +1,189 @@
+//! What was seen of a lab at one instant, subject by subject. Written as one JSON line each to
+//! `sightings.jsonl`; the engine's part comes from the runner, the rest from the client host.
+//!
+//! Invariant: not seen is a value. A [`Sight::Blind`] never reads as "absent" or "down".
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::id::{HostName, MemberId};
+use super::observed::ContainerStatus;
+use super::units::{Lsn, Mono};
+
+/// Seen, or not seen and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sight<T> {
+    /// The subject answered.
+    Seen(T),
+    /// It did not; the reason as a person would read it.
+    Blind(String),
+}
+
+impl<T> Sight<T> {
+    /// What was seen, if anything was.
+    pub const fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(value) => Some(value),
+            Self::Blind(_) => None,
+        }
+    }
+}
+
+impl<T> Default for Sight<T> {
+    fn default() -> Self {
+        Self::Blind("not looked at".to_owned())
+    }
+}
+
+/// One look at the lab. Fields that one observer cannot see stay empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Sighting {
+    /// When the look began.
+    pub at: Mono,
+    /// The engine's view of each body, by member (hosts by host name).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bodies: BTreeMap<MemberId, BodySeen>,
+    /// PostgreSQL and Patroni, by member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub postgres: BTreeMap<MemberId, PostgresSeen>,
+    /// etcd, by member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etcd: BTreeMap<MemberId, Sight<EtcdSeen>>,
+    /// Balancers, by member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub balancers: BTreeMap<MemberId, BalancerSeen>,
+}
+
+/// One body as the engine shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BodySeen {
+    /// The engine's id of the container.
+    pub id: String,
+    /// Its state.
+    pub status: ContainerStatus,
+    /// The host it stands on.
+    pub host: HostName,
+    /// Its service (`host` for a sandbox).
+    pub service: String,
+}
+
+/// One PostgreSQL member from two sides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PostgresSeen {
+    /// What Patroni's REST says (`GET /patroni`).
+    pub patroni: Sight<PatroniSeen>,
+    /// What PostgreSQL itself says over a direct connection.
+    pub sql: Sight<SqlSeen>,
+}
+
+/// What Patroni says of its member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PatroniSeen {
+    /// `primary`, `replica`, `standby_leader`, … as Patroni writes it (`master` is read as `primary`).
+    pub role: String,
+    /// `running`, `streaming`, `starting`, `stopped`, …
+    pub state: String,
+    /// Timeline.
+    pub timeline: Option<u32>,
+    /// `streaming` when the replica streams (Patroni: `replication_state`).
+    pub replication_state: Option<String>,
+    /// System identifier of the data directory.
+    pub system_identifier: Option<String>,
+    /// Received position of a replica, or current position of a primary.
+    pub lsn: Option<Lsn>,
+    /// Position a replica has replayed.
+    pub replayed: Option<Lsn>,
+    /// Whether Patroni itself is paused (maintenance).
+    pub pause: bool,
+    /// Whether a restart is pending.
+    pub pending_restart: bool,
+    /// The member that holds the leader key, as this Patroni knows it.
+    pub leader: Option<String>,
+    /// Whether this one is a synchronous standby.
+    pub sync_standby: bool,
+    /// Patroni's version.
+    pub version: Option<String>,
+}
+
+/// What PostgreSQL says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct SqlSeen {
+    /// Replaying somebody's WAL.
+    pub in_recovery: bool,
+    /// Whether a direct write was acknowledged (`None`: not tried, a replica or no probe asked for).
+    pub writable: Option<bool>,
+    /// Timeline being written or replayed.
+    pub timeline: Option<u32>,
+    /// System identifier.
+    pub system_identifier: Option<String>,
+    /// Written (primary) or received (replica) position.
+    pub lsn: Option<Lsn>,
+    /// Replayed position; replicas only.
+    pub replayed: Option<Lsn>,
+    /// Members streaming from this one; primary only, by application name.
+    pub streaming: Vec<String>,
+    /// Of those, the synchronous ones.
+    pub sync: Vec<String>,
+}
+
+/// One etcd member (`/v3/maintenance/status`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct EtcdSeen {
+    /// Its own id, hexadecimal.
+    pub id: String,
+    /// The id of the leader it knows; `None` without one.
+    pub leader: Option<String>,
+    /// Raft term.
+    pub term: u64,
+    /// Store revision.
+    pub revision: u64,
+    /// Whether a linearizable read succeeded.
+    pub linearizable: bool,
+    /// Voting members it knows.
+    pub members: u32,
+    /// Version.
+    pub version: String,
+}
+
+/// One balancer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BalancerSeen {
+    /// Its view of the servers, by host, on 5432.
+    pub rw: Sight<BTreeMap<HostName, ServerSeen>>,
+    /// The same on 5433.
+    pub ro: Sight<BTreeMap<HostName, ServerSeen>>,
+    /// Whether a connection through 5432 reached a writable instance.
+    pub rw_serves: Sight<bool>,
+    /// Whether a connection through 5433 answered.
+    pub ro_serves: Sight<bool>,
+}
+
+/// One server as a balancer sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServerSeen {
+    /// HAProxy's word: `UP`, `DOWN`, `MAINT`, `UP 1/2`, …
+    pub status: String,
+    /// Sessions on it.
+    pub sessions: u32,
+    /// Weight.
+    pub weight: u32,
+}
+
+impl ServerSeen {
+    /// Whether the balancer would route to it.
+    #[must_use]
+    pub fn up(&self) -> bool {
+        self.status.starts_with("UP") || self.status == "no check"
+    }
+}
