@@ -1,3 +1,5 @@
 //! `pgha`: a reference lab for highly available PostgreSQL.
 
+pub mod history;
 pub mod model;
+pub mod stats;

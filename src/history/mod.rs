@@ -1,0 +1,13 @@
+//! The journal of a run: what clients asked and were told, phase by phase, fault by fault.
+//!
+//! Pure: text in, values out. The writers are room `load` (inside the client host) and room `run`;
+//! the readers are the checkers. Invariant: one line, one event, one clock.
+
+pub mod classes;
+pub mod codec;
+pub mod event;
+pub mod pairing;
+
+pub use codec::{CodecError, Decoded, decode, encode};
+pub use event::{Ack, Error, Event, FinalRead, Outcome, Phase};
+pub use pairing::{Class, History, Op, Problem, Writer};

@@ -1,0 +1,322 @@
+//! Events → one table: every operation with its invocation and its end, and the frame around them
+//! (writers, phases, faults, final reads).
+//!
+//! Theory: an operation that never ended is one nobody knows the end of, like *info*. What does not
+//! fit (an end without a beginning, two ends) is not repaired but listed as a [`Problem`].
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Ack, Event, FinalRead, Outcome, Phase};
+use crate::model::{FaultRecord, Mono, Name};
+
+/// A journal, paired.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Who wrote, and whether they ended in order.
+    pub writers: Vec<Writer>,
+    /// Loads by index.
+    pub loads: Vec<Name>,
+    /// Rows each load found in its tables before its first write: (load, rows).
+    pub prepared: Vec<(u32, u64)>,
+    /// Phases with their beginnings, as written.
+    pub phases: Vec<(Mono, Phase)>,
+    /// Operations in the order of their invocation.
+    pub ops: Vec<Op>,
+    /// Faults in the order of their first record, each as its last record says.
+    pub faults: Vec<FaultRecord>,
+    /// Final reads.
+    pub reads: Vec<FinalRead>,
+    /// Notes for people.
+    pub notes: Vec<(Mono, String)>,
+    /// What did not fit.
+    pub problems: Vec<Problem>,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Op {
+    /// Load.
+    pub load: u32,
+    /// Its number within the load; for `set` also its row.
+    pub op: u64,
+    /// Worker.
+    pub worker: u32,
+    /// When it was meant to start.
+    pub intended: Mono,
+    /// When it was handed to the worker.
+    pub invoked: Mono,
+    /// When it ended, if it did.
+    pub done: Option<Mono>,
+    /// How it ended; `None`: it never did.
+    pub outcome: Option<Outcome>,
+}
+
+/// What is known of the end of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Acknowledged.
+    Ok,
+    /// Acknowledged by the primary alone.
+    OkLocal,
+    /// It certainly did not happen.
+    Fail,
+    /// Nobody knows, or it never ended.
+    Info,
+}
+
+impl Op {
+    /// What is known of its end.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match &self.outcome {
+            Some(Outcome::Ok(_)) => Class::Ok,
+            Some(Outcome::OkLocal(_)) => Class::OkLocal,
+            Some(Outcome::Fail(_)) => Class::Fail,
+            Some(Outcome::Info(_)) | None => Class::Info,
+        }
+    }
+
+    /// Its acknowledgement with its instant, when it has one (also an `ok-local` one).
+    #[must_use]
+    pub const fn ack(&self) -> Option<(Mono, &Ack)> {
+        match (&self.outcome, self.done) {
+            (Some(Outcome::Ok(ack) | Outcome::OkLocal(ack)), Some(done)) => Some((done, ack)),
+            _ => None,
+        }
+    }
+}
+
+/// One writer of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// `runner` or `client`.
+    pub name: String,
+    /// Which boot its clock belongs to.
+    pub boot_id: String,
+    /// When it ended in order; `None`: it was cut off.
+    pub ended: Option<Mono>,
+}
+
+/// Something that cannot be in a sound journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Problem {
+    /// An end without a beginning.
+    #[error("operation {op} of load {load} ended without having been invoked")]
+    NeverInvoked {
+        /// Load.
+        load: u32,
+        /// Operation.
+        op: u64,
+    },
+    /// Two beginnings.
+    #[error("operation {op} of load {load} was invoked twice")]
+    InvokedTwice {
+        /// Load.
+        load: u32,
+        /// Operation.
+        op: u64,
+    },
+    /// Two ends.
+    #[error("operation {op} of load {load} ended twice")]
+    EndedTwice {
+        /// Load.
+        load: u32,
+        /// Operation.
+        op: u64,
+    },
+    /// An end before the beginning.
+    #[error("operation {op} of load {load} ended before it was invoked")]
+    EndedEarly {
+        /// Load.
+        load: u32,
+        /// Operation.
+        op: u64,
+    },
+    /// The end of a journal nobody began.
+    #[error("writer `{writer}` ended a journal it never began")]
+    NoJournal {
+        /// Writer.
+        writer: String,
+    },
+}
+
+impl History {
+    /// Pairs the events of a run. Several journals may stand one after the other or mixed: only the
+    /// clock orders.
+    #[must_use]
+    pub fn from_events(events: impl IntoIterator<Item = Event>) -> Self {
+        let mut history = Self::default();
+        let mut ends = Vec::new();
+        let mut closed = Vec::new();
+        for event in events {
+            match event {
+                Event::Journal { writer, boot_id, loads, .. } => {
+                    history.writers.push(Writer { name: writer, boot_id, ended: None });
+                    if !loads.is_empty() {
+                        history.loads = loads;
+                    }
+                }
+                Event::Phase { t, phase } => history.phases.push((t, phase)),
+                Event::Prepared { l, rows, .. } => history.prepared.push((l, rows)),
+                Event::Invoke { t, l, o, w, i } => history.ops.push(Op {
+                    load: l,
+                    op: o,
+                    worker: w,
+                    intended: i,
+                    invoked: t,
+                    done: None,
+                    outcome: None,
+                }),
+                Event::Done { t, l, o, outcome } => ends.push((t, l, o, outcome)),
+                Event::Fault(record) => history.fault(*record),
+                Event::FinalRead(read) => history.reads.push(*read),
+                Event::Note { t, text } => history.notes.push((t, text)),
+                Event::End { t, writer } => closed.push((t, writer)),
+            }
+        }
+        history.close(closed);
+        history.pair(ends);
+        history
+    }
+
+    fn fault(&mut self, record: FaultRecord) {
+        match self.faults.iter_mut().find(|known| known.id == record.id) {
+            Some(known) => *known = record,
+            None => self.faults.push(record),
+        }
+    }
+
+    fn close(&mut self, closed: Vec<(Mono, String)>) {
+        for (t, writer) in closed {
+            match self.writers.iter_mut().find(|known| known.name == writer && known.ended.is_none()) {
+                Some(known) => known.ended = Some(t),
+                None => self.problems.push(Problem::NoJournal { writer }),
+            }
+        }
+    }
+
+    fn pair(&mut self, ends: Vec<(Mono, u32, u64, Outcome)>) {
+        self.ops.sort_by_key(|op| (op.invoked, op.load, op.op));
+        let mut at: HashMap<(u32, u64), usize> = HashMap::with_capacity(self.ops.len());
+        for (index, op) in self.ops.iter().enumerate() {
+            match at.entry((op.load, op.op)) {
+                Entry::Vacant(free) => {
+                    free.insert(index);
+                }
+                Entry::Occupied(_) => {
+                    self.problems.push(Problem::InvokedTwice { load: op.load, op: op.op });
+                }
+            }
+        }
+        for (t, load, number, outcome) in ends {
+            let Some(op) = at.get(&(load, number)).map(|&index| &mut self.ops[index]) else {
+                self.problems.push(Problem::NeverInvoked { load, op: number });
+                continue;
+            };
+            if op.done.is_some() {
+                self.problems.push(Problem::EndedTwice { load, op: number });
+                continue;
+            }
+            if t < op.invoked {
+                self.problems.push(Problem::EndedEarly { load, op: number });
+            }
+            op.done = Some(t);
+            op.outcome = Some(outcome);
+        }
+    }
+
+    /// The last instant at which the load did anything; `None` without operations.
+    #[must_use]
+    pub fn load_end(&self) -> Option<Mono> {
+        self.ops.iter().map(|op| op.done.unwrap_or(op.invoked).max(op.invoked)).max()
+    }
+
+    /// The first instant at which the load did anything.
+    #[must_use]
+    pub fn load_start(&self) -> Option<Mono> {
+        self.ops.first().map(|op| op.invoked)
+    }
+
+    /// Whether every writer ended its journal in order (false when nobody wrote).
+    #[must_use]
+    pub fn ended_in_order(&self) -> bool {
+        !self.writers.is_empty() && self.writers.iter().all(|writer| writer.ended.is_some())
+    }
+
+    /// The boots the journals' clocks belong to, each once. Clocks of two boots cannot be merged.
+    #[must_use]
+    pub fn boots(&self) -> Vec<&str> {
+        let mut boots: Vec<&str> = self.writers.iter().map(|writer| writer.boot_id.as_str()).collect();
+        boots.sort_unstable();
+        boots.dedup();
+        boots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::event::Error;
+
+    fn info() -> Outcome {
+        Outcome::Info(Error { c: "eof".to_owned(), m: String::new() })
+    }
+
+    #[test]
+    fn an_operation_is_paired_with_its_end_wherever_that_stands() {
+        let history = History::from_events([
+            Event::done(Mono(9), 0, 1, Outcome::Ok(Ack::default())),
+            Event::invoke(Mono(5), 0, 1, 0, Mono(4)),
+            Event::invoke(Mono(3), 0, 0, 0, Mono(3)),
+        ]);
+        let seen: Vec<_> = history.ops.iter().map(|op| (op.op, op.done, op.class())).collect();
+        assert_eq!(seen, [(0, None, Class::Info), (1, Some(Mono(9)), Class::Ok)]);
+        assert_eq!(history.problems, []);
+        assert_eq!((history.load_start(), history.load_end()), (Some(Mono(3)), Some(Mono(9))));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_listed() {
+        let history = History::from_events([
+            Event::invoke(Mono(5), 0, 1, 0, Mono(4)),
+            Event::invoke(Mono(6), 0, 1, 0, Mono(4)),
+            Event::done(Mono(7), 0, 1, info()),
+            Event::done(Mono(8), 0, 1, info()),
+            Event::done(Mono(8), 1, 1, info()),
+            Event::invoke(Mono(9), 0, 2, 0, Mono(4)),
+            Event::done(Mono(8), 0, 2, info()),
+            Event::End { t: Mono(10), writer: "client".to_owned() },
+        ]);
+        assert_eq!(
+            history.problems,
+            [
+                Problem::NoJournal { writer: "client".to_owned() },
+                Problem::InvokedTwice { load: 0, op: 1 },
+                Problem::EndedTwice { load: 0, op: 1 },
+                Problem::NeverInvoked { load: 1, op: 1 },
+                Problem::EndedEarly { load: 0, op: 2 },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_writer_that_never_said_end_was_cut_off() {
+        let journal = |writer: &str, boot: &str| Event::Journal {
+            t: Mono(0),
+            writer: writer.to_owned(),
+            boot_id: boot.to_owned(),
+            loads: Vec::new(),
+        };
+        let end = Event::End { t: Mono(9), writer: "runner".to_owned() };
+        assert!(!History::default().ended_in_order());
+        assert!(History::from_events([journal("runner", "a"), end.clone()]).ended_in_order());
+        let cut = History::from_events([journal("runner", "a"), journal("client", "b"), end]);
+        assert!(!cut.ended_in_order());
+        assert_eq!(cut.boots(), ["a", "b"]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Numbers from samples: percentiles, medians, empirical distributions. Pure.
+//!
+//! Latency goes through an HDR histogram with three significant digits: constant memory for any number
+//! of operations, and the error of a percentile is below one part in a thousand. Everything here is
+//! total: no sample, no number (`None`), never a zero that looks measured.
+
+use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Percentiles of a sample of durations, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Longest.
+    pub max: f64,
+}
+
+impl Percentiles {
+    /// Percentiles of durations given in nanoseconds; `None` when there are none. The resolution is one
+    /// microsecond, the longest duration that is told apart is a day.
+    #[must_use]
+    pub fn of_nanos(samples: impl IntoIterator<Item = u64>) -> Option<Self> {
+        const DAY_US: u64 = 24 * 3600 * 1_000_000;
+        // the bounds are constants the library accepts: 1 ≤ low, 2·low ≤ high, digits ≤ 5
+        let mut histogram = Histogram::<u64>::new_with_bounds(1, DAY_US, 3).ok()?;
+        for nanos in samples {
+            histogram.saturating_record((nanos / 1000).max(1));
+        }
+        if histogram.is_empty() {
+            return None;
+        }
+        let at = |quantile: f64| millis(histogram.value_at_quantile(quantile) * 1000);
+        Some(Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: millis(histogram.max() * 1000),
+        })
+    }
+}
+
+/// Nanoseconds as milliseconds, rounded to microseconds.
+#[must_use]
+pub fn millis(nanos: u64) -> f64 {
+    // exact: microseconds of any run are far below 2^53
+    let us = (nanos / 1000) as f64;
+    us / 1000.0
+}
+
+/// The middle of a sample (the lower one of two); `None` when it is empty. Linear on average.
+#[must_use]
+pub fn median(mut sample: Vec<u64>) -> Option<u64> {
+    let middle = sample.len().checked_sub(1)? / 2;
+    Some(*sample.select_nth_unstable(middle).1)
+}
+
+/// Events per second between two instants given in nanoseconds; `None` when no time passed.
+#[must_use]
+pub fn per_second(events: u64, nanos: u64) -> Option<f64> {
+    // counts and spans of a run are far below 2^53
+    (nanos > 0).then(|| events as f64 / (nanos as f64 / 1e9))
+}
+
+/// `part` of `whole`; 0 of nothing.
+#[must_use]
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    // counts of a run are far below 2^53
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The empirical distribution function: each distinct value with the share of the sample not above it.
+#[must_use]
+pub fn ecdf(mut sample: Vec<u64>) -> Vec<(u64, f64)> {
+    sample.sort_unstable();
+    let whole = sample.len() as u64;
+    let mut steps: Vec<(u64, f64)> = Vec::new();
+    for (index, value) in sample.into_iter().enumerate() {
+        let share = ratio(index as u64 + 1, whole);
+        match steps.last_mut() {
+            Some(last) if last.0 == value => last.1 = share,
+            _ => steps.push((value, share)),
+        }
+    }
+    steps
+}
+
+/// How many of `instants` fall into each window of `width` nanoseconds, counted from `start`; instants
+/// before it are left out. Empty windows between are there, with 0.
+#[must_use]
+pub fn windows(start: u64, width: u64, instants: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut counts = Vec::new();
+    for instant in instants {
+        let Some(offset) = instant.checked_sub(start) else { continue };
+        let Ok(index) = usize::try_from(offset / width.max(1)) else { continue };
+        if counts.len() <= index {
+            counts.resize(index + 1, 0);
+        }
+        counts[index] += 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_sample() {
+        let seen = Percentiles::of_nanos((1..=1000).map(|ms| ms * 1_000_000)).expect("samples");
+        for (seen, wanted) in [(seen.p50, 500.0), (seen.p90, 900.0), (seen.p99, 990.0), (seen.p999, 999.0)] {
+            assert!((seen - wanted).abs() <= wanted / 500.0, "{seen} is not {wanted}");
+        }
+        assert!((seen.max - 1000.0).abs() <= 1.0);
+        assert_eq!(Percentiles::of_nanos([]), None);
+    }
+
+    #[test]
+    fn the_median_is_a_member_of_the_sample() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3]), Some(3));
+        assert_eq!(median(vec![9, 1, 5, 7]), Some(5));
+    }
+
+    #[test]
+    fn shares_and_rates_of_nothing_are_no_division_by_zero() {
+        assert_eq!(per_second(5, 0), None);
+        assert_eq!(per_second(5, 500_000_000), Some(10.0));
+        assert!((ratio(1, 4) - 0.25).abs() < 1e-12 && ratio(0, 0) == 0.0);
+    }
+
+    #[test]
+    fn the_distribution_ends_at_one() {
+        assert_eq!(ecdf(vec![2, 1, 2, 4]), [(1, 0.25), (2, 0.75), (4, 1.0)]);
+        assert_eq!(ecdf(vec![]), []);
+    }
+
+    #[test]
+    fn windows_count_and_keep_the_empty_ones() {
+        assert_eq!(windows(10, 5, [9, 10, 14, 25]), [2, 0, 0, 1]);
+        assert_eq!(windows(0, 5, []), Vec::<u64>::new());
+    }
+}
