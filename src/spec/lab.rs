@@ -1,0 +1,220 @@
+//! A lab from its layers: built-in, then the user's file, a preset, a scenario's `[lab] set`,
+//! `--set`. Later layers win; tables merge, arrays replace.
+//!
+//! What has a short form (`instances = 2` for a range that does not move) is written out in each
+//! layer before the layers are merged, so that a layer may also change one limit only.
+
+use std::sync::Arc;
+
+use super::lab_rules;
+use super::problem::{Problem, Problems, Source};
+use super::schema;
+use super::shape::Shape;
+use super::tree::{self, Entry, Node, NodeKind};
+use crate::model::LabSpec;
+
+/// The lab everybody starts from.
+pub const BUILT_IN: &str = include_str!("../../lab/lab.toml");
+
+/// The presets that come with the program: name and text.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("stock", include_str!("../../lab/presets/stock.toml")),
+    ("stock-tuned", include_str!("../../lab/presets/stock-tuned.toml")),
+    ("stock-restart", include_str!("../../lab/presets/stock-restart.toml")),
+    ("small", include_str!("../../lab/presets/small.toml")),
+];
+
+/// The preset in force when nobody names one: `lab/lab.toml` as it comes says the same.
+pub const DEFAULT_PRESET: &str = "stock";
+
+/// Where a layer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// The text inside the program.
+    BuiltIn,
+    /// A lab file.
+    File,
+    /// A preset.
+    Preset,
+    /// A scenario; its `[lab] set` counts.
+    Scenario,
+    /// One `--set`.
+    Override,
+    /// A value made by the program.
+    Value,
+}
+
+/// One layer of settings: text, and what to call it in messages.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Name in messages: a path, `preset stock`, `--set`.
+    pub name: String,
+    /// TOML.
+    pub text: String,
+    /// Where it comes from.
+    pub kind: LayerKind,
+}
+
+impl Layer {
+    fn of(kind: LayerKind, name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), kind }
+    }
+
+    /// The lab everybody starts from. Always the first layer.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::of(LayerKind::BuiltIn, "built-in lab.toml", BUILT_IN)
+    }
+
+    /// A lab file, or a preset found beside it.
+    #[must_use]
+    pub fn file(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(LayerKind::File, name, text)
+    }
+
+    /// One of [`PRESETS`]; `None` when there is none of that name.
+    #[must_use]
+    pub fn preset(name: &str) -> Option<Self> {
+        let (name, text) = PRESETS.iter().find(|(known, _)| *known == name)?;
+        Some(Self::of(LayerKind::Preset, format!("preset {name}"), *text))
+    }
+
+    /// The `[lab] set` of a scenario, given the whole text of the scenario, so that problems point into it.
+    #[must_use]
+    pub fn scenario(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(LayerKind::Scenario, name, text)
+    }
+
+    /// `--set a.b.c=value`, one layer each, later ones win. A value that is no TOML is taken as text.
+    #[must_use]
+    pub fn overrides(pairs: &[(String, String)]) -> Vec<Self> {
+        let layer = |(key, value): &(String, String)| {
+            let plain = format!("{key} = {value}");
+            let text = if value.contains('\n') || plain.parse::<toml::Table>().is_err() {
+                format!("{key} = {}", toml::Value::String(value.clone()))
+            } else {
+                plain
+            };
+            Self::of(LayerKind::Override, "--set", text)
+        };
+        pairs.iter().map(layer).collect()
+    }
+
+    /// A value made by the program. Nulls are left out: TOML has none.
+    #[must_use]
+    pub fn value(name: impl Into<String>, mut value: serde_json::Value) -> Self {
+        drop_nulls(&mut value);
+        // what is no table cannot be written as TOML; its JSON is no TOML either, so `resolve` reports it
+        let text = toml::to_string(&value).unwrap_or_else(|_| value.to_string());
+        Self::of(LayerKind::Value, name, text)
+    }
+}
+
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
+/// Merges the layers, first to last, and checks what comes out.
+///
+/// # Errors
+/// Every problem of every layer and of the whole. When the whole is right but names what this
+/// version cannot do (controllers), the problems say so.
+pub fn resolve(layers: &[Layer]) -> Result<LabSpec, Problems> {
+    let mut problems = Vec::new();
+    let mut merged: Option<Node> = None;
+    let shape = Shape::pruning(schema::lab_layer());
+    for layer in layers {
+        let source = Source::new(&layer.name, &layer.text);
+        let Some(mut node) = read(layer.kind, &source, &mut problems) else { continue };
+        check_layer(&shape, &mut node, &mut problems);
+        match &mut merged {
+            Some(below) => below.merge(node),
+            None => merged = Some(node),
+        }
+    }
+    let subject = "the lab cannot be read";
+    let Some(mut merged) = merged else {
+        let nothing = Source::new("lab", "");
+        return Err(Problems::new(
+            subject,
+            vec![Problem::new(&nothing, None, "no layer of settings was given")],
+        ));
+    };
+    fill_hosts(&mut merged);
+    match serde_json::from_value::<LabSpec>(merged.value()) {
+        Ok(spec) => {
+            lab_rules::check(&spec, &merged, &mut problems);
+            Problems::new(subject, problems).or(spec)
+        }
+        Err(why) => {
+            if problems.is_empty() {
+                problems.push(Problem::new(&merged.source, None, why.to_string()));
+            }
+            Err(Problems::new(subject, problems))
+        }
+    }
+}
+
+fn read(kind: LayerKind, source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<Node> {
+    if kind != LayerKind::Scenario {
+        return Some(tree::read(source, problems));
+    }
+    // the rest of a scenario is not this room's business: spec::scenario has judged it
+    tree::read(source, &mut Vec::new()).get("lab")?.get("set").cloned()
+}
+
+/// Compares one layer with the schema, its short forms written out.
+pub(crate) fn check_layer(shape: &Shape, node: &mut Node, problems: &mut Vec<Problem>) {
+    write_out(node);
+    shape.check(node, problems);
+}
+
+/// Where a lab has ranges.
+const RANGES: &[(&str, &[&str])] = &[
+    ("postgres", &["instances", "cpus", "memory", "disk"]),
+    ("balancers", &["instances", "cpus", "memory", "disk"]),
+];
+
+fn write_out(lab: &mut Node) {
+    for (service, keys) in RANGES {
+        for key in *keys {
+            let Some(node) = lab.get_mut(service).and_then(|service| service.get_mut(key)) else { continue };
+            if let NodeKind::Leaf(_) = node.kind {
+                let entry = |key: &str| Entry {
+                    key: key.to_owned(),
+                    key_span: node.span.clone(),
+                    node: node.clone(),
+                };
+                node.kind = NodeKind::Table(["start", "min", "max"].map(entry).into());
+            }
+        }
+    }
+}
+
+/// A host that declares no capacity has that of a small computer.
+const HOST_DEFAULTS: &str = "cpus = 2.0\nmemory = \"4GiB\"\ndisk = \"20GiB\"\n";
+
+fn fill_hosts(lab: &mut Node) {
+    let defaults = tree::read(&Source::new("built-in host", HOST_DEFAULTS), &mut Vec::new());
+    if let Some(Node { kind: NodeKind::Array(hosts), .. }) = lab.get_mut("host") {
+        for host in hosts {
+            let mut filled = defaults.clone();
+            filled.merge(host.clone());
+            *host = filled;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lab_tests.rs"]
+mod tests;

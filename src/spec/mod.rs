@@ -1,0 +1,23 @@
+//! Text of a lab or scenario file → value, or **every** problem found in it. Pure.
+//!
+//! One way for both kinds of file: `tree` reads TOML into nodes that remember where they were
+//! written, `shape` compares the nodes with the JSON Schema of the type (so the schema an editor
+//! uses and the check made here cannot differ), and the rules in `lab_rules` and `scenario_rules`
+//! look at what a schema cannot say. Layers of a lab are merged node by node, so a problem points
+//! into the file that said it.
+//!
+//! Invariant: nothing stops at the first problem.
+
+pub mod arrivals;
+pub mod lab;
+mod lab_rules;
+pub mod problem;
+pub mod scenario;
+mod scenario_rules;
+pub mod schedule;
+pub mod schema;
+mod shape;
+mod tree;
+mod unbuilt;
+
+pub use problem::{Kind, Problem, Problems};

@@ -1,0 +1,134 @@
+//! Text of a scenario → [`Scenario`], or every problem in it.
+//!
+//! Two sorts of problem are kept apart: what is wrong, and what is right but not built in this
+//! version. A file of the second sort is read without error and refused by name before it runs.
+
+use serde::de::DeserializeOwned;
+
+use super::lab;
+use super::problem::{Problem, Problems, Source};
+use super::scenario_rules;
+use super::schema;
+use super::shape::Shape;
+use super::tree::{self, Node};
+use super::unbuilt;
+use crate::model::scenario::{Ends, LabChoice};
+use crate::model::{Expect, Load, Name, Scenario, Span, Step};
+
+/// A scenario that was read.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// What it says.
+    pub scenario: Scenario,
+    /// What of it this version cannot do; empty when it can be run.
+    pub unbuilt: Vec<Problem>,
+}
+
+impl Parsed {
+    /// The scenario, when this version can run it.
+    ///
+    /// # Errors
+    /// What is not built, by name, each where it stands.
+    pub fn runnable(self) -> Result<Scenario, Problems> {
+        let subject = format!("`{}` cannot be run by this version", self.scenario.name);
+        Problems::new(subject, self.unbuilt).or(self.scenario)
+    }
+}
+
+/// Those parts of a scenario that could be read, so that a broken one does not hide the problems
+/// of the others. Elements carry the node they came from.
+pub(crate) struct Draft<'a> {
+    pub(crate) tree: &'a Node,
+    pub(crate) schema: Option<u32>,
+    pub(crate) duration: Option<Span>,
+    pub(crate) timeout: Option<Span>,
+    pub(crate) lab: Option<LabChoice>,
+    pub(crate) loads: Vec<(&'a Node, Load)>,
+    pub(crate) steps: Vec<(&'a Node, Step)>,
+    pub(crate) expects: Vec<(&'a Node, Expect)>,
+    pub(crate) ends: Option<Ends>,
+}
+
+/// Reads the text of a scenario; `name` is what messages call it, usually its path.
+///
+/// # Errors
+/// Every problem of the file, in the order of its lines.
+pub fn parse(name: &str, text: &str) -> Result<Parsed, Problems> {
+    let mut problems = Vec::new();
+    let source = Source::new(name, text);
+    let mut tree = tree::read(&source, &mut problems);
+    Shape::new(schema::scenario()).check(&mut tree, &mut problems);
+    if let Some(set) = tree.get("lab").and_then(|lab| lab.get("set")) {
+        lab::check_layer(&Shape::pruning(schema::lab_layer()), &mut set.clone(), &mut problems);
+    }
+    let draft = Draft::of(&tree);
+    scenario_rules::check(&draft, &mut problems);
+    let subject = format!("{name} is no scenario");
+    if !problems.is_empty() {
+        return Err(Problems::new(subject, problems));
+    }
+    let unbuilt = Problems::new("", unbuilt::problems(&draft)).list;
+    match serde_json::from_value(tree.value()) {
+        Ok(scenario) => Ok(Parsed { scenario, unbuilt }),
+        Err(why) => Err(Problems::new(subject, vec![Problem::new(&source, None, why.to_string())])),
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn of(tree: &'a Node) -> Self {
+        Self {
+            tree,
+            schema: one(tree, "schema"),
+            duration: one(tree, "duration"),
+            timeout: one(tree, "timeout"),
+            lab: one(tree, "lab"),
+            loads: many(tree, "load"),
+            steps: many(tree, "step"),
+            expects: many(tree, "expect"),
+            ends: one(tree, "ends"),
+        }
+    }
+
+    /// Ids of all steps, also of those that could not be read.
+    pub(crate) fn step_ids(&self) -> Vec<&'a str> {
+        self.tree
+            .get("step")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .filter_map(|s| s.get("id")?.text())
+            .collect()
+    }
+
+    /// Names of all loads, also of those that could not be read.
+    pub(crate) fn load_names(&self) -> Vec<&'a str> {
+        self.tree
+            .get("load")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .filter_map(|l| l.get("name")?.text())
+            .collect()
+    }
+}
+
+fn one<T: DeserializeOwned>(tree: &Node, key: &str) -> Option<T> {
+    serde_json::from_value(tree.get(key)?.value()).ok()
+}
+
+fn many<'a, T: DeserializeOwned>(tree: &'a Node, key: &str) -> Vec<(&'a Node, T)> {
+    let items = tree.get(key).map_or(&[][..], Node::items);
+    items.iter().filter_map(|item| Some((item, serde_json::from_value(item.value()).ok()?))).collect()
+}
+
+/// The id a step has in records: its own, or `step-3` for the third of the file.
+#[must_use]
+pub fn step_id(index: usize, step: &Step) -> Name {
+    match &step.id {
+        Some(id) => id.clone(),
+        // the pattern of names admits every number; a name that could not be made would need 10^36 steps
+        None => Name::new(format!("step-{}", index + 1)).unwrap_or_else(|_| unreachable!("step-N is a name")),
+    }
+}
+
+#[cfg(test)]
+#[path = "scenario_tests.rs"]
+mod tests;

@@ -1,0 +1,105 @@
+//! JSON Schemas (draft-07, the one editors know) of the file formats, made from the types.
+//!
+//! The schema of a lab file differs from that of [`LabSpec`] in two ways: nothing is required,
+//! because a file is one layer of several, and a range may be written as one value.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::model::{LabSpec, Scenario};
+
+/// Schema of `lab.toml`, of presets, and of a scenario's `[lab] set`, as committed in `lab/lab.schema.json`.
+#[must_use]
+pub fn lab_schema() -> String {
+    let mut schema = lab_layer();
+    for (name, definition) in definitions(&mut schema) {
+        if name.starts_with("Range") {
+            let table = definition.take();
+            let mut value = table.pointer("/properties/start").cloned().unwrap_or_default();
+            if let Some(value) = value.as_object_mut() {
+                value.remove("description");
+            }
+            *definition = json!({
+                "description": "One value that never moves, or a start with limits.",
+                "anyOf": [value, table],
+            });
+        }
+    }
+    text(&schema)
+}
+
+/// Schema of a scenario, as committed in `scenarios/scenario.schema.json`.
+#[must_use]
+pub fn scenario_schema() -> String {
+    text(&scenario())
+}
+
+/// Schema of any other format this program writes.
+#[must_use]
+pub fn schema_for<T: JsonSchema>() -> String {
+    text(&of::<T>())
+}
+
+/// Schema of one layer of a lab once its ranges are written out.
+pub(crate) fn lab_layer() -> Value {
+    let mut schema = of::<LabSpec>();
+    if let Some(root) = schema.as_object_mut() {
+        root.remove("required");
+        // editors' own key, allowed as a comment in the first line of the file only
+        root.insert("title".to_owned(), json!("pgha lab"));
+    }
+    for (name, definition) in definitions(&mut schema) {
+        match name.as_str() {
+            "Host" => definition["required"] = json!(["name"]),
+            "Controller" => {}
+            _ if definition.get("properties").is_some() => {
+                definition.as_object_mut().map(|object| object.remove("required"));
+            }
+            _ => {}
+        }
+    }
+    schema
+}
+
+/// Schema of a scenario.
+pub(crate) fn scenario() -> Value {
+    let mut schema = of::<Scenario>();
+    schema["title"] = json!("pgha scenario");
+    schema
+}
+
+fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn definitions(schema: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    schema.get_mut("definitions").and_then(Value::as_object_mut).into_iter().flatten()
+}
+
+fn text(schema: &Value) -> String {
+    let mut text = format!("{schema:#}");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_may_be_one_value_in_a_lab_file() {
+        let schema: Value = serde_json::from_str(&lab_schema()).expect("JSON");
+        assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+        let ranges: Vec<_> = schema["definitions"]
+            .as_object()
+            .expect("definitions")
+            .iter()
+            .filter(|(name, _)| name.starts_with("Range"))
+            .collect();
+        assert_eq!(ranges.len(), 3, "counts, cores and sizes");
+        for (name, range) in ranges {
+            assert_eq!(range["anyOf"].as_array().map(Vec::len), Some(2), "{name}");
+        }
+    }
+}
