@@ -1,5 +1,6 @@
 //! `pgha`: a reference lab for highly available PostgreSQL.
 
+pub mod decide;
 pub mod history;
 pub mod model;
 pub mod spec;

@@ -1,0 +1,152 @@
+//! A balancer: HAProxy with one server for every host that may carry PostgreSQL. Members come and
+//! go without its configuration changing; a host without a database fails its checks.
+//!
+//! `start = "checked"` rests on HAProxy's server state file: every server begins down and needs
+//! `rise` good checks, so a fresh or restarted balancer routes nothing to a server nobody looked at.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use super::template::fill_own;
+use super::{
+    CONF_PATH, Context, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount, private_file,
+    service_body,
+};
+use crate::model::lab::{BalancerStart, Balancers, Reads};
+use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
+
+/// The user the HAProxy image knows.
+const UID: u32 = 997;
+const TEMPLATE: &str = include_str!("../../../lab/config/haproxy.cfg");
+const STATE_TEMPLATE: &str = include_str!("../../../lab/config/haproxy.state");
+/// The backends with the number HAProxy gives each: sections count in the order of the
+/// configuration, and the first of them, `statistics`, is 1.
+const BACKENDS: [(u32, &str); 2] = [(2, "rw"), (3, "ro")];
+
+pub(super) fn body(ctx: &Context, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Haproxy, UID);
+    body.command = command(&["/usr/sbin/haproxy", "-db", "-f", "/etc/pgha/haproxy.cfg"]);
+    body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
+    body.files = vec![private_file("haproxy.cfg", UID, config(ctx, member))];
+    if checked_start(&ctx.spec.balancers) {
+        body.files.push(private_file("haproxy.state", UID, state(ctx)));
+    }
+    // SIGTERM and not SIGUSR1: database sessions outlast any patience, a soft stop would wait for them
+    body
+}
+
+/// Without checks nothing would ever bring a server up that begins down.
+fn checked_start(balancers: &Balancers) -> bool {
+    balancers.start == BalancerStart::Checked && balancers.check.enabled
+}
+
+fn servers<'a>(ctx: &'a Context) -> impl Iterator<Item = (&'a HostName, Ipv4Addr)> {
+    let spec = ctx.spec;
+    spec.hosts
+        .iter()
+        .filter(|host| spec.may_stand(Service::Postgres, host))
+        .map(|host| (&host.name, ctx.address(&host.name)))
+}
+
+fn config(ctx: &Context, member: &Member) -> String {
+    let balancers = &ctx.spec.balancers;
+    let read = match ctx.spec.postgres.reads {
+        Reads::Any => "/read-only",
+        Reads::Replicas => "/replica",
+    };
+    let read = balancers.check.lag.map_or_else(|| read.to_owned(), |lag| format!("{read}?lag={}", lag.0));
+    // the seed's picture: reads go to replicas, to the primary only when no replica can serve
+    let fallback = match ctx.spec.postgres.reads {
+        Reads::Any => "",
+        Reads::Replicas => "    use_backend rw if { nbsrv(ro) eq 0 }\n",
+    };
+    let (state_file, load_state) = if checked_start(balancers) {
+        (format!("    server-state-file {CONF_PATH}/haproxy.state\n"), "global")
+    } else {
+        (String::new(), "none")
+    };
+    fill_own(
+        TEMPLATE,
+        &[
+            ("maxconn", balancers.maxconn.to_string()),
+            ("threads", threads(member.size.cpus).to_string()),
+            ("state-file", state_file),
+            ("load-state", load_state.to_owned()),
+            ("retries", balancers.retries.to_string()),
+            (
+                "redispatch",
+                if balancers.redispatch { "option redispatch" } else { "no option redispatch" }.to_owned(),
+            ),
+            ("timeout-connect", ms(balancers.timeout_connect)),
+            ("timeout-client", ms(balancers.timeout_client)),
+            ("timeout-server", ms(balancers.timeout_server)),
+            ("timeout-check", ms(balancers.check.timeout)),
+            ("check-rw", check(balancers, "/primary")),
+            ("check-ro", check(balancers, &read)),
+            ("fallback", fallback.to_owned()),
+            ("server", default_server(balancers)),
+            ("servers", server_lines(ctx)),
+        ],
+    )
+}
+
+fn check(balancers: &Balancers, path: &str) -> String {
+    if balancers.check.enabled {
+        format!("    option httpchk OPTIONS {path}\n    http-check expect status 200")
+    } else {
+        "    # no checks: every server counts as up".to_owned()
+    }
+}
+
+fn default_server(balancers: &Balancers) -> String {
+    let check = &balancers.check;
+    let mut line = format!("maxconn {}", balancers.maxconn);
+    if check.enabled {
+        // writing to a String cannot fail
+        let _ = write!(line, " check port {PATRONI_PORT} inter {}", ms(check.inter));
+        for (key, pause) in [("fastinter", check.fastinter), ("downinter", check.downinter)] {
+            if let Some(pause) = pause {
+                let _ = write!(line, " {key} {}", ms(pause));
+            }
+        }
+        let _ = write!(line, " fall {} rise {} on-marked-down shutdown-sessions", check.fall, check.rise);
+    }
+    line
+}
+
+fn server_lines(ctx: &Context) -> String {
+    let lines: Vec<String> =
+        servers(ctx).map(|(name, address)| format!("    server {name} {address}:{POSTGRES_PORT}")).collect();
+    lines.join("\n")
+}
+
+/// Every server stopped: operational state 0, which also takes its health to 0, so it needs `rise`
+/// good checks. Check status 1 is "initialized"; with 0, "unknown", HAProxy 3.0 never evaluates an
+/// answer. Check state 6 is "configured and enabled".
+fn state(ctx: &Context) -> String {
+    let mut lines = Vec::new();
+    for (backend_id, backend) in BACKENDS {
+        for (n, (name, address)) in servers(ctx).enumerate() {
+            lines.push(format!(
+                "{backend_id} {backend} {} {name} {address} 0 0 1 1 0 1 0 0 6 0 0 0 - {POSTGRES_PORT} - 0 0 - - 0",
+                n + 1
+            ));
+        }
+    }
+    fill_own(STATE_TEMPLATE, &[("servers", lines.join("\n"))])
+}
+
+/// HAProxy counts the machine's cores, not the share a body may use of them.
+fn threads(cpus: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a declared size is far from where a conversion could lose anything"
+    )]
+    let whole = cpus.ceil() as u32;
+    whole.clamp(1, 64)
+}
+
+fn ms(span: Span) -> String {
+    format!("{}ms", span.0.as_millis())
+}

@@ -1,0 +1,46 @@
+//! An etcd member. Heartbeat and election timings stay etcd's own.
+
+use super::template::fill_own;
+use super::{
+    Context, ETCD_PEER_PORT, ETCD_PORT, command, conf_mount, data_mount, json, private_file, service_body,
+};
+use crate::model::{Body, Bytes, ImageRole, Member, Service};
+
+/// The user the etcd image knows.
+const UID: u32 = 998;
+const TEMPLATE: &str = include_str!("../../../lab/config/etcd.json");
+
+pub(super) fn body(ctx: &Context, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Etcd, UID);
+    body.command = command(&["/usr/bin/etcd", "--config-file", "/etc/pgha/etcd.json"]);
+    body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
+    body.files = vec![private_file("etcd.json", UID, config(ctx, member))];
+    body
+}
+
+fn config(ctx: &Context, member: &Member) -> String {
+    let address = ctx.address(&member.host);
+    let cluster: Vec<String> = ctx
+        .peers(Service::Etcd)
+        .map(|(peer, address)| format!("{}=http://{address}:{ETCD_PEER_PORT}", peer.id))
+        .collect();
+    fill_own(
+        TEMPLATE,
+        &[
+            ("name", json(member.id.as_str())),
+            ("peer-url", json(format!("http://{address}:{ETCD_PEER_PORT}"))),
+            ("client-url", json(format!("http://{address}:{ETCD_PORT}"))),
+            ("cluster", json(cluster.join(","))),
+            ("token", json(ctx.token)),
+            ("state", json(if ctx.founded { "existing" } else { "new" })),
+            ("quota", quota(member.size.disk).to_string()),
+        ],
+    )
+}
+
+/// Largest database, bytes. The disk also holds write-ahead logs of 64 MB (two kept, one
+/// prepared) and snapshots as large as the database: a quarter leaves room for them. More than
+/// etcd's own default, 2 GiB, is never needed here.
+fn quota(disk: Bytes) -> u64 {
+    (disk.0 / 4).clamp(Bytes::mib(64).0, Bytes::gib(2).0)
+}

@@ -1,0 +1,53 @@
+//! The sandbox: owner of a simulated host's network namespace, and the only container with a
+//! capability, `NET_ADMIN` over that namespace.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::{Context, sandbox_name};
+use crate::model::lab::Restart;
+use crate::model::{Body, Capability, HostName, ImageRole, Namespace};
+
+pub(super) fn body(ctx: &Context, host: &HostName) -> Body {
+    let address = ctx.address(host);
+    Body {
+        member: host.clone(),
+        service: None,
+        host: host.clone(),
+        container: sandbox_name(&ctx.spec.name, host),
+        image: ImageRole::Host,
+        namespace: Namespace::Own { address, publish: published(ctx, host) },
+        command: ["/usr/bin/tini", "--", "/bin/sh", "-c"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([start(ctx.subnet, address)])
+            .collect(),
+        user: "0:0".to_owned(),
+        capabilities: vec![Capability::NetAdmin],
+        mounts: Vec::new(),
+        files: Vec::new(),
+        // the lock of iptables and the names of iproute2
+        tmpfs: vec!["/run".to_owned(), "/tmp".to_owned()],
+        size: None,
+        restart: Restart::No,
+        stop_signal: "SIGTERM".to_owned(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// Acknowledging at once on the lab's link keeps the 40 ms of Nagle's algorithm against delayed
+/// acknowledgement out of Patroni's requests to etcd, which leave Nagle on. A route that cannot be
+/// changed ends the sandbox: a host that is not as described must not pass for one.
+fn start(subnet: Ipv4Addr, address: Ipv4Addr) -> String {
+    format!(
+        "ip route change {subnet}/24 dev eth0 proto kernel scope link src {address} quickack 1 && exec sleep infinity"
+    )
+}
+
+/// Host n of the declaration, counted from 1, publishes on address n of the loopback network.
+fn published(ctx: &Context, host: &HostName) -> Option<Ipv4Addr> {
+    let network: Ipv4Addr = ctx.spec.network.publish.split('/').next()?.parse().ok()?;
+    let [a, b, c, _] = network.octets();
+    let n = u8::try_from(ctx.spec.host_index(host)? + 1).ok()?;
+    Some(Ipv4Addr::new(a, b, c, n))
+}

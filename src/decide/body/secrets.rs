@@ -1,0 +1,28 @@
+//! The passwords of one lab. They reach a body in files of mode 0600 inside its own small volume
+//! and nowhere else: not in arguments, environment, labels or logs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The passwords of one lab, generated when it is founded.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// PostgreSQL role `postgres`.
+    pub superuser: String,
+    /// PostgreSQL role `replicator`: streaming and base backups.
+    pub replicator: String,
+    /// PostgreSQL role `rewind`: `pg_rewind`.
+    pub rewind: String,
+    /// PostgreSQL role `pgha`, owner of the database `pgha`: the load.
+    pub application: String,
+    /// User `pgha` of Patroni's REST interface: whatever changes something.
+    pub rest: String,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(redacted)")
+    }
+}

@@ -1,0 +1,98 @@
+//! The brain `found`: creates what a lab still lacks until it is founded. It never removes.
+//!
+//! Theory: look at what is there, compare with the recipes, and do the lowest missing layer:
+//! network and volumes, then sandboxes, then bodies. Every action is idempotent, so a founding that
+//! was cut short anywhere is finished by founding again.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::model::body::Namespace;
+use crate::model::{Action, Body, ContainerStatus, Decision, Observed, Service, Span, VolumeWanted};
+
+/// Everything a lab should consist of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// Name of the lab's network.
+    pub network: String,
+    /// Network address of its /24.
+    pub subnet: Ipv4Addr,
+    /// Recipes of sandboxes and bodies.
+    pub bodies: Vec<Body>,
+}
+
+/// What is still missing.
+#[must_use]
+pub fn found(world: &World, seen: &Observed) -> Decision {
+    let soon = Some(Span::millis(200));
+    let mut ground = Vec::new();
+    if !seen.networks.contains_key(&world.network) {
+        ground.push(Action::EnsureNetwork { name: world.network.clone(), subnet: world.subnet });
+    }
+    let volumes: Vec<VolumeWanted> =
+        wanted_volumes(world).into_iter().filter(|volume| !seen.volumes.contains_key(&volume.name)).collect();
+    if !volumes.is_empty() {
+        ground.push(Action::EnsureVolumes { volumes });
+    }
+    if !ground.is_empty() {
+        return Decision {
+            actions: ground,
+            reason: "network or volumes are missing".to_owned(),
+            again_in: soon,
+        };
+    }
+
+    for (layer, what) in [(Layer::Hosts, "hosts"), (Layer::Client, "clients"), (Layer::Services, "bodies")] {
+        let mut actions = Vec::new();
+        for body in world.bodies.iter().filter(|body| layer_of(body) == layer) {
+            match seen.containers.get(&body.container).map(|container| container.status) {
+                None => actions.push(Action::EnsureCreated { body: Box::new(body.clone()) }),
+                Some(ContainerStatus::Created | ContainerStatus::Exited | ContainerStatus::Dead) => {
+                    actions.push(Action::EnsureStarted { body: Box::new(body.clone()) });
+                }
+                // frozen bodies are somebody's fault to heal, not ours to thaw
+                Some(_) => {}
+            }
+        }
+        if !actions.is_empty() {
+            let reason = format!("{} {what} are not there or not running", actions.len());
+            return Decision { actions, reason, again_in: soon };
+        }
+    }
+    Decision { actions: Vec::new(), reason: "nothing is missing".to_owned(), again_in: None }
+}
+
+/// Layers of a founding, bottom up. The client stands before the services because it carries the
+/// lab's record: no body with a password in it may exist before the record that knows the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    Hosts,
+    Client,
+    Services,
+}
+
+fn layer_of(body: &Body) -> Layer {
+    match (&body.namespace, body.service) {
+        (Namespace::Own { .. }, _) => Layer::Hosts,
+        (Namespace::Of(_), Some(Service::Client)) => Layer::Client,
+        (Namespace::Of(_), _) => Layer::Services,
+    }
+}
+
+/// Every volume of every recipe, once.
+fn wanted_volumes(world: &World) -> Vec<VolumeWanted> {
+    let mut names = BTreeSet::new();
+    let mut wanted = Vec::new();
+    for body in &world.bodies {
+        for mount in &body.mounts {
+            if names.insert(mount.volume.clone()) {
+                wanted.push(VolumeWanted {
+                    name: mount.volume.clone(),
+                    member: body.member.to_string(),
+                    size: mount.sized,
+                });
+            }
+        }
+    }
+    wanted
+}

@@ -1,0 +1,252 @@
+//! Who may stand where. Two of one service never share a host, what a host's bodies start with fits
+//! into what it has, `only` and pins hold, and nobody who stands is moved.
+//!
+//! Placement looks for the tidiest way first (fewest bodies a host, balancers away from databases)
+//! and goes back on its steps where that leads nowhere, so that it finds a way whenever there is
+//! one. It decides by the declared order of hosts and by names: the same question has the same
+//! answer.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::model::lab::{Desired, Host, Size};
+use crate::model::{Bytes, HostName, LabSpec, Member, MemberId, Service};
+
+/// Services in the order in which they are founded.
+const ORDER: [Service; 5] =
+    [Service::Client, Service::Etcd, Service::Postgres, Service::Balancer, Service::Controller];
+
+/// Why a body found no place: what each host had against it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{member} finds no host: {}", in_words(hosts))]
+pub struct Unplaceable {
+    /// The body that found no place.
+    pub member: MemberId,
+    /// What it does.
+    pub service: Service,
+    /// Every host and what it had against the body, in the order of the declaration.
+    pub hosts: Vec<(HostName, Why)>,
+}
+
+/// What a host has against a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is kept for other services, or the service is pinned elsewhere.
+    NotAllowed,
+    /// One of the same service stands there.
+    Has(MemberId),
+    /// Not enough cores, in thousandths.
+    Cores {
+        /// What is left.
+        left: u64,
+        /// What the host has.
+        of: u64,
+        /// What is wanted.
+        wanted: u64,
+    },
+    /// Not enough memory.
+    Memory {
+        /// What is left.
+        left: Bytes,
+        /// What is wanted.
+        wanted: Bytes,
+    },
+    /// Not enough disk.
+    Disk {
+        /// What is left.
+        left: Bytes,
+        /// What is wanted.
+        wanted: Bytes,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAllowed => f.write_str("`only` or pins keep it away"),
+            Self::Has(member) => write!(f, "has {member} already"),
+            Self::Cores { left, of, wanted } => {
+                write!(f, "{} of {} cores left, {} wanted", cores(*left), cores(*of), cores(*wanted))
+            }
+            Self::Memory { left, wanted } => write!(f, "{left} of memory left, {wanted} wanted"),
+            Self::Disk { left, wanted } => write!(f, "{left} of disk left, {wanted} wanted"),
+        }
+    }
+}
+
+fn in_words(hosts: &[(HostName, Why)]) -> String {
+    if hosts.is_empty() {
+        return "there is none".to_owned();
+    }
+    hosts.iter().map(|(host, why)| format!("{host}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+/// Thousandths of a core as people write them: `0.5`, `2.0`.
+fn cores(thousandths: u64) -> String {
+    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    let short = text.trim_end_matches('0');
+    if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+}
+
+/// Where everybody stands: the existing members where they are, except those `desired.without`
+/// names, and a new one with a new name for every one that is missing. Members beyond the wanted
+/// number stay: to remove is somebody else's decision. Sorted by service, then by number.
+///
+/// # Errors
+/// [`Unplaceable`] when no way exists to place all that are missing.
+pub fn place(spec: &LabSpec, desired: &Desired, existing: &[Member]) -> Result<Vec<Member>, Unplaceable> {
+    let mut members: Vec<Member> =
+        existing.iter().filter(|member| !desired.without.contains(&member.id)).cloned().collect();
+    let missing = missing(spec, desired, &members);
+    let mut search = Search { spec, missing: &missing, hopeless: BTreeSet::new(), stuck: None };
+    if search.place(0, &mut members) {
+        members.sort_by_key(|member| (member.service, number(&member.id), member.id.clone()));
+        return Ok(members);
+    }
+    // when the search fails it has been stuck at least once; the other arm cannot be reached
+    Err(search.stuck.map_or_else(
+        || Unplaceable { member: missing[0].0.clone(), service: missing[0].1, hosts: Vec::new() },
+        |(_, why)| why,
+    ))
+}
+
+/// The bodies to place: new names, lowest unused number first.
+fn missing(spec: &LabSpec, desired: &Desired, members: &[Member]) -> Vec<(MemberId, Service, Size)> {
+    let mut missing = Vec::new();
+    for service in ORDER {
+        let wanted = desired.counts.get(&service).copied().unwrap_or(0);
+        let there = members.iter().filter(|member| member.service == service).count();
+        let lacking = (wanted as usize).saturating_sub(there);
+        let free = (1..=u32::MAX)
+            .filter_map(|n| member_id(service, n))
+            .filter(|id| !desired.without.contains(id) && members.iter().all(|member| member.id != *id));
+        for id in free.take(lacking) {
+            let size = desired.sizes.get(&id).copied().unwrap_or_else(|| spec.start_size(service));
+            missing.push((id, service, size));
+        }
+    }
+    missing
+}
+
+/// `postgres-2`; the client is alone and has no number.
+fn member_id(service: Service, n: u32) -> Option<MemberId> {
+    match (service, n) {
+        (Service::Client, 1) => MemberId::new(service.as_str()).ok(),
+        _ => MemberId::new(format!("{service}-{n}")).ok(),
+    }
+}
+
+fn number(id: &MemberId) -> u32 {
+    id.as_str().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// What a host has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Room {
+    cores: u64,
+    memory: u64,
+    disk: u64,
+}
+
+struct Search<'a> {
+    spec: &'a LabSpec,
+    missing: &'a [(MemberId, Service, Size)],
+    /// States that lead nowhere: how many are placed, and what each host has left and carries.
+    hopeless: BTreeSet<(usize, Vec<(Room, u8)>)>,
+    /// The furthest the search came, and why no further.
+    stuck: Option<(usize, Unplaceable)>,
+}
+
+impl Search<'_> {
+    /// Places everything from `next` on; on failure `members` is as it was.
+    fn place(&mut self, next: usize, members: &mut Vec<Member>) -> bool {
+        let missing = self.missing;
+        let Some((id, service, size)) = missing.get(next) else { return true };
+        let state = (next, self.spec.hosts.iter().map(|host| carries(host, members)).collect::<Vec<_>>());
+        if self.hopeless.contains(&state) {
+            return false;
+        }
+        let mut candidates = Vec::new();
+        let mut against = Vec::new();
+        for (index, host) in self.spec.hosts.iter().enumerate() {
+            match self.refusal(host, *service, size, members) {
+                None => candidates.push((self.dislike(host, *service, members), index)),
+                Some(why) => against.push((host.name.clone(), why)),
+            }
+        }
+        candidates.sort_unstable();
+        if candidates.is_empty() && self.stuck.as_ref().is_none_or(|(furthest, _)| *furthest < next) {
+            let why = Unplaceable { member: id.clone(), service: *service, hosts: against };
+            self.stuck = Some((next, why));
+        }
+        for (_, index) in candidates {
+            let host = self.spec.hosts[index].name.clone();
+            members.push(Member { id: id.clone(), service: *service, host, size: *size });
+            if self.place(next + 1, members) {
+                return true;
+            }
+            members.pop();
+        }
+        self.hopeless.insert(state);
+        false
+    }
+
+    fn refusal(&self, host: &Host, service: Service, size: &Size, members: &[Member]) -> Option<Why> {
+        if !self.spec.may_stand(service, host) {
+            return Some(Why::NotAllowed);
+        }
+        if let Some(twin) =
+            members.iter().find(|member| member.service == service && member.host == host.name)
+        {
+            return Some(Why::Has(twin.id.clone()));
+        }
+        let (left, _) = carries(host, members);
+        let wanted = thousandths(size.cpus);
+        if left.cores < wanted {
+            return Some(Why::Cores { left: left.cores, of: thousandths(host.cpus), wanted });
+        }
+        if left.memory < size.memory.0 {
+            return Some(Why::Memory { left: Bytes(left.memory), wanted: size.memory });
+        }
+        if left.disk < size.disk.0 {
+            return Some(Why::Disk { left: Bytes(left.disk), wanted: size.disk });
+        }
+        None
+    }
+
+    /// Lower is better: balancers and databases apart (one lost host should not cost both), then
+    /// the host with fewest bodies.
+    fn dislike(&self, host: &Host, service: Service, members: &[Member]) -> (bool, usize) {
+        let here = || members.iter().filter(|member| member.host == host.name);
+        let carries = |service| here().any(|member| member.service == service);
+        let mixed = match service {
+            Service::Balancer => carries(Service::Postgres),
+            Service::Postgres => carries(Service::Balancer) || self.spec.balancers.hosts.contains(&host.name),
+            _ => false,
+        };
+        (mixed, here().count())
+    }
+}
+
+/// What a host has left, and which services it carries, one bit each.
+fn carries(host: &Host, members: &[Member]) -> (Room, u8) {
+    let mut room = Room { cores: thousandths(host.cpus), memory: host.memory.0, disk: host.disk.0 };
+    let mut services = 0_u8;
+    for member in members.iter().filter(|member| member.host == host.name) {
+        room.cores = room.cores.saturating_sub(thousandths(member.size.cpus));
+        room.memory = room.memory.saturating_sub(member.size.memory.0);
+        room.disk = room.disk.saturating_sub(member.size.disk.0);
+        services |= 1 << (member.service as u8);
+    }
+    (room, services)
+}
+
+/// Cores in whole thousandths, so that sums are exact.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates; cores are few and positive"
+)]
+fn thousandths(cores: f64) -> u64 {
+    (cores * 1000.0).round() as u64
+}
