@@ -1,0 +1,90 @@
+//! The only clock and the only sleep of the program.
+//!
+//! Journals of all processes, containers included, carry the machine's `CLOCK_MONOTONIC` in
+//! nanoseconds, so they merge exactly; the boot id says which boot that clock belongs to.
+//! Wall clock time appears in names of run directories only and orders nothing.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::Mono;
+
+/// The time limit ran out first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no answer within {0:?}")]
+pub struct TimedOut(pub Duration);
+
+/// The machine's monotonic clock, in nanoseconds.
+#[must_use]
+pub fn now() -> Mono {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Mono(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// Waits for `how_long`; the runtime's timer has a resolution of one millisecond.
+#[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
+pub async fn sleep(how_long: Duration) {
+    tokio::time::sleep(how_long).await;
+}
+
+/// Waits until the monotonic clock shows `when`; returns at once when that has passed.
+pub async fn sleep_until(when: Mono) {
+    let rest = when.since(now());
+    if !rest.is_zero() {
+        sleep(rest).await;
+    }
+}
+
+/// Gives `work` at most `limit`; what has not ended by then is dropped.
+///
+/// # Errors
+/// [`TimedOut`] when the limit ran out first.
+#[allow(clippy::disallowed_methods, reason = "the one place that keeps time limits")]
+pub async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, TimedOut> {
+    tokio::time::timeout(limit, work).await.map_err(|_| TimedOut(limit))
+}
+
+/// Wall clock time as RFC 3339 in UTC, whole seconds.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn utc_now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// The kernel's boot id; clocks of different boots cannot be compared. `unknown` where the kernel
+/// does not tell, which no reader may take for equal to another journal's.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_runs_backwards() {
+        let first = now();
+        assert!(first.0 > 0);
+        assert!(now() >= first);
+    }
+
+    #[test]
+    fn wall_clock_time_is_utc_without_fractions() {
+        let text = utc_now();
+        assert!(text.ends_with('Z') && !text.contains('.'), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_runs_out_is_an_answer() {
+        let limit = Duration::from_millis(1);
+        assert_eq!(timeout(limit, std::future::pending::<()>()).await, Err(TimedOut(limit)));
+        assert_eq!(timeout(Duration::from_mins(1), async { 7 }).await, Ok(7));
+    }
+}

@@ -1,0 +1,157 @@
+//! Running a program inside a body: once with its output, or as a conversation over stdin and stdout.
+
+use std::pin::Pin;
+
+use bollard::container::LogOutput;
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Docker, EngineError, EngineResult};
+
+/// What a program printed and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Exit code.
+    pub code: i64,
+}
+
+/// A running program: lines go in, chunks come out. Dropping it closes the program's stdin.
+pub struct ExecStream {
+    docker: Docker,
+    id: String,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    rest: Vec<u8>,
+    errors: Vec<u8>,
+}
+
+impl std::fmt::Debug for ExecStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ExecStream({})", self.id)
+    }
+}
+
+/// Most of a program's stderr that is kept for an error message.
+const STDERR_KEPT: usize = 16 * 1024;
+
+impl ExecStream {
+    /// Sends one line to the program.
+    ///
+    /// # Errors
+    /// When the program has gone.
+    pub async fn send_line(&mut self, line: &str) -> EngineResult<()> {
+        let gone = |error: std::io::Error| EngineError::Refused(format!("writing to the program: {error}"));
+        self.input.write_all(line.as_bytes()).await.map_err(gone)?;
+        self.input.write_all(b"\n").await.map_err(gone)?;
+        self.input.flush().await.map_err(gone)
+    }
+
+    /// Closes the program's stdin.
+    pub async fn close_input(&mut self) {
+        // it may have ended by itself, then there is nothing to close
+        let _ = self.input.shutdown().await;
+    }
+
+    /// The next whole line of stdout; `None` when the program has closed it.
+    ///
+    /// # Errors
+    /// When the engine breaks the stream.
+    pub async fn next_line(&mut self) -> EngineResult<Option<String>> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
+            }
+            match self.output.next().await {
+                None => {
+                    // a torn last line is handed on: the reader knows how to judge it
+                    let rest = std::mem::take(&mut self.rest);
+                    return Ok((!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned()));
+                }
+                Some(Ok(LogOutput::StdErr { message })) => {
+                    let room = STDERR_KEPT.saturating_sub(self.errors.len());
+                    self.errors.extend_from_slice(&message[..message.len().min(room)]);
+                }
+                Some(Ok(chunk)) => self.rest.extend_from_slice(chunk.as_ref()),
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What it wrote to stderr so far (the beginning of it).
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.errors).into_owned()
+    }
+
+    /// Exit code, once it has ended.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn exit_code(&self) -> EngineResult<Option<i64>> {
+        let found = self.docker.api.inspect_exec(&self.id).await?;
+        Ok(if found.running == Some(true) { None } else { found.exit_code })
+    }
+}
+
+impl Docker {
+    /// Starts a program in a running container with stdin and stdout attached.
+    ///
+    /// # Errors
+    /// When the container does not run or the program cannot be started.
+    pub async fn exec_stream(&self, container: &str, command: &[String]) -> EngineResult<ExecStream> {
+        let config = ExecConfig {
+            cmd: Some(command.to_vec()),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let created = self.api.create_exec(container, config).await?;
+        match self.api.start_exec(&created.id, None).await? {
+            StartExecResults::Attached { output, input } => Ok(ExecStream {
+                docker: self.clone(),
+                id: created.id,
+                input,
+                output,
+                rest: Vec::new(),
+                errors: Vec::new(),
+            }),
+            StartExecResults::Detached => {
+                Err(EngineError::Refused("the engine detached the program".to_owned()))
+            }
+        }
+    }
+
+    /// Runs a program in a running container, gives it `input` and waits for its end.
+    ///
+    /// # Errors
+    /// When the container does not run or the program cannot be started. A non-zero exit is no error here.
+    pub async fn exec(
+        &self,
+        container: &str,
+        command: &[String],
+        input: Option<&str>,
+    ) -> EngineResult<ExecOutput> {
+        let mut stream = self.exec_stream(container, command).await?;
+        if let Some(input) = input {
+            stream.send_line(input).await?;
+        }
+        if input.is_none() {
+            stream.close_input().await;
+        }
+        let mut stdout = String::new();
+        while let Some(line) = stream.next_line().await? {
+            stdout.push_str(&line);
+            stdout.push('\n');
+        }
+        let code = stream.exit_code().await?.unwrap_or(-1);
+        Ok(ExecOutput { stdout, stderr: stream.stderr(), code })
+    }
+}

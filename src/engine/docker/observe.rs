@@ -1,0 +1,169 @@
+//! What is on the engine: containers, volumes, networks with a lab's label. Read only.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, LogsOptionsBuilder,
+};
+use futures_util::StreamExt;
+
+use super::{Docker, EngineResult};
+use crate::model::body::LABEL_LAB;
+use crate::model::{Container, ContainerStatus, Observed};
+
+fn status(word: &str) -> ContainerStatus {
+    match word {
+        "created" => ContainerStatus::Created,
+        "running" => ContainerStatus::Running,
+        "paused" => ContainerStatus::Paused,
+        "restarting" => ContainerStatus::Restarting,
+        "removing" => ContainerStatus::Removing,
+        "exited" => ContainerStatus::Exited,
+        "dead" => ContainerStatus::Dead,
+        _ => ContainerStatus::Unknown,
+    }
+}
+
+/// The label filter for one lab, or for every lab.
+fn filter(lab: Option<&str>) -> HashMap<String, Vec<String>> {
+    let label = lab.map_or_else(|| LABEL_LAB.to_owned(), |lab| format!("{LABEL_LAB}={lab}"));
+    HashMap::from([("label".to_owned(), vec![label])])
+}
+
+impl Docker {
+    /// Everything that carries the label of `lab` (of any lab when `None`).
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn observe(&self, lab: Option<&str>) -> EngineResult<Observed> {
+        let filter = filter(lab);
+        let containers = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
+        let volumes = ListVolumesOptionsBuilder::default().filters(&filter).build();
+        let networks = ListNetworksOptionsBuilder::default().filters(&filter).build();
+        let (containers, volumes, networks) = tokio::try_join!(
+            self.api.list_containers(Some(containers)),
+            self.api.list_volumes(Some(volumes)),
+            self.api.list_networks(Some(networks)),
+        )?;
+        let mut seen = Observed::default();
+        for found in containers {
+            let Some(name) = found.names.and_then(|names| names.into_iter().next()) else { continue };
+            let name = name.trim_start_matches('/').to_owned();
+            let address = found
+                .network_settings
+                .and_then(|settings| settings.networks)
+                .into_iter()
+                .flatten()
+                .find_map(|(_, endpoint)| endpoint.ip_address.and_then(|ip| ip.parse::<Ipv4Addr>().ok()));
+            let container = Container {
+                id: found.id.unwrap_or_default(),
+                name: name.clone(),
+                image: found.image.unwrap_or_default(),
+                status: found.state.map_or(ContainerStatus::Unknown, |state| status(state.as_ref())),
+                pid: 0,
+                exit_code: 0,
+                oom_killed: false,
+                started_at: String::new(),
+                labels: found.labels.unwrap_or_default().into_iter().collect(),
+                address,
+            };
+            seen.containers.insert(name, container);
+        }
+        for volume in volumes.volumes.unwrap_or_default() {
+            seen.volumes.insert(volume.name, volume.labels.into_iter().collect::<BTreeMap<_, _>>());
+        }
+        for network in networks {
+            let subnet = network
+                .ipam
+                .and_then(|ipam| ipam.config)
+                .and_then(|configs| configs.into_iter().find_map(|config| config.subnet))
+                .unwrap_or_default();
+            seen.networks.insert(network.name.unwrap_or_default(), subnet);
+        }
+        Ok(seen)
+    }
+
+    /// Subnets of every network on the engine, so that a free one can be chosen.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn subnets(&self) -> EngineResult<Vec<String>> {
+        let networks = self.api.list_networks(None::<bollard::query_parameters::ListNetworksOptions>).await?;
+        Ok(networks
+            .into_iter()
+            .filter_map(|network| network.ipam.and_then(|ipam| ipam.config))
+            .flatten()
+            .filter_map(|config| config.subnet)
+            .collect())
+    }
+
+    /// One container in full, by id or name.
+    ///
+    /// # Errors
+    /// [`super::EngineError::NotFound`] when it does not exist.
+    pub async fn inspect(&self, container: &str) -> EngineResult<Container> {
+        let found = self.api.inspect_container(container, None::<InspectContainerOptions>).await?;
+        let state = found.state.unwrap_or_default();
+        let config = found.config.unwrap_or_default();
+        let address = found
+            .network_settings
+            .and_then(|settings| settings.networks)
+            .into_iter()
+            .flatten()
+            .find_map(|(_, endpoint)| endpoint.ip_address.and_then(|ip| ip.parse::<Ipv4Addr>().ok()));
+        Ok(Container {
+            id: found.id.unwrap_or_default(),
+            name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            image: config.image.unwrap_or_default(),
+            status: state.status.map_or(ContainerStatus::Unknown, |word| status(word.as_ref())),
+            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
+            exit_code: state.exit_code.unwrap_or(0),
+            oom_killed: state.oom_killed.unwrap_or(false),
+            started_at: state.started_at.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            address,
+        })
+    }
+
+    /// What a container wrote to stdout and stderr, the last `tail` lines (all when `None`).
+    ///
+    /// # Errors
+    /// [`super::EngineError::NotFound`] when it does not exist.
+    pub async fn logs(&self, container: &str, tail: Option<u32>) -> EngineResult<String> {
+        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).tail(&tail).build();
+        let mut stream = self.api.logs(container, Some(options));
+        let mut text = String::new();
+        while let Some(chunk) = stream.next().await {
+            text.push_str(&String::from_utf8_lossy(chunk?.as_ref()));
+        }
+        Ok(text)
+    }
+
+    /// Follows a container's output and hands each chunk to `sink`, until the container ends.
+    ///
+    /// # Errors
+    /// [`super::EngineError::NotFound`] when it does not exist.
+    pub async fn follow_logs(
+        &self,
+        container: &str,
+        tail: u32,
+        mut sink: impl FnMut(&str),
+    ) -> EngineResult<()> {
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .follow(true)
+            .tail(&tail.to_string())
+            .build();
+        let mut stream = self.api.logs(container, Some(options));
+        while let Some(chunk) = stream.next().await {
+            sink(&String::from_utf8_lossy(chunk?.as_ref()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,347 @@
+//! etcd through its JSON gateway (`/v3/…`): status, members, linearizable reads, transactions,
+//! leases. Keys and values travel as base64, 64 bit numbers as text; both stay inside this file.
+//!
+//! One value speaks to one member: which member answers is part of what the lab wants to know.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::http::{self, HttpError};
+use crate::model::sighting::EtcdSeen;
+
+/// One member of the store.
+#[derive(Clone, Debug)]
+pub struct Etcd {
+    base: String,
+    http: reqwest::Client,
+}
+
+/// A key with its value and the revision that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValue {
+    /// Key.
+    pub key: String,
+    /// Value.
+    pub value: Vec<u8>,
+    /// Revision of the last write.
+    pub mod_revision: i64,
+    /// The lease it hangs on; 0 without one.
+    pub lease: i64,
+}
+
+/// What must hold for a transaction to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// The key has this value.
+    Value(String, Vec<u8>),
+    /// The key was last written by this revision; 0: it does not exist.
+    ModRevision(String, i64),
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Writes a key; `lease` 0 for none.
+    Put {
+        /// Key.
+        key: String,
+        /// Value.
+        value: Vec<u8>,
+        /// Lease.
+        lease: i64,
+    },
+    /// Removes a key.
+    Delete(String),
+}
+
+impl Etcd {
+    /// The member at `address`; each call ends after `limit`.
+    #[must_use]
+    pub fn new(address: SocketAddr, limit: Duration) -> Self {
+        Self { base: format!("http://{address}"), http: http::client(limit) }
+    }
+
+    /// The member's state, with a linearizable read as proof that it has a quorum behind it.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the member's own status cannot be read; a read without quorum is no error.
+    pub async fn seen(&self) -> Result<EtcdSeen, HttpError> {
+        let empty = json!({});
+        let (status, members, read) = tokio::join!(
+            self.post::<Status>("/v3/maintenance/status", &empty),
+            self.post::<Members>("/v3/cluster/member/list", &empty),
+            self.get("pgha/nothing"),
+        );
+        let status = status?;
+        let voting = members.map_or(0, |m| m.members.iter().filter(|m| !m.is_learner).count());
+        Ok(EtcdSeen {
+            id: format!("{:x}", status.header.member_id),
+            leader: (status.leader != 0).then(|| format!("{:x}", status.leader)),
+            term: status.raft_term,
+            revision: status.header.revision,
+            linearizable: read.is_ok(),
+            members: u32::try_from(voting).unwrap_or(u32::MAX),
+            version: status.version,
+        })
+    }
+
+    /// One key, linearizably.
+    ///
+    /// # Errors
+    /// [`HttpError`]; without quorum the call times out.
+    pub async fn get(&self, key: &str) -> Result<Option<KeyValue>, HttpError> {
+        Ok(self.range(json!({ "key": encode(key.as_bytes()) })).await?.pop())
+    }
+
+    /// Every key that begins with `prefix`, linearizably, in order.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<KeyValue>, HttpError> {
+        let end = encode(&prefix_end(prefix.as_bytes()));
+        self.range(json!({ "key": encode(prefix.as_bytes()), "range_end": end })).await
+    }
+
+    /// Writes one key; `lease` 0 for none.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn put(&self, key: &str, value: &[u8], lease: i64) -> Result<(), HttpError> {
+        let body =
+            json!({ "key": encode(key.as_bytes()), "value": encode(value), "lease": lease.to_string() });
+        self.post::<Value>("/v3/kv/put", &body).await.map(drop)
+    }
+
+    /// Does `changes` at once when every comparison holds; says whether it did.
+    ///
+    /// # Errors
+    /// [`HttpError`]; after a timeout nobody knows whether it happened.
+    pub async fn transact(&self, when: &[Compare], changes: &[Change]) -> Result<bool, HttpError> {
+        let answer: TxnAnswer = self.post("/v3/kv/txn", &transaction(when, changes)).await?;
+        Ok(answer.succeeded)
+    }
+
+    /// A new lease of so many seconds; returns its id.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn grant(&self, seconds: u32) -> Result<i64, HttpError> {
+        let answer: Lease = self.post("/v3/lease/grant", &json!({ "TTL": seconds.to_string() })).await?;
+        Ok(answer.id)
+    }
+
+    /// Renews a lease; returns the seconds it now has, 0 when it is gone.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn keep_alive(&self, lease: i64) -> Result<i64, HttpError> {
+        let answer: KeptAlive = self.post("/v3/lease/keepalive", &json!({ "ID": lease.to_string() })).await?;
+        Ok(answer.result.ttl)
+    }
+
+    /// Ends a lease and removes every key on it.
+    ///
+    /// # Errors
+    /// [`HttpError`]; a lease that is gone already is one.
+    pub async fn revoke(&self, lease: i64) -> Result<(), HttpError> {
+        self.post::<Value>("/v3/lease/revoke", &json!({ "ID": lease.to_string() })).await.map(drop)
+    }
+
+    async fn range(&self, body: Value) -> Result<Vec<KeyValue>, HttpError> {
+        let answer: RangeAnswer = self.post("/v3/kv/range", &body).await?;
+        answer.kvs.into_iter().map(|kv| kv.decode(&self.base)).collect()
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, HttpError> {
+        let url = format!("{}{path}", self.base);
+        let (status, text) = http::exchange(&url, self.http.post(&url).json(body)).await?;
+        if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }
+    }
+}
+
+fn encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The smallest key behind every key with this prefix, as etcd's clients compute it.
+fn prefix_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![0]
+}
+
+fn transaction(when: &[Compare], changes: &[Change]) -> Value {
+    let compare = when.iter().map(|c| match c {
+        Compare::Value(key, value) => {
+            json!({ "key": encode(key.as_bytes()), "target": "VALUE", "result": "EQUAL", "value": encode(value) })
+        }
+        Compare::ModRevision(key, revision) => {
+            json!({ "key": encode(key.as_bytes()), "target": "MOD", "result": "EQUAL", "mod_revision": revision.to_string() })
+        }
+    });
+    let success = changes.iter().map(|c| match c {
+        Change::Put { key, value, lease } => {
+            json!({ "request_put": { "key": encode(key.as_bytes()), "value": encode(value), "lease": lease.to_string() } })
+        }
+        Change::Delete(key) => json!({ "request_delete_range": { "key": encode(key.as_bytes()) } }),
+    });
+    json!({ "compare": compare.collect::<Vec<_>>(), "success": success.collect::<Vec<_>>() })
+}
+
+#[derive(Default, Deserialize)]
+struct Header {
+    #[serde(default, deserialize_with = "number")]
+    member_id: u64,
+    #[serde(default, deserialize_with = "number")]
+    revision: u64,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    header: Header,
+    #[serde(default)]
+    version: String,
+    #[serde(default, deserialize_with = "number")]
+    leader: u64,
+    #[serde(default, rename = "raftTerm", deserialize_with = "number")]
+    raft_term: u64,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    #[serde(default)]
+    members: Vec<StoreMember>,
+}
+
+#[derive(Deserialize)]
+struct StoreMember {
+    #[serde(default, rename = "isLearner")]
+    is_learner: bool,
+}
+
+#[derive(Deserialize)]
+struct RangeAnswer {
+    #[serde(default)]
+    kvs: Vec<RawKeyValue>,
+}
+
+#[derive(Deserialize)]
+struct RawKeyValue {
+    key: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default, deserialize_with = "number")]
+    mod_revision: i64,
+    #[serde(default, deserialize_with = "number")]
+    lease: i64,
+}
+
+impl RawKeyValue {
+    fn decode(self, url: &str) -> Result<KeyValue, HttpError> {
+        let shape = |problem: String| HttpError::Shape { url: url.to_owned(), problem };
+        let bytes = |text: &str| STANDARD.decode(text).map_err(|e| shape(e.to_string()));
+        Ok(KeyValue {
+            key: String::from_utf8(bytes(&self.key)?).map_err(|e| shape(e.to_string()))?,
+            value: bytes(&self.value)?,
+            mod_revision: self.mod_revision,
+            lease: self.lease,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct TxnAnswer {
+    // the gateway leaves out what is false
+    #[serde(default)]
+    succeeded: bool,
+}
+
+#[derive(Deserialize)]
+struct Lease {
+    #[serde(rename = "ID", deserialize_with = "number")]
+    id: i64,
+}
+
+#[derive(Deserialize)]
+struct KeptAlive {
+    result: Kept,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(default, rename = "TTL", deserialize_with = "number")]
+    ttl: i64,
+}
+
+/// 64 bit numbers are text in the gateway's JSON.
+fn number<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_read_from_text_numbers() {
+        let status: Status = serde_json::from_str(
+            r#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"42","raft_term":"3"},
+                "version":"3.5.16","dbSize":"20480","leader":"10276657743932975437","raftIndex":"99","raftTerm":"3"}"#,
+        )
+        .expect("a status");
+        assert_eq!((status.header.revision, status.raft_term), (42, 3));
+        assert_eq!(format!("{:x}", status.leader), "8e9e05c52164694d");
+        let leaderless: Status = serde_json::from_str(r#"{"version":"3.5.16"}"#).expect("a status");
+        assert_eq!(leaderless.leader, 0);
+    }
+
+    #[test]
+    fn keys_come_back_as_they_were_written() {
+        let answer: RangeAnswer = serde_json::from_str(
+            r#"{"header":{},"kvs":[{"key":"Zm9v","create_revision":"2","mod_revision":"7","version":"1","value":"YmFy","lease":"-5"}],"count":"1"}"#,
+        )
+        .expect("a range");
+        let kv = answer.kvs.into_iter().next().expect("a key").decode("u").expect("base64");
+        assert_eq!(kv, KeyValue { key: "foo".into(), value: b"bar".to_vec(), mod_revision: 7, lease: -5 });
+    }
+
+    #[test]
+    fn a_transaction_compares_before_it_changes() {
+        let body = transaction(
+            &[Compare::Value("k".into(), b"old".to_vec()), Compare::ModRevision("n".into(), 0)],
+            &[Change::Put { key: "k".into(), value: b"new".to_vec(), lease: 9 }, Change::Delete("d".into())],
+        );
+        assert_eq!(body["compare"][0]["value"], encode(b"old"));
+        assert_eq!(body["compare"][1]["mod_revision"], "0");
+        assert_eq!(body["success"][0]["request_put"]["lease"], "9");
+        assert_eq!(body["success"][1]["request_delete_range"]["key"], encode(b"d"));
+    }
+
+    #[test]
+    fn a_prefix_ends_before_its_successor() {
+        assert_eq!(prefix_end(b"/service/a"), b"/service/b");
+        assert_eq!(prefix_end(&[b'a', 0xFF]), b"b");
+        assert_eq!(prefix_end(&[0xFF]), [0]);
+    }
+}

@@ -1,0 +1,149 @@
+//! HAProxy's statistics over HTTP (`/;csv`): how one balancer sees its servers.
+//!
+//! Columns are found by the names in the header line, never by position: versions add columns.
+//! Servers are named after the host that may carry a database, not after its member.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::http::{self, HttpError};
+use crate::model::HostName;
+use crate::model::sighting::ServerSeen;
+
+/// Servers of one backend, by host.
+pub type Servers = BTreeMap<HostName, ServerSeen>;
+
+/// The statistics page of one balancer.
+#[derive(Clone, Debug)]
+pub struct Haproxy {
+    url: String,
+    http: reqwest::Client,
+}
+
+/// Both backends of one balancer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backends {
+    /// Behind 5432.
+    pub rw: Servers,
+    /// Behind 5433.
+    pub ro: Servers,
+}
+
+impl Haproxy {
+    /// The balancer whose statistics listen at `address`; each call ends after `limit`.
+    #[must_use]
+    pub fn new(address: SocketAddr, limit: Duration) -> Self {
+        Self { url: format!("http://{address}/;csv"), http: http::client(limit) }
+    }
+
+    /// Servers of the backends `rw` and `ro`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn seen(&self) -> Result<Backends, HttpError> {
+        let (status, body) = http::exchange(&self.url, self.http.get(&self.url)).await?;
+        if status != 200 {
+            return Err(http::unexpected(&self.url, status, &body));
+        }
+        parse(&body).map_err(|problem| HttpError::Shape { url: self.url.clone(), problem })
+    }
+}
+
+/// Reads the CSV of `show stat`.
+///
+/// # Errors
+/// What does not fit, as a sentence.
+pub fn parse(csv: &str) -> Result<Backends, String> {
+    let mut lines = csv.lines().filter(|line| !line.trim().is_empty());
+    let header = lines.next().ok_or("the statistics are empty")?;
+    let names = fields(header.trim_start_matches('#').trim_start());
+    let column = |wanted: &str| {
+        names.iter().position(|name| name == wanted).ok_or_else(|| format!("there is no column `{wanted}`"))
+    };
+    let (proxy, server, status) = (column("pxname")?, column("svname")?, column("status")?);
+    let (sessions, weight) = (column("scur")?, column("weight")?);
+
+    let mut backends = Backends::default();
+    for line in lines {
+        let row = fields(line);
+        let cell = |at: usize| row.get(at).map_or("", String::as_str);
+        let servers = match cell(proxy) {
+            "rw" => &mut backends.rw,
+            "ro" => &mut backends.ro,
+            _ => continue,
+        };
+        if matches!(cell(server), "FRONTEND" | "BACKEND") {
+            continue;
+        }
+        let host = HostName::new(cell(server)).map_err(|e| e.to_string())?;
+        let count = |at: usize| cell(at).parse().unwrap_or(0);
+        let seen =
+            ServerSeen { status: cell(status).to_owned(), sessions: count(sessions), weight: count(weight) };
+        servers.insert(host, seen);
+    }
+    Ok(backends)
+}
+
+/// One line of CSV; a field may be quoted, a quote inside it is doubled.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let last = fields.len() - 1;
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                fields[last].push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            _ => fields[last].push(c),
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CSV: &str = "# pxname,svname,qcur,qmax,scur,smax,slim,stot,status,weight,act,last_chk\n\
+        rw,FRONTEND,,,3,9,2000,44,OPEN,,,\n\
+        rw,h1,0,0,3,8,,40,UP,1,1,\"HTTP status, \"\"200\"\"\"\n\
+        rw,h2,0,0,0,0,,0,DOWN,1,1,\n\
+        rw,BACKEND,0,0,3,9,200,44,UP,1,1,\n\
+        ro,h1,0,0,0,0,,0,MAINT,0,1,\n\
+        ro,h2,0,0,2,2,,9,UP 1/2,5,1,\n\
+        stats,FRONTEND,,,1,1,2000,7,OPEN,,,\n\n";
+
+    #[test]
+    fn servers_are_sorted_into_their_backends() {
+        let seen = parse(CSV).expect("statistics");
+        let host = |name: &str| HostName::new(name).expect("a name");
+        assert_eq!(seen.rw.len(), 2);
+        assert_eq!(seen.rw[&host("h1")], ServerSeen { status: "UP".into(), sessions: 3, weight: 1 });
+        assert!(!seen.rw[&host("h2")].up());
+        assert_eq!(seen.ro[&host("h1")].status, "MAINT");
+        assert_eq!(seen.ro[&host("h2")], ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 });
+    }
+
+    #[test]
+    fn another_order_of_columns_reads_the_same() {
+        let seen = parse("# weight,status,svname,scur,pxname\n7,DOWN,h9,4,ro\n").expect("statistics");
+        let server = seen.ro.values().next().expect("a server");
+        assert_eq!((server.weight, server.sessions, server.status.as_str()), (7, 4, "DOWN"));
+    }
+
+    #[test]
+    fn what_is_no_statistics_page_is_refused() {
+        assert!(parse("").is_err());
+        assert_eq!(parse("<html>\n").expect_err("no page"), "there is no column `pxname`");
+    }
+
+    #[test]
+    fn quoted_fields_may_hold_commas_and_quotes() {
+        assert_eq!(fields(r#"a,"b,""c""",d"#), ["a", "b,\"c\"", "d"]);
+    }
+}
