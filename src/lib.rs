@@ -1,6 +1,7 @@
 //! `pgha`: a reference lab for highly available PostgreSQL.
 
 pub mod decide;
+pub mod drive;
 pub mod engine;
 pub mod history;
 pub mod model;
