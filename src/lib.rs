@@ -4,6 +4,7 @@ pub mod decide;
 pub mod drive;
 pub mod engine;
 pub mod history;
+pub mod lab;
 pub mod model;
 pub mod spec;
 pub mod stats;

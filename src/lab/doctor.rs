@@ -1,0 +1,169 @@
+//! What is there, and what its absence switches off. Changes nothing on the machine.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use serde::Serialize;
+
+use super::images;
+use super::names::network_address;
+use crate::engine::docker::{Docker, EngineError};
+use crate::model::body::LABEL_IMAGE;
+use crate::model::{ImageRole, LabSpec};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// Good, missing but only some things need it, or nothing works without it.
+    pub grade: Grade,
+    /// What was seen.
+    pub seen: String,
+    /// What its absence switches off, or what helps.
+    pub note: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// There.
+    Good,
+    /// Not there; something is switched off.
+    Less,
+    /// Not there; nothing works.
+    Bad,
+}
+
+fn finding(what: &'static str, grade: Grade, seen: impl Into<String>, note: impl Into<String>) -> Finding {
+    Finding { what, grade, seen: seen.into(), note: note.into() }
+}
+
+/// Looks at everything a lab needs.
+pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let docker = match docker {
+        Ok(docker) => docker,
+        Err(error) => {
+            let hint = error.hint().unwrap_or_default();
+            findings.push(finding("engine", Grade::Bad, error.to_string(), hint));
+            return findings;
+        }
+    };
+    match docker.info().await {
+        Ok(info) => {
+            findings.push(finding(
+                "engine",
+                Grade::Good,
+                format!("{} (API {}), storage {}", info.version, info.api, info.storage),
+                "",
+            ));
+            findings.push(finding("cgroup", Grade::Good, format!("version {}", info.cgroup), ""));
+            findings.push(finding(
+                "machine",
+                Grade::Good,
+                format!("{} cores, {} MiB, kernel {}", info.cpus, info.memory / (1024 * 1024), info.kernel),
+                "",
+            ));
+        }
+        Err(error) => findings.push(finding("engine", Grade::Bad, error.to_string(), "")),
+    }
+    findings.push(base(&docker, spec).await);
+    findings.extend(helper(&docker).await);
+    findings.push(addresses(&docker, spec).await);
+    findings
+}
+
+async fn base(docker: &Docker, spec: &LabSpec) -> Finding {
+    let base = images::base(&spec.images);
+    match docker.image_id(&base).await {
+        Ok(Some(_)) => finding("base image", Grade::Good, format!("{base} is on the engine"), ""),
+        Ok(None) => {
+            let bootstrap = std::process::Command::new("mmdebstrap")
+                .arg("--version")
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success());
+            if bootstrap {
+                finding("base image", Grade::Good, format!("{base} will be pulled, or bootstrapped"), "")
+            } else {
+                finding(
+                    "base image",
+                    Grade::Less,
+                    format!("{base} is not on the engine, and mmdebstrap is not installed"),
+                    "works when a registry answers; else install `mmdebstrap` (`lab/setup` does it)",
+                )
+            }
+        }
+        Err(error) => finding("base image", Grade::Bad, error.to_string(), ""),
+    }
+}
+
+/// What only a container of ours can find out: XFS on loop devices, netem.
+async fn helper(docker: &Docker) -> Vec<Finding> {
+    let image = match docker.our_images().await {
+        Ok(images) => images
+            .into_iter()
+            .find(|image| image.role == ImageRole::Host.as_str())
+            .and_then(|image| image.tags.into_iter().next()),
+        Err(error) => return vec![finding("helper image", Grade::Bad, error.to_string(), "")],
+    };
+    let Some(image) = image else {
+        return vec![finding(
+            "disks, netem",
+            Grade::Less,
+            format!("not tried: no image carries {LABEL_IMAGE}=host yet"),
+            "`pgha up` builds it; then this says whether disks have a size of their own here",
+        )];
+    };
+    let mut findings = Vec::new();
+    findings.push(match docker.try_disk(&image).await {
+        Ok(None) => finding("disks", Grade::Good, "XFS on loop devices works", ""),
+        Ok(Some(why)) => finding(
+            "disks",
+            Grade::Less,
+            why,
+            "volumes have no size of their own: disk faults and disk scaling are switched off",
+        ),
+        Err(error) => finding("disks", Grade::Bad, error.to_string(), ""),
+    });
+    findings.push(match docker.try_netem(&image).await {
+        Ok(None) => finding("netem", Grade::Good, "the kernel has it", ""),
+        Ok(Some(why)) => finding("netem", Grade::Less, why, "delays will need a queue in user space"),
+        Err(error) => finding("netem", Grade::Bad, error.to_string(), ""),
+    });
+    findings
+}
+
+/// Whether the loopback addresses can be published: nobody may listen there, unless it is the lab itself.
+async fn addresses(docker: &Docker, spec: &LabSpec) -> Finding {
+    let Some(base) = network_address(&spec.network.publish) else {
+        return finding("addresses", Grade::Good, "nothing is published", "");
+    };
+    let ours = docker.observe(Some(spec.name.as_str())).await.is_ok_and(|seen| !seen.containers.is_empty());
+    if ours {
+        return finding("addresses", Grade::Good, format!("lab `{}` is up and holds them", spec.name), "");
+    }
+    let [a, b, c, _] = base.octets();
+    let mut taken = Vec::new();
+    for index in 0..spec.hosts.len() {
+        let address = Ipv4Addr::new(a, b, c, u8::try_from(index + 1).unwrap_or(u8::MAX));
+        for port in [5432, 5433] {
+            if let Err(error) = TcpListener::bind(SocketAddr::from((address, port))) {
+                taken.push(format!("{address}:{port} ({error})"));
+            }
+        }
+    }
+    if taken.is_empty() {
+        finding("addresses", Grade::Good, format!("5432 and 5433 are free on {}", spec.network.publish), "")
+    } else {
+        finding(
+            "addresses",
+            Grade::Bad,
+            format!("taken: {}", taken.join(", ")),
+            "set `[network] publish` to another loopback /24, or to \"none\"",
+        )
+    }
+}

@@ -1,0 +1,119 @@
+//! `down`: remove exactly what carries the lab's label. Works on a lab that stands, one that was
+//! cut short, and one that is not there; safe to repeat and to interrupt.
+
+use futures_util::future::join_all;
+
+use super::{LabError, names};
+use crate::engine::docker::{Docker, EngineError};
+use crate::model::body::LABEL_LAB;
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Names of containers.
+    pub containers: Vec<String>,
+    /// Names of volumes.
+    pub volumes: Vec<String>,
+    /// Names of networks.
+    pub networks: Vec<String>,
+}
+
+impl Removed {
+    /// Whether there was nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.volumes.is_empty() && self.networks.is_empty()
+    }
+}
+
+/// Names of every lab on the engine.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn labs(docker: &Docker) -> Result<Vec<String>, LabError> {
+    let seen = docker.observe(None).await?;
+    let mut labs: Vec<String> = seen
+        .containers
+        .values()
+        .map(|container| &container.labels)
+        .chain(seen.volumes.values())
+        .filter_map(|labels| labels.get(LABEL_LAB).cloned())
+        .filter(|lab| !lab.is_empty())
+        .collect();
+    labs.extend(seen.networks.keys().filter_map(|name| name.strip_prefix("pgha-").map(str::to_owned)));
+    labs.sort();
+    labs.dedup();
+    Ok(labs)
+}
+
+/// Removes a lab.
+///
+/// # Errors
+/// What could not be removed; everything else is.
+pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
+    let seen = docker.observe(Some(lab)).await?;
+    let mut removed = Removed::default();
+    let mut failed: Option<EngineError> = None;
+    // a loop device can only be let go of by a helper, and a helper needs an image
+    let helper_image = seen
+        .containers
+        .values()
+        .find(|container| container.service() == Some("host"))
+        .map(|container| container.image.clone());
+
+    // bodies and sandboxes at once: a namespace lives as long as somebody is in it
+    let containers: Vec<&String> = seen.containers.keys().collect();
+    let outcomes = join_all(containers.iter().map(|name| docker.remove_container(name))).await;
+    for (name, outcome) in containers.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => removed.containers.push(name.clone()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    let store = names::disks(lab);
+    let volumes: Vec<&String> = seen.volumes.keys().filter(|name| **name != store).collect();
+    let outcomes = join_all(volumes.iter().map(|name| docker.remove_volume(name))).await;
+    for (name, outcome) in volumes.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => removed.volumes.push(name.clone()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    if seen.volumes.contains_key(&store) {
+        match let_go_of_disks(docker, lab, &store, helper_image).await {
+            Ok(()) => removed.volumes.push(store),
+            Err(error) => failed = Some(error),
+        }
+    }
+    for name in seen.networks.keys() {
+        match docker.remove_network(name).await {
+            Ok(()) => removed.networks.push(name.clone()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(removed), |error| Err(error.into()))
+}
+
+async fn let_go_of_disks(
+    docker: &Docker,
+    lab: &str,
+    store: &str,
+    image: Option<String>,
+) -> Result<(), EngineError> {
+    let image = match image {
+        Some(image) => Some(image),
+        None => docker
+            .our_images()
+            .await?
+            .into_iter()
+            .find(|image| image.role == "host")
+            .and_then(|image| image.tags.into_iter().next()),
+    };
+    let Some(image) = image else {
+        return Err(EngineError::NotFound(format!(
+            "an image of role host: loop devices of {store} cannot be detached without it; `pgha up` builds it"
+        )));
+    };
+    docker.detach_disks(lab, &image, store).await?;
+    docker.remove_volume(store).await
+}

@@ -1,0 +1,240 @@
+//! Images by role, from the declared base. Tagged by the hash of what they are made from, so that a
+//! second `up` builds nothing; shared by labs, so they carry a role and no lab.
+//!
+//! The base comes from the registry the engine can reach; where none answers it is bootstrapped
+//! from Debian packages into an image of the same name.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
+
+use super::LabError;
+use crate::engine::clock;
+use crate::engine::docker::{BuildContext, Docker, EngineError};
+use crate::model::ImageRole;
+use crate::model::body::LABEL_IMAGE;
+use crate::model::lab::{Images as Declared, Source};
+
+/// Image references by role.
+pub type References = BTreeMap<ImageRole, String>;
+
+/// Longest wait for a registry before the base is bootstrapped.
+const REGISTRY_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
+const fn dockerfile(role: ImageRole) -> &'static str {
+    match role {
+        ImageRole::Host => include_str!("../../lab/images/host/Dockerfile"),
+        ImageRole::Etcd => include_str!("../../lab/images/etcd/Dockerfile"),
+        ImageRole::Postgres => include_str!("../../lab/images/postgres/Dockerfile"),
+        ImageRole::Haproxy => include_str!("../../lab/images/haproxy/Dockerfile"),
+        ImageRole::Pgha => include_str!("../../lab/images/pgha/Dockerfile"),
+    }
+}
+
+/// The base image of a suite.
+#[must_use]
+pub fn base(declared: &Declared) -> String {
+    format!("debian:{}-slim", declared.suite)
+}
+
+/// The reference of a role: its tag is a digest of everything the image is made from.
+#[must_use]
+pub fn reference(declared: &Declared, role: ImageRole, program: &[u8]) -> String {
+    let mut digest = Sha256::new();
+    digest.update(dockerfile(role));
+    digest.update(base(declared));
+    digest.update(declared.postgres.to_le_bytes());
+    if role == ImageRole::Pgha {
+        digest.update(program);
+    }
+    let hash = digest.finalize().iter().take(6).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+    format!("pgha/{}:{}-{hash:012x}", role.as_str(), declared.suite)
+}
+
+/// Makes sure that every image is on the engine; `program` is the binary that goes into the client.
+///
+/// # Errors
+/// [`LabError::Image`] when the base can be had neither way or a build fails.
+pub async fn ensure(
+    docker: &Docker,
+    declared: &Declared,
+    program: &Path,
+    progress: &(impl Fn(&str) + Sync),
+) -> Result<References, LabError> {
+    if declared.source == Source::Nix {
+        return Err(LabError::Image {
+            message: "images from the flake are not built in this version".to_owned(),
+            hint: "set `[images] source = \"debian\"`".to_owned(),
+        });
+    }
+    let binary = tokio::fs::read(program).await.map_err(|error| LabError::Image {
+        message: format!("cannot read {}: {error}", program.display()),
+        hint: "the client image holds this very program".to_owned(),
+    })?;
+    let references: References =
+        ImageRole::ALL.into_iter().map(|role| (role, reference(declared, role, &binary))).collect();
+    let mut missing = Vec::new();
+    for (role, reference) in &references {
+        if docker.image_id(reference).await?.is_none() {
+            missing.push((*role, reference.clone()));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(references);
+    }
+    ensure_base(docker, declared, progress).await?;
+    try_join_all(missing.iter().map(|(role, reference)| {
+        let binary = &binary;
+        async move {
+            progress(&format!("building {reference}"));
+            let started = clock::now();
+            build(docker, declared, *role, reference, binary).await?;
+            progress(&format!("built {reference} in {:.1} s", clock::now().since(started).as_secs_f64()));
+            Ok::<_, LabError>(())
+        }
+    }))
+    .await?;
+    if let Some(reference) = references.get(&ImageRole::Pgha) {
+        check_program(docker, reference).await?;
+    }
+    Ok(references)
+}
+
+async fn build(
+    docker: &Docker,
+    declared: &Declared,
+    role: ImageRole,
+    reference: &str,
+    program: &[u8],
+) -> Result<(), LabError> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, mode: u32, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(mode);
+        header.set_cksum();
+        tar.append_data(&mut header, name, bytes)
+    };
+    let packed = add("Dockerfile", 0o644, dockerfile(role).as_bytes())
+        .and_then(|()| if role == ImageRole::Pgha { add("pgha", 0o755, program) } else { Ok(()) })
+        .and_then(|()| tar.into_inner());
+    let archive = packed.map_err(|error| LabError::Image {
+        message: format!("packing the context of {reference}: {error}"),
+        hint: String::new(),
+    })?;
+    let arguments = BTreeMap::from([
+        ("BASE".to_owned(), base(declared)),
+        ("SUITE".to_owned(), declared.suite.to_string()),
+        ("POSTGRES".to_owned(), declared.postgres.to_string()),
+    ]);
+    let labels = BTreeMap::from([(LABEL_IMAGE.to_owned(), role.as_str().to_owned())]);
+    let context = BuildContext { archive, arguments, labels };
+    docker.build(reference, context, |line| tracing::debug!(image = reference, "{line}")).await.map_err(
+        |error| LabError::Image {
+            message: format!("building {reference}: {error}"),
+            hint: format!(
+                "is PostgreSQL {} packaged in suite {}, and can the engine reach a Debian mirror?",
+                declared.postgres, declared.suite
+            ),
+        },
+    )
+}
+
+/// Makes sure that the base image is on the engine: there, pulled, or bootstrapped.
+async fn ensure_base(
+    docker: &Docker,
+    declared: &Declared,
+    progress: &(impl Fn(&str) + Sync),
+) -> Result<(), LabError> {
+    let base = base(declared);
+    if docker.image_id(&base).await?.is_some() {
+        return Ok(());
+    }
+    progress(&format!("asking the registry for {base}"));
+    let refused = match clock::timeout(REGISTRY_PATIENCE, docker.pull(&base)).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error @ (EngineError::NoEngine(_) | EngineError::NoPermission(_)))) => {
+            return Err(error.into());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", REGISTRY_PATIENCE.as_secs()),
+    };
+    progress(&format!("no registry has it ({refused}); bootstrapping {base} from Debian packages"));
+    bootstrap(docker, declared.suite.as_str(), &base, progress).await
+}
+
+async fn bootstrap(
+    docker: &Docker,
+    suite: &str,
+    base: &str,
+    progress: &(impl Fn(&str) + Sync),
+) -> Result<(), LabError> {
+    match mmdebstrap(docker, suite, base, &[]).await {
+        // a mirror that stopped being updated still has everything; only its promise of freshness is over
+        Err(LabError::Image { message, .. }) if message.contains("expired") => {
+            progress(&format!("the mirror's release files have expired; taking {suite} as it is there"));
+            mmdebstrap(docker, suite, base, &["--aptopt=Acquire::Check-Valid-Until \"false\""]).await
+        }
+        other => other,
+    }
+}
+
+/// Bootstraps once, with more options.
+async fn mmdebstrap(docker: &Docker, suite: &str, base: &str, options: &[&str]) -> Result<(), LabError> {
+    let failed = |message: String| LabError::Image {
+        message,
+        hint: "install the package `mmdebstrap` (`lab/setup` does it), or let the engine reach a registry"
+            .to_owned(),
+    };
+    let mut child = tokio::process::Command::new("mmdebstrap")
+        .args(["--quiet", "--variant=minbase", "--include=ca-certificates"])
+        .args(options)
+        .args([suite, "-"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| {
+            failed(format!("no registry has {base}, and mmdebstrap cannot be started: {error}"))
+        })?;
+    let (Some(mut root), Some(mut errors)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(failed("mmdebstrap has no output".to_owned()));
+    };
+    // read both ends before importing: half a root file system must never become an image
+    let mut archive = Vec::new();
+    let mut text = String::new();
+    let (read, _) = tokio::join!(root.read_to_end(&mut archive), errors.read_to_string(&mut text));
+    read.map_err(|error| failed(format!("reading from mmdebstrap: {error}")))?;
+    let status = child.wait().await.map_err(|error| failed(format!("mmdebstrap: {error}")))?;
+    if !status.success() {
+        let tail: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).rev().take(6).collect();
+        return Err(failed(format!("mmdebstrap {suite} failed: {}", tail.join(" | "))));
+    }
+    let chunks: Vec<Result<Bytes, std::io::Error>> =
+        archive.chunks(1 << 20).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    docker.import(base, futures_util::stream::iter(chunks)).await?;
+    Ok(())
+}
+
+/// Runs the program once in its image: a binary linked against a newer C library than the image's
+/// would otherwise fail much later and less clearly.
+async fn check_program(docker: &Docker, reference: &str) -> Result<(), LabError> {
+    let command = ["/usr/local/bin/pgha".to_owned(), "--version".to_owned()];
+    let (code, output) = docker.run_once(reference, &command).await?;
+    if code == 0 {
+        return Ok(());
+    }
+    docker.remove_image(reference).await?;
+    Err(LabError::Image {
+        message: format!("this program does not run in its image: {}", output.trim()),
+        hint: "build it statically: RUSTFLAGS='-C target-feature=+crt-static' cargo build --release \
+               --target x86_64-unknown-linux-gnu"
+            .to_owned(),
+    })
+}

@@ -1,0 +1,125 @@
+//! Reaching into a lab: the plans that the program inside the client host is given, and the
+//! conversations with it. What runs there is room `load`; here is only how it is started.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::record::Record;
+use super::{LabError, names};
+use crate::decide::body::{ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT};
+use crate::engine::clock;
+use crate::engine::docker::{Docker, ExecStream};
+use crate::model::plan::{BalancerDoors, Credentials, PostgresDoors, WatchPlan};
+use crate::model::{Service, Sighting, Span};
+
+/// Longest wait of the sampler for any one answer.
+const LOOK_TIMEOUT: Span = Span::millis(1000);
+
+/// The program in the client, with one of its hidden verbs.
+#[must_use]
+pub fn program(verb: &str) -> Vec<String> {
+    ["/usr/local/bin/pgha", "client", verb].map(str::to_owned).to_vec()
+}
+
+/// Addresses of one service, by member, at `port`.
+#[must_use]
+pub fn addresses(
+    record: &Record,
+    service: Service,
+    port: u16,
+) -> BTreeMap<crate::model::MemberId, SocketAddr> {
+    record
+        .of(service)
+        .map(|(member, address)| (member.id.clone(), SocketAddr::new(IpAddr::V4(address), port)))
+        .collect()
+}
+
+/// Credentials of PostgreSQL's superuser.
+#[must_use]
+pub fn superuser(record: &Record) -> Credentials {
+    Credentials {
+        user: "postgres".to_owned(),
+        password: record.secrets.superuser.clone(),
+        database: "postgres".to_owned(),
+    }
+}
+
+/// Credentials of the application.
+#[must_use]
+pub fn application(record: &Record) -> Credentials {
+    Credentials {
+        user: "pgha".to_owned(),
+        password: record.secrets.application.clone(),
+        database: "pgha".to_owned(),
+    }
+}
+
+/// What the sampler looks at.
+#[must_use]
+pub fn watch_plan(record: &Record, every: Span, probe_writes: Option<Span>, once: bool) -> WatchPlan {
+    let socket = |address, port| SocketAddr::new(IpAddr::V4(address), port);
+    WatchPlan {
+        every,
+        write_probe_every: probe_writes,
+        postgres: record
+            .of(Service::Postgres)
+            .map(|(member, address)| {
+                let addresses = PostgresDoors {
+                    sql: socket(address, POSTGRES_PORT),
+                    rest: socket(address, PATRONI_PORT),
+                };
+                (member.id.clone(), addresses)
+            })
+            .collect(),
+        etcd: addresses(record, Service::Etcd, ETCD_PORT),
+        balancers: record
+            .of(Service::Balancer)
+            .map(|(member, address)| {
+                let addresses = BalancerDoors {
+                    stats: socket(address, STATISTICS_PORT),
+                    rw: socket(address, RW_PORT),
+                    ro: socket(address, RO_PORT),
+                };
+                (member.id.clone(), addresses)
+            })
+            .collect(),
+        superuser: superuser(record),
+        application: Some(application(record)),
+        timeout: LOOK_TIMEOUT,
+        once,
+    }
+}
+
+/// Starts a verb of the client program and hands it its plan.
+///
+/// # Errors
+/// When the client does not run.
+pub async fn start(
+    docker: &Docker,
+    lab: &str,
+    verb: &str,
+    plan: &impl serde::Serialize,
+) -> Result<ExecStream, LabError> {
+    let plan = serde_json::to_string(plan).map_err(|error| LabError::Client(error.to_string()))?;
+    let mut stream = docker.exec_stream(&names::container(lab, "client"), &program(verb)).await?;
+    stream.send_line(&plan).await?;
+    Ok(stream)
+}
+
+/// One look at the lab from its client host.
+///
+/// # Errors
+/// When the client does not run or says nothing sensible.
+pub async fn look(docker: &Docker, record: &Record) -> Result<Sighting, LabError> {
+    let plan = watch_plan(record, Span::secs(1), None, true);
+    let mut stream = start(docker, record.spec.name.as_str(), "watch", &plan).await?;
+    let line = clock::timeout(std::time::Duration::from_secs(20), stream.next_line()).await;
+    match line {
+        Ok(Ok(Some(line))) => {
+            serde_json::from_str(&line).map_err(|error| LabError::Client(format!("{error} in `{line}`")))
+        }
+        Ok(Ok(None)) => Err(LabError::Client(format!("it said nothing: {}", stream.stderr().trim()))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(LabError::Client("no answer within 20 s".to_owned())),
+    }
+}

@@ -1,0 +1,194 @@
+//! What a lab looks like now, as one value with documented keys.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use super::ready::{not_ready, primary};
+use super::record::{self, Record};
+use super::{LabError, names, reach};
+use crate::engine::docker::Docker;
+use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, ServerSeen};
+use crate::model::{HostName, MemberId, Name, Service, Sight, Sighting, Size};
+
+/// `pgha status -o json`. Keys are only ever added.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// 1.
+    pub schema_version: u32,
+    /// Name of the lab.
+    pub lab: String,
+    /// Preset it was founded with; none when its lab file stands alone.
+    pub preset: Option<Name>,
+    /// Whether nobody is left who is not ready.
+    pub ready: bool,
+    /// The primary, when exactly one instance says so.
+    pub primary: Option<MemberId>,
+    /// Hosts in order of declaration.
+    pub hosts: Vec<HostStatus>,
+    /// Members in order.
+    pub members: Vec<MemberStatus>,
+    /// Who is not ready, and why.
+    pub waiting: BTreeMap<MemberId, String>,
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HostStatus {
+    /// Name.
+    pub name: HostName,
+    /// Address on the lab's network.
+    pub address: Ipv4Addr,
+    /// State of its sandbox, in the engine's words; `absent` when it has none.
+    pub state: String,
+    /// Members that stand on it.
+    pub carries: Vec<MemberId>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberStatus {
+    /// Name.
+    pub name: MemberId,
+    /// Service.
+    pub service: Service,
+    /// Host.
+    pub host: HostName,
+    /// State of its container, in the engine's words; `absent` when it has none.
+    pub state: String,
+    /// What it gets of its host.
+    pub size: Size,
+    /// `primary`, `replica`, `leader`, `follower`, or nothing.
+    pub role: Option<String>,
+    /// Timeline; PostgreSQL only.
+    pub timeline: Option<u32>,
+    /// WAL bytes written by the primary that this replica has not replayed.
+    pub lag_bytes: Option<u64>,
+    /// Servers this balancer would route 5432 to; balancers only.
+    pub routes_rw: Option<Vec<HostName>>,
+    /// The same for 5433.
+    pub routes_ro: Option<Vec<HostName>>,
+}
+
+/// Looks at a lab.
+///
+/// # Errors
+/// When there is no such lab, or its client host does not run.
+pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
+    let record = record::require(docker, lab).await?;
+    let seen = docker.observe(Some(lab)).await?;
+    let state = |container: &str| {
+        seen.containers.get(container).map_or("absent", |container| container.status.as_str()).to_owned()
+    };
+    // a client that is gone blinds us, but what the engine shows can still be shown
+    let sighting = match reach::look(docker, &record).await {
+        Ok(sighting) => sighting,
+        Err(LabError::Engine(_) | LabError::Client(_)) => blind(&record),
+        Err(other) => return Err(other),
+    };
+    let waiting = not_ready(&record.members, &sighting);
+    let head = primary(&sighting)
+        .and_then(|member| sighting.postgres.get(member))
+        .and_then(|seen| seen.sql.seen())
+        .and_then(|sql| sql.lsn);
+    let members = record
+        .members
+        .iter()
+        .map(|member| {
+            let mut status = MemberStatus {
+                name: member.id.clone(),
+                service: member.service,
+                host: member.host.clone(),
+                state: state(&names::container(lab, member.id.as_str())),
+                size: member.size,
+                role: None,
+                timeline: None,
+                lag_bytes: None,
+                routes_rw: None,
+                routes_ro: None,
+            };
+            match member.service {
+                Service::Postgres => {
+                    if let Some(sql) = sighting.postgres.get(&member.id).and_then(|seen| seen.sql.seen()) {
+                        status.role = Some(if sql.in_recovery { "replica" } else { "primary" }.to_owned());
+                        status.timeline = sql.timeline;
+                        status.lag_bytes = match (head, sql.in_recovery, sql.replayed) {
+                            (Some(head), true, Some(replayed)) => Some(head.0.saturating_sub(replayed.0)),
+                            _ => None,
+                        };
+                    }
+                }
+                Service::Etcd => {
+                    if let Some(Sight::Seen(etcd)) = sighting.etcd.get(&member.id) {
+                        let leads = etcd.leader.as_deref() == Some(etcd.id.as_str());
+                        status.role = Some(if leads { "leader" } else { "follower" }.to_owned());
+                    }
+                }
+                Service::Balancer => {
+                    if let Some(balancer) = sighting.balancers.get(&member.id) {
+                        status.routes_rw = balancer.rw.seen().map(up);
+                        status.routes_ro = balancer.ro.seen().map(up);
+                    }
+                }
+                Service::Client | Service::Controller => {}
+            }
+            status
+        })
+        .collect();
+    let hosts = record
+        .spec
+        .hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| HostStatus {
+            name: host.name.clone(),
+            address: names::host_address(record.subnet, index),
+            state: state(&names::sandbox(lab, host.name.as_str())),
+            carries: record
+                .members
+                .iter()
+                .filter(|member| member.host == host.name)
+                .map(|member| member.id.clone())
+                .collect(),
+        })
+        .collect();
+    Ok(Status {
+        schema_version: 1,
+        lab: lab.to_owned(),
+        preset: record.preset.clone(),
+        ready: waiting.is_empty(),
+        primary: primary(&sighting).cloned(),
+        hosts,
+        members,
+        waiting: waiting.into_iter().map(|waiting| (waiting.member, waiting.why)).collect(),
+    })
+}
+
+fn up(servers: &BTreeMap<HostName, ServerSeen>) -> Vec<HostName> {
+    servers.iter().filter(|(_, server)| server.up()).map(|(host, _)| host.clone()).collect()
+}
+
+/// What is seen when nobody looks: every subject blind, none absent.
+fn blind(record: &Record) -> Sighting {
+    let why = || "the client host does not run".to_owned();
+    let mut sighting = Sighting::default();
+    for member in &record.members {
+        let id = member.id.clone();
+        match member.service {
+            Service::Postgres => {
+                let seen = PostgresSeen { patroni: Sight::Blind(why()), sql: Sight::Blind(why()) };
+                sighting.postgres.insert(id, seen);
+            }
+            Service::Etcd => {
+                sighting.etcd.insert(id, Sight::<EtcdSeen>::Blind(why()));
+            }
+            Service::Balancer => {
+                let seen = BalancerSeen { rw: Sight::Blind(why()), ..BalancerSeen::default() };
+                sighting.balancers.insert(id, seen);
+            }
+            Service::Client | Service::Controller => {}
+        }
+    }
+    sighting
+}

@@ -1,0 +1,269 @@
+//! `up`: make the lab of a spec, or add what it lacks. Reads as: place, images, found, wait.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::hands::DockerHands;
+use super::ready::{NotReady, not_ready};
+use super::record::{self, Record};
+use super::{LabError, images, names, reach};
+use crate::decide::body::{Context, recipe, sandbox};
+use crate::decide::found::{World, found};
+use crate::decide::placement;
+use crate::drive::{Progress, drive};
+use crate::engine::clock;
+use crate::engine::docker::Docker;
+use crate::model::lab::Desired;
+use crate::model::{ImageRole, LabSpec, Name, Service, Sighting, Span};
+
+/// What `up` is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The lab.
+    pub spec: LabSpec,
+    /// The preset it came from, for the record; `None` when the lab file stands alone.
+    pub preset: Option<Name>,
+    /// The binary that goes into the client.
+    pub program: PathBuf,
+    /// Longest wait for readiness, from the moment every body runs.
+    pub wait: Span,
+}
+
+/// What `up` tells while it works.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A step, in words.
+    Step(String),
+    /// Who is still not ready.
+    Waiting(Vec<NotReady>),
+}
+
+/// What `up` made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The lab's record.
+    pub record: Record,
+    /// Image references.
+    pub images: images::References,
+    /// Why volumes have no size of their own, when they have none.
+    pub plain_volumes: Option<String>,
+    /// From the start of `up` to readiness.
+    pub took: Duration,
+    /// Containers that were created.
+    pub created: usize,
+}
+
+/// Makes the lab, or adds what it lacks, and waits until it is ready.
+///
+/// # Errors
+/// See [`LabError`]; nothing is removed on failure, `up` can be repeated.
+pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -> Result<Standing, LabError> {
+    let started = clock::now();
+    let record = plan(docker, order).await?;
+    let tell = |text: &str| news(News::Step(text.to_owned()));
+    let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
+    let world = world(&record);
+    let lab = order.spec.name.as_str();
+    let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
+    let mut created = 0;
+    drive(
+        &hands,
+        |seen| found(&world, seen),
+        |progress| match progress {
+            Progress::Decided(decision) => tracing::debug!(reason = decision.reason, "decided"),
+            Progress::Did(what) => {
+                created += usize::from(what.starts_with("create "));
+                news(News::Step(what));
+            }
+            Progress::Failed(what, error) => news(News::Step(format!("{what}: {error}"))),
+        },
+    )
+    .await?;
+    renew_record(docker, &record).await?;
+    wait_ready(docker, &record, order.wait, news).await?;
+    let took = clock::now().since(started);
+    Ok(Standing { record, images, plain_volumes: hands.plain_reason(), took, created })
+}
+
+/// The record this `up` works by: the lab's own when it stands, else a new one.
+async fn plan(docker: &Docker, order: &Order) -> Result<Record, LabError> {
+    let spec = &order.spec;
+    let lab = spec.name.as_str();
+    let unplaceable = |error: placement::Unplaceable| LabError::Unplaceable(error.to_string());
+    let wanted = Desired::founding(spec);
+    if let Some(known) = record::read(docker, lab).await? {
+        if let Some(difference) = difference(&known, spec, &wanted) {
+            return Err(LabError::Differs { lab: lab.to_owned(), difference });
+        }
+        let members = placement::place(spec, &wanted, &known.members).map_err(unplaceable)?;
+        let generation = known.desired.generation + u64::from(known.desired.counts != wanted.counts);
+        let desired = Desired { generation, ..wanted };
+        return Ok(Record { spec: spec.clone(), desired, members, preset: order.preset.clone(), ..known });
+    }
+    let members = placement::place(spec, &wanted, &[]).map_err(unplaceable)?;
+    let seen = docker.observe(Some(lab)).await?;
+    let with_passwords = |service: Option<&str>| !matches!(service, Some("host" | "client" | "helper"));
+    if seen.containers.values().any(|container| with_passwords(container.service())) {
+        return Err(LabError::NoRecord(lab.to_owned()));
+    }
+    let subnet = match seen.networks.get(&names::network(lab)) {
+        Some(subnet) => names::network_address(subnet),
+        None if spec.network.subnet == "auto" => names::free_subnet(&docker.subnets().await?),
+        None => names::network_address(&spec.network.subnet),
+    };
+    let subnet = subnet.ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
+    Ok(Record {
+        schema_version: 1,
+        preset: order.preset.clone(),
+        spec: spec.clone(),
+        subnet,
+        desired: wanted,
+        members,
+        secrets: record::new_secrets(),
+        token: record::new_token(lab),
+    })
+}
+
+/// What keeps a standing lab from becoming this spec without removals; `None` when nothing does.
+fn difference(known: &Record, spec: &LabSpec, wanted: &Desired) -> Option<String> {
+    for (service, count) in &known.desired.counts {
+        let now = wanted.counts.get(service).copied().unwrap_or(0);
+        if now < *count {
+            return Some(format!(
+                "it has {count} {service}, this spec wants {now}, and without controllers nothing is removed"
+            ));
+        }
+        if now > *count && *service == Service::Etcd {
+            return Some("an etcd cluster does not grow without a controller".to_owned());
+        }
+    }
+    // counts may grow; everything else is fixed when the lab is founded
+    let fixed = |spec: &LabSpec| {
+        let mut spec = spec.clone();
+        spec.postgres.instances = crate::model::lab::Range::fixed(0);
+        spec.balancers.instances = crate::model::lab::Range::fixed(0);
+        spec
+    };
+    let (old, new) = (fixed(&known.spec), fixed(spec));
+    if old == new {
+        return None;
+    }
+    let sections = [
+        ("images", old.images != new.images),
+        ("network", old.network != new.network),
+        ("hosts", old.hosts != new.hosts),
+        ("etcd", old.etcd != new.etcd),
+        ("postgres", old.postgres != new.postgres),
+        ("balancers", old.balancers != new.balancers),
+        ("controllers", old.controllers != new.controllers),
+    ];
+    let names: Vec<&str> = sections.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    Some(format!("the sections {} are not the same", names.join(", ")))
+}
+
+/// Whether a standing lab is what `spec` asks for, body for body.
+#[must_use]
+pub fn fits(known: &Record, spec: &LabSpec) -> bool {
+    let wanted = Desired::founding(spec);
+    known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
+}
+
+/// Every recipe of the lab.
+#[must_use]
+pub fn world(record: &Record) -> World {
+    let context = Context {
+        spec: &record.spec,
+        members: &record.members,
+        subnet: record.subnet,
+        secrets: &record.secrets,
+        token: &record.token,
+        founded: false,
+    };
+    let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
+    for member in &record.members {
+        let mut body = recipe(&context, member);
+        if member.service == Service::Client {
+            body.files.push(record.file(crate::decide::body::CLIENT_UID));
+        }
+        bodies.push(body);
+    }
+    World { network: names::network(record.spec.name.as_str()), subnet: record.subnet, bodies }
+}
+
+/// Writes the record again: members may have been added since the client was created.
+async fn renew_record(docker: &Docker, record: &Record) -> Result<(), LabError> {
+    for body in world(record).bodies.iter().filter(|body| body.service == Some(Service::Client)) {
+        docker.write_files(body).await?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody is left who is not ready.
+async fn wait_ready(
+    docker: &Docker,
+    record: &Record,
+    wait: Span,
+    news: &(impl Fn(News) + Sync),
+) -> Result<(), LabError> {
+    let deadline = clock::now().plus(wait.0);
+    let lab = record.spec.name.as_str();
+    let plan = reach::watch_plan(record, Span::millis(400), None, false);
+    let mut watch = reach::start(docker, lab, "watch", &plan).await?;
+    let mut last: Vec<NotReady> = Vec::new();
+    loop {
+        let left = deadline.since(clock::now());
+        let line = match clock::timeout(left, watch.next_line()).await {
+            Err(_) => return Err(timed_out(docker, record, wait, &last).await),
+            Ok(line) => line?,
+        };
+        let Some(line) = line else {
+            return Err(LabError::Client(format!("the sampler ended: {}", watch.stderr().trim())));
+        };
+        let sighting: Sighting =
+            serde_json::from_str(&line).map_err(|error| LabError::Client(format!("{error} in `{line}`")))?;
+        let waiting = not_ready(&record.members, &sighting);
+        if waiting.is_empty() {
+            watch.close_input().await;
+            return Ok(());
+        }
+        if waiting != last {
+            news(News::Waiting(waiting.clone()));
+            last = waiting;
+        }
+        if deadline <= clock::now() {
+            return Err(timed_out(docker, record, wait, &last).await);
+        }
+    }
+}
+
+/// Names everyone who is not ready, and bodies that are not even running.
+async fn timed_out(docker: &Docker, record: &Record, wait: Span, last: &[NotReady]) -> LabError {
+    let mut who: Vec<String> =
+        last.iter().map(|waiting| format!("  {}: {}", waiting.member, waiting.why)).collect();
+    if let Ok(seen) = docker.observe(Some(record.spec.name.as_str())).await {
+        for container in seen.containers.values() {
+            if container.status != crate::model::ContainerStatus::Running {
+                who.push(format!("  {}: container is {}", container.name, container.status.as_str()));
+            }
+        }
+    }
+    LabError::NotReady { after: wait.to_string(), who: who.join("\n") }
+}
+
+/// Image id of each role, for the record of a run.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn image_ids(
+    docker: &Docker,
+    images: &images::References,
+) -> Result<std::collections::BTreeMap<String, String>, LabError> {
+    let mut ids = std::collections::BTreeMap::new();
+    for (role, reference) in images {
+        let role: &ImageRole = role;
+        if let Some(id) = docker.image_id(reference).await? {
+            ids.insert(role.as_str().to_owned(), id);
+        }
+    }
+    Ok(ids)
+}
