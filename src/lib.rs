@@ -5,6 +5,7 @@ pub mod drive;
 pub mod engine;
 pub mod history;
 pub mod lab;
+pub mod load;
 pub mod model;
 pub mod spec;
 pub mod stats;

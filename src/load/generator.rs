@@ -1,0 +1,253 @@
+//! The load itself: workers that take intended starts from one queue and do one operation each.
+//!
+//! Open loop: the schedule is fixed, a worker that is late starts at once and the operation's
+//! latency counts from when it was meant to start; nothing is skipped while the load lasts. Closed
+//! loop: as many workers as clients, each waiting for its answer. A failed attempt to connect ends
+//! the operation at hand, so an outage shows as operations and not as silence.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::classify::{Stage, classify};
+use super::journal::Journal;
+use super::workload::{self, Ended, Identity, Prepared};
+use crate::engine::clock;
+use crate::engine::postgres::{Broken, Session};
+use crate::history::Event;
+use crate::history::event::Outcome;
+use crate::model::plan::LoadPlan;
+use crate::model::scenario::{Endpoint, LoadModel};
+use crate::model::{Load, Mono};
+use crate::spec::arrivals::{Arrivals, Starts};
+
+/// Connections of an open load that names no number.
+const CONNECTIONS: u32 = 8;
+
+/// How the load ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Its time was up and every operation had ended.
+    Done,
+    /// It was told to stop; operations on their way have no end in the journal.
+    Stopped,
+}
+
+/// Everything checked before the first connection: addresses and schedules of each load.
+#[derive(Debug)]
+pub struct Ready {
+    loads: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    load: Load,
+    doors: Vec<SocketAddr>,
+    starts: Option<Starts>,
+    workers: u32,
+}
+
+/// Checks the plan.
+///
+/// # Errors
+/// A sentence about the first load that cannot be run.
+pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
+    let line = |load: &Load| {
+        if !workload::built(load) {
+            return Err(workload::not_built(load));
+        }
+        let doors = doors(plan, load)?;
+        let (starts, workers) = match load.model {
+            LoadModel::Open => {
+                let arrivals = Arrivals::of(load)
+                    .ok_or_else(|| format!("load `{}` has neither `rate` nor `curve`", load.name))?;
+                (Some(arrivals.until(plan.duration.0)), load.connections.unwrap_or(CONNECTIONS))
+            }
+            LoadModel::Closed => (None, load.clients.or(load.connections).unwrap_or(1)),
+        };
+        if workers == 0 {
+            return Err(format!("load `{}` has no connection", load.name));
+        }
+        Ok(Line { load: load.clone(), doors, starts, workers })
+    };
+    Ok(Ready { loads: plan.loads.iter().map(line).collect::<Result<_, _>>()? })
+}
+
+fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
+    let doors = match (&load.direct, load.endpoint) {
+        (Some(member), _) => plan.nodes.get(member).copied().into_iter().collect(),
+        (None, Some(Endpoint::Ro)) => plan.endpoints.ro.clone(),
+        (None, Some(Endpoint::Rw) | None) => plan.endpoints.rw.clone(),
+    };
+    if doors.is_empty() { Err(format!("load `{}` has no address to go to", load.name)) } else { Ok(doors) }
+}
+
+/// Runs every load from `start` until its duration is over or `stop` resolves.
+pub async fn run(
+    ready: Ready,
+    plan: &Arc<LoadPlan>,
+    journal: &Journal<Event>,
+    start: Mono,
+    stop: impl Future<Output = ()>,
+) -> Over {
+    let end = start.plus(plan.duration.0);
+    let names = Arc::new(AtomicU32::new(0));
+    let mut workers = JoinSet::new();
+    let mut queues = Vec::new();
+    for (index, line) in ready.loads.into_iter().enumerate() {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let queue =
+            Arc::new(Queue { start, end, starts: line.starts.map(Mutex::new), next: AtomicU64::new(0) });
+        for at in 0..line.workers {
+            let worker = Worker {
+                plan: Arc::clone(plan),
+                load: line.load.clone(),
+                index,
+                doors: line.doors.clone(),
+                door: at as usize,
+                names: Arc::clone(&names),
+                id: names.fetch_add(1, Ordering::Relaxed),
+                journal: journal.clone(),
+                line: None,
+            };
+            workers.spawn(worker.run(Arc::clone(&queue)));
+        }
+        queues.push((line.load.name.clone(), queue));
+    }
+    let over = tokio::select! {
+        () = stop => Over::Stopped,
+        () = async { while workers.join_next().await.is_some() {} } => Over::Done,
+    };
+    workers.shutdown().await;
+    for (name, queue) in queues {
+        let dropped = queue.dropped();
+        if dropped > 0 {
+            let text = format!("load {name}: {dropped} operations were never started before the end");
+            journal.say(Event::Note { t: clock::now(), text });
+        }
+    }
+    over
+}
+
+/// Intended starts of one load, taken by whichever worker is free.
+#[derive(Debug)]
+struct Queue {
+    start: Mono,
+    end: Mono,
+    starts: Option<Mutex<Starts>>,
+    next: AtomicU64,
+}
+
+impl Queue {
+    /// The next operation and when it is meant to start; `None` when the load is over.
+    fn take(&self) -> Option<(u64, Mono)> {
+        let now = clock::now();
+        if now >= self.end {
+            return None;
+        }
+        let Some(starts) = &self.starts else {
+            return Some((self.next.fetch_add(1, Ordering::Relaxed), now.max(self.start)));
+        };
+        // number and start are taken under one lock, so that numbers follow the schedule
+        let mut starts = starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = starts.next()?;
+        Some((self.next.fetch_add(1, Ordering::Relaxed), self.start.plus(offset)))
+    }
+
+    fn dropped(&self) -> usize {
+        self.starts
+            .as_ref()
+            .map_or(0, |starts| starts.lock().unwrap_or_else(PoisonError::into_inner).by_ref().count())
+    }
+}
+
+/// A connection ready for operations.
+struct Connected {
+    session: Session,
+    who: Identity,
+    prepared: Prepared,
+}
+
+struct Worker {
+    plan: Arc<LoadPlan>,
+    load: Load,
+    index: u32,
+    doors: Vec<SocketAddr>,
+    door: usize,
+    names: Arc<AtomicU32>,
+    id: u32,
+    journal: Journal<Event>,
+    line: Option<Connected>,
+}
+
+impl Worker {
+    async fn run(mut self, queue: Arc<Queue>) {
+        // ahead of the first operation, so that it does not pay for the connection; a failure here
+        // is no operation's and the first operation will meet it again
+        while self.line.is_none() && clock::now() < queue.start {
+            self.line = self.connect().await.ok();
+            if self.line.is_none() {
+                self.door += 1;
+                clock::sleep(self.load.reconnect.0).await;
+            }
+        }
+        clock::sleep_until(queue.start).await;
+        while let Some((op, intended)) = queue.take() {
+            clock::sleep_until(intended).await;
+            let (t, l) = (clock::now(), self.index);
+            self.journal.say(Event::Invoke { t, l, o: op, w: self.id, i: intended });
+            let ended = self.operation(op).await;
+            if matches!(ended.outcome, Outcome::Info(_)) {
+                // the operation stays concurrent with all that follows: its worker is used up
+                self.id = self.names.fetch_add(1, Ordering::Relaxed);
+            }
+            self.journal.say(Event::Done { t: ended.at, l, o: op, outcome: ended.outcome });
+            if !ended.reusable {
+                self.line = None;
+                if ended.read_only {
+                    self.door += 1;
+                }
+                clock::sleep(self.load.reconnect.0).await;
+            }
+        }
+    }
+
+    async fn operation(&mut self, op: u64) -> Ended {
+        if self.line.as_ref().is_none_or(|line| line.session.is_closed()) {
+            self.line = None;
+            match self.connect().await {
+                Ok(line) => self.line = Some(line),
+                Err(broken) => {
+                    self.door += 1;
+                    return Self::unconnected(&broken);
+                }
+            }
+        }
+        let Some(line) = &self.line else {
+            return Self::unconnected(&Broken::Eof);
+        };
+        line.prepared.run(&line.session, &line.who, op, self.load.timeout.0).await
+    }
+
+    fn unconnected(broken: &Broken) -> Ended {
+        let outcome = classify(Stage::Connecting, broken);
+        Ended { at: clock::now(), outcome, reusable: false, read_only: false }
+    }
+
+    /// Connects at the door in turn; the limit covers everything up to the first operation.
+    async fn connect(&self) -> Result<Connected, Broken> {
+        let limit = self.plan.connect_timeout.0.min(self.load.timeout.0);
+        let door = self.doors[self.door % self.doors.len()];
+        let connecting = async {
+            let application = format!("pgha-{}", self.load.name);
+            let session = Session::connect(door, &self.plan.credentials, &application, limit).await?;
+            let who = workload::identify(&session, &self.plan.members_by_address, limit).await?;
+            let prepared = Prepared::new(&self.load, &session).await?;
+            Ok(Connected { session, who, prepared })
+        };
+        clock::timeout(limit, connecting).await.unwrap_or(Err(Broken::Timeout(limit)))
+    }
+}
