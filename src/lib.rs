@@ -1,5 +1,6 @@
 //! `pgha`: a reference lab for highly available PostgreSQL.
 
+pub mod chaos;
 pub mod decide;
 pub mod drive;
 pub mod engine;
