@@ -1,6 +1,7 @@
 //! `pgha`: a reference lab for highly available PostgreSQL.
 
 pub mod chaos;
+pub mod check;
 pub mod decide;
 pub mod drive;
 pub mod engine;
@@ -8,5 +9,6 @@ pub mod history;
 pub mod lab;
 pub mod load;
 pub mod model;
+pub mod report;
 pub mod spec;
 pub mod stats;

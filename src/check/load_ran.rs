@@ -1,0 +1,87 @@
+//! `load-ran`: there was something to lose. Without writes before, during and after the fault a pass
+//! would only say that nobody looked.
+
+use serde_json::{Value, json};
+
+use super::record::{Finding, Record};
+use crate::history::Op;
+use crate::model::Mono;
+use crate::model::scenario::{Load, Workload};
+
+/// Fewer acknowledged operations than this before the first fault are no baseline.
+const ENOUGH: usize = 10;
+/// An operation invoked this close to an injection counts as hit by it, nanoseconds.
+const AROUND: u64 = 1_000_000_000;
+
+/// Judges that every load began on empty tables and ran before, during and after the faults.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let mut gaps: Vec<String> = Vec::new();
+    let mut evidence: Vec<Value> = Vec::new();
+    if record.scenario.loads.is_empty() {
+        gaps.push("the scenario has no load".to_owned());
+    }
+    for (index, load) in record.scenario.loads.iter().enumerate() {
+        let seen = look(record, index, load);
+        gaps.extend(seen.0);
+        evidence.push(seen.1);
+    }
+    let evidence = json!({ "loads": evidence, "gaps": gaps });
+    match gaps.first() {
+        None => Finding::pass("the load ran before, during and after the faults", evidence),
+        Some(first) => Finding::unknown(first.clone(), evidence),
+    }
+}
+
+fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
+    let history = &record.history;
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    let ops: Vec<&Op> = history.ops.iter().filter(|op| op.load == number).collect();
+    let injected: Vec<Mono> = history.faults.iter().filter_map(|fault| fault.began).collect();
+    let (first, last) = (injected.iter().min().copied(), injected.iter().max().copied());
+    let acked = |from: Option<Mono>, to: Option<Mono>| {
+        let inside = |t: Mono| from.is_none_or(|from| t > from) && to.is_none_or(|to| t < to);
+        ops.iter().filter(|op| op.ack().is_some_and(|(t, _)| inside(t))).count()
+    };
+    let (before, after) = (acked(None, first), acked(last, None));
+    let name = &load.name;
+    let mut gaps = Vec::new();
+    if load.workload == Workload::Set {
+        match history.prepared.iter().find(|(l, _)| *l == number) {
+            None => gaps.push(format!("nobody looked whether the tables of load `{name}` were empty")),
+            Some((_, 0)) => {}
+            Some((_, rows)) => {
+                gaps.push(format!("the tables of load `{name}` held {rows} rows before its start"));
+            }
+        }
+    }
+    if before < ENOUGH {
+        gaps.push(format!(
+            "load `{name}` had {before} acknowledged operations before the first fault, {ENOUGH} are wanted"
+        ));
+    }
+    for fault in &history.faults {
+        let Some(began) = fault.began else { continue };
+        if !ops.iter().any(|op| hit(op, began)) {
+            gaps.push(format!(
+                "no operation of load `{name}` was in flight or begun within 1 s of fault `{}`",
+                fault.id
+            ));
+        }
+    }
+    if last.is_some() && after == 0 {
+        gaps.push(format!("load `{name}` had no acknowledged operation after the last fault"));
+    }
+    if first.is_none() && !record.scenario.steps.is_empty() {
+        gaps.push("the scenario has steps, the record has no injected fault".to_owned());
+    }
+    let evidence =
+        json!({ "load": name, "operations": ops.len(), "acked_before": before, "acked_after": after });
+    (gaps, evidence)
+}
+
+/// Whether an operation was in flight at `began`, or begun within [`AROUND`] of it.
+fn hit(op: &Op, began: Mono) -> bool {
+    let in_flight = op.invoked <= began && op.done.is_none_or(|done| done >= began);
+    in_flight || op.invoked.0.abs_diff(began.0) <= AROUND
+}

@@ -1,0 +1,304 @@
+//! `lost-acks`: no acknowledged write is gone, except what the documented window of asynchronous
+//! replication allows.
+//!
+//! Theory: a promotion ends the old timeline at a position *S*, which the new primary's timeline history
+//! records. A write acknowledged on that timeline committed between `lo` (insert position inside the
+//! transaction) and `hi` (flush position after the commit). If `hi` ≤ S its bytes were on the new
+//! timeline: losing it is corruption in any mode. If `lo` ≥ S they never were: the window asynchronous
+//! replication documents. Between the two nobody can tell: *boundary*, reported. The window is bounded
+//! by Patroni's `maximum_lag_on_failover` plus what was written in the last `ttl` (the leader's position
+//! in the store may be that old); Patroni documentation, "Replication modes".
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::record::{Finding, Record};
+use crate::history::{Ack, Class, FinalRead, Op};
+use crate::model::lab::Replication;
+use crate::model::scenario::{LossBound, Workload};
+use crate::model::{Expect, Lsn, Mono};
+
+mod window;
+pub use window::Window;
+
+/// Numbers named in evidence at most.
+const SHOWN: usize = 10;
+
+/// What was acknowledged and what of it is gone, over all loads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Losses {
+    /// Operations acknowledged within the guarantee of the mode.
+    pub acked: u64,
+    /// Of those, the ones that are gone: (load, operation), however they were lost.
+    pub lost: Vec<(u32, u64)>,
+    /// Lost although the surviving timeline had their bytes.
+    pub below_fork: Vec<(u32, u64)>,
+    /// Lost behind the switch point: the asynchronous window.
+    pub in_window: u64,
+    /// Lost around the switch point: nobody can tell.
+    pub boundary: u64,
+    /// Lost, and acknowledged without the positions that would tell where.
+    pub unplaced: u64,
+    /// Lost among those the primary alone had acknowledged; outside the guarantee of `sync` and `quorum`.
+    pub local: u64,
+    /// Rows found of operations nobody knew the end of.
+    pub recovered: u64,
+    /// The windows, one for each timeline that lost something.
+    pub windows: Vec<Window>,
+    /// Nodes that do not have exactly the rows of the primary, as sentences.
+    pub disagreements: Vec<String>,
+    /// Why it cannot be told, as sentences.
+    pub gaps: Vec<String>,
+}
+
+/// Judges the losses of every `set` load.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let losses = measure(record);
+    let (verdict, summary) = verdict(record, &losses);
+    let evidence = json!({
+        "acked": losses.acked,
+        "lost": losses.lost.len(),
+        "lost_operations": losses.lost.iter().take(SHOWN).collect::<Vec<_>>(),
+        "below_fork": losses.below_fork.len(),
+        "below_fork_operations": losses.below_fork.iter().take(SHOWN).collect::<Vec<_>>(),
+        "in_window": losses.in_window,
+        "boundary": losses.boundary,
+        "unplaced": losses.unplaced,
+        "lost_local": losses.local,
+        "recovered": losses.recovered,
+        "windows": losses.windows,
+        "disagreements": losses.disagreements,
+        "gaps": losses.gaps,
+    });
+    verdict(summary, evidence)
+}
+
+type Say = fn(String, serde_json::Value) -> Finding;
+
+/// The rules in the order in which they win.
+fn verdict(record: &Record, losses: &Losses) -> (Say, String) {
+    let fail: Say = Finding::fail;
+    let unknown: Say = Finding::unknown;
+    let lost = losses.lost.len();
+    let asked = |bound: LossBound| {
+        record
+            .scenario
+            .expects
+            .iter()
+            .any(|expect| matches!(expect, Expect::LostAcks { within } if *within == bound))
+    };
+    if !losses.below_fork.is_empty() {
+        let number = losses.below_fork.len();
+        return (
+            fail,
+            format!("{number} acknowledged writes are gone although the surviving timeline had them"),
+        );
+    }
+    if let Some(first) = losses.disagreements.first() {
+        return (fail, first.clone());
+    }
+    let replication = record.resolved.lab.postgres.replication;
+    if lost > 0 && replication != Replication::Async {
+        return (fail, format!("{lost} acknowledged writes are gone, and replication was synchronous"));
+    }
+    if lost > 0 && asked(LossBound::Zero) {
+        return (fail, format!("{lost} acknowledged writes are gone, none may be"));
+    }
+    let beyond = losses.windows.iter().find(|window| window.within_bound == Some(false));
+    if let Some(window) = beyond.filter(|_| asked(LossBound::DocumentedBound)) {
+        let (bytes, bound) = (window.lost_bytes, window.bound_bytes.unwrap_or_default());
+        return (
+            fail,
+            format!("{bytes} bytes of acknowledged writes are gone, the documented bound is {bound}"),
+        );
+    }
+    if let Some(first) = losses.gaps.first() {
+        return (unknown, first.clone());
+    }
+    if losses.unplaced > 0 {
+        return (
+            unknown,
+            format!(
+                "{} lost writes carry no position, so nobody can tell which kind of loss it is",
+                losses.unplaced
+            ),
+        );
+    }
+    if asked(LossBound::DocumentedBound) && losses.windows.iter().any(|window| window.within_bound.is_none())
+    {
+        return (unknown, "too few acknowledgements before the loss to know the documented bound".to_owned());
+    }
+    let all = losses.acked;
+    let said = match lost {
+        0 => format!("none of {all} acknowledged writes is gone"),
+        _ => format!(
+            "{lost} of {all} acknowledged writes are gone, all in the asynchronous window or at its boundary"
+        ),
+    };
+    (Finding::pass, said)
+}
+
+/// Counts the losses of every `set` load.
+#[must_use]
+pub fn measure(record: &Record) -> Losses {
+    let mut losses = Losses::default();
+    for (index, load) in record.scenario.loads.iter().enumerate() {
+        if load.workload == Workload::Set {
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            measure_load(record, number, load.name.as_str(), &mut losses);
+        }
+    }
+    losses
+}
+
+fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
+    let reads: Vec<&FinalRead> = record.history.reads.iter().filter(|read| read.l == load).collect();
+    let primaries: Vec<&&FinalRead> =
+        reads.iter().filter(|read| read.primary && read.rows.is_some()).collect();
+    let [primary] = primaries.as_slice() else {
+        losses.gaps.push(format!(
+            "load `{name}` was read on {} primaries in the end, one is wanted",
+            primaries.len()
+        ));
+        return;
+    };
+    let rows = sorted_rows(primary);
+    nodes_agree(record, &reads, primary, &rows, losses);
+
+    let mut on_timeline: BTreeMap<u32, Vec<(Mono, &Ack)>> = BTreeMap::new();
+    let mut gone: Vec<(&Op, Mono, &Ack)> = Vec::new();
+    for op in record.history.ops.iter().filter(|op| op.load == load) {
+        let class = op.class();
+        let there = rows.binary_search(&op.op).is_ok();
+        losses.acked += u64::from(class == Class::Ok);
+        losses.recovered += u64::from(class == Class::Info && there);
+        if let Some((done, ack)) = op.ack() {
+            if let Some(timeline) = ack.tl {
+                on_timeline.entry(timeline).or_default().push((done, ack));
+            }
+            if !there {
+                gone.push((op, done, ack));
+            }
+        }
+    }
+    let mut in_window: BTreeMap<u32, Vec<(Mono, &Ack)>> = BTreeMap::new();
+    for (op, done, ack) in gone {
+        let place = place(primary, ack, &on_timeline);
+        if op.class() == Class::OkLocal {
+            losses.local += 1;
+        } else {
+            losses.lost.push((load, op.op));
+        }
+        match place {
+            Place::BelowFork => losses.below_fork.push((load, op.op)),
+            Place::Boundary => losses.boundary += 1,
+            Place::Nowhere => losses.unplaced += 1,
+            Place::Window(timeline) => {
+                losses.in_window += 1;
+                in_window.entry(timeline).or_default().push((done, ack));
+            }
+        }
+    }
+    for (timeline, lost) in in_window {
+        let acks = on_timeline.remove(&timeline).unwrap_or_default();
+        let switch =
+            switch_point(primary, timeline).or_else(|| acks.iter().filter_map(|(_, ack)| ack.lo).min());
+        let window = Window::measure(
+            timeline,
+            switch.unwrap_or_default(),
+            &lost,
+            acks,
+            &record.resolved.lab.postgres.patroni,
+        );
+        losses.windows.push(window);
+    }
+}
+
+/// Where a lost write stood.
+enum Place {
+    /// The surviving timeline had it.
+    BelowFork,
+    /// Behind the switch point of this timeline.
+    Window(u32),
+    /// Around the switch point.
+    Boundary,
+    /// Its acknowledgement does not say.
+    Nowhere,
+}
+
+fn place(primary: &FinalRead, ack: &Ack, on_timeline: &BTreeMap<u32, Vec<(Mono, &Ack)>>) -> Place {
+    let (Some(timeline), Some(lo), Some(hi), Some(last)) = (ack.tl, ack.lo, ack.hi, primary.tl) else {
+        return Place::Nowhere;
+    };
+    if timeline == last {
+        // it was never left, so everything acknowledged on it must be there
+        return Place::BelowFork;
+    }
+    match switch_point(primary, timeline) {
+        Some(switch) if hi <= switch => Place::BelowFork,
+        Some(switch) if lo >= switch => Place::Window(timeline),
+        Some(_) => Place::Boundary,
+        // a branch the final primary does not descend from: nothing of it survived its fork. Without any
+        // history it cannot be told from a history that was not read.
+        None if !primary.timelines.is_empty() && on_timeline.contains_key(&timeline) => {
+            Place::Window(timeline)
+        }
+        None => Place::Nowhere,
+    }
+}
+
+fn switch_point(primary: &FinalRead, timeline: u32) -> Option<Lsn> {
+    primary.timelines.iter().find(|(parent, _)| *parent == timeline).map(|(_, switch)| *switch)
+}
+
+/// Rows in order, each once.
+fn sorted_rows(read: &FinalRead) -> Vec<u64> {
+    let mut rows = read.rows.clone().unwrap_or_default();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+/// Every node that carries a database was read after it had replayed everything, and has the same rows.
+fn nodes_agree(
+    record: &Record,
+    reads: &[&FinalRead],
+    primary: &FinalRead,
+    rows: &[u64],
+    losses: &mut Losses,
+) {
+    for node in record.databases() {
+        if !reads.iter().any(|read| read.node == node) {
+            losses.gaps.push(format!("`{node}` was not read in the end"));
+        }
+    }
+    for read in reads.iter().filter(|read| read.node != primary.node) {
+        let node = &read.node;
+        if read.rows.is_none() {
+            let why = read.error.as_deref().unwrap_or("no reason given");
+            losses.gaps.push(format!("`{node}` could not be read in the end: {why}"));
+            continue;
+        }
+        if read.lsn.zip(primary.lsn).is_some_and(|(replayed, flushed)| replayed < flushed) {
+            losses
+                .gaps
+                .push(format!("`{node}` was read before it had replayed what the primary had flushed"));
+            continue;
+        }
+        let theirs = sorted_rows(read);
+        if theirs != rows {
+            let (missing, more) = (count_absent(rows, &theirs), count_absent(&theirs, rows));
+            losses.disagreements.push(format!(
+                "`{node}` lacks {missing} rows of the primary `{}` and has {more} it does not have",
+                primary.node
+            ));
+        }
+    }
+}
+
+/// How many of `wanted` are not in `there`; both in order.
+fn count_absent(wanted: &[u64], there: &[u64]) -> usize {
+    wanted.iter().filter(|row| there.binary_search(row).is_err()).count()
+}

@@ -1,0 +1,124 @@
+//! The judge: a recorded run → a verdict with evidence. Pure, so a stored run is judged the same next year.
+//!
+//! Theory: a checker looks at one claim and says *pass*, *unknown* or *fail*; the worst of all wins, and
+//! *unknown* never counts as pass. A checker whose assumptions do not hold (nothing was written, a node
+//! was not read, the journal is cut) says *unknown* instead of guessing. One file a checker; the checker,
+//! the expectation and the name in the report are one word.
+//!
+//! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;
+//! an expectation nobody can judge is *unknown*, never skipped.
+
+pub mod converged;
+pub mod errors;
+pub mod journal;
+pub mod load_ran;
+pub mod lost_acks;
+pub mod one_writer;
+pub mod outage;
+pub mod placement;
+pub mod receipts;
+pub mod record;
+pub mod unexpected;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::json;
+
+pub use record::{Check, EndsSeen, Finding, Judgement, Record};
+
+use crate::model::scenario::VerdictWord;
+
+/// A checker: one claim about a recorded run.
+type Checker = fn(&Record) -> Finding;
+
+/// Every checker with its name, in the order of the report. All of them are house rules: they judge
+/// every run, asked for or not.
+const CHECKERS: &[(&str, Checker)] = &[
+    ("journal", journal::check),
+    ("load-ran", load_ran::check),
+    ("receipts", receipts::check),
+    ("lost-acks", lost_acks::check),
+    ("unexpected", unexpected::check),
+    ("one-writer", one_writer::check),
+    ("outage", outage::check),
+    ("converged", converged::check),
+    ("errors", errors::check),
+    ("placement", placement::check),
+];
+
+/// Judges a run by every checker and sums up.
+#[must_use]
+pub fn judge(record: &Record) -> Judgement {
+    let mut checks: Vec<Check> = CHECKERS
+        .iter()
+        .map(|(name, checker)| Check::new(name, asked(record, name), guarded(|| checker(record))))
+        .collect();
+    checks.extend(unbuilt(record));
+    sum_up(record, checks)
+}
+
+fn asked(record: &Record, name: &str) -> bool {
+    record.scenario.expects.iter().any(|expect| expect.name() == name)
+}
+
+/// Runs a checker; one that panics has proved nothing.
+fn guarded(checker: impl FnOnce() -> Finding) -> Finding {
+    // a checker only reads the record and owns all else, so nothing half-changed can be seen afterwards
+    catch_unwind(AssertUnwindSafe(checker)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Finding::unknown("the checker itself broke on this run", json!({ "panic": text }))
+    })
+}
+
+/// Expectations this version has no checker for: asked and not answered is unknown.
+fn unbuilt(record: &Record) -> Vec<Check> {
+    let mut names: Vec<&str> = record
+        .scenario
+        .expects
+        .iter()
+        .filter(|expect| !expect.built())
+        .map(crate::model::Expect::name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| CHECKERS.iter().all(|(known, _)| known != name));
+    names
+        .into_iter()
+        .map(|name| {
+            let summary = format!("this version cannot judge `{name}`");
+            Check::new(name, true, Finding::unknown(summary, json!(null)))
+        })
+        .collect()
+}
+
+fn sum_up(record: &Record, checks: Vec<Check>) -> Judgement {
+    // no check at all proves nothing
+    let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(VerdictWord::Unknown);
+    let mut blamed: Vec<&Check> = checks.iter().filter(|check| check.verdict != VerdictWord::Pass).collect();
+    blamed.sort_by_key(|check| std::cmp::Reverse(check.verdict));
+    let reasons = blamed.iter().map(|check| format!("{}: {}", check.name, check.summary)).collect();
+    let ends = record.scenario.ends.as_ref().map(|wanted| {
+        let said =
+            |name: &str| checks.iter().any(|check| check.name == name && check.verdict == wanted.verdict);
+        let met = verdict == wanted.verdict && wanted.check.as_ref().is_none_or(|name| said(name.as_str()));
+        EndsSeen { verdict: wanted.verdict, check: wanted.check.clone(), met }
+    });
+    Judgement { verdict, checks, reasons, ends }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checker_that_panics_is_unknown() {
+        let literal = guarded(|| panic!("broken"));
+        assert_eq!((literal.verdict, &literal.evidence["panic"]), (VerdictWord::Unknown, &json!("broken")));
+        let formatted = guarded(|| panic!("broken {}", 1));
+        assert_eq!(formatted.evidence["panic"], json!("broken 1"));
+    }
+}

@@ -1,0 +1,81 @@
+//! `receipts`: every fault bit, and every fault was undone, by evidence from a second source. A fault
+//! that did not bite proves nothing about the lab.
+
+use serde_json::{Value, json};
+
+use super::record::{Finding, Record};
+use crate::model::fault::{FaultRecord, ReceiptState};
+use crate::model::scenario::Verb;
+
+/// Judges the receipts of every fault and that every step of the scenario was carried out.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let faults = &record.history.faults;
+    let mut gaps: Vec<String> = faults.iter().filter_map(gap).collect();
+    for step in &record.scenario.steps {
+        let Some(id) = &step.id else { continue };
+        // a step with `repeat` leaves one record for each of its turns
+        let turn = format!("{id}-");
+        if !faults.iter().any(|fault| fault.id == *id || fault.id.as_str().starts_with(&turn)) {
+            gaps.push(format!("step `{id}` left no record"));
+        }
+    }
+    if faults.len() < record.scenario.steps.len() {
+        gaps.push(format!("{} steps, but {} faults on record", record.scenario.steps.len(), faults.len()));
+    }
+    let seen: Vec<Value> = faults
+        .iter()
+        .map(|fault| json!({ "id": fault.id, "verb": fault.verb.name(), "receipt": fault.receipt, "heal": fault.heal }))
+        .collect();
+    let evidence = json!({ "faults": seen, "gaps": gaps });
+    match (gaps.first(), faults.len()) {
+        (Some(first), _) => Finding::unknown(first.clone(), evidence),
+        (None, 0) => Finding::pass("no fault was asked for, none was injected", evidence),
+        (None, 1) => Finding::pass("the fault bit and was healed", evidence),
+        (None, number) => Finding::pass(format!("all {number} faults bit and were healed"), evidence),
+    }
+}
+
+/// What is missing of a fault, if anything.
+fn gap(fault: &FaultRecord) -> Option<String> {
+    let id = &fault.id;
+    if fault.began.is_none() {
+        return Some(format!("fault `{id}` was meant and never injected"));
+    }
+    match &fault.receipt {
+        None => return Some(format!("fault `{id}` has no receipt")),
+        Some(receipt) if receipt.state != ReceiptState::Confirmed => {
+            return Some(format!("fault `{id}` did not bite: {} ({})", receipt.evidence, receipt.source));
+        }
+        Some(_) => {}
+    }
+    match &fault.heal {
+        None if nothing_to_heal(&fault.verb) => None,
+        None => Some(format!("fault `{id}` was not healed")),
+        Some(heal) if heal.state == ReceiptState::Refuted => {
+            Some(format!("the heal of fault `{id}` did not take: {} ({})", heal.evidence, heal.source))
+        }
+        Some(heal) if heal.state == ReceiptState::Nothing && !nothing_to_heal(&fault.verb) => {
+            Some(format!("fault `{id}` has something to heal, its record says it has not"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Verbs whose deed stays: there is nothing to undo.
+pub(super) fn nothing_to_heal(verb: &Verb) -> bool {
+    match verb {
+        Verb::Wipe { .. }
+        | Verb::DiskCorrupt { .. }
+        | Verb::Restart { .. }
+        | Verb::Switchover { .. }
+        | Verb::Failover { .. }
+        | Verb::Scale { .. }
+        | Verb::Resize { .. }
+        | Verb::Maintenance { .. }
+        | Verb::Replace { .. }
+        | Verb::RollingRestart { .. } => true,
+        Verb::Repeat { verb, .. } => nothing_to_heal(verb),
+        _ => false,
+    }
+}

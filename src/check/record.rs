@@ -1,0 +1,154 @@
+//! What the judge is given and what it answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::history::History;
+use crate::model::run::Resolved;
+use crate::model::scenario::VerdictWord;
+use crate::model::{MemberId, Name, Scenario, Sighting, lab::Service};
+
+/// A recorded run: all that a run directory holds of it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What was to happen.
+    pub scenario: Scenario,
+    /// What it happened on.
+    pub resolved: Resolved,
+    /// What clients and the runner wrote down.
+    pub history: History,
+    /// What was seen of the lab, in any order.
+    pub sightings: Vec<Sighting>,
+    /// Whether every file of the record was read to its end (no line was torn).
+    pub complete: bool,
+}
+
+impl Record {
+    /// Members that carried PostgreSQL in the end: by the last look at the bodies, or by the plan when
+    /// nobody looked. Sorted.
+    #[must_use]
+    pub fn databases(&self) -> Vec<MemberId> {
+        let last = self.sightings.iter().filter(|seen| !seen.bodies.is_empty()).max_by_key(|seen| seen.at);
+        let mut members: Vec<MemberId> = match last {
+            Some(seen) => seen
+                .bodies
+                .iter()
+                .filter(|(_, body)| body.service == Service::Postgres.as_str())
+                .map(|(member, _)| member.clone())
+                .collect(),
+            None => self
+                .resolved
+                .members
+                .iter()
+                .filter(|member| member.service == Service::Postgres)
+                .map(|member| member.id.clone())
+                .collect(),
+        };
+        members.sort();
+        members
+    }
+
+    /// Sightings in the order of their instants.
+    #[must_use]
+    pub fn sightings_in_order(&self) -> Vec<&Sighting> {
+        let mut sightings: Vec<&Sighting> = self.sightings.iter().collect();
+        sightings.sort_by_key(|seen| seen.at);
+        sightings
+    }
+}
+
+/// What one checker found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Its verdict.
+    pub verdict: VerdictWord,
+    /// One sentence.
+    pub summary: String,
+    /// What it rests on; keys carry their units.
+    pub evidence: Value,
+}
+
+impl Finding {
+    /// The claim holds.
+    #[must_use]
+    pub fn pass(summary: impl Into<String>, evidence: Value) -> Self {
+        Self { verdict: VerdictWord::Pass, summary: summary.into(), evidence }
+    }
+
+    /// It cannot be told.
+    #[must_use]
+    pub fn unknown(summary: impl Into<String>, evidence: Value) -> Self {
+        Self { verdict: VerdictWord::Unknown, summary: summary.into(), evidence }
+    }
+
+    /// The claim does not hold.
+    #[must_use]
+    pub fn fail(summary: impl Into<String>, evidence: Value) -> Self {
+        Self { verdict: VerdictWord::Fail, summary: summary.into(), evidence }
+    }
+}
+
+/// One line of the verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The checker's word.
+    pub name: String,
+    /// Its verdict.
+    pub verdict: VerdictWord,
+    /// One sentence.
+    pub summary: String,
+    /// What it rests on.
+    pub evidence: Value,
+    /// Whether the scenario asked for it; otherwise it is a house rule.
+    pub asked: bool,
+}
+
+impl Check {
+    /// A finding under its checker's name.
+    #[must_use]
+    pub fn new(name: &str, asked: bool, finding: Finding) -> Self {
+        let Finding { verdict, summary, evidence } = finding;
+        Self { name: name.to_owned(), verdict, summary, evidence, asked }
+    }
+}
+
+/// The end a sabotage scenario had to come to, and whether it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndsSeen {
+    /// Verdict it must end in.
+    pub verdict: VerdictWord,
+    /// Check that must have said so; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Name>,
+    /// Whether it ended so.
+    pub met: bool,
+}
+
+/// The verdict on a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// The worst of all checks.
+    pub verdict: VerdictWord,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// Why it is no pass: the summaries of the others, the worst first.
+    pub reasons: Vec<String>,
+    /// For sabotage scenarios.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<EndsSeen>,
+}
+
+impl Judgement {
+    /// The check of this name.
+    #[must_use]
+    pub fn check(&self, name: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == name)
+    }
+
+    /// Whether the run ended as it should: as `[ends]` says, else with *pass*.
+    #[must_use]
+    pub fn as_wanted(&self) -> bool {
+        self.ends.as_ref().map_or(self.verdict == VerdictWord::Pass, |ends| ends.met)
+    }
+}

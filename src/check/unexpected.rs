@@ -1,0 +1,97 @@
+//! `unexpected`: no node has a row nobody wrote, a row twice, or a row of an operation that certainly
+//! did not happen. Each of them means that the database, or this record of it, is wrong.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::record::{Finding, Record};
+use crate::history::Class;
+use crate::model::scenario::Workload;
+use crate::model::{MemberId, Name};
+
+/// Rows named in evidence at most.
+const SHOWN: usize = 10;
+
+/// What is wrong with one row on one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    Nobody,
+    Twice,
+    Failed,
+}
+
+/// Judges the final reads of every `set` load.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let mut wrong: Vec<(Wrong, &MemberId, u64)> = Vec::new();
+    let mut unread: Option<&Name> = None;
+    let mut reads = 0;
+    for (index, load) in record.scenario.loads.iter().enumerate() {
+        if load.workload != Workload::Set {
+            continue;
+        }
+        let before = reads;
+        reads += look(record, u32::try_from(index).unwrap_or(u32::MAX), &mut wrong);
+        if reads == before {
+            unread = Some(&load.name);
+        }
+    }
+    let count = |kind| wrong.iter().filter(|(seen, ..)| *seen == kind).count();
+    let (nobody, twice, failed) = (count(Wrong::Nobody), count(Wrong::Twice), count(Wrong::Failed));
+    let shown = |kind| {
+        wrong
+            .iter()
+            .filter(|(seen, ..)| *seen == kind)
+            .take(SHOWN)
+            .map(|(_, node, row)| (node, row))
+            .collect::<Vec<_>>()
+    };
+    let evidence = json!({
+        "reads": reads,
+        "nobody_wrote": nobody,
+        "twice": twice,
+        "of_failed_operations": failed,
+        "rows_nobody_wrote": shown(Wrong::Nobody),
+        "rows_twice": shown(Wrong::Twice),
+        "rows_of_failed_operations": shown(Wrong::Failed),
+    });
+    if !wrong.is_empty() {
+        let summary = format!(
+            "in the final reads {nobody} rows nobody wrote, {twice} rows twice, {failed} rows of failed operations"
+        );
+        return Finding::fail(summary, evidence);
+    }
+    match unread {
+        Some(name) => Finding::unknown(format!("no node was read for load `{name}` in the end"), evidence),
+        None => Finding::pass(
+            format!(
+                "every row in {reads} final reads was written once by an operation that may have happened"
+            ),
+            evidence,
+        ),
+    }
+}
+
+/// Looks through the reads of one load; says how many there were.
+fn look<'a>(record: &'a Record, load: u32, wrong: &mut Vec<(Wrong, &'a MemberId, u64)>) -> usize {
+    let attempted: HashMap<u64, Class> =
+        record.history.ops.iter().filter(|op| op.load == load).map(|op| (op.op, op.class())).collect();
+    let mut reads = 0;
+    for read in record.history.reads.iter().filter(|read| read.l == load) {
+        let Some(rows) = &read.rows else { continue };
+        reads += 1;
+        let mut rows = rows.clone();
+        rows.sort_unstable();
+        wrong.extend(
+            rows.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| (Wrong::Twice, &read.node, pair[0])),
+        );
+        rows.dedup();
+        wrong.extend(rows.iter().filter_map(|row| match attempted.get(row) {
+            None => Some((Wrong::Nobody, &read.node, *row)),
+            Some(Class::Fail) => Some((Wrong::Failed, &read.node, *row)),
+            Some(_) => None,
+        }));
+    }
+    reads
+}

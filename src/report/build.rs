@@ -1,0 +1,168 @@
+//! A record and its verdict → the numbers of `report.json`.
+
+use serde_json::Value;
+
+use super::{
+    EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, Operations, Report, SCHEMA_VERSION,
+    Stages, WindowLine,
+};
+use crate::check::lost_acks::Losses;
+use crate::check::one_writer::Writers;
+use crate::check::outage::{self, EndpointOutages, Outage};
+use crate::check::{Judgement, Record, converged, lost_acks, one_writer};
+use crate::history::{Class, Op};
+use crate::model::scenario::{Endpoint, Load};
+use crate::model::{FaultRecord, Mono};
+use crate::stats::{self, Percentiles};
+
+/// Puts the report of a judged run together.
+#[must_use]
+pub fn build(record: &Record, judgement: &Judgement) -> Report {
+    let zero = record.history.load_start().unwrap_or_default();
+    let outages = outage::measure(record);
+    let resolved = &record.resolved;
+    Report {
+        schema_version: SCHEMA_VERSION,
+        scenario: record.scenario.name.clone(),
+        about: record.scenario.about.clone(),
+        preset: resolved.preset.clone(),
+        seed: resolved.seed,
+        started: resolved.started.clone(),
+        verdict: judgement.verdict,
+        ends: judgement.ends.clone(),
+        reasons: judgement.reasons.clone(),
+        checks: judgement.checks.clone(),
+        faults: record.history.faults.iter().map(|fault| fault_line(fault, zero)).collect(),
+        loads: record
+            .scenario
+            .loads
+            .iter()
+            .enumerate()
+            .map(|(index, load)| load_line(record, index, load))
+            .collect(),
+        endpoints: outages.iter().map(|seen| (seen.endpoint, endpoint_line(record, seen, zero))).collect(),
+        loss: loss(&lost_acks::measure(record), &one_writer::measure(record), judgement),
+        failovers: record
+            .history
+            .faults
+            .iter()
+            .filter_map(|fault| failover(record, &outages, fault))
+            .collect(),
+        converged_ms: converged::measure(record).took_ms(),
+        environment: Environment {
+            pgha: resolved.pgha.clone(),
+            versions: resolved.versions.clone(),
+            images: resolved.images.clone(),
+            machine: resolved.machine.clone(),
+        },
+    }
+}
+
+/// Milliseconds from `zero`, negative before it.
+fn from_zero(at: Mono, zero: Mono) -> f64 {
+    let ahead = stats::millis(at.0.saturating_sub(zero.0));
+    if at >= zero { ahead } else { -stats::millis(zero.0 - at.0) }
+}
+
+fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
+    FaultLine {
+        id: fault.id.clone(),
+        verb: fault.verb.name().to_owned(),
+        target: fault.verb.target().map(ToString::to_string).unwrap_or_default(),
+        hit: fault.targets.clone(),
+        began_ms: fault.began.map(|at| from_zero(at, zero)),
+        healed_ms: fault.healed.map(|at| from_zero(at, zero)),
+        receipt: fault.receipt.clone(),
+        heal: fault.heal.clone(),
+    }
+}
+
+fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
+    let ops: Vec<&Op> =
+        record.history.ops.iter().filter(|op| usize::try_from(op.load) == Ok(index)).collect();
+    let mut operations = Operations::default();
+    for op in &ops {
+        match op.class() {
+            Class::Ok => operations.ok += 1,
+            Class::OkLocal => operations.ok_local += 1,
+            Class::Fail => operations.fail += 1,
+            Class::Info => operations.info += 1,
+        }
+    }
+    let start = ops.iter().map(|op| op.invoked).min().unwrap_or_default();
+    let end = ops.iter().filter_map(|op| op.done).max().unwrap_or_default();
+    let direct = || load.direct.as_ref().map(ToString::to_string);
+    LoadLine {
+        name: load.name.clone(),
+        endpoint: load.endpoint.map(|endpoint| endpoint.to_string()).or_else(direct).unwrap_or_default(),
+        operations,
+        latency_ms: Percentiles::of_nanos(
+            ops.iter().filter_map(|op| op.ack().map(|(done, _)| done.0.saturating_sub(op.intended.0))),
+        ),
+        throughput: stats::per_second(operations.ok + operations.ok_local, end.0.saturating_sub(start.0)),
+        schedule_lag_ms: Percentiles::of_nanos(
+            ops.iter().map(|op| op.invoked.0.saturating_sub(op.intended.0)),
+        ),
+    }
+}
+
+fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> EndpointLine {
+    let window = |window: &Outage| WindowLine {
+        from_ms: from_zero(window.from, zero),
+        to_ms: from_zero(window.to, zero),
+        fault: blamed(record, window).map(|fault| fault.id.clone()),
+        ended: window.ended,
+    };
+    EndpointLine {
+        outage_max_ms: seen.max_ms(),
+        outage_total_ms: seen.total_ms(),
+        windows: seen.windows.iter().map(window).collect(),
+    }
+}
+
+/// The last fault injected before the outage ended.
+fn blamed<'a>(record: &'a Record, window: &Outage) -> Option<&'a FaultRecord> {
+    let before =
+        record.history.faults.iter().filter(|fault| fault.began.is_some_and(|began| began < window.to));
+    before.max_by_key(|fault| fault.began)
+}
+
+fn loss(losses: &Losses, writers: &Writers, judgement: &Judgement) -> Loss {
+    let unexpected = judgement.check("unexpected").map_or(0, |check| {
+        let count = |key: &str| check.evidence.get(key).and_then(Value::as_u64).unwrap_or(0);
+        count("nobody_wrote") + count("twice") + count("of_failed_operations")
+    });
+    Loss {
+        acked: losses.acked,
+        lost: losses.lost.len() as u64,
+        lost_bytes: losses.windows.iter().map(|window| window.lost_bytes).sum(),
+        lost_seconds: losses.windows.iter().map(|window| window.lost_seconds).fold(0.0, f64::max),
+        boundary: losses.boundary,
+        lost_local: losses.local,
+        unexpected,
+        recovered: losses.recovered,
+        zombie_acks: writers.zombie_acks,
+    }
+}
+
+/// The stages after a fault that interrupted 5432; a fault that did not has none.
+fn failover(record: &Record, outages: &[EndpointOutages], fault: &FaultRecord) -> Option<Failover> {
+    let began = fault.began?;
+    let rw = outages.iter().find(|seen| seen.endpoint == Endpoint::Rw)?;
+    let window = outage::of_fault(record, rw, &fault.id)?;
+    let mut stages = Stages::default();
+    for seen in record.sightings_in_order().into_iter().filter(|seen| seen.at > began) {
+        // a body that was hit may be seen once more as it was, so only others can have taken over
+        let others = seen.postgres.iter().filter(|(member, _)| !fault.targets.contains(member));
+        let others: Vec<_> = others.filter_map(|(_, postgres)| postgres.sql.seen()).collect();
+        let at = stats::millis(seen.at.0 - began.0);
+        if others.iter().any(|sql| !sql.in_recovery) {
+            stages.elected_ms.get_or_insert(at);
+        }
+        if others.iter().any(|sql| sql.writable == Some(true)) {
+            stages.writable_ms.get_or_insert(at);
+        }
+    }
+    stages.first_ack_ms = (window.ended && window.to > began).then(|| stats::millis(window.to.0 - began.0));
+    Some(Failover { fault: fault.id.clone(), stages, source: "sightings, history".to_owned() })
+}

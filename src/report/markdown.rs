@@ -1,0 +1,130 @@
+//! A report as Markdown, for a pull request or a terminal: the verdict first, numbers in tables.
+
+use std::fmt::Write as _;
+
+use super::{LoadLine, Report};
+use crate::stats::Percentiles;
+
+/// Renders a report. Ends with a newline.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    // writing to a string cannot fail
+    let _ = head(&mut out, report)
+        .and_then(|()| checks(&mut out, report))
+        .and_then(|()| numbers(&mut out, report));
+    out
+}
+
+fn head(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "# {}: {}\n\n{}\n", report.scenario, report.verdict, report.about)?;
+    writeln!(
+        out,
+        "Preset `{}`, seed {}, started {}, pgha {}.",
+        report.preset.as_ref().map_or("none", |preset| preset.as_str()),
+        report.seed,
+        report.started,
+        report.environment.pgha
+    )?;
+    if let Some(ends) = &report.ends {
+        let by = ends.check.as_ref().map(|check| format!(" by `{check}`")).unwrap_or_default();
+        let met = if ends.met { "it did" } else { "it did not" };
+        writeln!(out, "\nThis scenario must end in {}{by}: {met}.", ends.verdict)?;
+    }
+    if !report.reasons.is_empty() {
+        writeln!(out)?;
+        report.reasons.iter().try_for_each(|reason| writeln!(out, "- {reason}"))?;
+    }
+    Ok(())
+}
+
+fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "\n## Checks\n\n| check | verdict | finding |\n|---|---|---|")?;
+    report.checks.iter().try_for_each(|check| {
+        let asked = if check.asked { " (asked)" } else { "" };
+        writeln!(out, "| {}{asked} | {} | {} |", check.name, check.verdict, cell(&check.summary))
+    })
+}
+
+fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n## Faults\n\n| id | verb | hit | began ms | healed ms | first ack after ms |\n|---|---|---|---|---|---|"
+    )?;
+    for fault in &report.faults {
+        let hit: Vec<&str> = fault.hit.iter().map(super::Name::as_str).collect();
+        let back = report.failovers.iter().find(|failover| failover.fault == fault.id);
+        let first_ack = number(back.and_then(|failover| failover.stages.first_ack_ms));
+        let (began, healed) = (number(fault.began_ms), number(fault.healed_ms));
+        writeln!(
+            out,
+            "| {} | {} | {} | {began} | {healed} | {first_ack} |",
+            fault.id,
+            fault.verb,
+            hit.join(", ")
+        )?;
+    }
+    writeln!(
+        out,
+        "\n## Loads\n\n| load | endpoint | ok | ok-local | fail | info | per second | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|---|---|---|---|"
+    )?;
+    report.loads.iter().try_for_each(|load| load_row(out, load))?;
+    writeln!(out, "\n## Outages\n\n| endpoint | longest ms | together ms | number |\n|---|---|---|---|")?;
+    for (endpoint, line) in &report.endpoints {
+        writeln!(
+            out,
+            "| {endpoint} | {:.1} | {:.1} | {} |",
+            line.outage_max_ms,
+            line.outage_total_ms,
+            line.windows.len()
+        )?;
+    }
+    let loss = &report.loss;
+    writeln!(
+        out,
+        "\n## Loss\n\n| acked | lost | bytes | seconds | boundary | unexpected | recovered | zombie acks |\n|---|---|---|---|---|---|---|---|"
+    )?;
+    writeln!(
+        out,
+        "| {} | {} | {} | {:.3} | {} | {} | {} | {} |",
+        loss.acked,
+        loss.lost,
+        loss.lost_bytes,
+        loss.lost_seconds,
+        loss.boundary,
+        loss.unexpected,
+        loss.recovered,
+        loss.zombie_acks
+    )?;
+    let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
+    write!(out, "{}", converged.unwrap_or_default())
+}
+
+fn load_row(out: &mut String, load: &LoadLine) -> std::fmt::Result {
+    let ops = &load.operations;
+    let at = |pick: fn(&Percentiles) -> f64| number(load.latency_ms.as_ref().map(pick));
+    writeln!(
+        out,
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        load.name,
+        load.endpoint,
+        ops.ok,
+        ops.ok_local,
+        ops.fail,
+        ops.info,
+        number(load.throughput),
+        at(|p| p.p50),
+        at(|p| p.p99),
+        at(|p| p.max)
+    )
+}
+
+/// A number with one decimal; a dash where nobody measured.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
+}
+
+/// A text that fits into one cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,203 @@
+//! Verdicts and numbers → `report.json`; that → Markdown and `JUnit` XML. Pure: strings out, no files.
+//!
+//! Instants are milliseconds from the start of the load, because a reader asks "how long after"; spans
+//! carry their unit in the key. A number nobody measured is absent, never 0.
+
+mod build;
+mod junit;
+mod markdown;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use build::build;
+pub use junit::junit;
+pub use markdown::markdown;
+
+use crate::check::record::{Check, EndsSeen};
+use crate::model::scenario::{Endpoint, VerdictWord};
+use crate::model::{Name, Receipt};
+use crate::stats::Percentiles;
+
+/// Version of `report.json`; keys are only added within one.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// `report.json`: one run, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this format; 1.
+    pub schema_version: u32,
+    /// Name of the scenario.
+    pub scenario: Name,
+    /// What happens in it.
+    pub about: String,
+    /// Preset in force.
+    pub preset: Option<Name>,
+    /// Seed in force.
+    pub seed: u64,
+    /// Start of the run, RFC 3339 in UTC.
+    pub started: String,
+    /// The worst of all checks.
+    pub verdict: VerdictWord,
+    /// For sabotage scenarios: the end asked for, and whether it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<EndsSeen>,
+    /// Why it is no pass, the worst first.
+    pub reasons: Vec<String>,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// Every fault.
+    pub faults: Vec<FaultLine>,
+    /// Every load.
+    pub loads: Vec<LoadLine>,
+    /// Outages by endpoint.
+    pub endpoints: BTreeMap<Endpoint, EndpointLine>,
+    /// What was lost.
+    pub loss: Loss,
+    /// Each fault's way back to service.
+    pub failovers: Vec<Failover>,
+    /// From the last heal until the lab was whole, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converged_ms: Option<f64>,
+    /// What the run was made on.
+    pub environment: Environment,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultLine {
+    /// The step's id.
+    pub id: Name,
+    /// What was done.
+    pub verb: String,
+    /// Whom it was meant for, as the scenario says; empty when the verb names nobody.
+    pub target: String,
+    /// Whom it hit.
+    pub hit: Vec<Name>,
+    /// When it was injected.
+    pub began_ms: Option<f64>,
+    /// When it was healed.
+    pub healed_ms: Option<f64>,
+    /// Evidence that it bit.
+    pub receipt: Option<Receipt>,
+    /// Evidence that it was undone.
+    pub heal: Option<Receipt>,
+}
+
+/// One load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadLine {
+    /// Its name.
+    pub name: Name,
+    /// Its port, or the member it went to directly.
+    pub endpoint: String,
+    /// Operations by class.
+    pub operations: Operations,
+    /// Latency of acknowledged operations, counted from the intended start.
+    pub latency_ms: Option<Percentiles>,
+    /// Acknowledged operations per second, over the whole load.
+    pub throughput: Option<f64>,
+    /// How late operations were begun; large values mean that the client itself was short of something.
+    pub schedule_lag_ms: Option<Percentiles>,
+}
+
+/// Operations by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Operations {
+    /// Acknowledged.
+    pub ok: u64,
+    /// Acknowledged by the primary alone.
+    pub ok_local: u64,
+    /// Certainly not done.
+    pub fail: u64,
+    /// Nobody knows.
+    pub info: u64,
+}
+
+/// Outages of one endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointLine {
+    /// The longest.
+    pub outage_max_ms: f64,
+    /// All together.
+    pub outage_total_ms: f64,
+    /// Each one.
+    pub windows: Vec<WindowLine>,
+}
+
+/// One outage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WindowLine {
+    /// The last acknowledgement before.
+    pub from_ms: f64,
+    /// The first of the run after, or the end of the load.
+    pub to_ms: f64,
+    /// The fault that answers for it.
+    pub fault: Option<Name>,
+    /// Whether it ended before the load did.
+    pub ended: bool,
+}
+
+/// What was lost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Loss {
+    /// Acknowledged writes.
+    pub acked: u64,
+    /// Of those, gone.
+    pub lost: u64,
+    /// WAL behind the switch points up to the last lost write, bytes.
+    pub lost_bytes: u64,
+    /// From the first to the last lost acknowledgement, the longest window.
+    pub lost_seconds: f64,
+    /// Lost where nobody can tell on which side of the switch point they stood.
+    pub boundary: u64,
+    /// Gone of those the primary alone had acknowledged.
+    pub lost_local: u64,
+    /// Rows nobody wrote, rows twice, rows of failed operations, over all reads.
+    pub unexpected: u64,
+    /// Rows found of operations nobody knew the end of.
+    pub recovered: u64,
+    /// Acknowledgements on an older timeline after the first on a newer one.
+    pub zombie_acks: u64,
+}
+
+/// The way back after one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failover {
+    /// The fault.
+    pub fault: Name,
+    /// Milliseconds from its injection.
+    pub stages: Stages,
+    /// Where the stages were read.
+    pub source: String,
+}
+
+/// Stages of a failover, milliseconds from the injection. Absent: it was not seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stages {
+    /// Another member was first seen out of recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elected_ms: Option<f64>,
+    /// Another member was first seen to accept a write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writable_ms: Option<f64>,
+    /// A client of 5432 got the first acknowledgement of the run that ended the outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ack_ms: Option<f64>,
+}
+
+/// What the run was made on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Version of this program.
+    pub pgha: String,
+    /// Versions of the components.
+    pub versions: BTreeMap<String, String>,
+    /// Image ids by role.
+    pub images: BTreeMap<String, String>,
+    /// The machine.
+    pub machine: BTreeMap<String, Value>,
+}
