@@ -10,5 +10,6 @@ pub mod lab;
 pub mod load;
 pub mod model;
 pub mod report;
+pub mod run;
 pub mod spec;
 pub mod stats;

@@ -1,0 +1,53 @@
+//! One scenario from start to end, and its run directory.
+//!
+//! Invariants: the directory is written as the run goes, so a killed run is readable up to its last
+//! line; the verdict comes from the directory alone; healing runs on success, failure and Ctrl-C.
+
+pub mod conduct;
+pub mod dir;
+pub mod journal;
+pub mod read;
+pub mod samples;
+pub mod steps;
+
+use crate::chaos::NoMatch;
+use crate::chaos::inject::InjectError;
+use crate::engine::docker::EngineError;
+use crate::lab::LabError;
+
+/// Why a run could not be carried out. A run that was carried out ends in a verdict instead.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The lab.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The run directory.
+    #[error("the run directory: {0}")]
+    Io(#[from] std::io::Error),
+    /// A target that names nobody.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
+    /// A fault that could not be injected.
+    #[error(transparent)]
+    Inject(#[from] InjectError),
+    /// The load could not be prepared.
+    #[error("the load: {0}")]
+    Load(String),
+    /// A stored run that cannot be read.
+    #[error("{path}: {why}")]
+    Unreadable {
+        /// File.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// Asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<EngineError> for RunError {
+    fn from(error: EngineError) -> Self {
+        Self::Lab(LabError::Engine(error))
+    }
+}

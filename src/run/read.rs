@@ -1,0 +1,55 @@
+//! Reading a run directory back: all a verdict needs, without the lab.
+
+use std::fs;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::RunError;
+use crate::check::Record;
+use crate::history::{History, codec};
+use crate::model::Sighting;
+
+fn text(dir: &Path, name: &str) -> Result<String, RunError> {
+    fs::read_to_string(dir.join(name)).map_err(|error| RunError::Unreadable {
+        path: dir.join(name).display().to_string(),
+        why: error.to_string(),
+    })
+}
+
+fn json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
+    serde_json::from_str(&text(dir, name)?).map_err(|error| RunError::Unreadable {
+        path: dir.join(name).display().to_string(),
+        why: error.to_string(),
+    })
+}
+
+/// Reads what a run left behind.
+///
+/// # Errors
+/// [`RunError::Unreadable`] with file and reason. A torn last line is no error: the run was killed.
+pub fn read(dir: &Path) -> Result<Record, RunError> {
+    let unreadable =
+        |name: &str, why: String| RunError::Unreadable { path: dir.join(name).display().to_string(), why };
+    let decoded = codec::decode(&text(dir, "history.jsonl")?)
+        .map_err(|error| unreadable("history.jsonl", error.to_string()))?;
+    let mut sightings: Vec<Sighting> = Vec::new();
+    let lines = text(dir, "sightings.jsonl")?;
+    let last = lines.lines().count();
+    let mut torn = false;
+    for (index, line) in lines.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(sighting) => sightings.push(sighting),
+            Err(_) if index + 1 == last => torn = true,
+            Err(error) => return Err(unreadable("sightings.jsonl", format!("line {}: {error}", index + 1))),
+        }
+    }
+    sightings.sort_by_key(|sighting| sighting.at);
+    Ok(Record {
+        scenario: json(dir, "scenario.json")?,
+        resolved: json(dir, "resolved.json")?,
+        complete: !decoded.cut && !torn,
+        history: History::from_events(decoded.events),
+        sightings,
+    })
+}
