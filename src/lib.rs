@@ -2,6 +2,7 @@
 
 pub mod chaos;
 pub mod check;
+pub mod cli;
 pub mod decide;
 pub mod drive;
 pub mod engine;

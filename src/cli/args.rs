@@ -1,0 +1,245 @@
+//! Arguments. `--help` teaches: each verb says what it does and what comes next.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{Name, Span};
+
+/// A reference lab for highly available PostgreSQL: break a real cluster, learn what it cost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgha",
+    version,
+    about,
+    after_help = "Exit codes: 0 pass or done · 1 a check failed · 2 unknown: the run proves nothing · 3 the lab could \
+                  not be made ready · 64 usage or bad file · 69 no engine · 130 interrupted, after healing.\n\n\
+                  Begin with `pgha doctor`, then `pgha run scenarios/primary-dies.toml`."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// More words on stderr (-v decisions, -vv everything); `RUST_LOG` overrides it.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How the data on stdout is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: documented keys, only ever added to.
+    Json,
+}
+
+/// Which lab, and from what.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LabArgs {
+    /// Lab file; the nearest `lab/lab.toml` upwards when absent, then the built-in one.
+    #[arg(short = 'f', long, env = "PGHA_FILE", hide_env_values = true, value_name = "LAB.TOML")]
+    pub file: Option<PathBuf>,
+    /// Preset laid over the lab file.
+    #[arg(short, long, env = "PGHA_PRESET", hide_env_values = true, value_name = "NAME")]
+    pub preset: Option<Name>,
+    /// Setting laid over everything, for example `--set postgres.instances=5`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Name of the lab, when it should not be the lab file's.
+    #[arg(long, env = "PGHA_LAB", hide_env_values = true, value_name = "NAME")]
+    pub lab: Option<Name>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .ok_or_else(|| format!("`{text}` is no KEY=VALUE"))
+}
+
+/// Everything `pgha` can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// What is on this machine, and what its absence switches off.
+    Doctor {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Make the lab, or add what it lacks; waits until it is ready.
+    Up {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Longest wait for readiness.
+        #[arg(long, default_value = "3m", env = "PGHA_WAIT", hide_env_values = true)]
+        wait: Span,
+    },
+    /// Remove the lab: exactly what carries its label.
+    Down {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Every lab on this engine.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Hosts and services, roles, timelines, lag, the balancers' view.
+    Status {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+        /// Look again every second until interrupted.
+        #[arg(long)]
+        watch: bool,
+        /// Only the names of the labs on this engine.
+        #[arg(long)]
+        all: bool,
+    },
+    /// One connection string that names every balancer; it contains the password.
+    Dsn {
+        /// `rw` (5432, the primary) or `ro` (5433, the least busy instance).
+        endpoint: DsnEndpoint,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Shape.
+        #[arg(long, default_value = "uri")]
+        format: DsnFormat,
+    },
+    /// What a member wrote.
+    Logs {
+        /// Member, for example `postgres-1`.
+        member: Name,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Go on until interrupted.
+        #[arg(long)]
+        follow: bool,
+        /// The last so many lines.
+        #[arg(long, default_value_t = 100)]
+        tail: u32,
+    },
+    /// Run a program inside a member.
+    Exec {
+        /// Member, for example `postgres-1`.
+        member: Name,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// The program and its arguments, after `--`.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Run scenarios: bring up, load, break, heal, judge, take down.
+    Run(RunArgs),
+    /// Judge a stored run again, from its directory alone.
+    Check {
+        /// Run directory, for example `runs/latest`.
+        run: PathBuf,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Find every problem in a lab or scenario file, without an engine.
+    Validate {
+        /// Files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print a JSON Schema (draft-07), for editors and other programs.
+    Schema {
+        /// Of which file format.
+        of: SchemaOf,
+    },
+    /// Remove the images this program built, when no lab needs them.
+    Prune {
+        /// Also the base image.
+        #[arg(long)]
+        base: bool,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// What runs inside the client host.
+    #[command(hide = true)]
+    Client {
+        /// Which part.
+        part: ClientPart,
+    },
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Scenario files.
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    pub lab: LabArgs,
+    /// Seed instead of the scenario's.
+    #[arg(long, env = "PGHA_SEED", hide_env_values = true)]
+    pub seed: Option<u64>,
+    /// Leave the lab standing that this run brings up.
+    #[arg(long)]
+    pub keep: bool,
+    /// Where run directories go.
+    #[arg(long, default_value = "runs", env = "PGHA_RUNS", hide_env_values = true)]
+    pub runs: PathBuf,
+    /// Longest wait for the lab.
+    #[arg(long, default_value = "3m", env = "PGHA_WAIT", hide_env_values = true)]
+    pub wait: Span,
+    /// Also write one `JUnit` file for all runs.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Text or JSON.
+    #[arg(short, long, default_value = "text")]
+    pub output: Output,
+}
+
+/// A port of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DsnEndpoint {
+    /// 5432.
+    Rw,
+    /// 5433.
+    Ro,
+}
+
+/// Shape of a connection string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DsnFormat {
+    /// `postgresql://…`
+    Uri,
+    /// `host=… port=…`
+    Kv,
+    /// `export PGHOST=…`
+    Env,
+}
+
+/// A file format with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// `lab.toml`
+    Lab,
+    /// Scenario files.
+    Scenario,
+    /// `report.json`
+    Report,
+}
+
+/// A part of the client program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientPart {
+    /// Wait.
+    Idle,
+    /// Generate load.
+    Load,
+    /// Sample the lab.
+    Watch,
+    /// Read every node.
+    FinalRead,
+}

@@ -1,0 +1,225 @@
+//! `up`, `down`, `dsn`, `prune`.
+
+use std::io::IsTerminal;
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::{DsnEndpoint, DsnFormat, LabArgs};
+use super::{CliError, Exit, settings};
+use crate::engine::docker::{Docker, EngineError};
+use crate::lab::up::{self, News, Order};
+use crate::lab::{LabError, down as take_down, images, reach, record};
+use crate::model::{Service, Span};
+
+/// Prints news of a founding: one line a step, and a moving line for those who are waited for.
+pub struct NewsPrinter {
+    bar: Option<ProgressBar>,
+    last: Mutex<String>,
+}
+
+impl NewsPrinter {
+    /// A printer for this stderr: a moving line only on a terminal.
+    #[must_use]
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+            bar
+        });
+        Self { bar, last: Mutex::new(String::new()) }
+    }
+
+    /// Prints one line.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Prints one piece of news.
+    pub fn news(&self, news: &News) {
+        match news {
+            News::Step(text) => self.line(&format!("  {text}")),
+            News::Waiting(waiting) => {
+                let text = waiting
+                    .iter()
+                    .map(|waiting| format!("{}: {}", waiting.member, waiting.why))
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                match &self.bar {
+                    Some(bar) => bar.set_message(text),
+                    None => {
+                        if let Ok(mut last) = self.last.lock()
+                            && *last != text
+                        {
+                            eprintln!("  waiting for {text}");
+                            *last = text;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Clears the moving line.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `pgha up`
+pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
+    let resolved = settings::resolve(args, None)?;
+    let docker = Docker::connect().await?;
+    let lab = resolved.spec.name.to_string();
+    let order = Order { spec: resolved.spec, preset: resolved.preset, program: settings::program()?, wait };
+    let printer = NewsPrinter::new();
+    let news = |news: News| printer.news(&news);
+    let outcome = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted(
+            "what was made so far stands; `pgha up` goes on, `pgha down` removes it".to_owned(),
+        )),
+        outcome = up::up(&docker, &order, &news) => outcome.map_err(CliError::from),
+    };
+    printer.finish();
+    let standing = outcome?;
+    if let Some(reason) = &standing.plain_volumes {
+        eprintln!("note: volumes have no size of their own here ({reason}); disk faults and scaling are off");
+    }
+    println!(
+        "lab `{lab}` is ready after {:.1} s ({} containers created)",
+        standing.took.as_secs_f64(),
+        standing.created
+    );
+    if let Some(uri) = dsn_text(&standing.record, 5432, DsnFormat::Uri, false) {
+        println!("writes: {uri}   (`pgha dsn rw` prints it with the password)");
+    }
+    Ok(Exit::Done)
+}
+
+/// `pgha down`
+pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
+    let docker = Docker::connect().await?;
+    let labs = if all { take_down::labs(&docker).await? } else { vec![settings::lab_name(args)?] };
+    if labs.is_empty() {
+        println!("there is no lab on this engine");
+    }
+    for lab in labs {
+        let removed = take_down::down(&docker, &lab).await?;
+        if removed.is_empty() {
+            println!("lab `{lab}`: nothing was there");
+        } else {
+            println!(
+                "lab `{lab}`: removed {} containers, {} volumes, {} networks",
+                removed.containers.len(),
+                removed.volumes.len(),
+                removed.networks.len()
+            );
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// `pgha dsn`
+pub async fn dsn(args: &LabArgs, endpoint: DsnEndpoint, format: DsnFormat) -> Result<Exit, CliError> {
+    let docker = Docker::connect().await?;
+    let record = record::require(&docker, &settings::lab_name(args)?).await?;
+    let port = match endpoint {
+        DsnEndpoint::Rw => 5432,
+        DsnEndpoint::Ro => 5433,
+    };
+    match dsn_text(&record, port, format, true) {
+        Some(text) => {
+            println!("{text}");
+            Ok(Exit::Done)
+        }
+        None => Err(CliError::usage(
+            "this lab publishes nothing on the machine (`[network] publish = \"none\"`)",
+            "reach it from inside: `pgha exec client -- …`",
+        )),
+    }
+}
+
+/// Loopback addresses of the balancers, in order.
+fn published(record: &record::Record) -> Vec<Ipv4Addr> {
+    let Some(base) = crate::lab::names::network_address(&record.spec.network.publish) else {
+        return Vec::new();
+    };
+    let [a, b, c, _] = base.octets();
+    record
+        .of(Service::Balancer)
+        .filter_map(|(member, _)| record.spec.host_index(&member.host))
+        .filter_map(|index| u8::try_from(index + 1).ok())
+        .map(|last| Ipv4Addr::new(a, b, c, last))
+        .collect()
+}
+
+fn dsn_text(record: &record::Record, port: u16, format: DsnFormat, with_password: bool) -> Option<String> {
+    let hosts = published(record);
+    if hosts.is_empty() {
+        return None;
+    }
+    let who = reach::application(record);
+    let hosts_text = hosts.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(",");
+    let ports_text = hosts.iter().map(|_| port.to_string()).collect::<Vec<_>>().join(",");
+    // passwords are letters and digits, so no shape needs quoting
+    Some(match format {
+        DsnFormat::Uri => {
+            let pairs = hosts.iter().map(|host| format!("{host}:{port}")).collect::<Vec<_>>().join(",");
+            let password = if with_password { format!(":{}", who.password) } else { String::new() };
+            format!("postgresql://{}{password}@{pairs}/{}?connect_timeout=2", who.user, who.database)
+        }
+        DsnFormat::Kv => format!(
+            "host={hosts_text} port={ports_text} user={} password={} dbname={} connect_timeout=2",
+            who.user, who.password, who.database
+        ),
+        DsnFormat::Env => format!(
+            "export PGHOST={hosts_text}\nexport PGPORT={ports_text}\nexport PGUSER={}\nexport PGPASSWORD={}\n\
+             export PGDATABASE={}\nexport PGCONNECT_TIMEOUT=2",
+            who.user, who.password, who.database
+        ),
+    })
+}
+
+/// `pgha prune`
+pub async fn prune(base: bool) -> Result<Exit, CliError> {
+    let docker = Docker::connect().await?;
+    let labs = take_down::labs(&docker).await?;
+    if !labs.is_empty() {
+        return Err(CliError::usage(
+            format!("labs stand on this engine: {}", labs.join(", ")),
+            "take them down first: `pgha down --all`",
+        ));
+    }
+    let mut freed = 0;
+    for image in docker.our_images().await? {
+        for tag in image.tags.iter().chain(image.tags.is_empty().then_some(&image.id)) {
+            match docker.remove_image(tag).await {
+                Ok(()) => println!("removed {tag}"),
+                Err(EngineError::Conflict(why)) => eprintln!("kept {tag}: {why}"),
+                Err(error) => return Err(LabError::Engine(error).into()),
+            }
+        }
+        freed += image.size;
+    }
+    if base {
+        let spec = settings::resolve(&LabArgs::default(), None)?.spec;
+        let reference = images::base(&spec.images);
+        docker.remove_image(&reference).await?;
+        println!("removed {reference}");
+    }
+    println!(
+        "images of this program are gone ({} MiB, shared layers counted each time)",
+        freed / (1024 * 1024)
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,106 @@
+//! The door: arguments in, text and exit codes out. The only room that prints, exits, or reads the
+//! environment. Data goes to stdout, everything else to stderr.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "this is the room that prints and reads the environment"
+)]
+
+mod args;
+mod bodies;
+mod check;
+mod client;
+mod doctor;
+mod lab;
+mod problem;
+mod run;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use problem::{CliError, Exit};
+
+use args::{Cli, SchemaOf, Verb};
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    start_tracing(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime: {error}");
+            return Exit::Software.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch(cli));
+    // a blocking read of stdin must not hold the program at its end
+    runtime.shutdown_background();
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{}", error.render());
+            error.exit().into()
+        }
+    }
+}
+
+/// Help and version are no errors; everything else clap says is a usage error, and those are 64
+/// here: 2 means *unknown*.
+fn usage(error: &clap::Error) -> ExitCode {
+    // the message may meet a closed pipe, which is nobody's error
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}
+
+fn start_tracing(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "pgha=debug,warn",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    match cli.verb {
+        Verb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
+        Verb::Up { lab, wait } => lab::up(&lab, wait).await,
+        Verb::Down { lab, all } => lab::down(&lab, all).await,
+        Verb::Status { lab, output, watch, all } => status::status(&lab, output, watch, all).await,
+        Verb::Dsn { endpoint, lab, format } => lab::dsn(&lab, endpoint, format).await,
+        Verb::Logs { member, lab, follow, tail } => bodies::logs(&lab, &member, follow, tail).await,
+        Verb::Exec { member, lab, command } => bodies::exec(&lab, &member, &command).await,
+        Verb::Run(args) => run::run(&args).await,
+        Verb::Check { run, output } => check::check(&run, output),
+        Verb::Validate { files } => settings::validate(&files),
+        Verb::Schema { of } => {
+            print!(
+                "{}",
+                match of {
+                    SchemaOf::Lab => crate::spec::schema::lab_schema(),
+                    SchemaOf::Scenario => crate::spec::schema::scenario_schema(),
+                    SchemaOf::Report => crate::spec::schema::schema_for::<crate::report::Report>(),
+                }
+            );
+            Ok(Exit::Done)
+        }
+        Verb::Prune { base } => lab::prune(base).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pgha", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Verb::Client { part } => client::client(part).await,
+    }
+}

@@ -1,0 +1,105 @@
+//! `status`: hosts × services as a table, or as JSON.
+
+use std::time::Duration;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::args::{LabArgs, Output};
+use super::{CliError, Exit, settings};
+use crate::engine::clock;
+use crate::engine::docker::Docker;
+use crate::lab::down::labs;
+use crate::lab::status::{self as look, MemberStatus, Status};
+
+/// `pgha status`
+pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> Result<Exit, CliError> {
+    let docker = Docker::connect().await?;
+    if all {
+        let labs = labs(&docker).await?;
+        match output {
+            Output::Text => labs.iter().for_each(|lab| println!("{lab}")),
+            Output::Json => println!("{}", serde_json::json!({ "schema_version": 1, "labs": labs })),
+        }
+        return Ok(Exit::Done);
+    }
+    let lab = settings::lab_name(args)?;
+    loop {
+        let status = look::status(&docker, &lab).await?;
+        match output {
+            Output::Json if watch => println!("{}", json(&status, false)?),
+            Output::Json => println!("{}", json(&status, true)?),
+            Output::Text => println!("{}", text(&status)),
+        }
+        if !watch {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            () = clock::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+fn json(status: &Status, pretty: bool) -> Result<String, CliError> {
+    let text = if pretty { serde_json::to_string_pretty(status) } else { serde_json::to_string(status) };
+    text.map_err(|error| CliError::usage(format!("the status cannot be written: {error}"), ""))
+}
+
+fn text(status: &Status) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header([
+        "MEMBER", "HOST", "STATE", "ROLE", "TIMELINE", "LAG", "CPU", "MEMORY", "DISK", "ROUTES",
+    ]);
+    for member in &status.members {
+        table.add_row(row(member));
+    }
+    let spare: Vec<&str> =
+        status.hosts.iter().filter(|host| host.carries.is_empty()).map(|host| host.name.as_str()).collect();
+    let mut lines = vec![
+        format!(
+            "lab {}{}: {}",
+            status.lab,
+            status.preset.as_ref().map_or_else(String::new, |preset| format!(" (preset {preset})")),
+            if status.ready { "ready" } else { "not ready" }
+        ),
+        table.to_string(),
+    ];
+    if !spare.is_empty() {
+        lines.push(format!("spare hosts: {}", spare.join(", ")));
+    }
+    for (member, why) in &status.waiting {
+        lines.push(format!("not ready: {member}: {why}"));
+    }
+    lines.join("\n")
+}
+
+fn row(member: &MemberStatus) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let routes = match (&member.routes_rw, &member.routes_ro) {
+        (Some(rw), Some(ro)) => {
+            let list = |hosts: &[crate::model::HostName]| {
+                if hosts.is_empty() {
+                    "none".to_owned()
+                } else {
+                    hosts.iter().map(crate::model::Name::as_str).collect::<Vec<_>>().join(",")
+                }
+            };
+            format!("5432 to {}; 5433 to {}", list(rw), list(ro))
+        }
+        _ => dash(),
+    };
+    vec![
+        member.name.to_string(),
+        member.host.to_string(),
+        member.state.clone(),
+        member.role.clone().unwrap_or_else(dash),
+        member.timeline.map_or_else(dash, |timeline| timeline.to_string()),
+        member.lag_bytes.map_or_else(dash, |bytes| format!("{bytes} B")),
+        format!("{}", member.size.cpus),
+        member.size.memory.to_string(),
+        if member.size.disk.0 == 0 { dash() } else { member.size.disk.to_string() },
+        routes,
+    ]
+}
