@@ -1,0 +1,33 @@
+//! The judge, judged: what every checker accepts, what it refuses and with which words; correct runs
+//! that must pass, each spoiled in one way that must be caught; runs stored for ever.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say so loudly"
+)]
+
+mod numbers;
+mod properties;
+mod refusals;
+mod stored;
+mod story;
+
+use pgha::check::{Judgement, judge};
+
+/// The verdict with every reason, as one text: a finding must be exact.
+fn verdict(judgement: &Judgement) -> String {
+    std::iter::once(judgement.verdict.to_string())
+        .chain(judgement.reasons.iter().cloned())
+        .collect::<Vec<_>>()
+        .join(
+            "
+",
+        )
+}
+
+/// The same of a story.
+fn judged(story: &story::Story) -> String {
+    verdict(&judge(&story.record()))
+}

@@ -1,0 +1,100 @@
+//! The report: its numbers, its Markdown, its `JUnit` XML, its schema.
+
+use pgha::check::judge;
+use pgha::report::{Report, build, junit, markdown};
+use serde_json::json;
+
+use crate::story::{Plan, Story, tell};
+
+fn report(story: &Story) -> Report {
+    let record = story.record();
+    build(&record, &judge(&record))
+}
+
+#[test]
+fn the_numbers_are_those_of_the_story() {
+    let report = report(&tell(&Plan { lost: 3, ..Plan::small() }));
+    let seen = serde_json::to_value(&report).expect("JSON");
+    assert_eq!(seen["loads"][0]["operations"], json!({ "ok": 80, "ok_local": 0, "fail": 60, "info": 4 }));
+    assert_eq!(seen["loads"][0]["latency_ms"]["p50"], seen["loads"][0]["latency_ms"]["max"]);
+    let p50 = seen["loads"][0]["latency_ms"]["p50"].as_f64().expect("a number");
+    assert!((p50 - 2.0).abs() < 0.01, "{p50}");
+    let lag = seen["loads"][0]["schedule_lag_ms"]["max"].as_f64().expect("a number");
+    assert!((lag - 0.1).abs() < 0.001, "{lag}");
+    assert_eq!(
+        seen["loss"],
+        json!({
+            "acked": 80, "lost": 3, "lost_bytes": 600, "lost_seconds": 0.01, "boundary": 0, "lost_local": 0,
+            "unexpected": 0, "recovered": 0, "zombie_acks": 0
+        })
+    );
+    assert_eq!(seen["endpoints"]["rw"]["outage_max_ms"], 305.0);
+    assert_eq!(
+        seen["endpoints"]["rw"]["windows"],
+        json!([
+            { "from_ms": 196.9, "to_ms": 501.9, "fault": "kill", "ended": true }
+        ])
+    );
+    assert_eq!(seen["faults"][0]["began_ms"], 199.9);
+    assert_eq!(
+        seen["failovers"][0]["stages"],
+        json!({ "elected_ms": 300.0, "writable_ms": 300.0, "first_ack_ms": 302.0 })
+    );
+    assert_eq!(seen["converged_ms"], 2000.0);
+}
+
+#[test]
+fn a_report_reads_back_and_fits_its_schema() {
+    let report = report(&tell(&Plan::small()));
+    let value = serde_json::to_value(&report).expect("JSON");
+    assert_eq!(serde_json::from_value::<Report>(value.clone()).expect("a report"), report);
+    let schema = serde_json::to_value(schemars::schema_for!(Report)).expect("JSON");
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .expect("a schema")
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
+#[test]
+fn the_page_says_the_verdict_first_and_why() {
+    let mut story = tell(&Plan::small());
+    story.rows(|rows| rows.retain(|row| *row != 5));
+    let text = markdown(&report(&story));
+    assert!(text.starts_with("# primary-dies: fail\n"), "{text}");
+    assert!(
+        text.contains(
+            "\n- lost-acks: 1 acknowledged writes are gone although the surviving timeline had them\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("| lost-acks (asked) | fail | 1 acknowledged writes are gone"), "{text}");
+    assert!(text.contains("| kill | kill | postgres-1 | 199.9 |"), "{text}");
+    assert!(text.contains("| rw | 305.0 | 305.0 | 1 |"), "{text}");
+    assert!(text.ends_with("Whole again 2000 ms after the last heal.\n"), "{text}");
+}
+
+#[test]
+fn a_ci_system_sees_failures_and_errors() {
+    let good = report(&tell(&Plan::small()));
+    let mut story = tell(&Plan::small());
+    story.rows(|rows| rows.retain(|row| *row != 5));
+    story.fault().receipt = None;
+    let bad = report(&story);
+    let text = junit(&[good.clone(), bad]);
+    assert!(
+        text.contains(r#"<testsuites name="pgha" tests="20" skipped="0" failures="1" errors="1">"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"<error message="fault `kill` has no receipt""#), "{text}");
+    assert!(text.contains(r#"<failure message="1 acknowledged writes are gone"#), "{text}");
+
+    story.scenario.ends =
+        serde_json::from_value(json!({ "verdict": "fail", "check": "lost-acks" })).expect("an end");
+    let text = junit(&[report(&story)]);
+    assert!(text.contains(r#"tests="11" skipped="2" failures="0" errors="0">"#), "{text}");
+    story.scenario.ends = serde_json::from_value(json!({ "verdict": "pass" })).expect("an end");
+    let text = junit(&[report(&story)]);
+    assert!(text.contains("must end in pass, ended in fail"), "{text}");
+}

@@ -1,0 +1,57 @@
+//! Runs stored for ever in `tests/histories/`: each is judged again and must end in the same words.
+//!
+//! A folder holds `scenario.json`, `resolved.json`, `history.jsonl`, `sightings.jsonl` and
+//! `expected.json` (the verdict and every check's verdict and sentence).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pgha::check::{Record, judge};
+use pgha::history::{History, decode};
+use serde_json::{Value, json};
+
+fn read(folder: &Path, file: &str) -> String {
+    let path = folder.join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn load(folder: &Path) -> Record {
+    let decoded = decode(&read(folder, "history.jsonl")).expect("a journal");
+    let parse = |line: &str| serde_json::from_str(line).expect("a sighting");
+    Record {
+        scenario: serde_json::from_str(&read(folder, "scenario.json")).expect("a scenario"),
+        resolved: serde_json::from_str(&read(folder, "resolved.json")).expect("a resolved lab"),
+        history: History::from_events(decoded.events),
+        sightings: read(folder, "sightings.jsonl").lines().map(parse).collect(),
+        complete: !decoded.cut,
+    }
+}
+
+fn said(record: &Record) -> Value {
+    let judgement = judge(record);
+    let checks: serde_json::Map<String, Value> = judgement
+        .checks
+        .iter()
+        .map(|check| (check.name.clone(), json!({ "verdict": check.verdict, "summary": check.summary })))
+        .collect();
+    json!({ "verdict": judgement.verdict, "checks": checks })
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root).expect("tests/histories").map(|entry| entry.expect("an entry").path()).collect();
+    folders.sort();
+    folders
+}
+
+#[test]
+fn every_stored_run_ends_as_it_did() {
+    let folders = folders();
+    assert!(!folders.is_empty());
+    for folder in folders {
+        let expected: Value = serde_json::from_str(&read(&folder, "expected.json")).expect("JSON");
+        let seen = said(&load(&folder));
+        assert_eq!(seen, expected, "{}:\n{seen:#}", folder.display());
+    }
+}

@@ -1,0 +1,270 @@
+//! Labs on a real engine, driven as a user drives them: a run that breaks the primary and proves it,
+//! runs that prove nothing and say so, an `up` that is repeated and cut short, two labs side by side,
+//! and what nobody must be able to read. Each ends with nothing left.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot look must fail and say why")]
+
+#[path = "live/desk.rs"]
+mod desk;
+
+use std::process::Command;
+
+use desk::{Lab, Ran, engine, query, succeed};
+use serde_json::Value;
+
+const LOAD: &str = r#"
+[[load]]
+name = "writer"
+endpoint = "rw"
+workload = "set"
+model = "open"
+rate = 100
+connections = 4
+"#;
+
+#[test]
+fn a_killed_primary_is_replaced_the_run_proves_it_and_leaves_nothing() {
+    let _engine = engine();
+    let lab = Lab::new("run", 1);
+    let ran = lab.run(
+        "kill-the-primary",
+        &format!(
+            r#"timeout = "3m"
+duration = "45s"
+{LOAD}
+[[step]]
+id = "kill"
+at = "5s"
+for = "38s"
+do.kill = {{ target = "primary", signal = "KILL" }}
+
+[[expect]]
+outage = {{ endpoint = "rw", after = "kill", max = "38s" }}
+[[expect]]
+lost-acks = {{ within = "documented-bound" }}
+"#
+        ),
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
+    let faults = ran.report["faults"].as_array().expect("faults");
+    assert_eq!(faults.len(), 1, "{ran}");
+    assert_eq!(faults[0]["receipt"]["state"], "confirmed", "{ran}");
+    assert_eq!(faults[0]["heal"]["state"], "confirmed", "{ran}");
+    // the outage is the failover's: the receipt alone would not show that anybody took over
+    assert_eq!(ran.report["failovers"][0]["fault"], "kill", "{ran}");
+    assert!(ran.report["failovers"][0]["stages"]["elected_ms"].is_number(), "{ran}");
+    assert_same_when_judged_again(&ran);
+    lab.assert_gone();
+}
+
+/// `pgha check` says from the directory alone what the run said.
+fn assert_same_when_judged_again(ran: &Ran) {
+    let mut again = Command::new(env!("CARGO_BIN_EXE_pgha"));
+    let dir = ran.dir.to_str().expect("a path that is text");
+    let said = again.args(["check", dir, "-o", "json"]).output().expect("pgha starts");
+    let report: Value = serde_json::from_slice(&said.stdout).expect("a report");
+    assert_eq!(report, ran.report);
+    assert_eq!(said.status.code(), ran.code);
+}
+
+#[test]
+fn an_up_cut_short_goes_on_or_goes_away_and_a_lab_keeps_its_secrets() {
+    let _engine = engine();
+    let lab = Lab::new("up", 1);
+
+    assert_eq!(lab.up_interrupted(5), Some(130));
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+
+    assert_eq!(lab.up_interrupted(7), Some(130));
+    lab.up();
+    let before = identities(&lab);
+    let again = lab.up();
+    assert!(again.contains("(0 containers created)"), "{again}");
+    assert_eq!(identities(&lab), before);
+
+    lab.assert_disks_are_seen();
+    harmless(&lab);
+    published_on_loopback_alone(&lab);
+    let secrets = secrets(&lab);
+    nobody_reads(&lab, &secrets);
+    let runs = [a_load_that_never_starts(&lab), a_kill_that_hits_nothing(&lab)];
+    for (path, text) in runs.iter().flat_map(Ran::files) {
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{} holds a password", path.display());
+        }
+    }
+    // the lab stood before these runs, so it stands after them
+    assert_eq!(identities(&lab).len(), before.len());
+
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+    assert!(lab.pgha(&["down"]).contains("nothing was there"));
+}
+
+/// Id of every container, in order.
+fn identities(lab: &Lab) -> Vec<String> {
+    let mut ids: Vec<String> = lab.containers().iter().map(|container| container["Id"].to_string()).collect();
+    ids.sort();
+    ids
+}
+
+/// Every body runs as somebody and holds no capability; nothing at all is privileged.
+fn harmless(lab: &Lab) {
+    let mut bodies = 0;
+    for container in lab.containers() {
+        assert_eq!(container["HostConfig"]["Privileged"], false, "{}", container["Name"]);
+        let labels = &container["Config"]["Labels"];
+        if labels["pgha.service"] == "host" {
+            continue;
+        }
+        bodies += 1;
+        let member = labels["pgha.member"].as_str().expect("a member");
+        let status = lab.pgha(&["exec", member, "--", "cat", "/proc/1/status"]);
+        let value = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+            line.split_whitespace().nth(1).unwrap_or_default().to_owned()
+        };
+        assert!(!["", "0"].contains(&value("Uid:").as_str()), "{member} is root:\n{status}");
+        assert_eq!(value("CapEff:"), "0000000000000000", "{member}:\n{status}");
+        assert_eq!(value("NoNewPrivs:"), "1", "{member}:\n{status}");
+    }
+    // etcd, two PostgreSQL, a balancer, the client
+    assert_eq!(bodies, 5);
+}
+
+fn published_on_loopback_alone(lab: &Lab) {
+    let mut published = 0;
+    for container in lab.containers() {
+        let Some(ports) = container["NetworkSettings"]["Ports"].as_object() else { continue };
+        for binding in ports.values().filter_map(Value::as_array).flatten() {
+            let address = binding["HostIp"].as_str().expect("an address");
+            assert!(address.starts_with("127."), "{} is published on {address}", container["Name"]);
+            published += 1;
+        }
+    }
+    assert!(published >= 2, "5432 and 5433 are published nowhere");
+}
+
+/// Every password of the lab, from its record.
+fn secrets(lab: &Lab) -> Vec<String> {
+    let record = lab.pgha(&["exec", "client", "--", "cat", "/etc/pgha/lab.json"]);
+    let record: Value = serde_json::from_str(&record).expect("the lab's record");
+    let secrets = record["secrets"].as_object().expect("passwords");
+    let secrets: Vec<String> = secrets.values().filter_map(Value::as_str).map(str::to_owned).collect();
+    assert_eq!(secrets.len(), 5);
+    assert!(secrets.iter().all(|secret| secret.len() >= 20));
+    // it is these that the service asks for
+    let dsn = lab.pgha(&["dsn", "rw"]);
+    assert!(secrets.iter().any(|secret| dsn.contains(secret)), "{dsn}");
+    secrets
+}
+
+/// No password stands where whoever may list containers or read logs would see it.
+fn nobody_reads(lab: &Lab, secrets: &[String]) {
+    for container in lab.containers() {
+        let name = container["Name"].as_str().expect("a name").trim_start_matches('/').to_owned();
+        let logs = Command::new("docker").args(["logs", &name]).output().expect("the docker command");
+        let (out, err) = (String::from_utf8_lossy(&logs.stdout), String::from_utf8_lossy(&logs.stderr));
+        let processes = succeed(Command::new("docker").args(["top", &name, "-eo", "pid,args"]));
+        for secret in secrets {
+            assert!(!container.to_string().contains(secret), "docker inspect {name} shows a password");
+            assert!(!processes.contains(secret), "docker top {name} shows a password");
+            assert!(!out.contains(secret) && !err.contains(secret), "docker logs {name} shows a password");
+        }
+    }
+}
+
+fn a_load_that_never_starts(lab: &Lab) -> Ran {
+    let text = r#"duration = "3s"
+[[load]]
+name = "writer"
+endpoint = "rw"
+workload = "set"
+model = "open"
+curve = [["0s", 0.0], ["3s", 0.0]]
+connections = 1
+
+[[expect]]
+lost-acks = { within = "zero" }
+"#;
+    let ran = lab.run("nothing-asked", text);
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(2), &Value::from("unknown")), "{ran}");
+    assert_eq!(ran.check("load-ran"), "unknown", "{ran}");
+
+    // the same, announced: it ended as stated, and the verdict stays the true one
+    let ran = lab.run(
+        "nothing-asked-on-purpose",
+        &format!("{text}\n[ends]\nverdict = \"unknown\"\ncheck = \"load-ran\"\n"),
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("unknown")), "{ran}");
+    assert_same_when_judged_again(&ran);
+    ran
+}
+
+/// The second kill finds the body dead already: whatever it would prove, it did not happen.
+fn a_kill_that_hits_nothing(lab: &Lab) -> Ran {
+    let status: Value = serde_json::from_str(&lab.pgha(&["status", "-o", "json"])).expect("a status");
+    // a replica, so that nothing else is in question
+    let replica = if status["primary"] == "postgres-1" { "postgres-2" } else { "postgres-1" };
+    let ran = lab.run(
+        "kill-the-dead",
+        &format!(
+            r#"duration = "12s"
+{LOAD}
+[[step]]
+id = "first"
+at = "2s"
+for = "7s"
+do.kill = {{ target = "postgres:{replica}", signal = "KILL" }}
+
+[[step]]
+id = "second"
+at = "4s"
+for = "5s"
+do.kill = {{ target = "postgres:{replica}", signal = "KILL" }}
+"#
+        ),
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(2), &Value::from("unknown")), "{ran}");
+    assert_eq!(ran.check("receipts"), "unknown", "{ran}");
+    let state = |id: &str| {
+        let faults = ran.report["faults"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let fault = faults.iter().find(|fault| fault["id"] == id);
+        fault.map(|fault| fault["receipt"]["state"].clone()).unwrap_or_default()
+    };
+    assert_eq!((state("first"), state("second")), ("confirmed".into(), "refuted".into()), "{ran}");
+    ran
+}
+
+#[test]
+fn two_labs_stand_side_by_side_and_one_going_leaves_the_other_alone() {
+    let _engine = engine();
+    let (one, other) = (Lab::new("one", 1), Lab::new("other", 2));
+    one.up();
+    other.up();
+    let (one_dsn, other_dsn) = (one.pgha(&["dsn", "rw"]), other.pgha(&["dsn", "rw"]));
+    assert_ne!(one_dsn, other_dsn);
+    query(&one_dsn, "CREATE TABLE witness (name text); INSERT INTO witness VALUES ('one')").expect("a write");
+    query(&other_dsn, "CREATE TABLE witness (name text); INSERT INTO witness VALUES ('other')")
+        .expect("a write");
+    let before = other.containers();
+
+    one.pgha(&["down"]);
+    one.assert_gone();
+    query(&one_dsn, "SELECT 1").expect_err("a lab that is gone serves nobody");
+
+    let alive = |containers: &[Value]| -> Vec<Value> {
+        let mut seen: Vec<Value> = containers
+            .iter()
+            .map(|container| serde_json::json!([container["Name"], container["Id"], container["State"]]))
+            .collect();
+        seen.sort_by_key(ToString::to_string);
+        seen
+    };
+    assert_eq!(alive(&other.containers()), alive(&before));
+    assert_eq!(query(&other_dsn, "SELECT name FROM witness").expect("a read"), ["other"]);
+
+    other.pgha(&["down"]);
+    other.assert_gone();
+}

@@ -1,0 +1,159 @@
+//! What is committed is right: every experiment and every lab file reads, the schemas are current
+//! and accept the files, and what is not built is refused by name.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say so loudly"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pgha::spec::lab::{self, Layer};
+use pgha::spec::{Kind, scenario, schedule, schema};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files: Vec<_> = fs::read_dir(root().join(folder))
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| (path.clone(), fs::read_to_string(&path).expect("a text")))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder} is empty");
+    files
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
+}
+
+#[test]
+fn every_scenario_reads_and_all_but_the_tour_can_be_run() {
+    for (path, text) in files("scenarios") {
+        let parsed =
+            scenario::parse(stem(&path), &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let scenario = parsed.scenario.clone();
+        assert_eq!(scenario.name.as_str(), stem(&path), "a scenario has the name of its file");
+        assert_eq!(parsed.runnable().is_ok(), stem(&path) != "tour", "{}", path.display());
+        if stem(&path) != "tour" {
+            assert_eq!(schedule::plan(&scenario, scenario.seed).len(), scenario.steps.len());
+            let mut layers = vec![Layer::built_in()];
+            layers.extend(
+                scenario.lab.preset.iter().map(|name| Layer::preset(name.as_str()).expect("a preset")),
+            );
+            layers.push(Layer::scenario(stem(&path), &text));
+            lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        }
+    }
+}
+
+#[test]
+fn the_tour_is_refused_by_name() {
+    let text = fs::read_to_string(root().join("scenarios/tour.toml")).expect("the tour");
+    let problems =
+        scenario::parse("tour.toml", &text).expect("it reads").runnable().expect_err("not all is built");
+    let said: Vec<String> = problems.list.iter().map(ToString::to_string).collect();
+    assert!(problems.list.iter().all(|problem| problem.kind == Kind::Unbuilt && problem.span.is_some()));
+    for what in [
+        "preset `zerops-2022`",
+        "workload `append`",
+        "`direct`",
+        "`when`",
+        "`together`",
+        "`partition`",
+        "`repeat`",
+        "`swizzle`",
+        "`kill` by process",
+        "expectation `redundancy`",
+    ] {
+        let sentence = format!("{what} is in the grammar but not built in this version");
+        assert!(said.contains(&sentence), "{sentence}\nnot in\n{}", said.join("\n"));
+    }
+}
+
+/// The tour is whole: no verb and no expectation of the schema is missing from it.
+#[test]
+fn the_tour_shows_the_whole_grammar() {
+    let schema: serde_json::Value = serde_json::from_str(&schema::scenario_schema()).expect("JSON");
+    let text = fs::read_to_string(root().join("scenarios/tour.toml")).expect("the tour");
+    for (kind, before) in [("Verb", "do."), ("Expect", "")] {
+        for option in schema["definitions"][kind]["oneOf"].as_array().expect("options") {
+            let name = option["required"][0].as_str().expect("a name");
+            assert!(text.contains(&format!("{before}{name} = ")), "the tour does not show {kind} `{name}`");
+        }
+    }
+    for workload in schema["definitions"]["Workload"]["oneOf"].as_array().expect("options") {
+        assert!(text.contains(&format!("workload = {}", workload["const"])), "{workload}");
+    }
+}
+
+#[test]
+fn every_lab_file_resolves() {
+    for (path, text) in [files("lab"), files("lab/presets")].concat() {
+        let layers = [Layer::built_in(), Layer::file(stem(&path), text)];
+        lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+    }
+    let mut shipped: Vec<_> = files("lab/presets").iter().map(|(path, _)| stem(path).to_owned()).collect();
+    let mut known: Vec<_> = lab::PRESETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    shipped.sort();
+    known.sort();
+    assert_eq!(shipped, known, "a preset is a file and an entry of spec::lab::PRESETS");
+}
+
+#[test]
+fn the_schemas_are_current() {
+    for (path, text, what) in [
+        ("lab/lab.schema.json", schema::lab_schema(), "lab"),
+        ("scenarios/scenario.schema.json", schema::scenario_schema(), "scenario"),
+    ] {
+        let committed = fs::read_to_string(root().join(path)).unwrap_or_default();
+        assert!(committed == text, "{path} is not what the types say: pgha schema {what} > {path}");
+    }
+}
+
+#[test]
+fn the_schemas_accept_what_is_committed_and_refuse_what_is_not_right() {
+    let validator = |text: String| {
+        jsonschema::validator_for(&serde_json::from_str(&text).expect("JSON")).expect("a JSON Schema")
+    };
+    let value = |text: &str| -> serde_json::Value { toml::from_str(text).expect("TOML") };
+    let lab = validator(schema::lab_schema());
+    for (path, text) in [files("lab"), files("lab/presets")].concat() {
+        let problems: Vec<_> = lab.iter_errors(&value(&text)).map(|problem| problem.to_string()).collect();
+        assert!(problems.is_empty(), "{}: {problems:?}", path.display());
+    }
+    let scenario = validator(schema::scenario_schema());
+    for (path, text) in files("scenarios") {
+        let problems: Vec<_> =
+            scenario.iter_errors(&value(&text)).map(|problem| problem.to_string()).collect();
+        assert!(problems.is_empty(), "{}: {problems:?}", path.display());
+    }
+    assert!(lab.is_valid(&value("[postgres]\ninstances = 2\nmemory = \"1GiB\"")));
+    assert!(!lab.is_valid(&value("[postgres]\ninstances = \"two\"")));
+    assert!(!lab.is_valid(&value("[postgres]\ninstance = 2")));
+    assert!(!scenario.is_valid(&value("schema = 1\nname = \"x\"")));
+}
+
+/// Nix reads TOML 1.0 and so must everybody: the newer forms are not used.
+#[test]
+fn the_files_are_toml_1_0() {
+    for (path, text) in [files("lab"), files("lab/presets"), files("scenarios")].concat() {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let line = line.split(" #").next().unwrap_or_default();
+            assert_eq!(
+                line.matches('{').count(),
+                line.matches('}').count(),
+                "{}: an inline table goes over lines: {line}",
+                path.display()
+            );
+            assert!(!line.contains("\\e") && !line.contains("\\x"), "{}: {line}", path.display());
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The house rules, as tests. They read the sources as text, so they hold for code that does not
+//! compile yet, and every failure is a sentence that says what to do instead.
+//!
+//! `tidy/rooms.rs` is the table of rooms and imports, `tidy/habits.rs` everything else a source file
+//! must keep, `tidy/papers.rs` what is not Rust; `tidy/source.rs` reads Rust just well enough.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a rule that cannot read its input must say so and fail"
+)]
+
+#[path = "tidy/habits.rs"]
+mod habits;
+#[path = "tidy/papers.rs"]
+mod papers;
+#[path = "tidy/rooms.rs"]
+mod rooms;
+#[path = "tidy/source.rs"]
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use source::Source;
+
+/// What git does not track and no rule reads.
+const SKIPPED: [&str; 4] = [".git", "target", "runs", "result"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of the repository under `dir`, relative to its root, in order.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let entries =
+        fs::read_dir(root().join(dir)).unwrap_or_else(|e| panic!("cannot list {}: {e}", dir.display()));
+    for entry in entries {
+        let entry = entry.expect("a directory entry");
+        let path = dir.join(entry.file_name());
+        if dir == Path::new("") && SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
+        let kind = entry.file_type().expect("a file type");
+        if kind.is_dir() {
+            found.extend(files(&path));
+        } else if kind.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()))
+}
+
+fn sources() -> Vec<Source> {
+    let found: Vec<Source> = files(Path::new("src"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
+        .map(|path| Source::new(&path.to_string_lossy(), &read(&path)))
+        .collect();
+    assert!(!found.is_empty(), "no sources found: the rules would hold for nothing");
+    found
+}
+
+/// Fails with every finding, not only the first.
+fn none(findings: &[String]) {
+    assert!(findings.is_empty(), "\n\n{}\n", findings.join("\n\n"));
+}
+
+fn every_source(rule: impl Fn(&Source) -> Vec<String>) {
+    none(&sources().iter().flat_map(rule).collect::<Vec<_>>());
+}
+
+#[test]
+fn rooms_import_only_what_stands_above_them() {
+    every_source(rooms::imports);
+}
+
+#[test]
+fn the_lab_knows_neither_repair_nor_scaling() {
+    every_source(rooms::ignorance);
+}
+
+#[test]
+fn pure_rooms_are_pure() {
+    every_source(habits::purity);
+}
+
+#[test]
+fn one_room_names_the_engine_and_one_prints() {
+    every_source(habits::ownership);
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    every_source(habits::header);
+}
+
+#[test]
+fn main_is_a_door_and_no_room() {
+    every_source(habits::door);
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_skipped() {
+    every_source(habits::unfinished);
+    let tests: Vec<Source> = files(Path::new("tests"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
+        .map(|path| Source::new(&path.to_string_lossy(), &read(&path)))
+        .collect();
+    none(&tests.iter().flat_map(habits::unfinished).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_dependency_says_why() {
+    none(&papers::dependencies(&read(Path::new("Cargo.toml"))));
+}
+
+#[test]
+fn links_between_papers_lead_somewhere() {
+    let findings: Vec<String> = files(Path::new(""))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "md"))
+        .flat_map(|path| papers::links(&path, &read(&path), |target| root().join(target).exists()))
+        .collect();
+    none(&findings);
+}
+
+#[test]
+fn the_repository_names_no_machine_and_no_registry() {
+    let findings: Vec<String> = files(Path::new(""))
+        .into_iter()
+        .filter(|path| path != Path::new("Cargo.lock"))
+        .filter_map(|path| fs::read_to_string(root().join(&path)).ok().map(|text| (path, text)))
+        .flat_map(|(path, text)| papers::strangers(&path.to_string_lossy(), &text))
+        .collect();
+    none(&findings);
+}
