@@ -148,9 +148,13 @@ impl Docker {
             image: Some(image.to_owned()),
             entrypoint: Some(Vec::new()),
             cmd: Some(command.to_vec()),
+            // whatever carries no lab's name would never be taken down
             labels: Some(
-                [(LABEL_LAB.to_owned(), String::new()), (LABEL_SERVICE.to_owned(), "helper".to_owned())]
-                    .into(),
+                [
+                    (LABEL_LAB.to_owned(), "images".to_owned()),
+                    (LABEL_SERVICE.to_owned(), "helper".to_owned()),
+                ]
+                .into(),
             ),
             host_config: Some(HostConfig {
                 network_mode: Some("none".to_owned()),
