@@ -108,9 +108,13 @@ pub async fn run(
     let stop = *interrupt.borrow();
     if ours && !order.keep {
         step(format!("taking lab `{lab}` down"));
-        down::down(docker, &lab).await?;
+        let removed = down::down(docker, &lab).await;
+        // what went wrong first is what a person must hear of
+        carried?;
+        removed?;
+    } else {
+        carried?;
     }
-    carried?;
     step("judging".to_owned());
     let (judgement, report) = judge(&dir)?;
     Ok(Outcome { dir: dir.path().to_owned(), judgement, report, interrupted: stop })
