@@ -187,22 +187,8 @@ impl Docker {
             Some(Err(error)) => return Err(error.into()),
             None => return Err(EngineError::Timeout("the storage helper did not end".to_owned())),
         };
-        let output = self.plain_output(id).await?;
+        let output = self.output(id, "all", false).await?;
         Ok((code, output))
-    }
-
-    async fn plain_output(&self, id: &str) -> EngineResult<String> {
-        let options = bollard::query_parameters::LogsOptionsBuilder::default()
-            .stdout(true)
-            .stderr(true)
-            .tail("all")
-            .build();
-        let mut stream = self.api.logs(id, Some(options));
-        let mut text = String::new();
-        while let Some(chunk) = stream.next().await {
-            text.push_str(&String::from_utf8_lossy(chunk?.as_ref()));
-        }
-        Ok(text)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
+use bollard::models::EndpointSettings;
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, LogsOptionsBuilder,
@@ -24,6 +25,11 @@ fn status(word: &str) -> ContainerStatus {
         "dead" => ContainerStatus::Dead,
         _ => ContainerStatus::Unknown,
     }
+}
+
+/// The address on the lab's network; a body that lives in a sandbox's namespace has none of its own.
+fn address(networks: Option<HashMap<String, EndpointSettings>>) -> Option<Ipv4Addr> {
+    networks?.into_values().find_map(|endpoint| endpoint.ip_address?.parse().ok())
 }
 
 /// The label filter for one lab, or for every lab.
@@ -51,12 +57,7 @@ impl Docker {
         for found in containers {
             let Some(name) = found.names.and_then(|names| names.into_iter().next()) else { continue };
             let name = name.trim_start_matches('/').to_owned();
-            let address = found
-                .network_settings
-                .and_then(|settings| settings.networks)
-                .into_iter()
-                .flatten()
-                .find_map(|(_, endpoint)| endpoint.ip_address.and_then(|ip| ip.parse::<Ipv4Addr>().ok()));
+            let address = address(found.network_settings.and_then(|settings| settings.networks));
             let container = Container {
                 id: found.id.unwrap_or_default(),
                 name: name.clone(),
@@ -107,12 +108,7 @@ impl Docker {
         let found = self.api.inspect_container(container, None::<InspectContainerOptions>).await?;
         let state = found.state.unwrap_or_default();
         let config = found.config.unwrap_or_default();
-        let address = found
-            .network_settings
-            .and_then(|settings| settings.networks)
-            .into_iter()
-            .flatten()
-            .find_map(|(_, endpoint)| endpoint.ip_address.and_then(|ip| ip.parse::<Ipv4Addr>().ok()));
+        let address = address(found.network_settings.and_then(|settings| settings.networks));
         Ok(Container {
             id: found.id.unwrap_or_default(),
             name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
@@ -133,8 +129,13 @@ impl Docker {
     /// [`super::EngineError::NotFound`] when it does not exist.
     pub async fn logs(&self, container: &str, tail: Option<u32>) -> EngineResult<String> {
         let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        self.output(container, &tail, true).await
+    }
+
+    /// What a container wrote, with or without the engine's time before each line.
+    pub(super) async fn output(&self, container: &str, tail: &str, timestamps: bool) -> EngineResult<String> {
         let options =
-            LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).tail(&tail).build();
+            LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(timestamps).tail(tail).build();
         let mut stream = self.api.logs(container, Some(options));
         let mut text = String::new();
         while let Some(chunk) = stream.next().await {
