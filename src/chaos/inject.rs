@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::ledger::Ledger;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::{clock, process};
@@ -11,6 +13,10 @@ use crate::model::{Container, ContainerStatus, FaultRecord, MemberId, Name, Rece
 
 /// How long evidence is waited for: the engine needs a moment to notice what happened.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
+/// Seconds a body gets to stop by itself when it is restarted: the engine's own default.
+const RESTART_GRACE: u32 = 10;
+/// Where evidence is read.
+const SOURCE: &str = "engine inspect, process table, cgroup freezer";
 
 /// Why a fault could not be injected.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +46,11 @@ pub struct Injector<'a> {
 impl Injector<'_> {
     /// Injects `verb` on `members`; `told` hears every change of the record.
     ///
+    /// From the first deed on there is no error any more: a deed the engine refused is evidence that
+    /// the fault did not bite, and the record comes back in any case, because it must be healed.
+    ///
     /// # Errors
-    /// [`InjectError`]; the returned record of a fault that did not bite carries a refuting receipt instead.
+    /// [`InjectError`], while nothing has been touched yet.
     pub async fn inject(
         &self,
         id: &Name,
@@ -49,6 +58,9 @@ impl Injector<'_> {
         members: &[MemberId],
         told: &mut (dyn FnMut(&FaultRecord) + Send),
     ) -> Result<FaultRecord, InjectError> {
+        if !verb.built() {
+            return Err(InjectError::NotBuilt(verb.name()));
+        }
         let mut before = Vec::new();
         for member in members {
             before.push(self.docker.inspect(&names::container(self.lab, member.as_str())).await?);
@@ -66,55 +78,56 @@ impl Injector<'_> {
         };
         self.ledger.write(&record)?;
         told(&record);
-        let deeds = before.iter().map(|container| self.deed(verb, container));
-        let outcomes = futures_util::future::join_all(deeds).await;
+        let refusals = join_all(before.iter().map(|container| self.deed(verb, container))).await;
         record.began = Some(clock::now());
-        for outcome in outcomes {
-            outcome?;
-        }
-        record.receipt = Some(self.receipt(verb, &before).await);
-        self.ledger.write(&record)?;
+        record.receipt = Some(self.receipt(verb, &before, &refusals).await);
+        self.keep(&record);
         told(&record);
         Ok(record)
     }
 
-    async fn deed(&self, verb: &Verb, container: &Container) -> Result<(), InjectError> {
-        match verb {
-            Verb::Kill { signal, .. } => match self.docker.kill(&container.id, signal).await {
-                // it is dead already: the receipt will say so, this is no reason to stop the run
-                Ok(()) | Err(EngineError::Conflict(_)) => Ok(()),
-                Err(other) => Err(other.into()),
-            },
-            Verb::Stop { timeout, .. } => {
-                let grace = u32::try_from(timeout.0.as_secs()).unwrap_or(u32::MAX);
-                Ok(self.docker.stop(&container.id, grace).await?)
-            }
-            Verb::Pause { .. } => match self.docker.pause(&container.id).await {
-                Ok(()) | Err(EngineError::Conflict(_)) => Ok(()),
-                Err(other) => Err(other.into()),
-            },
-            Verb::Restart { .. } => {
-                self.docker.stop(&container.id, 10).await?;
-                Ok(self.docker.start(&container.id).await?)
-            }
-            other => Err(InjectError::NotBuilt(other.name())),
+    /// Writes down what has happened already: it must be healed and told even when that fails.
+    fn keep(&self, record: &FaultRecord) {
+        if let Err(error) = self.ledger.write(record) {
+            tracing::error!(fault = %record.id, %error, "the fault ledger cannot be written");
         }
     }
 
-    /// Evidence for every container that was hit; one refutation refutes the fault.
-    async fn receipt(&self, verb: &Verb, before: &[Container]) -> Receipt {
-        let mut texts = Vec::new();
-        let mut state = ReceiptState::Confirmed;
-        for container in before {
-            let (bit, text) = self.evidence(verb, container).await;
-            if !bit {
-                state = ReceiptState::Refuted;
+    /// The deed itself; what the engine refused, in its words.
+    async fn deed(&self, verb: &Verb, container: &Container) -> Option<String> {
+        let id = container.id.as_str();
+        let done = match verb {
+            Verb::Kill { signal, .. } => self.docker.kill(id, signal).await,
+            Verb::Stop { timeout, .. } => {
+                self.docker.stop(id, u32::try_from(timeout.0.as_secs()).unwrap_or(u32::MAX)).await
             }
-            texts.push(format!("{}: {text}", container.member().unwrap_or(&container.name)));
-        }
+            Verb::Pause { .. } => self.docker.pause(id).await,
+            Verb::Restart { .. } => match self.docker.stop(id, RESTART_GRACE).await {
+                Ok(()) => self.docker.start(id).await,
+                refused => refused,
+            },
+            other => return Some(format!("`{}` is not built", other.name())),
+        };
+        done.err().map(|error| error.to_string())
+    }
+
+    /// Evidence for every container that was hit; one refutation refutes the fault.
+    async fn receipt(&self, verb: &Verb, before: &[Container], refusals: &[Option<String>]) -> Receipt {
+        let seen = join_all(before.iter().map(|container| self.evidence(verb, container))).await;
+        let texts: Vec<String> = before
+            .iter()
+            .zip(refusals)
+            .zip(&seen)
+            .map(|((container, refused), (_, text))| {
+                let member = container.member().unwrap_or(&container.name);
+                let refused = refused.as_ref().map_or_else(String::new, |why| format!(" (refused: {why})"));
+                format!("{member}: {text}{refused}")
+            })
+            .collect();
+        let bit = seen.iter().all(|(bit, _)| *bit);
         Receipt {
-            state,
-            source: "engine inspect, process table, cgroup freezer".to_owned(),
+            state: if bit { ReceiptState::Confirmed } else { ReceiptState::Refuted },
+            source: SOURCE.to_owned(),
             evidence: texts.join("; "),
         }
     }
@@ -133,20 +146,20 @@ impl Injector<'_> {
         }
     }
 
-    /// Undoes a fault as its verb defines it, and brings evidence.
-    ///
-    /// # Errors
-    /// When the engine refuses or the ledger cannot be written.
+    /// Undoes a fault as its verb defines it, on every body it hit, and brings evidence. What the
+    /// engine refuses is a refuted receipt: one body that cannot be healed keeps no other from it.
     pub async fn heal(
         &self,
         mut record: FaultRecord,
         told: &mut (dyn FnMut(&FaultRecord) + Send),
-    ) -> Result<FaultRecord, InjectError> {
-        let mut receipts = Vec::new();
-        for (member, id) in record.targets.iter().zip(&record.containers) {
-            receipts.push((member.clone(), self.heal_one(&record.verb, member, id).await?));
-        }
-        record.healed = Some(clock::now());
+    ) -> FaultRecord {
+        let hit = record.targets.iter().zip(&record.containers);
+        let verb = &record.verb;
+        let receipts = join_all(hit.map(|(member, id)| async move {
+            let healed = self.heal_one(verb, member, id).await;
+            (member, healed.unwrap_or_else(|error| (ReceiptState::Refuted, error.to_string())))
+        }))
+        .await;
         // the worst of all counts: refuted before anything else
         let rank = |state: ReceiptState| match state {
             ReceiptState::Refuted => 0,
@@ -154,35 +167,40 @@ impl Injector<'_> {
             ReceiptState::Confirmed => 2,
             ReceiptState::Nothing => 3,
         };
-        let state = receipts.iter().map(|(_, receipt)| receipt.state).min_by_key(|state| rank(*state));
+        let state = receipts.iter().map(|(_, (state, _))| *state).min_by_key(|state| rank(*state));
         let evidence: Vec<String> =
-            receipts.iter().map(|(member, receipt)| format!("{member}: {}", receipt.evidence)).collect();
-        record.heal = Some(Receipt {
+            receipts.iter().map(|(member, (_, evidence))| format!("{member}: {evidence}")).collect();
+        let heal = Receipt {
             state: state.unwrap_or(ReceiptState::Nothing),
-            source: "engine inspect, process table, cgroup freezer".to_owned(),
+            source: SOURCE.to_owned(),
             evidence: evidence.join("; "),
-        });
-        self.ledger.write(&record)?;
+        };
+        record.healed = Some(clock::now());
+        record.heal = Some(heal);
+        self.keep(&record);
         told(&record);
-        Ok(record)
+        record
     }
 
-    async fn heal_one(&self, verb: &Verb, member: &MemberId, id: &str) -> Result<Receipt, InjectError> {
-        let receipt =
-            |state, evidence: String| Receipt { state, source: "engine inspect".to_owned(), evidence };
+    async fn heal_one(
+        &self,
+        verb: &Verb,
+        member: &MemberId,
+        id: &str,
+    ) -> Result<(ReceiptState, String), EngineError> {
         if matches!(verb, Verb::Restart { .. }) {
-            return Ok(receipt(ReceiptState::Nothing, "a restart leaves nothing to undo".to_owned()));
+            return Ok((ReceiptState::Nothing, "a restart leaves nothing to undo".to_owned()));
         }
         let name = names::container(self.lab, member.as_str());
         let now = match self.docker.inspect(&name).await {
             Ok(now) => now,
             Err(EngineError::NotFound(_)) => {
-                return Ok(receipt(ReceiptState::Superseded, "the body has been removed".to_owned()));
+                return Ok((ReceiptState::Superseded, "the body has been removed".to_owned()));
             }
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(other),
         };
         if now.id != id {
-            return Ok(receipt(ReceiptState::Superseded, format!("replaced by {:.12}", now.id)));
+            return Ok((ReceiptState::Superseded, format!("replaced by {:.12}", now.id)));
         }
         if now.status == ContainerStatus::Paused {
             self.docker.unpause(id).await?;
@@ -194,14 +212,12 @@ impl Injector<'_> {
             let now = self.docker.inspect(id).await?;
             let thawed = process::frozen(now.pid) != Some(true);
             if now.status == ContainerStatus::Running && now.pid != 0 && thawed {
-                return Ok(receipt(
-                    ReceiptState::Confirmed,
-                    format!("running, pid {}{}", now.pid, process_text(now.pid)),
-                ));
+                let text = format!("running, pid {}{}", now.pid, process_text(now.pid));
+                return Ok((ReceiptState::Confirmed, text));
             }
             if clock::now() >= deadline {
                 let text = format!("still {}{}", now.status.as_str(), process_text(now.pid));
-                return Ok(receipt(ReceiptState::Refuted, text));
+                return Ok((ReceiptState::Refuted, text));
             }
             clock::sleep(Duration::from_millis(20)).await;
         }

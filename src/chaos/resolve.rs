@@ -134,3 +134,122 @@ fn pick_which(which: &Which, members: Vec<MemberId>) -> Vec<MemberId> {
         Which::Named(name) => members.into_iter().filter(|member| member == name).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::model::lab::Size;
+    use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
+    use crate::model::{Bytes, Lsn, Name, Sight};
+
+    fn name(text: &str) -> Name {
+        Name::new(text).expect("a name")
+    }
+
+    fn members() -> Vec<Member> {
+        let ids = [
+            "etcd-1",
+            "etcd-2",
+            "etcd-3",
+            "postgres-1",
+            "postgres-2",
+            "postgres-3",
+            "balancer-1",
+            "balancer-2",
+        ];
+        let service = |id: &str| match id.split_once('-') {
+            Some(("etcd", _)) => Service::Etcd,
+            Some(("postgres", _)) => Service::Postgres,
+            _ => Service::Balancer,
+        };
+        ids.iter()
+            .map(|id| Member {
+                id: name(id),
+                service: service(id),
+                host: name("h1"),
+                size: Size { cpus: 1.0, memory: Bytes(0), disk: Bytes(0) },
+            })
+            .collect()
+    }
+
+    fn instance(in_recovery: bool, lsn: u64, sync: &[&str]) -> PostgresSeen {
+        let sync = sync.iter().map(|name| (*name).to_owned()).collect();
+        let sql = SqlSeen { in_recovery, lsn: Some(Lsn(lsn)), sync, ..SqlSeen::default() };
+        PostgresSeen { sql: Sight::Seen(sql), ..PostgresSeen::default() }
+    }
+
+    /// postgres-2 is primary, postgres-3 is ahead of postgres-1 and synchronous; etcd-3 leads.
+    fn sighting() -> Sighting {
+        let etcd =
+            |id: &str| EtcdSeen { id: id.to_owned(), leader: Some("c".to_owned()), ..EtcdSeen::default() };
+        Sighting {
+            postgres: [
+                (name("postgres-1"), instance(true, 10, &[])),
+                (name("postgres-2"), instance(false, 30, &["postgres-3"])),
+                (name("postgres-3"), instance(true, 20, &[])),
+            ]
+            .into(),
+            etcd: [("etcd-1", "a"), ("etcd-2", "b"), ("etcd-3", "c")]
+                .map(|(member, id)| (name(member), Sight::Seen(etcd(id))))
+                .into(),
+            ..Sighting::default()
+        }
+    }
+
+    /// The members a target names, as one text, or why it names nobody.
+    fn named(target: &str, sighting: &Sighting) -> String {
+        let target: Target = target.parse().expect("a target");
+        match resolve(&target, &members(), sighting, &mut ChaCha8Rng::seed_from_u64(7)) {
+            Ok(found) => found.iter().map(Name::as_str).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_target_names_whom_it_says() {
+        let lab = sighting();
+        for (target, members) in [
+            ("primary", "postgres-2"),
+            ("replica", "postgres-1"),
+            ("replica:all", "postgres-1 postgres-3"),
+            ("replica:most-advanced", "postgres-3"),
+            ("replica:most-lagging", "postgres-1"),
+            ("replica:sync", "postgres-3"),
+            ("postgres:all", "postgres-1 postgres-2 postgres-3"),
+            ("postgres-3", "postgres-3"),
+            ("etcd:leader", "etcd-3"),
+            ("etcd:follower", "etcd-1"),
+            ("etcd:minority", "etcd-1"),
+            ("etcd:majority", "etcd-1 etcd-2"),
+            ("balancer:any", "balancer-1"),
+            ("balancer:all", "balancer-1 balancer-2"),
+            ("random(3) of postgres:all", "postgres-1 postgres-2 postgres-3"),
+        ] {
+            assert_eq!(named(target, &lab), members, "{target}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_an_error_and_never_an_empty_list() {
+        let blind = Sighting::default();
+        for target in ["primary", "replica:all", "etcd:leader", "etcd:follower", "replica:sync"] {
+            assert!(named(target, &blind).contains("matches nothing"), "{target}: {}", named(target, &blind));
+        }
+        let lab = sighting();
+        for target in
+            ["postgres-9", "etcd:etcd-9", "random(4) of postgres:all", "host:h1", "rest", "controller:repair"]
+        {
+            assert!(named(target, &lab).contains("matches nothing"), "{target}: {}", named(target, &lab));
+        }
+    }
+
+    #[test]
+    fn the_seed_chooses() {
+        let lab = sighting();
+        let chosen = named("random(1) of postgres:all", &lab);
+        assert_eq!(chosen, named("random(1) of postgres:all", &lab));
+        assert!(chosen.starts_with("postgres-"), "{chosen}");
+    }
+}
