@@ -48,7 +48,7 @@ pub async fn logs(args: &LabArgs, member: &Name, follow: bool, tail: u32) -> Res
 pub async fn exec(args: &LabArgs, member: &Name, command: &[String]) -> Result<Exit, CliError> {
     let docker = Docker::connect().await?;
     let container = container(&docker, args, member).await?;
-    let output = docker.exec(&container.id, command, None).await?;
+    let output = docker.exec(&container.id, command).await?;
     print!("{}", output.stdout);
     eprint!("{}", output.stderr);
     Ok(u8::try_from(output.code)

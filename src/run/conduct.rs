@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::dir::RunDir;
 use super::journal::Lines;
@@ -27,7 +27,7 @@ use crate::lab::{down, images, names, reach};
 use crate::load::agent::READY;
 use crate::model::plan::{Credentials, Endpoints, FinalReadPlan, LoadPlan};
 use crate::model::run::Resolved;
-use crate::model::{LabSpec, Name, Scenario, Service, Span};
+use crate::model::{LabSpec, Mono, Name, Scenario, Service, Span};
 use crate::report::{self, Report};
 use crate::spec::schedule;
 
@@ -196,7 +196,6 @@ async fn phases(
     tell: &(impl Fn(Tell) + Sync),
 ) -> Result<(), RunError> {
     let step = |text: String| tell(Tell::Step(text));
-    let lab = record.spec.name.as_str();
     let mut client = prepare(docker, order, record, history).await?;
     let start = clock::now().plus(LEAD);
     client.send_line(&format!("{{\"go\":{}}}", start.0)).await?;
@@ -205,7 +204,7 @@ async fn phases(
     step(format!("load for {}", order.scenario.duration));
 
     let (over_in, over) = watch::channel(false);
-    let (tell_in, mut told) = watch::channel(String::new());
+    let (tell_in, mut told) = mpsc::unbounded_channel();
     let stage = Stage {
         docker: docker.clone(),
         record: Arc::clone(record),
@@ -218,22 +217,57 @@ async fn phases(
     };
     let plan = schedule::plan(&order.scenario, order.seed);
     let steps = tokio::spawn(async move { steps::run(&stage, &plan).await });
+    let stopping = load(order, history, &mut client, start, &over_in, &mut told, &mut interrupt, &step).await;
+    // healing always runs: also when the load broke, or nothing can be written down any more
+    let written = history.phase(Phase::Heal);
+    over_in.send_replace(true);
+    while let Some(text) = told.recv().await {
+        step(at(start, &text));
+    }
+    match steps.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            step(format!("a step failed: {error}"));
+            history.note(format!("a step failed: {error}"))?;
+        }
+        Err(error) => history.note(format!("the steps broke: {error}"))?,
+    }
+    written?;
+    let stopping = stopping?;
+    settle(order, record, history, samples, &mut interrupt, stopping, &step).await?;
+    final_reads(docker, order, record, history, &step).await
+}
+
+/// A line of news with the seconds since the load began.
+fn at(start: Mono, text: &str) -> String {
+    format!("{:6.1} s  {text}", clock::now().since(start).as_secs_f64())
+}
+
+/// Takes down what the client says until its load is over; whether somebody asked to stop.
+#[expect(clippy::too_many_arguments, reason = "it waits for everything that can happen under load")]
+async fn load(
+    order: &Order,
+    history: &Lines,
+    client: &mut ExecStream,
+    start: Mono,
+    over: &watch::Sender<bool>,
+    told: &mut mpsc::UnboundedReceiver<String>,
+    interrupt: &mut watch::Receiver<bool>,
+    step: &(impl Fn(String) + Sync),
+) -> Result<bool, RunError> {
     let deadline = start.plus(order.scenario.timeout.0);
     let mut stopping = false;
     loop {
         tokio::select! {
             biased;
-            () = asked_to_stop(&mut interrupt), if !stopping => {
+            () = asked_to_stop(interrupt), if !stopping => {
                 stopping = true;
                 step("asked to stop: healing".to_owned());
                 // it may have ended by itself at this very moment
                 let _ = client.send_line("{\"stop\":true}").await;
-                over_in.send_replace(true);
+                over.send_replace(true);
             }
-            Ok(()) = told.changed() => {
-                let text = told.borrow_and_update().clone();
-                step(format!("{:6.1} s  {text}", clock::now().since(start).as_secs_f64()));
-            }
+            Some(text) = told.recv() => step(at(start, &text)),
             line = client.next_line() => match line? {
                 Some(line) => history.line(&line)?,
                 None => break,
@@ -248,18 +282,7 @@ async fn phases(
     if !client.stderr().trim().is_empty() {
         history.note(format!("client: {}", client.stderr().trim()))?;
     }
-    history.phase(Phase::Heal)?;
-    over_in.send_replace(true);
-    match steps.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            step(format!("a step failed: {error}"));
-            history.note(format!("a step failed: {error}"))?;
-        }
-        Err(error) => history.note(format!("the steps broke: {error}"))?,
-    }
-    settle(order, record, history, samples, &mut interrupt, stopping, &step).await?;
-    final_reads(docker, order, record, history, lab, &step).await
+    Ok(stopping)
 }
 
 /// Starts the load in the client and waits until its tables are there.
@@ -351,7 +374,6 @@ async fn final_reads(
     order: &Order,
     record: &Record,
     history: &Lines,
-    lab: &str,
     step: &(impl Fn(String) + Sync),
 ) -> Result<(), RunError> {
     history.phase(Phase::FinalReads)?;
@@ -363,7 +385,7 @@ async fn final_reads(
         superuser: Credentials { database: reach::application(record).database, ..reach::superuser(record) },
         timeout: Span::secs(60),
     };
-    let mut reader = reach::start(docker, lab, "final-read", &plan).await?;
+    let mut reader = reach::start(docker, record.spec.name.as_str(), "final-read", &plan).await?;
     while let Some(line) = clock::timeout(Duration::from_secs(90), reader.next_line())
         .await
         .map_err(|_| RunError::Load("the final reads took longer than 90 s".to_owned()))??
@@ -442,7 +464,7 @@ async fn versions(docker: &Docker, record: &Record) -> BTreeMap<String, String> 
         let Some((member, _)) = record.of(service).next() else { continue };
         let container = names::container(record.spec.name.as_str(), member.id.as_str());
         let command: Vec<String> = command.into_iter().map(str::to_owned).collect();
-        if let Ok(output) = docker.exec(&container, &command, None).await
+        if let Ok(output) = docker.exec(&container, &command).await
             && let Some(line) = output.stdout.lines().next()
         {
             versions.insert(name.to_owned(), line.to_owned());

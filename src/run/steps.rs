@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::RunError;
@@ -36,7 +36,7 @@ pub struct Stage {
     /// Becomes true when everything must be healed: the load has ended, or somebody asked to stop.
     pub over: watch::Receiver<bool>,
     /// Told in words what happens.
-    pub tell: watch::Sender<String>,
+    pub tell: mpsc::UnboundedSender<String>,
 }
 
 /// Runs every planned step to its heal.
@@ -84,7 +84,8 @@ async fn one(stage: &Stage, planned: &Planned, mut chance: ChaCha8Rng, opens: bo
         }
     };
     let names: Vec<&str> = members.iter().map(crate::model::Name::as_str).collect();
-    stage.tell.send_replace(format!("inject {} {} on {}", planned.id, planned.verb.name(), names.join(", ")));
+    // nobody listens any more when the run has been cut short; the heal below matters all the same
+    let _ = stage.tell.send(format!("inject {} {} on {}", planned.id, planned.verb.name(), names.join(", ")));
     let injector =
         Injector { docker: &stage.docker, lab: stage.record.spec.name.as_str(), ledger: &stage.ledger };
     let history = Arc::clone(&stage.history);
@@ -99,8 +100,8 @@ async fn one(stage: &Stage, planned: &Planned, mut chance: ChaCha8Rng, opens: bo
     } else {
         wait_over(&mut over).await;
     }
-    stage.tell.send_replace(format!("heal {}", planned.id));
-    injector.heal(fault, &mut told).await?;
+    let _ = stage.tell.send(format!("heal {}", planned.id));
+    injector.heal(fault, &mut told).await;
     Ok(())
 }
 

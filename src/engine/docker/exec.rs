@@ -5,6 +5,7 @@ use std::pin::Pin;
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
+use bytes::BytesMut;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -27,7 +28,7 @@ pub struct ExecStream {
     id: String,
     input: Pin<Box<dyn AsyncWrite + Send>>,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
-    rest: Vec<u8>,
+    rest: BytesMut,
     errors: Vec<u8>,
 }
 
@@ -65,7 +66,7 @@ impl ExecStream {
     pub async fn next_line(&mut self) -> EngineResult<Option<String>> {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                let line = self.rest.split_to(end + 1);
                 return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
             }
             match self.output.next().await {
@@ -120,7 +121,7 @@ impl Docker {
                 id: created.id,
                 input,
                 output,
-                rest: Vec::new(),
+                rest: BytesMut::new(),
                 errors: Vec::new(),
             }),
             StartExecResults::Detached => {
@@ -129,29 +130,22 @@ impl Docker {
         }
     }
 
-    /// Runs a program in a running container, gives it `input` and waits for its end.
+    /// Runs a program in a running container without input and waits for its end.
     ///
     /// # Errors
     /// When the container does not run or the program cannot be started. A non-zero exit is no error here.
-    pub async fn exec(
-        &self,
-        container: &str,
-        command: &[String],
-        input: Option<&str>,
-    ) -> EngineResult<ExecOutput> {
+    pub async fn exec(&self, container: &str, command: &[String]) -> EngineResult<ExecOutput> {
         let mut stream = self.exec_stream(container, command).await?;
-        if let Some(input) = input {
-            stream.send_line(input).await?;
-        }
-        if input.is_none() {
-            stream.close_input().await;
-        }
-        let mut stdout = String::new();
-        while let Some(line) = stream.next_line().await? {
-            stdout.push_str(&line);
-            stdout.push('\n');
+        stream.close_input().await;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while let Some(chunk) = stream.output.next().await {
+            match chunk? {
+                LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
+                other => stdout.extend_from_slice(other.as_ref()),
+            }
         }
         let code = stream.exit_code().await?.unwrap_or(-1);
-        Ok(ExecOutput { stdout, stderr: stream.stderr(), code })
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(ExecOutput { stdout: text(stdout), stderr: text(stderr), code })
     }
 }
