@@ -21,9 +21,9 @@ pub enum Progress {
     /// A decision was taken.
     Decided(Decision),
     /// An action was carried out.
-    Did(String),
+    Did(Action),
     /// An action failed; the next look decides what follows.
-    Failed(String, EngineError),
+    Failed(Action, EngineError),
 }
 
 /// Why the driver gave up.
@@ -82,9 +82,9 @@ async fn act_all(
     let mut failed = Vec::new();
     for (action, outcome) in actions.iter().zip(outcomes) {
         match outcome {
-            Ok(()) => progress(Progress::Did(action.describe())),
+            Ok(()) => progress(Progress::Did(action.clone())),
             Err(error) => {
-                progress(Progress::Failed(action.describe(), error.clone()));
+                progress(Progress::Failed(action.clone(), error.clone()));
                 failed.push((action.describe(), error));
             }
         }

@@ -216,9 +216,8 @@ async fn mmdebstrap(docker: &Docker, suite: &str, base: &str, options: &[&str]) 
         let tail: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).rev().take(6).collect();
         return Err(failed(format!("mmdebstrap {suite} failed: {}", tail.join(" | "))));
     }
-    let chunks: Vec<Result<Bytes, std::io::Error>> =
-        archive.chunks(1 << 20).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-    docker.import(base, futures_util::stream::iter(chunks)).await?;
+    let root = futures_util::stream::iter([Ok(Bytes::from(archive))]);
+    docker.import(base, root).await?;
     Ok(())
 }
 

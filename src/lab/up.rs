@@ -14,7 +14,7 @@ use crate::drive::{Progress, drive};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::model::lab::Desired;
-use crate::model::{ImageRole, LabSpec, Name, Service, Sighting, Span};
+use crate::model::{Action, ImageRole, LabSpec, Name, Service, Sighting, Span};
 
 /// What `up` is asked for.
 #[derive(Clone, Debug)]
@@ -71,15 +71,15 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
         |seen| found(&world, seen),
         |progress| match progress {
             Progress::Decided(decision) => tracing::debug!(reason = decision.reason, "decided"),
-            Progress::Did(what) => {
-                created += usize::from(what.starts_with("create "));
-                news(News::Step(what));
+            Progress::Did(action) => {
+                created += usize::from(matches!(action, Action::EnsureCreated { .. }));
+                news(News::Step(action.describe()));
             }
-            Progress::Failed(what, error) => news(News::Step(format!("{what}: {error}"))),
+            Progress::Failed(action, error) => news(News::Step(format!("{}: {error}", action.describe()))),
         },
     )
     .await?;
-    renew_record(docker, &record).await?;
+    renew_record(docker, &world).await?;
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);
     Ok(Standing { record, images, plain_volumes: hands.plain_reason(), took, created })
@@ -191,8 +191,8 @@ pub fn world(record: &Record) -> World {
 }
 
 /// Writes the record again: members may have been added since the client was created.
-async fn renew_record(docker: &Docker, record: &Record) -> Result<(), LabError> {
-    for body in world(record).bodies.iter().filter(|body| body.service == Some(Service::Client)) {
+async fn renew_record(docker: &Docker, world: &World) -> Result<(), LabError> {
+    for body in world.bodies.iter().filter(|body| body.service == Some(Service::Client)) {
         docker.write_files(body).await?;
     }
     Ok(())
