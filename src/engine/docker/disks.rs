@@ -192,7 +192,7 @@ impl Docker {
     }
 }
 
-/// Makes, attaches and detaches a disk in memory of the container's own, to see whether it works.
+/// Makes, attaches and detaches a disk, to see whether it works.
 const TRY_DISK: &str = r#"set -eu
 truncate -s 320M /disks/try.img
 mkfs.xfs -q /disks/try.img
