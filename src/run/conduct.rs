@@ -89,7 +89,7 @@ const LEAD: Duration = Duration::from_secs(1);
 /// healed, what there is gets judged, and what the run brought up is taken down.
 ///
 /// # Errors
-/// [`RunError`] when the run could not be carried out at all.
+/// [`RunError`] when the run never began; one that began and broke is judged, and unknown.
 pub async fn run(
     docker: &Docker,
     order: &Order,
@@ -135,7 +135,7 @@ pub fn judge(dir: &RunDir) -> Result<(Judgement, Report), RunError> {
     Ok((judgement, report))
 }
 
-/// Everything that needs a living lab.
+/// Everything that needs a living lab. Once the load is to begin, trouble is written down and judged.
 async fn carry_out(
     docker: &Docker,
     order: &Order,
@@ -172,6 +172,8 @@ async fn carry_out(
     let samples = Samples::start(docker, &record, sightings).await?;
     let outcome = phases(docker, order, &record, &history, &ledger, &samples, interrupt, tell).await;
     if let Err(error) = &outcome {
+        // what there is gets judged: without its end signed, the journal says unknown
+        step(format!("the run was cut short: {error}"));
         history.note(format!("the run was cut short: {error}"))?;
     }
     step("collecting logs".to_owned());
@@ -180,7 +182,7 @@ async fn carry_out(
     if outcome.is_ok() {
         history.event(&Event::End { t: clock::now(), writer: "runner".to_owned() })?;
     }
-    outcome
+    Ok(())
 }
 
 /// From the first operation to the last read.
