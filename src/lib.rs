@@ -52,6 +52,7 @@ pub mod history;
 pub mod lab;
 pub mod load;
 pub mod model;
+pub mod operate;
 pub mod report;
 pub mod run;
 pub mod spec;

@@ -1,7 +1,10 @@
 //! A fault that was injected: what, on whom, when, and the evidence that it bit and that it healed.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::id::Name;
 use super::scenario::Verb;
@@ -20,16 +23,43 @@ pub struct FaultRecord {
     /// The engine's ids of the containers that were hit, in the same order (empty for hosts).
     #[serde(default)]
     pub containers: Vec<String>,
+    /// What must be known to undo it and cannot be read off the verb, for example the addresses of
+    /// two sides. Written with the intent, so that it survives the runner.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, Value>,
     /// When the intent was written down, before anything was touched.
     pub intent: Mono,
     /// When the injection was complete; `None` while it is only an intent.
     pub began: Option<Mono>,
+    /// When healing began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healing: Option<Mono>,
     /// When it was healed.
     pub healed: Option<Mono>,
     /// Evidence that it bit.
     pub receipt: Option<Receipt>,
     /// Evidence that it was undone.
     pub heal: Option<Receipt>,
+}
+
+impl FaultRecord {
+    /// A fault that is meant at `intent` and has touched nobody yet.
+    #[must_use]
+    pub const fn meant(id: Name, verb: Verb, intent: Mono) -> Self {
+        Self {
+            id,
+            verb,
+            targets: Vec::new(),
+            containers: Vec::new(),
+            notes: BTreeMap::new(),
+            intent,
+            began: None,
+            healing: None,
+            healed: None,
+            receipt: None,
+            heal: None,
+        }
+    }
 }
 
 /// Evidence from a second source, never the answer of the call that did the deed.

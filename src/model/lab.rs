@@ -182,6 +182,9 @@ pub struct Postgres {
     pub disk: Range<Bytes>,
     /// The engine's restart policy of a PostgreSQL body.
     pub restart: Restart,
+    /// Whether the clock of every member can be set wrong: Patroni and PostgreSQL run with libfaketime.
+    #[serde(default)]
+    pub fake_clock: bool,
     /// Patroni's timings and limits.
     pub patroni: Patroni,
     /// PostgreSQL settings on top of those derived from the sizes.

@@ -25,4 +25,4 @@ pub use observed::{Container, ContainerStatus, Observed};
 pub use scenario::{Expect, Load, Scenario, Step, Verb};
 pub use sighting::{Sight, Sighting};
 pub use target::Target;
-pub use units::{Bytes, Lsn, Mono, Span};
+pub use units::{Bytes, Lsn, Mono, Span, offset_ms};

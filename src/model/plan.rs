@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::id::MemberId;
+use super::id::{MemberId, Name};
 use super::scenario::Load;
 use super::units::Span;
 
@@ -28,6 +28,23 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({}@{}, password hidden)", self.user, self.database)
     }
+}
+
+/// What the program that makes packets late is told, as JSON in its arguments: no secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LatePlan {
+    /// Number of the kernel's queue it reads.
+    pub queue: u16,
+    /// How long every packet waits.
+    pub delay: Span,
+    /// Give or take; the order of packets stays.
+    pub jitter: Span,
+    /// Fixes how late each packet is.
+    pub seed: u64,
+    /// Only finds out whether the queue can be had, and ends.
+    #[serde(default)]
+    pub bind_only: bool,
 }
 
 /// Balancers by port.
@@ -64,6 +81,9 @@ pub struct LoadPlan {
     /// Longest wait for a connection until it answers queries.
     #[serde(default = "default_connect_timeout")]
     pub connect_timeout: Span,
+    /// Texts of the loads that run a file, by load.
+    #[serde(default)]
+    pub sql: BTreeMap<Name, String>,
     /// A file that is locked while the load runs, so that no two runs write into one lab; no lock without it.
     #[serde(default)]
     pub lock: Option<std::path::PathBuf>,
@@ -149,6 +169,88 @@ const fn default_look_timeout() -> Span {
     Span::millis(1000)
 }
 
+/// An operator's verb, carried out by the client host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OperatePlan {
+    /// What is wanted.
+    pub operation: Operation,
+    /// Patroni's REST of every member.
+    pub rest: BTreeMap<MemberId, SocketAddr>,
+    /// Who may ask Patroni for it; the database means nothing here.
+    pub login: Credentials,
+    /// Longest wait for all of it.
+    pub timeout: Span,
+}
+
+/// What an operator can ask of Patroni.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Operation {
+    /// A planned handover, to this member or to whom Patroni chooses.
+    Switchover {
+        /// The next leader.
+        #[serde(default)]
+        candidate: Option<MemberId>,
+    },
+    /// A handover without asking the leader.
+    Failover {
+        /// The next leader.
+        candidate: MemberId,
+    },
+    /// Maintenance: Patroni only watches.
+    Maintenance {
+        /// On or off.
+        on: bool,
+    },
+    /// PostgreSQL of these members is restarted in turn, replicas first.
+    RollingRestart {
+        /// Whose.
+        members: Vec<MemberId>,
+    },
+}
+
+impl Operation {
+    /// Its name in files and on the command line.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Switchover { .. } => "switchover",
+            Self::Failover { .. } => "failover",
+            Self::Maintenance { .. } => "maintenance",
+            Self::RollingRestart { .. } => "rolling-restart",
+        }
+    }
+}
+
+/// What became of an operator's verb.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OperateOutcome {
+    /// Whether all of it was done.
+    pub done: bool,
+    /// What Patroni said, in order: the member that was asked, and its words.
+    pub said: Vec<(MemberId, String)>,
+    /// The leader afterwards, as Patroni knows it.
+    pub leader: Option<String>,
+}
+
+/// Connections that are opened and held until the storm's file is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StormPlan {
+    /// Where to.
+    pub to: SocketAddr,
+    /// How many at once.
+    pub count: u32,
+    /// As whom.
+    pub credentials: Credentials,
+    /// Longest wait for one connection.
+    pub timeout: Span,
+    /// The storm lasts as long as this file is there; it makes it itself.
+    pub until_gone: std::path::PathBuf,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +267,7 @@ mod tests {
             members_by_address: BTreeMap::new(),
             credentials: who(),
             connect_timeout: default_connect_timeout(),
+            sql: BTreeMap::new(),
             lock: None,
             prepare_timeout: default_prepare_timeout(),
         };

@@ -38,4 +38,13 @@ pub struct Resolved {
     pub machine: BTreeMap<String, Value>,
     /// Version of this program.
     pub pgha: String,
+    /// What such a run keeps. 0: operations, faults, sightings. 1: also what the engine did, the search for
+    /// secrets and every body's log, and the rules that rest on them judge it.
+    #[serde(default)]
+    pub edition: u32,
+}
+
+impl Resolved {
+    /// The edition of the runs this version makes.
+    pub const EDITION: u32 = 1;
 }

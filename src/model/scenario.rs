@@ -52,6 +52,21 @@ pub struct Scenario {
     /// For sabotage: the verdict this scenario must end in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Ends>,
+    /// Parts of the run that are left out on purpose, to see that the judge notices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<Skip>,
+}
+
+/// A part of a run that a sabotage scenario leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// Nobody reads the nodes in the end.
+    FinalReads,
+    /// Nobody samples the lab.
+    Sightings,
+    /// Faults are written down and not done.
+    Faults,
 }
 
 const fn default_seed() -> u64 {
@@ -117,9 +132,16 @@ pub struct Load {
     /// Whether every operation is recorded (judged) or only counted (benchmarks).
     #[serde(default)]
     pub record: Record,
+    /// Branches of pgbench's tables, each with 100000 accounts; 1 without it (workloads `tpcb`, `select`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
     /// SQL file beside the scenario; workload `sql`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The load whose tables this one reads: for reads on `ro` or `direct` of what another load writes
+    /// (workloads `append`, `bank`, `register`, `freshness`). It then only reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Name>,
 }
 
 const fn default_reconnect() -> Span {
@@ -234,16 +256,18 @@ pub struct Step {
     /// The step this one follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Name>,
-    /// A condition this step waits for.
+    /// A condition this step waits for: `primary-changed`, `no-primary`, `streaming(N)`, `fault(ID)`, `healed(ID)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// Longest wait for `when`.
+    /// Longest wait for `when`, from the start of the load; the rest of the load when absent. A condition that
+    /// is not met by then leaves its step undone, and the run unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
-    /// Healed after this; at the end of the run in any case.
+    /// Healed after this; at the end of the run in any case. Of `repeat`: every turn, which is healed before the
+    /// next one begins in any case. Of `swizzle`: one half to isolate in, the other to heal in.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
-    /// Steps of one group are injected as one.
+    /// Steps of one group are injected as one: at the same instant, when all of them are prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<Name>,
     /// What is done.
@@ -488,7 +512,7 @@ pub enum Verb {
         /// Which.
         target: Target,
     },
-    /// Another verb, several times.
+    /// Another verb, several times; each turn is a fault of its own, `ID-1`, `ID-2`, …
     Repeat {
         /// Pause between two starts.
         every: Span,
@@ -498,7 +522,8 @@ pub enum Verb {
         #[serde(rename = "do")]
         verb: Box<Verb>,
     },
-    /// Isolate the targets one by one in a random order, then heal them in another.
+    /// Isolate the hosts of the targets one by one in an order of the seed, then heal them in another; each is a
+    /// fault of its own, `ID-h1`, `ID-h2`, …
     Swizzle {
         /// Which.
         targets: Vec<Target>,
@@ -640,16 +665,52 @@ impl Verb {
         }
     }
 
-    /// Whether this version can do it; what it cannot is refused by name before anything starts.
+    /// Whether this version can do it; what needs a controller is refused by name before anything starts.
     #[must_use]
     pub fn built(&self) -> bool {
-        matches!(
-            self,
-            Self::Kill { by: KillBy::Engine, .. }
-                | Self::Stop { .. }
-                | Self::Pause { .. }
-                | Self::Restart { .. }
-        )
+        match self {
+            Self::Engine { .. } | Self::Scale { .. } | Self::Resize { .. } | Self::Replace { .. } => false,
+            Self::Repeat { verb, .. } => verb.built(),
+            _ => true,
+        }
+    }
+
+    /// Whether it leaves nothing to undo: what was done stays done.
+    #[must_use]
+    pub fn lasting(&self) -> bool {
+        match self {
+            Self::Wipe { .. }
+            | Self::DiskCorrupt { .. }
+            | Self::Restart { .. }
+            | Self::Switchover { .. }
+            | Self::Failover { .. }
+            | Self::Scale { .. }
+            | Self::Resize { .. }
+            | Self::Replace { .. }
+            | Self::RollingRestart { .. } => true,
+            Self::Repeat { verb, .. } => verb.lasting(),
+            _ => false,
+        }
+    }
+
+    /// What it acts on.
+    #[must_use]
+    pub const fn acts_on(&self) -> ActsOn {
+        match self {
+            Self::PowerOff { .. }
+            | Self::Isolate { .. }
+            | Self::Loss { .. }
+            | Self::Delay { .. }
+            | Self::Bandwidth { .. }
+            | Self::Flap { .. }
+            | Self::Partition { .. }
+            | Self::Swizzle { .. } => ActsOn::Hosts,
+            Self::Engine { .. } | Self::Scale { .. } | Self::Maintenance { .. } | Self::Switchover { .. } => {
+                ActsOn::Cluster
+            }
+            Self::Repeat { verb, .. } => verb.acts_on(),
+            _ => ActsOn::Bodies,
+        }
     }
 
     /// Whom it hits, when that is one target.
@@ -687,6 +748,34 @@ impl Verb {
     }
 }
 
+/// What a verb acts on. A target that names bodies stands for their hosts where hosts are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActsOn {
+    /// Containers of services.
+    Bodies,
+    /// Simulated hosts.
+    Hosts,
+    /// The cluster as a whole.
+    Cluster,
+}
+
+/// The part of a run an expectation looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// All of it.
+    #[default]
+    Always,
+    /// Before the first fault.
+    Before,
+    /// While any fault is on.
+    DuringFault,
+    /// After the last heal.
+    After,
+    /// Five seconds before and after each injection and each heal.
+    Edge,
+}
+
 /// Something that must hold. The key is also the checker's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -715,11 +804,17 @@ pub enum Expect {
     StaleReads {
         /// Bound on the 99th percentile.
         max: Span,
+        /// Which part of the run.
+        #[serde(default)]
+        when: When,
     },
     /// Replay lag at the sightings.
     Lag {
         /// Bound.
         max: Bytes,
+        /// Which part of the run.
+        #[serde(default)]
+        when: When,
     },
     /// List-append histories by node.
     Isolation {
@@ -743,6 +838,9 @@ pub enum Expect {
         /// Bound on the longest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Span>,
+        /// Which part of the run.
+        #[serde(default)]
+        when: When,
     },
     /// Throughput of one load.
     Throughput {
@@ -750,12 +848,18 @@ pub enum Expect {
         load: Name,
         /// Operations per second at least.
         min: f64,
+        /// Which part of the run.
+        #[serde(default)]
+        when: When,
     },
     /// Operations that failed.
     #[serde(rename_all = "kebab-case")]
     Errors {
         /// At most this share of all operations.
         max_ratio: f64,
+        /// Which part of the run.
+        #[serde(default)]
+        when: When,
     },
     /// Changes of primary.
     Failovers {
@@ -845,13 +949,10 @@ impl Expect {
         }
     }
 
-    /// Whether this version can judge it.
+    /// Whether this version can judge it; what only a controller can do waits for controllers.
     #[must_use]
     pub const fn built(&self) -> bool {
-        matches!(
-            self,
-            Self::Outage { .. } | Self::LostAcks { .. } | Self::Converged { .. } | Self::Errors { .. }
-        )
+        !matches!(self, Self::Scaled { .. } | Self::Controller { .. })
     }
 }
 

@@ -56,6 +56,9 @@ pub struct Sighting {
     /// Balancers, by member.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub balancers: BTreeMap<MemberId, BalancerSeen>,
+    /// What the engine did to the lab since the look before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EngineEvent>,
 }
 
 /// One body as the engine shows it.
@@ -69,6 +72,28 @@ pub struct BodySeen {
     /// The host it stands on.
     pub host: HostName,
     /// Its service (`host` for a sandbox).
+    pub service: String,
+    /// Start of its last run, RFC 3339 in UTC; empty when never started or not asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub started: String,
+    /// Whether the kernel killed it for memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+}
+
+/// One event of the engine about the lab, as the runner heard it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct EngineEvent {
+    /// When the runner heard of it.
+    pub at: Mono,
+    /// `create`, `start`, `die`, `kill`, `pause`, `unpause`, `destroy`, `oom`, `update`, … as the engine names it.
+    pub action: String,
+    /// The engine's id of the container.
+    pub id: String,
+    /// The member or host, from its label; empty for helpers.
+    pub member: String,
+    /// Its service, from its label (`helper` for one-shot helpers).
     pub service: String,
 }
 

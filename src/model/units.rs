@@ -46,6 +46,26 @@ pub struct BadUnit {
     pub example: &'static str,
 }
 
+/// Milliseconds of a signed length of time such as `"-30s"` or `"+1h 5m"`: by how much a clock is wrong.
+///
+/// # Errors
+/// [`BadUnit`] for everything else; also without a sign, because a clock is behind or ahead.
+pub fn offset_ms(text: &str) -> Result<i64, BadUnit> {
+    let bad = || BadUnit {
+        text: text.to_owned(),
+        wanted: "offset of a clock",
+        example: "\"-30s\", behind, or \"+30s\", ahead",
+    };
+    let (sign, length) = match text.split_at_checked(1) {
+        Some(("-", length)) => (-1, length),
+        Some(("+", length)) => (1, length),
+        _ => return Err(bad()),
+    };
+    let length: Span = length.parse().map_err(|_| bad())?;
+    let length = i64::try_from(length.0.as_millis()).map_err(|_| bad())?;
+    if length == 0 { Err(bad()) } else { Ok(sign * length) }
+}
+
 impl Span {
     /// Whole seconds.
     #[must_use]
@@ -268,5 +288,15 @@ mod tests {
         assert_eq!("0/3000060".parse(), Ok(Lsn(0x0300_0060)));
         assert_eq!("1/A".parse::<Lsn>().expect("an LSN").to_string(), "1/A");
         assert!("3000060".parse::<Lsn>().is_err());
+    }
+
+    #[test]
+    fn a_clock_is_behind_or_ahead() {
+        assert_eq!(offset_ms("-30s"), Ok(-30_000));
+        assert_eq!(offset_ms("+1h 5m"), Ok(3_900_000));
+        assert_eq!(offset_ms("-1.5s"), Ok(-1_500));
+        for text in ["30s", "-", "", "-30", "+0s", "--3s", "- 3 x", "\u{2212}30s"] {
+            assert!(offset_ms(text).is_err(), "{text}");
+        }
     }
 }

@@ -283,11 +283,11 @@ cpus = "two"
 
     Error:
       × 2 of service balancer are wanted; hosts that may carry one: 1
-         ╭─[built-in lab.toml:107:13]
-     106 │ [balancers]
-     107 │ instances = 2
+         ╭─[built-in lab.toml:108:13]
+     107 │ [balancers]
+     108 │ instances = 2
          ·             ─
-     108 │ # hosts = ["h4", "h5"]
+     109 │ # hosts = ["h4", "h5"]
          ╰────
       help: two of one service never share a host: more hosts, or fewer of them
     "#);

@@ -9,6 +9,7 @@
 //! Invariant: nothing stops at the first problem.
 
 pub mod arrivals;
+pub mod condition;
 pub mod lab;
 mod lab_rules;
 pub mod problem;

@@ -13,7 +13,7 @@ use super::shape::Shape;
 use super::tree::{self, Node};
 use super::unbuilt;
 use crate::model::scenario::{Ends, LabChoice};
-use crate::model::{Expect, Load, Name, Scenario, Span, Step};
+use crate::model::{Expect, LabSpec, Load, Name, Scenario, Span, Step};
 
 /// A scenario that was read.
 #[derive(Clone, Debug)]
@@ -72,6 +72,17 @@ pub fn parse(name: &str, text: &str) -> Result<Parsed, Problems> {
         Ok(scenario) => Ok(Parsed { scenario, unbuilt }),
         Err(why) => Err(Problems::new(subject, vec![Problem::new(&source, None, why.to_string())])),
     }
+}
+
+/// Whether a scenario that was read names hosts and members that this lab declares.
+///
+/// # Errors
+/// Every name that it does not, where it stands.
+pub fn fits_lab(name: &str, text: &str, lab: &LabSpec) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    let tree = tree::read(&Source::new(name, text), &mut problems);
+    scenario_rules::names::check(&Draft::of(&tree), lab, &mut problems);
+    Problems::new(format!("{name} does not fit lab `{}`", lab.name), problems).or(())
 }
 
 impl<'a> Draft<'a> {

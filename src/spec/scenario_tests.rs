@@ -5,6 +5,9 @@ use crate::spec::Kind;
 
 const GOOD: &str = include_str!("../../scenarios/primary-dies.toml");
 
+/// The verb of [`GOOD`], to be replaced by others.
+const KILL: &str = "do.kill = { target = \"primary\", signal = \"KILL\" }";
+
 fn refused(text: &str) -> String {
     match parse("s.toml", text) {
         Ok(_) => panic!("taken for a scenario: {text}"),
@@ -52,12 +55,22 @@ fn every_rule_has_its_sentence() {
         ("workload = \"set\"", "workload = \"sets\"", "`sets` is no choice"),
         ("at = \"10s\"\n", "", "needs a time"),
         ("at = \"10s\"\n", "at = \"10s\"\nwhen = \"no-primary\"\nwithin = \"1s\"\n", "no other time"),
-        ("at = \"10s\"\n", "when = \"no-primary\"\n", "how long to wait"),
         ("at = \"10s\"\n", "when = \"perhaps\"\nwithin = \"1s\"\n", "is no condition"),
+        ("at = \"10s\"\n", "when = \"healed(kil)\"\n", "no step is called `kil`"),
+        ("at = \"10s\"\n", "when = \"fault(kill)\"\n", "waits for itself"),
+        ("at = \"10s\"\n", "when = \"no-primary\"\nwithin = \"0s\"\n", "within no time"),
+        ("at = \"10s\"\n", "at = \"10s\"\nwithin = \"3s\"\n", "within belongs to when"),
+        ("for = \"60s\"", "for = \"0s\"", "a fault of no length"),
         ("at = \"10s\"\n", "after = \"kil\"\n", "no step is called `kil`"),
         ("at = \"10s\"\n", "after = \"kill\"\n", "in a circle"),
         ("signal = \"KILL\"", "signal = \"SIGKIL\"", "is no signal"),
         ("target = \"primary\"", "target = \"primry\"", "`primry` is no target"),
+        (KILL, "do.clock = { target = \"primary\", offset = \"30s\" }", "is no offset of a clock"),
+        (KILL, "do.clock = { target = \"primary\", offset = \"+0s\" }", "is no offset of a clock"),
+        (KILL, "do.cpu = { target = \"primary\", cores = 0 }", "cores are more than 0"),
+        (KILL, "do.memory = { target = \"primary\", limit = \"1MiB\" }", "less than the engine takes"),
+        (KILL, "do.memory-hog = { target = \"primary\", size = \"0B\" }", "nothing would be eaten"),
+        (KILL, "do.connections = { target = \"primary\", count = 0 }", "a storm is 1 to 60000"),
         ("do.kill", "do.kil", "unknown key `kil`"),
         ("after = \"kill\"", "after = \"kick\"", "no step is called `kick`"),
         ("within = \"documented-bound\"", "within = \"some\"", "`some` is no choice"),
@@ -77,14 +90,12 @@ fn every_rule_has_its_sentence() {
 
 #[test]
 fn what_is_not_built_is_read_and_refused_by_name() {
-    let text = GOOD.replace(
-        "do.kill = { target = \"primary\", signal = \"KILL\" }",
-        "do.partition = { from = [\"primary\"], to = [\"rest\"] }",
-    );
+    let text = GOOD
+        .replace("do.kill = { target = \"primary\", signal = \"KILL\" }", "do.engine = { mode = \"stall\" }");
     let parsed = parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
     assert!(parsed.unbuilt.iter().all(|problem| problem.kind == Kind::Unbuilt));
-    let problems = parsed.runnable().expect_err("a partition is not built");
-    assert_eq!(problems.list[0].to_string(), "`partition` is in the grammar but not built in this version");
+    let problems = parsed.runnable().expect_err("the engine is not built");
+    assert_eq!(problems.list[0].to_string(), "`engine` is in the grammar but not built in this version");
 }
 
 #[test]
@@ -152,7 +163,7 @@ lost-ack = { within = "zero" }
      6 │
        ╰────
       help: keys here: schema, name, about, seed, timeout, duration, settle, tags, lab, load, step,
-            expect, ends
+            expect, ends, skip
 
     Error:
       × unknown key `endpont`
@@ -237,4 +248,215 @@ lost-ack = { within = "zero" }
         ╰────
       help: did you mean `lost-acks`?
     "#);
+}
+
+/// The rules for one step each: what stands after `do.`, or a whole step, and the sentence that refuses it.
+#[test]
+fn every_rule_of_a_verb_has_its_sentence() {
+    const KILL: &str = "do.kill = { target = \"primary\", signal = \"KILL\" }";
+    for (verb, sentence) in [
+        (r#"loss = { target = "host:h1", percent = 0.0 }"#, "percent is more than 0"),
+        (r#"loss = { target = "host:h1", percent = 100.5 }"#, "at most 100"),
+        (r#"delay = { target = "host:h1", delay = "0s" }"#, "no packet would be late"),
+        (r#"delay = { target = "host:h1", delay = "1ms", jitter = "2ms" }"#, "before it was sent"),
+        (r#"bandwidth = { target = "host:h1", rate = "0B" }"#, "nothing would pass"),
+        (r#"flap = { target = "host:h1", on = "1s", off = "0s" }"#, "silent for a while"),
+        (r#"disk-slow = { target = "primary", bytes-per-second = "0B" }"#, "nothing would be written"),
+        (
+            r#"disk-slow = { target = "primary", bytes-per-second = "1MiB", iops = 0 }"#,
+            "nothing would be done",
+        ),
+        (r#"disk-corrupt = { target = "primary", what = "wal", bytes = 0 }"#, "nothing would be corrupted"),
+        (
+            r#"disk-corrupt = { target = "etcd:leader", what = "wal", bytes = 1 }"#,
+            "a table or its WAL is in a postgres",
+        ),
+        (r#"disk-fill = { target = "balancer:any" }"#, "data on a disk is in a postgres or etcd"),
+        (r#"cpu = { target = "primary", cores = 0.0 }"#, "cores are more than 0"),
+        (r#"memory = { target = "primary", limit = "0B" }"#, "less than the engine takes"),
+        (r#"memory-hog = { target = "primary", size = "0B" }"#, "nothing would be eaten"),
+        (r#"connections = { target = "balancer:any", count = 0 }"#, "a storm is 1 to 60000"),
+        (r#"connections = { target = "etcd:leader", count = 5 }"#, "a port for clients"),
+        (r#"clock = { target = "postgres-1", offset = "soon" }"#, "is no offset of a clock"),
+        (r#"clock = { target = "postgres-1", offset = "-0s" }"#, "is no offset of a clock"),
+        (
+            r#"freeze = { target = "etcd:leader", process = "postmaster" }"#,
+            "process `postmaster` is in a postgres",
+        ),
+        (r#"crash = { target = "random(1) of replica:all", process = "haproxy" }"#, "is in a balancer"),
+        (r#"switchover = { to = "etcd:follower" }"#, "what Patroni manages"),
+        (r#"failover = { to = "host:h1" }"#, "acts on bodies, and `host:h1` names hosts"),
+        (r#"pause = { target = "host-of:primary" }"#, "acts on bodies"),
+        (r#"kill = { target = "random(1) of host:h1" }"#, "acts on bodies"),
+        (r#"isolate = { target = "rest" }"#, "no other side to be the rest of"),
+        (r#"partition = { from = ["primary"] }"#, "a side of the partition is empty: to"),
+        (r#"partition = { to = ["primary"] }"#, "a side of the partition is empty: from"),
+        ("partition = {}", "two sides or a shape"),
+        (r#"partition = { from = ["primary"], to = ["rest"], shape = "ring" }"#, "not both"),
+        (r#"partition = { from = ["rest"], to = ["rest"] }"#, "both sides are the rest"),
+        (r#"partition = { from = ["primary"], to = ["rest", "etcd:all"] }"#, "`rest` is a side of its own"),
+        (r#"partition = { from = ["primary"], to = ["rest"], ports = [0] }"#, "port 0 is no port"),
+        (r#"partition = { shape = "ring", ports = [1] }"#, "a shape has no sides"),
+        (
+            r#"repeat = { every = "3s", times = 0, do.restart = { target = "replica" } }"#,
+            "times is 1 to 10000",
+        ),
+        (
+            r#"repeat = { every = "0s", times = 2, do.restart = { target = "replica" } }"#,
+            "all turns would be at once",
+        ),
+        (
+            r#"repeat = { every = "70s", times = 2, do.loss = { target = "host:h1", percent = 0.0 } }"#,
+            "percent is more",
+        ),
+        (
+            r#"repeat = { every = "1s", times = 2, do.restart = { target = "replica" } }"#,
+            "not over when the next one begins",
+        ),
+        (
+            r#"repeat = { every = "70s", times = 2, do.swizzle = { targets = ["rest"] } }"#,
+            "a `swizzle` is not repeated",
+        ),
+        ("swizzle = { targets = [] }", "nobody would be isolated"),
+    ] {
+        let seen = refused(&GOOD.replace(KILL, &format!("do.{verb}")));
+        assert!(seen.contains(sentence), "{verb}\nsaid:\n{seen}");
+    }
+}
+
+#[test]
+fn every_rule_of_times_and_groups_has_its_sentence() {
+    const PAUSE: &str = "do.pause = { target = \"replica\" }";
+    let step = |text: &str| format!("{GOOD}\n[[step]]\n{text}\n");
+    for (text, sentence) in [
+        (format!("when = \"fault(kill)\"\nwithin = \"5s\"\n{PAUSE}"), "comes 10s into the load"),
+        (format!("when = \"healed(kill)\"\nwithin = \"70s\"\n{PAUSE}"), "comes 1m 10s into the load"),
+        (format!("when = \"heald(kill)\"\n{PAUSE}"), "`heald(kill)` is no condition"),
+        (
+            format!(
+                "at = \"1s\"\ntogether = \"g\"\n{PAUSE}\n[[step]]\nat = \"2s\"\ntogether = \"g\"\n{PAUSE}"
+            ),
+            "the steps of group `g` do not begin together",
+        ),
+        (
+            format!("at = \"1s\"\ntogether = \"g\"\ndo.repeat = {{ every = \"1s\", times = 2, {PAUSE} }}"),
+            "injected with no other as one",
+        ),
+        ("at = \"1s\"\ndo.swizzle = { targets = [\"etcd:all\"] }".to_owned(), "needs to know how long"),
+        (
+            format!(
+                "id = \"a-name-of-more-than-24-letters\"\nat = \"1s\"\ndo.repeat = {{ every = \"1s\", times = 2, {PAUSE} }}"
+            ),
+            "gets too long",
+        ),
+    ] {
+        let seen = refused(&step(&text));
+        assert!(seen.contains(sentence), "{text}\nsaid:\n{seen}");
+    }
+    // a step may follow one that has no id of its own, and a group may wait for a condition
+    for text in [
+        format!("after = \"step-1\"\n{PAUSE}").replace("step-1", "step-2") + "\n",
+        format!(
+            "when = \"no-primary\"\ntogether = \"g\"\n{PAUSE}\n[[step]]\nwhen = \"no-primary\"\ntogether = \"g\"\n{PAUSE}"
+        ),
+    ] {
+        let text = step(&text).replace("after = \"step-2\"", "after = \"kill\"\nat = \"1s\"");
+        parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
+    }
+}
+
+#[test]
+fn a_load_that_reads_another_says_which() {
+    let load = |text: &str| {
+        format!(
+            "{GOOD}\n[[load]]\nname = \"lists\"\nendpoint = \"rw\"\nworkload = \"append\"\nrate = 5\nconnections = 1\n\
+             [[load]]\nname = \"reader\"\nrate = 5\nconnections = 1\n{text}\n"
+        )
+    };
+    for (text, sentence) in [
+        ("endpoint = \"ro\"\nworkload = \"append\"", "a `append` load on ro reads what another load writes"),
+        ("direct = \"postgres-2\"\nworkload = \"bank\"", "a `bank` load on postgres-2 reads"),
+        ("endpoint = \"ro\"\nworkload = \"append\"\nof = \"list\"", "no other load is called `list`"),
+        ("endpoint = \"ro\"\nworkload = \"append\"\nof = \"reader\"", "no other load is called `reader`"),
+        ("endpoint = \"ro\"\nworkload = \"bank\"\nof = \"lists\"", "has another workload"),
+        ("endpoint = \"rw\"\nworkload = \"set\"\nof = \"lists\"", "reads no other load's tables"),
+        (
+            "endpoint = \"rw\"\nworkload = \"set\"\nisolation = \"serializable\"",
+            "an operation of one statement",
+        ),
+        ("endpoint = \"rw\"\nworkload = \"set\"\nfile = \"x.sql\"", "only workload `sql` reads a file"),
+        (
+            "endpoint = \"ro\"\nworkload = \"append\"\nof = \"again\"\n[[load]]\nname = \"again\"\nendpoint = \"ro\"\n\
+             workload = \"append\"\nof = \"lists\"\nrate = 5\nconnections = 1",
+            "load `again` writes nothing",
+        ),
+    ] {
+        let seen = refused(&load(text));
+        assert!(seen.contains(sentence), "{text}\nsaid:\n{seen}");
+    }
+    let text = load("endpoint = \"ro\"\nworkload = \"append\"\nof = \"lists\"");
+    parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
+}
+
+#[test]
+fn names_belong_to_the_lab() {
+    let lab = crate::spec::lab::resolve(&[crate::spec::lab::Layer::built_in()])
+        .unwrap_or_else(|p| panic!("{}", p.render()));
+    let fits = |text: &str| {
+        parse("s.toml", text).unwrap_or_else(|p| panic!("{}", p.render()));
+        fits_lab("s.toml", text, &lab)
+            .err()
+            .map(|problems| problems.list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    };
+    assert_eq!(fits(GOOD), None);
+    for (verb, sentence) in [
+        (r#"pause = { target = "postgres-9" }"#, "the lab has no postgres member `postgres-9`"),
+        (r#"pause = { target = "random(1) of etcd:etcd-9" }"#, "the lab has no etcd member `etcd-9`"),
+        (r#"isolate = { target = "host:h99" }"#, "the lab has no host `h99`"),
+        (r#"isolate = { target = "host-of:balancer-7" }"#, "the lab has no balancer member `balancer-7`"),
+        (
+            r#"partition = { from = ["host:h98"], to = ["host:h1", "host:h99"] }"#,
+            "no host `h98`; the lab has no host `h99`",
+        ),
+        (r#"switchover = { to = "postgres-9" }"#, "the lab has no postgres member `postgres-9`"),
+        (r#"repeat = { every = "70s", times = 1, do.pause = { target = "postgres-9" } }"#, "`postgres-9`"),
+    ] {
+        let text =
+            GOOD.replace("do.kill = { target = \"primary\", signal = \"KILL\" }", &format!("do.{verb}"));
+        let said = fits(&text).unwrap_or_default();
+        assert!(said.contains(sentence), "{verb}\nsaid: {said}");
+    }
+    let direct = GOOD
+        .replace("endpoint = \"rw\"\n", "direct = \"postgres-8\"\n")
+        .replace("outage = { endpoint = \"rw\", after = \"kill\", max = \"45s\" }", "placement = {}");
+    assert_eq!(fits(&direct).as_deref(), Some("the lab has no postgres member `postgres-8`"));
+}
+
+#[test]
+fn what_needs_a_controller_is_refused_by_name_wherever_it_stands() {
+    let unbuilt = |step: &str| {
+        let text = format!("{GOOD}\n[[step]]\n{step}\n");
+        let parsed = parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
+        parsed.unbuilt.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    for (step, what) in [
+        (
+            "when = \"controller(repair).step = \\\"fence\\\"\"\ndo.pause = { target = \"primary\" }",
+            "condition `controller(repair).step = \"fence\"`",
+        ),
+        (
+            "when = \"size(primary, cpu) >= 2\"\ndo.pause = { target = \"primary\" }",
+            "condition `size(primary, cpu) >= 2`",
+        ),
+        (
+            "at = \"1s\"\ndo.repeat = { every = \"1s\", times = 2, do.engine = { mode = \"slow\" } }",
+            "`engine`",
+        ),
+        (
+            "at = \"1s\"\ndo.partition = { from = [\"host-of:controller:repair\"], to = [\"rest\"] }",
+            "target `host-of:controller:repair` of `partition`",
+        ),
+    ] {
+        assert_eq!(unbuilt(step), format!("{what} is in the grammar but not built in this version"));
+    }
 }

@@ -1,11 +1,11 @@
 //! What the grammar of a scenario knows and this version cannot do, refused by name before anything
 //! starts. A line leaves this file when its verb, workload or expectation is built.
 
+use super::condition::Condition;
 use super::problem::Problem;
 use super::scenario::Draft;
 use super::scenario_rules::head;
 use super::tree::Node;
-use crate::model::scenario::{Isolation, Record, Workload};
 use crate::model::{Target, Verb};
 
 /// Names of presets that belong to later versions.
@@ -26,42 +26,11 @@ pub(crate) fn problems(draft: &Draft<'_>) -> Vec<Problem> {
     {
         refuse(set, "a controller");
     }
-    for (node, load) in &draft.loads {
-        if load.workload != Workload::Set {
-            refuse(
-                node.nearest("workload"),
-                &format!("workload `{}`", node.nearest("workload").text().unwrap_or_default()),
-            );
-        }
-        if load.direct.is_some() {
-            refuse(node.nearest("direct"), "`direct`");
-        }
-        if load.record != Record::Operations {
-            refuse(node.nearest("record"), "`record = \"histogram\"`");
-        }
-        // one INSERT is a transaction of its own: a level would change nothing
-        if load.workload == Workload::Set
-            && load.isolation.is_some_and(|level| level != Isolation::ReadCommitted)
-        {
-            refuse(node.nearest("isolation"), "`isolation` of workload `set`");
-        }
-    }
     for (node, step) in &draft.steps {
-        for (key, there) in [("when", step.when.is_some()), ("together", step.together.is_some())] {
-            if there {
-                refuse(node.nearest(key), &format!("`{key}`"));
-            }
-        }
-        let verb = step.verb.name();
-        let at = node.nearest(&format!("do.{verb}"));
-        if step.verb.built() {
-            if let Some(target) = step.verb.target().filter(|target| !resolvable(target)) {
-                refuse(at.nearest("target"), &format!("target `{target}` of `{verb}`"));
-            }
-        } else if matches!(step.verb, Verb::Kill { .. }) {
-            refuse(at.nearest("by"), "`kill` by process");
-        } else {
-            refuse(at, &format!("`{verb}`"));
+        verb(node.nearest("do"), &step.verb, &mut refuse);
+        let condition = step.when.as_deref().and_then(|when| Condition::parse(when).ok());
+        if let Some(condition) = condition.filter(|condition| !condition.built()) {
+            refuse(node.nearest("when"), &format!("condition `{condition}`"));
         }
     }
     for (node, expect) in &draft.expects {
@@ -72,17 +41,34 @@ pub(crate) fn problems(draft: &Draft<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Bodies can be hit; hosts, controllers and "the rest" not yet.
-fn resolvable(target: &Target) -> bool {
+/// A verb, or one inside it, or a target that only a later version knows.
+fn verb(node: &Node, verb: &Verb, refuse: &mut impl FnMut(&Node, &str)) {
+    let name = verb.name();
+    let at = node.nearest(name);
+    if let Verb::Repeat { verb: inner, .. } = verb {
+        return self::verb(at.nearest("do"), inner, refuse);
+    }
+    if !verb.built() {
+        return refuse(at, &format!("`{name}`"));
+    }
+    let none = Vec::new();
+    let (from, to, targets) = match verb {
+        Verb::Partition { from, to, .. } => (from, to, &none),
+        Verb::Swizzle { targets } => (&none, &none, targets),
+        _ => (&none, &none, &none),
+    };
+    let to_one = if let Verb::Switchover { to } = verb { to.as_ref() } else { None };
+    let single = verb.target().or(to_one).into_iter();
+    for target in single.chain(from).chain(to).chain(targets).filter(|target| names_controller(target)) {
+        refuse(at.nearest("target"), &format!("target `{target}` of `{name}`"));
+    }
+}
+
+/// There are no controllers yet.
+fn names_controller(target: &Target) -> bool {
     match target {
-        Target::Primary
-        | Target::Replica(_)
-        | Target::Postgres(_)
-        | Target::Etcd(_)
-        | Target::Balancer(_) => true,
-        Target::Random(_, of) => resolvable(of),
-        Target::Controller(_) | Target::Host(_) | Target::HostOf(_) | Target::HostSpare | Target::Rest => {
-            false
-        }
+        Target::Controller(_) => true,
+        Target::Random(_, of) | Target::HostOf(of) => names_controller(of),
+        _ => false,
     }
 }

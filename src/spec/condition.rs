@@ -1,0 +1,260 @@
+//! What a step with `when` waits for: text → [`Condition`], and whether it is met. Pure.
+//!
+//! Invariants: the list is closed; a condition is judged by what PostgreSQL itself said in the runner's
+//! sightings and by the runner's own faults, never by a controller's word; nothing seen is not "no
+//! primary".
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::problem::nearest;
+use crate::model::{MemberId, Name, Sighting};
+
+/// A condition of a step. Steps look at it at every sighting and at every fault that begins or is healed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Another member than the first one seen under this load is primary.
+    PrimaryChanged,
+    /// Instances were looked at, and none of them is a primary.
+    NoPrimary,
+    /// So many members at least stream from the primary.
+    Streaming(u32),
+    /// The step of this id has injected its first fault.
+    Fault(Name),
+    /// The step of this id has healed its last fault.
+    Healed(Name),
+    /// A controller is at a step of its work; needs a controller.
+    Controller(String),
+    /// A size was reached; needs a controller.
+    Size(String),
+}
+
+/// Why a text is no condition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BadCondition {
+    /// What was found.
+    pub message: String,
+    /// What would have been one.
+    pub hint: String,
+}
+
+const FORMS: &[(&str, &str)] = &[
+    ("primary-changed", "primary-changed"),
+    ("no-primary", "no-primary"),
+    ("streaming", "streaming(N)"),
+    ("fault", "fault(ID)"),
+    ("healed", "healed(ID)"),
+    ("controller", "controller(NAME).step = \"STEP\""),
+    ("size", "size(TARGET, RESOURCE) >= X"),
+];
+
+impl Condition {
+    /// Reads a condition.
+    ///
+    /// # Errors
+    /// [`BadCondition`], with the nearest form or the list of all.
+    pub fn parse(text: &str) -> Result<Self, BadCondition> {
+        let word = text.split(['(', ' ']).next().unwrap_or_default();
+        let inside = text.strip_prefix(word).and_then(|rest| rest.strip_prefix('('));
+        let whole = inside.and_then(|inside| inside.strip_suffix(')')).map(str::trim);
+        let forms = || FORMS.iter().map(|(_, form)| *form).collect::<Vec<_>>().join(", ");
+        let bad = |what: &str, hint: String| BadCondition { message: what.to_owned(), hint };
+        let no = || {
+            let near = nearest(word, FORMS.iter().map(|(word, _)| *word));
+            let form = near.and_then(|near| FORMS.iter().find(|(word, _)| *word == near));
+            let hint = form.map_or_else(forms, |(_, form)| format!("did you mean `{form}`?"));
+            bad(&format!("`{text}` is no condition"), hint)
+        };
+        let step = |id: &str| {
+            Name::new(id).map_err(|why| bad(&why.to_string(), format!("`{word}` takes the id of a step")))
+        };
+        match (word, whole) {
+            ("primary-changed", None) if text == word => Ok(Self::PrimaryChanged),
+            ("no-primary", None) if text == word => Ok(Self::NoPrimary),
+            ("streaming", Some(count)) => match count.parse() {
+                Ok(count) if count > 0 => Ok(Self::Streaming(count)),
+                _ => {
+                    Err(bad(&format!("`{count}` is no number of members"), "streaming(1) or more".to_owned()))
+                }
+            },
+            ("fault", Some(id)) => step(id).map(Self::Fault),
+            ("healed", Some(id)) => step(id).map(Self::Healed),
+            ("controller", _) if inside.is_some_and(|inside| inside.contains(").step = ")) => {
+                Ok(Self::Controller(text.to_owned()))
+            }
+            ("size", _) if inside.is_some_and(|inside| inside.contains(") >= ")) => {
+                Ok(Self::Size(text.to_owned()))
+            }
+            _ => Err(no()),
+        }
+    }
+
+    /// Whether this version can see it; what only a controller tells waits for controllers.
+    #[must_use]
+    pub const fn built(&self) -> bool {
+        !matches!(self, Self::Controller(_) | Self::Size(_))
+    }
+
+    /// The step it is about.
+    #[must_use]
+    pub const fn step(&self) -> Option<&Name> {
+        match self {
+            Self::Fault(id) | Self::Healed(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PrimaryChanged => f.write_str("primary-changed"),
+            Self::NoPrimary => f.write_str("no-primary"),
+            Self::Streaming(count) => write!(f, "streaming({count})"),
+            Self::Fault(id) => write!(f, "fault({id})"),
+            Self::Healed(id) => write!(f, "healed({id})"),
+            Self::Controller(text) | Self::Size(text) => f.write_str(text),
+        }
+    }
+}
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Its first fault has been injected.
+    Began,
+    /// Its last fault has been healed.
+    Healed,
+}
+
+/// What is known of the lab while a step waits: a fold over sightings, beside the marks of all steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watched {
+    first: Option<MemberId>,
+    primary: Option<MemberId>,
+    looked: bool,
+    streaming: usize,
+}
+
+impl Watched {
+    /// Takes one look in; looks come in order.
+    pub fn see(&mut self, sighting: &Sighting) {
+        let answers = || sighting.postgres.iter().filter_map(|(id, seen)| Some((id, seen.sql.seen()?)));
+        let primary = answers().find(|(_, sql)| !sql.in_recovery && sql.writable != Some(false));
+        self.looked |= !sighting.postgres.is_empty();
+        self.streaming = primary.map_or(0, |(_, sql)| sql.streaming.len());
+        self.primary = primary.map(|(id, _)| id.clone());
+        if self.first.is_none() {
+            self.first.clone_from(&self.primary);
+        }
+    }
+
+    /// Whether `condition` is met now.
+    #[must_use]
+    pub fn meets(&self, condition: &Condition, marks: &BTreeMap<Name, Mark>) -> bool {
+        match condition {
+            Condition::PrimaryChanged => self.primary.is_some() && self.primary != self.first,
+            Condition::NoPrimary => self.looked && self.primary.is_none(),
+            Condition::Streaming(count) => self.streaming >= *count as usize,
+            Condition::Fault(id) => marks.contains_key(id),
+            Condition::Healed(id) => marks.get(id) == Some(&Mark::Healed),
+            Condition::Controller(_) | Condition::Size(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Sight;
+    use crate::model::sighting::{PostgresSeen, SqlSeen};
+
+    #[test]
+    fn every_form_reads_back_as_it_was_written() {
+        for text in [
+            "primary-changed",
+            "no-primary",
+            "streaming(2)",
+            "fault(kill)",
+            "healed(kill)",
+            "controller(repair).step = \"fence\"",
+            "size(primary, cpu) >= 2",
+        ] {
+            assert_eq!(Condition::parse(text).map(|condition| condition.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_says_what_would_have_been_one() {
+        let said = |text: &str| {
+            let bad = Condition::parse(text).expect_err(text);
+            format!("{}: {}", bad.message, bad.hint)
+        };
+        assert_eq!(said("no-primry"), "`no-primry` is no condition: did you mean `no-primary`?");
+        assert_eq!(said("heald(x)"), "`heald(x)` is no condition: did you mean `healed(ID)`?");
+        assert_eq!(said("no-primary()"), "`no-primary()` is no condition: did you mean `no-primary`?");
+        assert_eq!(said("streaming(0)"), "`0` is no number of members: streaming(1) or more");
+        assert!(said("fault(Kill)").contains("takes the id of a step"), "{}", said("fault(Kill)"));
+        assert!(said("fault").contains("did you mean `fault(ID)`?"), "{}", said("fault"));
+        assert!(said("perhaps").contains("primary-changed, no-primary, streaming(N)"), "{}", said("perhaps"));
+        assert!(said("").contains("primary-changed"), "{}", said(""));
+    }
+
+    /// A member, and when it answers whether it is in recovery and who streams from it.
+    type Instance<'a> = (&'a str, Option<(bool, &'a [&'a str])>);
+
+    fn look(instances: &[Instance<'_>]) -> Sighting {
+        let seen = |(name, answer): &Instance<'_>| {
+            let sql = answer.map(|(in_recovery, streaming)| SqlSeen {
+                in_recovery,
+                streaming: streaming.iter().map(|name| (*name).to_owned()).collect(),
+                ..SqlSeen::default()
+            });
+            let sql = sql.map_or_else(|| Sight::Blind("silent".to_owned()), Sight::Seen);
+            (Name::new(*name).expect("a name"), PostgresSeen { sql, ..PostgresSeen::default() })
+        };
+        Sighting { postgres: instances.iter().map(seen).collect(), ..Sighting::default() }
+    }
+
+    #[test]
+    fn a_change_of_primary_is_seen_after_it_and_not_between() {
+        let (changed, none) = (Condition::PrimaryChanged, Condition::NoPrimary);
+        let marks = BTreeMap::new();
+        let mut watched = Watched::default();
+        assert!(!watched.meets(&none, &marks), "nobody has looked yet");
+        for (sighting, is_changed, is_none) in [
+            (look(&[("postgres-1", Some((false, &[]))), ("postgres-2", Some((true, &[])))]), false, false),
+            (look(&[("postgres-1", None), ("postgres-2", Some((true, &[])))]), false, true),
+            (look(&[("postgres-1", None), ("postgres-2", Some((false, &[])))]), true, false),
+            (look(&[("postgres-1", Some((false, &[]))), ("postgres-2", None)]), false, false),
+        ] {
+            watched.see(&sighting);
+            assert_eq!(
+                (watched.meets(&changed, &marks), watched.meets(&none, &marks)),
+                (is_changed, is_none)
+            );
+        }
+    }
+
+    #[test]
+    fn streams_are_counted_at_the_primary() {
+        let mut watched = Watched::default();
+        let marks = BTreeMap::new();
+        watched.see(&look(&[("postgres-1", Some((false, &["postgres-2"])))]));
+        assert!(watched.meets(&Condition::Streaming(1), &marks));
+        assert!(!watched.meets(&Condition::Streaming(2), &marks));
+        watched.see(&look(&[("postgres-1", None)]));
+        assert!(!watched.meets(&Condition::Streaming(1), &marks));
+    }
+
+    #[test]
+    fn a_fault_that_was_healed_has_also_begun() {
+        let name = |text: &str| Name::new(text).expect("a name");
+        let marks = BTreeMap::from([(name("a"), Mark::Began), (name("b"), Mark::Healed)]);
+        let watched = Watched::default();
+        let met = |text: &str| watched.meets(&Condition::parse(text).expect("a condition"), &marks);
+        assert!(met("fault(a)") && met("fault(b)") && met("healed(b)"));
+        assert!(!met("healed(a)") && !met("fault(c)") && !met("healed(c)"));
+    }
+}
