@@ -71,6 +71,7 @@ mod tests {
             sys: Some("7".to_owned()),
             lo: Some(Lsn(10)),
             hi: Some(Lsn(20)),
+            v: None,
         };
         let error = |c: &str| Error { c: c.to_owned(), m: String::new() };
         vec![

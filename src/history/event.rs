@@ -2,6 +2,8 @@
 //! of lines: `{"invoke":{"t":12,"l":0,"o":7,"w":3,"i":10}}`, then
 //! `{"done":{"t":15,"l":0,"o":7,"r":{"ok":{"n":"postgres-1","tl":1}}}}`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::fault::FaultRecord;
@@ -51,6 +53,9 @@ pub enum Event {
         w: u32,
         /// When it was meant to start.
         i: Mono,
+        /// What it asks for, where its number does not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        q: Option<Box<Asked>>,
     },
     /// An operation ended.
     Done {
@@ -68,6 +73,17 @@ pub enum Event {
     Fault(Box<FaultRecord>),
     /// One node was read in the end.
     FinalRead(Box<FinalRead>),
+    /// The runner searched everything it had written for the lab's passwords.
+    Searched {
+        /// When.
+        t: Mono,
+        /// Files searched.
+        files: u32,
+        /// Where one was found, as `file:line`.
+        found: Vec<String>,
+    },
+    /// Numbers of a load that is only counted (`record = "histogram"`), once a second.
+    Counted(Box<Counted>),
     /// Something a person should know when reading the journal.
     Note {
         /// When.
@@ -89,7 +105,7 @@ impl Event {
     #[must_use]
     #[expect(clippy::many_single_char_names, reason = "they are the keys of the line")]
     pub const fn invoke(t: Mono, l: u32, o: u64, w: u32, i: Mono) -> Self {
-        Self::Invoke { t, l, o, w, i }
+        Self::Invoke { t, l, o, w, i, q: None }
     }
 
     /// Operation `o` of load `l` ended at `t`.
@@ -97,6 +113,103 @@ impl Event {
     pub const fn done(t: Mono, l: u32, o: u64, outcome: Outcome) -> Self {
         Self::Done { t, l, o, outcome }
     }
+}
+
+/// What an operation asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// A list-append transaction.
+    Txn(Vec<Mop>),
+    /// One register.
+    Register(RegisterOp),
+    /// A transfer between two accounts.
+    Transfer {
+        /// From this account.
+        from: u32,
+        /// To this one.
+        to: u32,
+        /// So much.
+        amount: i64,
+    },
+    /// A read: all balances of the bank, or the newest heartbeat.
+    Read,
+}
+
+/// One step of a list-append transaction. Written `{"a":[3,17]}` and `{"r":[3]}`; answered
+/// `{"r":[3,[1,17]]}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mop {
+    /// Append this element to the list of this key. Elements are unique within a load.
+    #[serde(rename = "a")]
+    Append(u64, u64),
+    /// Read the list of this key; the list is what came back.
+    #[serde(rename = "r")]
+    Read(u64, #[serde(default, skip_serializing_if = "Option::is_none")] Option<Vec<u64>>),
+}
+
+/// One operation on one register. Values written are unique within a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegisterOp {
+    /// Read it.
+    Read {
+        /// Key.
+        k: u64,
+    },
+    /// Write it.
+    Write {
+        /// Key.
+        k: u64,
+        /// Value.
+        v: i64,
+    },
+    /// Write `to` if it holds `from`.
+    Cas {
+        /// Key.
+        k: u64,
+        /// Expected.
+        from: i64,
+        /// New.
+        to: i64,
+    },
+}
+
+/// What an acknowledged operation was told beyond "done".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The transaction with what its reads returned.
+    Txn(Vec<Mop>),
+    /// The register's value; `None`: never written.
+    Value(Option<i64>),
+    /// Whether a compare-and-set found what it expected.
+    Swapped(bool),
+    /// Every account's balance, by account.
+    Balances(Vec<i64>),
+    /// The newest heartbeat seen: the number of the operation of the writing load; `None`: none yet.
+    Heartbeat(Option<u64>),
+}
+
+/// One second of a load that is only counted. Latencies count from the intended start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// End of the second.
+    pub t: Mono,
+    /// Load.
+    pub l: u32,
+    /// Acknowledged.
+    pub ok: u64,
+    /// Certainly failed, by code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fail: BTreeMap<String, u64>,
+    /// Nobody knows, by code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub info: BTreeMap<String, u64>,
+    /// Latencies of acknowledged operations: (upper end of a bucket in nanoseconds, count), three digits.
+    pub latency: Vec<(u64, u64)>,
+    /// How late operations were begun, the same way.
+    pub lag: Vec<(u64, u64)>,
 }
 
 /// Parts of a run, in order.
@@ -144,15 +257,19 @@ pub struct Ack {
     /// `pg_current_wal_insert_lsn()` inside the transaction: the commit record is not before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lo: Option<Lsn>,
-    /// `pg_current_wal_flush_lsn()` after the commit: the commit record is not behind it.
+    /// `pg_current_wal_flush_lsn()` after the commit: the commit record is not behind it. Where a session
+    /// does not wait for its WAL (`synchronous_commit = off`), `pg_current_wal_insert_lsn()`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hi: Option<Lsn>,
+    /// What was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v: Option<Box<Answer>>,
 }
 
 /// Why an operation was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
-    /// SQLSTATE, or one of `refused`, `connect-timeout`, `connect-eof`, `eof`, `reset`, `timeout`, `unmapped`.
+    /// SQLSTATE, or one of `refused`, `connect-timeout`, `connect-eof`, `eof`, `reset`, `timeout`, `rollback`, `unmapped`.
     pub c: String,
     /// The message.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -170,7 +287,9 @@ pub struct FinalRead {
     pub primary: bool,
     /// Load.
     pub l: u32,
-    /// Rows found, in order; a row that is there twice stands here twice. `None`: the node could not be read.
+    /// Marks found, in order; one that is there twice stands here twice. A mark is what an
+    /// operation leaves behind: its number (`set`, `bank`, `tpcb`) or an element it appended
+    /// (`append`). `None`: the node could not be read.
     pub rows: Option<Vec<u64>>,
     /// Why it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

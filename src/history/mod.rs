@@ -9,5 +9,5 @@ pub mod event;
 pub mod pairing;
 
 pub use codec::{CodecError, Decoded, decode, encode};
-pub use event::{Ack, Error, Event, FinalRead, Outcome, Phase};
+pub use event::{Ack, Answer, Asked, Counted, Error, Event, FinalRead, Mop, Outcome, Phase, RegisterOp};
 pub use pairing::{Class, History, Op, Problem, Writer};

@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Ack, Event, FinalRead, Outcome, Phase};
+use super::event::{Ack, Answer, Asked, Counted, Event, FinalRead, Mop, Outcome, Phase};
 use crate::model::{FaultRecord, Mono, Name};
 
 /// A journal, paired.
@@ -29,6 +29,10 @@ pub struct History {
     pub faults: Vec<FaultRecord>,
     /// Final reads.
     pub reads: Vec<FinalRead>,
+    /// Files searched for passwords and where one was found; `None`: nobody searched.
+    pub searched: Option<(u32, Vec<String>)>,
+    /// Numbers of loads that were only counted, in the order of writing.
+    pub counted: Vec<Counted>,
     /// Notes for people.
     pub notes: Vec<(Mono, String)>,
     /// What did not fit.
@@ -48,6 +52,8 @@ pub struct Op {
     pub intended: Mono,
     /// When it was handed to the worker.
     pub invoked: Mono,
+    /// What it asked for, where its number does not say it.
+    pub asked: Option<Box<Asked>>,
     /// When it ended, if it did.
     pub done: Option<Mono>,
     /// How it ended; `None`: it never did.
@@ -86,6 +92,29 @@ impl Op {
         match (&self.outcome, self.done) {
             (Some(Outcome::Ok(ack) | Outcome::OkLocal(ack)), Some(done)) => Some((done, ack)),
             _ => None,
+        }
+    }
+
+    /// What it was answered beyond "done".
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        self.ack().and_then(|(_, ack)| ack.v.as_deref())
+    }
+
+    /// The marks it leaves behind when it commits, as final reads list them: the elements it
+    /// appends, nothing for a read, else its own number.
+    #[must_use]
+    pub fn marks(&self) -> Vec<u64> {
+        match self.asked.as_deref() {
+            None | Some(Asked::Transfer { .. }) => vec![self.op],
+            Some(Asked::Txn(steps)) => steps
+                .iter()
+                .filter_map(|step| match step {
+                    Mop::Append(_, element) => Some(*element),
+                    Mop::Read(..) => None,
+                })
+                .collect(),
+            Some(Asked::Register(_) | Asked::Read) => Vec::new(),
         }
     }
 }
@@ -163,18 +192,21 @@ impl History {
                 }
                 Event::Phase { t, phase } => history.phases.push((t, phase)),
                 Event::Prepared { l, rows, .. } => history.prepared.push((l, rows)),
-                Event::Invoke { t, l, o, w, i } => history.ops.push(Op {
+                Event::Invoke { t, l, o, w, i, q } => history.ops.push(Op {
                     load: l,
                     op: o,
                     worker: w,
                     intended: i,
                     invoked: t,
+                    asked: q,
                     done: None,
                     outcome: None,
                 }),
                 Event::Done { t, l, o, outcome } => ends.push((t, l, o, outcome)),
                 Event::Fault(record) => history.fault(*record),
                 Event::FinalRead(read) => history.reads.push(*read),
+                Event::Searched { files, found, .. } => history.searched = Some((files, found)),
+                Event::Counted(counted) => history.counted.push(*counted),
                 Event::Note { t, text } => history.notes.push((t, text)),
                 Event::End { t, writer } => closed.push((t, writer)),
             }

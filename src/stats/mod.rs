@@ -28,11 +28,18 @@ impl Percentiles {
     /// microsecond, the longest duration that is told apart is a day.
     #[must_use]
     pub fn of_nanos(samples: impl IntoIterator<Item = u64>) -> Option<Self> {
+        Self::of_buckets(samples.into_iter().map(|nanos| (nanos, 1)))
+    }
+
+    /// The same of samples counted by value: (nanoseconds, how many).
+    #[must_use]
+    pub fn of_buckets(buckets: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
         const DAY_US: u64 = 24 * 3600 * 1_000_000;
         // the bounds are constants the library accepts: 1 ≤ low, 2·low ≤ high, digits ≤ 5
         let mut histogram = Histogram::<u64>::new_with_bounds(1, DAY_US, 3).ok()?;
-        for nanos in samples {
-            histogram.saturating_record((nanos / 1000).max(1));
+        // a bucket with nothing in it would still move the maximum
+        for (nanos, count) in buckets.into_iter().filter(|(_, count)| *count > 0) {
+            histogram.saturating_record_n(nanos / 1000, count);
         }
         if histogram.is_empty() {
             return None;
@@ -121,6 +128,9 @@ mod tests {
         }
         assert!((seen.max - 1000.0).abs() <= 1.0);
         assert_eq!(Percentiles::of_nanos([]), None);
+        let counted = Percentiles::of_buckets([(0, 98), (5_000_000, 2), (7_000_000, 0)]).expect("samples");
+        assert_eq!((counted.p50, counted.p90), (0.0, 0.0));
+        assert!((counted.p99 - 5.0).abs() < 0.01 && (counted.max - 5.0).abs() < 0.01, "{counted:?}");
     }
 
     #[test]

@@ -17,14 +17,34 @@ const UID: u32 = 999;
 const TEMPLATE: &str = include_str!("../../../lab/config/patroni.json");
 const FOUNDING: &str = include_str!("../../../lab/config/founding.sql");
 
+/// What makes a member's clock one that can be set wrong: Patroni inherits it and hands it on to
+/// PostgreSQL, so both have the same time, as on a computer whose clock is wrong. The file is read anew
+/// at every look at the clock, so a change counts at once; it stands in a volume, so a restart keeps it.
+/// The monotonic clock stays true: Python's waits would hang on a false one (libfaketime, issue 390).
+const FAKE_CLOCK: [&str; 6] = [
+    "/usr/bin/env",
+    "LD_PRELOAD=/usr/local/lib/libfaketime.so",
+    "FAKETIME_TIMESTAMP_FILE=/etc/pgha/clock",
+    "FAKETIME_NO_CACHE=1",
+    "FAKETIME_DONT_FAKE_MONOTONIC=1",
+    "FAKETIME_DISABLE_SHM=1",
+];
+
 pub(super) fn body(ctx: &Context, member: &Member) -> Body {
     let mut body = service_body(ctx, member, ImageRole::Postgres, UID);
-    body.command = command(&["/usr/bin/tini", "--", "/usr/bin/patroni", "/etc/pgha/patroni.json"]);
+    body.command = command(&["/usr/bin/tini", "--"]);
+    if ctx.spec.postgres.fake_clock {
+        body.command.extend(command(&FAKE_CLOCK));
+    }
+    body.command.extend(command(&["/usr/bin/patroni", "/etc/pgha/patroni.json"]));
     body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
     body.files = vec![
         private_file("patroni.json", UID, config(ctx, member)),
         private_file("founding.sql", UID, founding(ctx, member)),
     ];
+    if ctx.spec.postgres.fake_clock {
+        body.files.push(private_file("clock", UID, "+0\n".to_owned()));
+    }
     body.tmpfs.push("/run/postgresql".to_owned());
     body.restart = ctx.spec.postgres.restart;
     body

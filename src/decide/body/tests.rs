@@ -324,6 +324,23 @@ fn a_quote_in_a_password_stays_inside_its_literal() {
 }
 
 #[test]
+fn only_a_lab_that_asks_for_it_runs_with_a_clock_that_can_be_set_wrong() {
+    let mut spec = spec();
+    let plain = body(&spec, "pgha-lab-postgres-1");
+    assert!(!plain.command.concat().contains("faketime"), "{:?}", plain.command);
+    assert!(plain.files.iter().all(|file| file.path != "/etc/pgha/clock"));
+    spec.postgres.fake_clock = true;
+    let faked = body(&spec, "pgha-lab-postgres-1");
+    assert_eq!(file(&faked, "clock"), "+0\n");
+    assert_eq!(faked.command[..2], plain.command[..2]);
+    assert_eq!(faked.command[faked.command.len() - 2..], plain.command[2..]);
+    // Python's waits hang on a false monotonic clock
+    assert!(faked.command.contains(&"FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()));
+    // nobody else is lied to
+    assert!(!body(&spec, "pgha-lab-etcd-1").command.concat().contains("faketime"));
+}
+
+#[test]
 fn the_digest_ignores_sizes_and_sees_shape() {
     let plain = body(&spec(), "pgha-lab-postgres-1");
     let mut larger = spec();
