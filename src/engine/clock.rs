@@ -5,9 +5,15 @@
 //! Wall clock time appears in names of run directories only and orders nothing.
 
 use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
 
 use crate::model::Mono;
 
@@ -39,6 +45,50 @@ pub async fn sleep_until(when: Mono) {
     }
 }
 
+/// Waits on the kernel's own timer: within tens of microseconds where [`sleep`] rounds up to the
+/// next millisecond, which a schedule of operations would show as latency.
+#[derive(Debug)]
+pub struct Alarm(AsyncFd<OwnedFd>);
+
+impl Alarm {
+    /// One alarm; must be made inside the runtime.
+    ///
+    /// # Errors
+    /// When the kernel has no descriptor left.
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, for descriptors that somebody else may close; this one is owned"
+    )]
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        Ok(Self(AsyncFd::new(timerfd_create(TimerfdClockId::Monotonic, flags)?)?))
+    }
+
+    /// Waits until the monotonic clock shows `when`; returns at once when that has passed.
+    ///
+    /// # Errors
+    /// What the kernel says of the timer.
+    pub async fn wait_until(&self, when: Mono) -> io::Result<()> {
+        if when <= now() {
+            return Ok(());
+        }
+        let at = |nanos: u64| Timespec {
+            tv_sec: (nanos / 1_000_000_000).cast_signed(),
+            tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0),
+        };
+        let once = Itimerspec { it_interval: at(0), it_value: at(when.0) };
+        timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &once)?;
+        while now() < when {
+            let mut ready = self.0.readable().await?;
+            let rung = ready.try_io(|fd| Ok(rustix::io::read(fd, &mut [0_u8; 8])?));
+            if let Ok(Err(error)) = rung {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Gives `work` at most `limit`; what has not ended by then is dropped.
 ///
 /// # Errors
@@ -54,6 +104,13 @@ pub async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, T
 pub fn utc_now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// Wall clock time in whole seconds since 1970, as engines want it.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn utc_seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
 }
 
 /// The kernel's boot id; clocks of different boots cannot be compared. `unknown` where the kernel
@@ -79,6 +136,16 @@ mod tests {
     fn wall_clock_time_is_utc_without_fractions() {
         let text = utc_now();
         assert!(text.ends_with('Z') && !text.contains('.'), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_alarm_never_rings_early() {
+        let alarm = Alarm::new().expect("a timer");
+        for micros in [0, 50, 700, 3000] {
+            let when = now().plus(Duration::from_micros(micros));
+            alarm.wait_until(when).await.expect("it rings");
+            assert!(now() >= when);
+        }
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! Invariant: every call ends. What can hang has a timeout, and a timeout is an answer of its own.
 //! Only `docker` names the engine's client library.
 
+pub mod cgroup;
 pub mod clock;
 pub mod docker;
 pub mod etcd;
@@ -15,3 +16,4 @@ pub mod http;
 pub mod patroni;
 pub mod postgres;
 pub mod process;
+pub mod wire;

@@ -156,12 +156,31 @@ impl Patroni {
         self.command("/switchover", &body, &[200]).await
     }
 
-    /// Restarts PostgreSQL of this member.
+    /// Handover to `candidate` without asking the leader; a synchronous mode is not heeded.
+    ///
+    /// # Errors
+    /// [`HttpError`]; a refusal comes with Patroni's own words.
+    pub async fn failover(&self, candidate: &str) -> Result<String, HttpError> {
+        self.command("/failover", &json!({ "candidate": candidate }), &[200]).await
+    }
+
+    /// Maintenance on or off, for the whole cluster (`PATCH /config`).
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn pause(&self, on: bool) -> Result<String, HttpError> {
+        // null takes the key away: that is what "not paused" means in a fresh cluster
+        let body = if on { json!({ "pause": true }) } else { json!({ "pause": null }) };
+        let url = self.url("/config");
+        self.send(&url, self.http.patch(&url).json(&body), &[200]).await
+    }
+
+    /// Restarts PostgreSQL of this member; the answer comes when it runs again.
     ///
     /// # Errors
     /// [`HttpError`].
     pub async fn restart(&self) -> Result<String, HttpError> {
-        self.command("/restart", &json!({}), &[200, 202]).await
+        self.command("/restart", &json!({}), &[200]).await
     }
 
     /// Makes Patroni read its configuration again.
@@ -185,12 +204,20 @@ impl Patroni {
 
     async fn command(&self, path: &str, body: &Value, good: &[u16]) -> Result<String, HttpError> {
         let url = self.url(path);
-        let mut request = self.http.post(&url).json(body);
+        self.send(&url, self.http.post(&url).json(body), good).await
+    }
+
+    async fn send(
+        &self,
+        url: &str,
+        mut request: reqwest::RequestBuilder,
+        good: &[u16],
+    ) -> Result<String, HttpError> {
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password));
         }
-        let (status, text) = http::exchange(&url, request).await?;
-        if good.contains(&status) { Ok(text) } else { Err(http::unexpected(&url, status, &text)) }
+        let (status, text) = http::exchange(url, request).await?;
+        if good.contains(&status) { Ok(text) } else { Err(http::unexpected(url, status, &text)) }
     }
 }
 

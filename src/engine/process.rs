@@ -14,6 +14,32 @@ pub fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
+/// When a process started, in ticks since boot: with its number it names one process for ever.
+#[must_use]
+pub fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // field 22; the name, field 2, may contain blanks
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// The number on this machine of the process that a container, by its id, calls `inner`. `None` also
+/// when the container's processes are not to be seen here.
+#[must_use]
+pub fn inside(container: &str, inner: u32) -> Option<u32> {
+    let numbers = fs::read_dir("/proc").ok()?;
+    numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).find(|pid| {
+        let own = fs::read_to_string(format!("/proc/{pid}/status")).ok();
+        own.as_deref().and_then(innermost) == Some(inner)
+            && fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(container))
+    })
+}
+
+/// The number a process has in its own namespace, from its status.
+fn innermost(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().last()?.parse().ok()
+}
+
 /// Whether the cgroup freezer holds this process; `None` when the cgroup tree cannot be read.
 #[must_use]
 pub fn frozen(pid: u32) -> Option<bool> {
@@ -42,6 +68,21 @@ pub fn frozen(pid: u32) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_innermost_number_is_the_last() {
+        assert_eq!(innermost("Name:\tx\nNSpid:\t18994\t1\n"), Some(1));
+        assert_eq!(innermost("NSpid:\t7\n"), Some(7));
+        assert_eq!(innermost("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_start_is_the_same_at_every_look() {
+        let own = std::process::id();
+        assert!(started(own).is_some_and(|ticks| ticks > 0));
+        assert_eq!(started(own), started(own));
+        assert_eq!(inside("no container has this name", 1), None);
+    }
 
     #[test]
     fn this_process_runs_and_is_not_frozen() {

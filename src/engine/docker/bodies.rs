@@ -80,7 +80,7 @@ fn network_of(body: &Body) -> String {
     format!("pgha-{}", body.labels.get(LABEL_LAB).map_or("", String::as_str))
 }
 
-fn archive(files: &[&BodyFile], root: &str) -> std::io::Result<Vec<u8>> {
+pub(super) fn archive(files: &[&BodyFile], root: &str) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for file in files {
         let relative = file.path.strip_prefix(root).unwrap_or(&file.path).trim_start_matches('/');

@@ -5,6 +5,7 @@
 //! answer is [`DiskState::Missing`] with the reason, and the lab uses plain volumes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions};
@@ -167,7 +168,7 @@ impl Docker {
         .await
     }
 
-    async fn one_shot(&self, request: ContainerCreateBody) -> EngineResult<(i64, String)> {
+    pub(super) async fn one_shot(&self, request: ContainerCreateBody) -> EngineResult<(i64, String)> {
         let options = CreateContainerOptionsBuilder::default().build();
         let id = self.api.create_container(Some(options), request).await?.id;
         let outcome = self.run_to_end(&id).await;
@@ -192,6 +193,9 @@ impl Docker {
     }
 }
 
+/// How often this process has tried a disk: each time in a volume of its own.
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
 /// Makes, attaches and detaches a disk, to see whether it works.
 const TRY_DISK: &str = r#"set -eu
 truncate -s 320M /disks/try.img
@@ -207,12 +211,14 @@ impl Docker {
     /// # Errors
     /// When the engine does not answer.
     pub async fn try_disk(&self, helper_image: &str) -> EngineResult<Option<String>> {
-        let store = "pgha-doctor-disks";
+        // several programs, or several parts of one, may try at the same time
+        let turn = TRIED.fetch_add(1, Ordering::Relaxed);
+        let store = format!("pgha-doctor-disks-{}-{turn}", std::process::id());
         let labels = BTreeMap::from([(LABEL_LAB.to_owned(), "doctor".to_owned())]);
-        self.create_volume(store, BTreeMap::new(), &labels).await?;
+        self.create_volume(&store, BTreeMap::new(), &labels).await?;
         let command = vec!["sh".to_owned(), "-c".to_owned(), TRY_DISK.to_owned()];
-        let outcome = self.storage_helper("doctor", helper_image, store, command).await;
-        self.remove_volume(store).await?;
+        let outcome = self.storage_helper("doctor", helper_image, &store, command).await;
+        self.remove_volume(&store).await?;
         match outcome {
             Ok((0, _)) => Ok(None),
             Ok((_, output)) => {

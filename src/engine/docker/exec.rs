@@ -96,12 +96,16 @@ impl ExecStream {
     /// # Errors
     /// When the engine does not answer.
     pub async fn exit_code(&self) -> EngineResult<Option<i64>> {
-        let found = self.docker.api.inspect_exec(&self.id).await?;
-        Ok(if found.running == Some(true) { None } else { found.exit_code })
+        self.docker.exit_of(&self.id).await
     }
 }
 
 impl Docker {
+    async fn exit_of(&self, exec: &str) -> EngineResult<Option<i64>> {
+        let found = self.api.inspect_exec(exec).await?;
+        Ok(if found.running == Some(true) { None } else { found.exit_code })
+    }
+
     /// Starts a program in a running container with stdin and stdout attached.
     ///
     /// # Errors
@@ -144,7 +148,10 @@ impl Docker {
                 other => stdout.extend_from_slice(other.as_ref()),
             }
         }
-        let code = stream.exit_code().await?.unwrap_or(-1);
+        // by its id: a stream may move between threads, but not be looked at from two
+        let id = std::mem::take(&mut stream.id);
+        drop(stream);
+        let code = self.api.inspect_exec(&id).await?.exit_code.unwrap_or(-1);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(ExecOutput { stdout: text(stdout), stderr: text(stderr), code })
     }

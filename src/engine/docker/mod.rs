@@ -6,12 +6,18 @@
 
 mod bodies;
 mod disks;
+mod events;
 mod exec;
+mod helper;
 mod images;
+mod limits;
+mod network;
 mod observe;
+mod volumes;
 
 pub use disks::{Disk, DiskState};
 pub use exec::{ExecOutput, ExecStream};
+pub use helper::Helper;
 pub use images::{BuildContext, ImageSeen};
 
 use std::time::Duration;

@@ -132,6 +132,21 @@ impl Docker {
         self.output(container, &tail, true).await
     }
 
+    /// What a container wrote from the wall clock second `since` on.
+    ///
+    /// # Errors
+    /// [`super::EngineError::NotFound`] when it does not exist.
+    pub async fn logs_since(&self, container: &str, since: i64) -> EngineResult<String> {
+        let since = i32::try_from(since).unwrap_or(0); // the API's own width
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).build();
+        let mut stream = self.api.logs(container, Some(options));
+        let mut text = String::new();
+        while let Some(chunk) = stream.next().await {
+            text.push_str(&String::from_utf8_lossy(chunk?.as_ref()));
+        }
+        Ok(text)
+    }
+
     /// What a container wrote, with or without the engine's time before each line.
     pub(super) async fn output(&self, container: &str, tail: &str, timestamps: bool) -> EngineResult<String> {
         let options =
