@@ -129,12 +129,40 @@ async fn helper(docker: &Docker) -> Vec<Finding> {
         ),
         Err(error) => finding("disks", Grade::Bad, error.to_string(), ""),
     });
+    findings.push(match docker.try_throttle(&image).await {
+        Ok(None) => finding("disk throttle", Grade::Good, "the cgroup of a container takes one", ""),
+        Ok(Some(why)) => finding("disk throttle", Grade::Less, why, "`disk-slow` is switched off"),
+        Err(error) => finding("disk throttle", Grade::Bad, error.to_string(), ""),
+    });
     findings.push(match docker.try_netem(&image).await {
         Ok(None) => finding("netem", Grade::Good, "the kernel has it", ""),
         Ok(Some(why)) => finding("netem", Grade::Less, why, "delays will need a queue in user space"),
         Err(error) => finding("netem", Grade::Bad, error.to_string(), ""),
     });
+    findings.push(packets(docker, &image).await);
     findings
+}
+
+/// What can be done to packets here.
+async fn packets(docker: &Docker, image: &str) -> Finding {
+    let able = match docker.try_network(image, None).await {
+        Ok(able) => able,
+        Err(error) => return finding("packets", Grade::Bad, error.to_string(), ""),
+    };
+    let not: Vec<String> =
+        able.iter().filter_map(|(name, why)| why.as_ref().map(|why| format!("{name} ({why})"))).collect();
+    if not.is_empty() {
+        let all: Vec<&str> = able.keys().copied().collect();
+        finding("packets", Grade::Good, format!("{} work", all.join(", ")), "")
+    } else {
+        finding(
+            "packets",
+            Grade::Less,
+            format!("missing: {}", not.join(", ")),
+            "filter: isolate, partition, flap, power-off; statistic: loss; hashlimit and tbf: bandwidth; \
+             nfqueue: delay without netem",
+        )
+    }
 }
 
 /// Whether the loopback addresses can be published: nobody may listen there, unless it is the lab itself.

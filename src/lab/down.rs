@@ -61,6 +61,7 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
         .find(|container| container.service() == Some("host"))
         .map(|container| container.image.clone());
 
+    thaw(docker, lab, seen.containers.keys()).await;
     // bodies and sandboxes at once: a namespace lives as long as somebody is in it
     let containers: Vec<&String> = seen.containers.keys().collect();
     let outcomes = join_all(containers.iter().map(|name| docker.remove_container(name))).await;
@@ -92,6 +93,16 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
         }
     }
     failed.map_or(Ok(removed), |error| Err(error.into()))
+}
+
+/// Thaws what a fault's helper holds frozen: a process that waits for a frozen disk cannot be killed, and the
+/// removal of its container would never end. A fault that nobody healed is no reason to keep a lab.
+async fn thaw(docker: &Docker, lab: &str, containers: impl Iterator<Item = &String>) {
+    let prefix = names::container(lab, names::DISK_HELPER);
+    let command = ["fsfreeze", "--unfreeze", "/disk"].map(str::to_owned);
+    let helpers = containers.filter(|name| name.starts_with(&prefix));
+    // one that is not frozen, or does not run, has nothing to thaw
+    join_all(helpers.map(|name| docker.exec(name, &command))).await;
 }
 
 async fn let_go_of_disks(

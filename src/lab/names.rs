@@ -20,6 +20,9 @@ pub fn container(lab: &str, member: &str) -> String {
     format!("pgha-{lab}-{member}")
 }
 
+/// How the names of helpers that stand beside a disk begin, after the lab's: `down` thaws what they hold.
+pub const DISK_HELPER: &str = "disk-";
+
 /// The plain volume that holds the image files of the lab's disks.
 #[must_use]
 pub fn disks(lab: &str) -> String {

@@ -9,8 +9,10 @@ use super::{LabError, names};
 use crate::decide::body::{ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
-use crate::model::plan::{BalancerDoors, Credentials, PostgresDoors, WatchPlan};
-use crate::model::{Service, Sighting, Span};
+use crate::model::plan::{
+    BalancerDoors, Credentials, OperateOutcome, OperatePlan, Operation, PostgresDoors, WatchPlan,
+};
+use crate::model::{Member, Service, Sighting, Span};
 
 /// Longest wait of the sampler for any one answer.
 const LOOK_TIMEOUT: Span = Span::millis(1000);
@@ -32,6 +34,65 @@ pub fn addresses(
         .of(service)
         .map(|(member, address)| (member.id.clone(), SocketAddr::new(IpAddr::V4(address), port)))
         .collect()
+}
+
+/// Where a member serves clients: an instance itself, or a balancer's port of the primary; `None` for others.
+#[must_use]
+pub fn door(record: &Record, member: &Member) -> Option<SocketAddr> {
+    let port = match member.service {
+        Service::Postgres => POSTGRES_PORT,
+        Service::Balancer => RW_PORT,
+        _ => return None,
+    };
+    record.address(member).map(|address| SocketAddr::new(IpAddr::V4(address), port))
+}
+
+/// psql inside an instance's own body: over its socket the superuser needs no password and no network.
+/// Columns of its answer are parted by `|`.
+#[must_use]
+pub fn psql(statement: &str) -> Vec<String> {
+    let port = POSTGRES_PORT.to_string();
+    ["/usr/local/lib/postgresql/psql", "-X", "-A", "-t", "-h", "/run/postgresql", "-p", &port]
+        .into_iter()
+        .chain(["-U", "postgres", "-d", "postgres", "-c", statement])
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Credentials that Patroni's REST wants for its verbs.
+#[must_use]
+pub fn patroni_login(record: &Record) -> Credentials {
+    Credentials { user: "pgha".to_owned(), password: record.secrets.rest.clone(), database: String::new() }
+}
+
+/// Longest wait for an operator's verb: a restart of several instances, each with its checkpoint.
+const OPERATE: Span = Span::secs(180);
+
+/// Has the client host ask Patroni for an operator's verb.
+///
+/// # Errors
+/// When the client does not run or says nothing sensible. What Patroni refuses is an outcome.
+pub async fn operate(
+    docker: &Docker,
+    record: &Record,
+    operation: Operation,
+) -> Result<OperateOutcome, LabError> {
+    let plan = OperatePlan {
+        operation,
+        rest: addresses(record, Service::Postgres, PATRONI_PORT),
+        login: patroni_login(record),
+        timeout: OPERATE,
+    };
+    let mut stream = start(docker, record.spec.name.as_str(), "operate", &plan).await?;
+    let limit = OPERATE.0 + std::time::Duration::from_secs(5);
+    match clock::timeout(limit, stream.next_line()).await {
+        Ok(Ok(Some(line))) => {
+            serde_json::from_str(&line).map_err(|error| LabError::Client(format!("{error} in `{line}`")))
+        }
+        Ok(Ok(None)) => Err(LabError::Client(format!("it said nothing: {}", stream.stderr().trim()))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(LabError::Client(format!("no answer within {} s", limit.as_secs()))),
+    }
 }
 
 /// Credentials of PostgreSQL's superuser.

@@ -1,12 +1,13 @@
 //! Honest readiness, from one look: who is not ready, and why. Pure.
 //!
-//! Ready is: one primary, every other instance streaming from it, every balancer serving both
-//! ports, every etcd member answering with one leader.
+//! Ready is: one primary, every other instance streaming from it, as many of them synchronous as the
+//! lab asks for, every balancer serving both ports, every etcd member answering with one leader.
 
 use std::collections::BTreeSet;
 
+use crate::model::lab::Replication;
 use crate::model::sighting::PostgresSeen;
-use crate::model::{Member, MemberId, Service, Sight, Sighting};
+use crate::model::{LabSpec, Member, MemberId, Service, Sight, Sighting};
 
 /// One member that is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +33,32 @@ pub fn primary(sighting: &Sighting) -> Option<&MemberId> {
     primaries.next().is_none().then_some(first)
 }
 
-/// Everyone of `members` who is not ready, in order; empty when the lab is.
+/// What must hold of a lab besides everybody being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Synchronous standbys it must have before its replication mode is in force.
+    pub sync: u32,
+    /// Whether its balancers check their servers; where they do not, 5432 leads anywhere.
+    pub checked: bool,
+}
+
+impl Wanted {
+    /// What the lab of this spec must be.
+    #[must_use]
+    pub const fn of(spec: &LabSpec) -> Self {
+        let sync = match spec.postgres.replication {
+            Replication::Async => 0,
+            Replication::Sync | Replication::Quorum => spec.postgres.sync_standbys,
+        };
+        Self { sync, checked: spec.balancers.check.enabled }
+    }
+}
+
+/// Everyone of `members` who is not ready, in order; empty when the lab is. Synchronous standbys
+/// count in PostgreSQL's view and in Patroni's: until Patroni has written them down, a strict mode may
+/// neither be in force (Patroni 4.0, quorum: `scenarios/found`) nor allow anybody to take over.
 #[must_use]
-pub fn not_ready(members: &[Member], sighting: &Sighting) -> Vec<NotReady> {
+pub fn not_ready(members: &[Member], wanted: Wanted, sighting: &Sighting) -> Vec<NotReady> {
     let primary = primary(sighting);
     let streaming: BTreeSet<&str> = primary
         .and_then(|member| sighting.postgres.get(member))
@@ -51,14 +75,33 @@ pub fn not_ready(members: &[Member], sighting: &Sighting) -> Vec<NotReady> {
         let why = match member.service {
             Service::Etcd => etcd(member, sighting, leaders.len()),
             Service::Postgres => postgres(member, sighting, primary, &streaming),
-            Service::Balancer => balancer(member, sighting, primary, members),
+            Service::Balancer => balancer(member, wanted.checked, sighting, primary, members),
             Service::Client | Service::Controller => None,
         };
+        let why = why.or_else(|| {
+            (primary == Some(&member.id)).then(|| synchronous(wanted.sync, &member.id, sighting)).flatten()
+        });
         if let Some(why) = why {
             waiting.push(NotReady { member: member.id.clone(), why });
         }
     }
     waiting
+}
+
+/// What the primary lacks until its replication mode is in force.
+fn synchronous(wanted: u32, primary: &MemberId, sighting: &Sighting) -> Option<String> {
+    let confirmed = sighting.postgres.get(primary)?.sql.seen()?.sync.len();
+    let others = sighting.postgres.iter().filter(|(member, _)| *member != primary);
+    let known =
+        others.filter(|(_, seen)| seen.patroni.seen().is_some_and(|patroni| patroni.sync_standby)).count();
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    if confirmed < wanted {
+        Some(format!("has {confirmed} synchronous standbys of {wanted}"))
+    } else if known < wanted {
+        Some(format!("Patroni knows of {known} synchronous standbys, {wanted} are wanted"))
+    } else {
+        None
+    }
 }
 
 fn etcd(member: &Member, sighting: &Sighting, leaders: usize) -> Option<String> {
@@ -105,6 +148,7 @@ fn patroni_says(seen: &PostgresSeen) -> String {
 
 fn balancer(
     member: &Member,
+    checked: bool,
     sighting: &Sighting,
     primary: Option<&MemberId>,
     members: &[Member],
@@ -116,7 +160,7 @@ fn balancer(
     };
     let host = members.iter().find(|other| Some(&other.id) == primary).map(|other| &other.host);
     let up: Vec<_> = servers.iter().filter(|(_, server)| server.up()).map(|(host, _)| host).collect();
-    if host.is_none_or(|host| up != [host]) {
+    if checked && host.is_none_or(|host| up != [host]) {
         return Some(match up.as_slice() {
             [] => "routes 5432 nowhere yet".to_owned(),
             hosts => {
@@ -125,6 +169,8 @@ fn balancer(
         });
     }
     match (&seen.rw_serves, &seen.ro_serves) {
+        // without checks whom a port reaches is chance
+        _ if !checked => None,
         (Sight::Seen(true), Sight::Seen(true)) => None,
         (Sight::Seen(true), Sight::Seen(false)) => Some("5433 does not serve".to_owned()),
         (Sight::Seen(true), Sight::Blind(why)) => Some(format!("5433 does not serve: {why}")),
@@ -141,6 +187,8 @@ mod tests {
     use crate::model::lab::Size;
     use crate::model::sighting::{BalancerSeen, EtcdSeen, PatroniSeen, ServerSeen, SqlSeen};
     use crate::model::{Bytes, Name};
+
+    const ASYNC: Wanted = Wanted { sync: 0, checked: true };
 
     fn name(text: &str) -> Name {
         Name::new(text).expect("a name")
@@ -198,7 +246,7 @@ mod tests {
 
     /// Who is not ready, as one text.
     fn waiting(sighting: &Sighting) -> String {
-        let list = not_ready(&members(), sighting);
+        let list = not_ready(&members(), ASYNC, sighting);
         list.iter()
             .map(|waiting| format!("{}: {}", waiting.member, waiting.why))
             .collect::<Vec<_>>()
@@ -233,6 +281,28 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_that_is_not_in_force_is_not_ready() {
+        let said = |lab: &Sighting| -> Vec<String> {
+            not_ready(&members(), Wanted { sync: 1, ..ASYNC }, lab)
+                .into_iter()
+                .map(|waiting| format!("{}: {}", waiting.member, waiting.why))
+                .collect()
+        };
+        let mut lab = whole();
+        assert_eq!(said(&lab), ["postgres-1: has 0 synchronous standbys of 1"]);
+        let mut primary = postgres(false, &["postgres-2"]);
+        if let Sight::Seen(sql) = &mut primary.sql {
+            sql.sync = vec!["postgres-2".to_owned()];
+        }
+        lab.postgres.insert(name("postgres-1"), primary);
+        assert_eq!(said(&lab), ["postgres-1: Patroni knows of 0 synchronous standbys, 1 are wanted"]);
+        let mut standby = postgres(true, &[]);
+        standby.patroni = Sight::Seen(PatroniSeen { sync_standby: true, ..PatroniSeen::default() });
+        lab.postgres.insert(name("postgres-2"), standby);
+        assert_eq!(said(&lab), Vec::<String>::new());
+    }
+
+    #[test]
     fn of_two_primaries_neither_is_the_one() {
         let mut lab = whole();
         lab.postgres.insert(name("postgres-2"), postgres(false, &[]));
@@ -254,6 +324,15 @@ mod tests {
         let deaf = BalancerSeen { ro_serves: Sight::Blind("refused".to_owned()), ..balancer(&["h2"]) };
         lab.balancers.insert(name("balancer-1"), deaf);
         assert_eq!(waiting(&lab), "balancer-1: 5433 does not serve: refused");
+    }
+
+    #[test]
+    fn a_balancer_that_checks_nothing_may_route_anywhere() {
+        let mut lab = whole();
+        let anywhere = BalancerSeen { rw_serves: Sight::Seen(false), ..balancer(&["h2", "h3"]) };
+        lab.balancers.insert(name("balancer-1"), anywhere);
+        assert!(!not_ready(&members(), ASYNC, &lab).is_empty());
+        assert_eq!(not_ready(&members(), Wanted { checked: false, ..ASYNC }, &lab), []);
     }
 
     #[test]

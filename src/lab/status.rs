@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::ready::{not_ready, primary};
+use super::ready::{Wanted, not_ready, primary};
 use super::record::{self, Record};
 use super::{LabError, names, reach};
 use crate::engine::docker::Docker;
@@ -87,7 +87,7 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
         Err(LabError::Engine(_) | LabError::Client(_)) => blind(&record),
         Err(other) => return Err(other),
     };
-    let waiting = not_ready(&record.members, &sighting);
+    let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
     let head = primary(&sighting)
         .and_then(|member| sighting.postgres.get(member))
         .and_then(|seen| seen.sql.seen())

@@ -1,10 +1,11 @@
 //! `up`: make the lab of a spec, or add what it lacks. Reads as: place, images, found, wait.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hands::DockerHands;
-use super::ready::{NotReady, not_ready};
+use super::ready::{NotReady, Wanted, not_ready};
 use super::record::{self, Record};
 use super::{LabError, images, names, reach};
 use crate::decide::body::{Context, recipe, sandbox};
@@ -12,7 +13,8 @@ use crate::decide::found::{World, found};
 use crate::decide::placement;
 use crate::drive::{Progress, drive};
 use crate::engine::clock;
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, EngineError};
+use crate::model::body::LABEL_LAB;
 use crate::model::lab::Desired;
 use crate::model::{Action, ImageRole, LabSpec, Name, Service, Sighting, Span};
 
@@ -59,9 +61,10 @@ pub struct Standing {
 /// See [`LabError`]; nothing is removed on failure, `up` can be repeated.
 pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -> Result<Standing, LabError> {
     let started = clock::now();
-    let record = plan(docker, order).await?;
+    let mut record = plan(docker, order).await?;
     let tell = |text: &str| news(News::Step(text.to_owned()));
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
+    claim_subnet(docker, &mut record).await?;
     let world = world(&record);
     let lab = order.spec.name.as_str();
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
@@ -122,6 +125,32 @@ async fn plan(docker: &Docker, order: &Order) -> Result<Record, LabError> {
         secrets: record::new_secrets(),
         token: record::new_token(lab),
     })
+}
+
+/// Makes the network of a new lab whose subnet is not fixed. Another lab may have taken the subnet since
+/// the plan was made: then the next free one is tried.
+async fn claim_subnet(docker: &Docker, record: &mut Record) -> Result<(), LabError> {
+    const ATTEMPTS: usize = 16;
+    let network = names::network(record.spec.name.as_str());
+    let fixed = record.spec.network.subnet != "auto";
+    if fixed || docker.observe(Some(record.spec.name.as_str())).await?.networks.contains_key(&network) {
+        return Ok(());
+    }
+    let labels = BTreeMap::from([(LABEL_LAB.to_owned(), record.spec.name.to_string())]);
+    let mut taken = docker.subnets().await?;
+    for _ in 0..ATTEMPTS {
+        record.subnet = names::free_subnet(&taken)
+            .ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
+        match docker.create_network(&network, record.subnet, &labels).await {
+            Err(EngineError::Refused(why)) if why.contains("overlap") => {
+                taken = docker.subnets().await?;
+                // an engine that refuses what it does not list must not be asked for the same again
+                taken.push(format!("{}/24", record.subnet));
+            }
+            made => return made.map(|_| ()).map_err(LabError::from),
+        }
+    }
+    Err(LabError::Unplaceable("every subnet that looked free was taken at once by somebody else".to_owned()))
 }
 
 /// What keeps a standing lab from becoming this spec without removals; `None` when nothing does.
@@ -221,7 +250,7 @@ async fn wait_ready(
         };
         let sighting: Sighting =
             serde_json::from_str(&line).map_err(|error| LabError::Client(format!("{error} in `{line}`")))?;
-        let waiting = not_ready(&record.members, &sighting);
+        let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
         if waiting.is_empty() {
             watch.close_input().await;
             return Ok(());

@@ -1,0 +1,180 @@
+//! How each verb is asked for (<https://patroni.readthedocs.io/en/latest/rest_api.html>).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::engine::clock;
+use crate::engine::patroni::{Cluster, Patroni};
+use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
+use crate::model::{MemberId, Mono};
+
+/// Longest wait for a question that only reads.
+const READ: Duration = Duration::from_secs(2);
+/// Pause between two looks at a member that is coming back.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What Patroni said, or why it said nothing, and by whom.
+type Said = Result<(MemberId, String), (MemberId, String)>;
+
+/// Asks Patroni for what the plan wants.
+pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
+    let deadline = clock::now().plus(plan.timeout.0);
+    let mut outcome = OperateOutcome::default();
+    let said = match &plan.operation {
+        Operation::Switchover { candidate } => handover(plan, &mut outcome, candidate.as_ref(), true).await,
+        Operation::Failover { candidate } => handover(plan, &mut outcome, Some(candidate), false).await,
+        Operation::Maintenance { on } => maintenance(plan, &mut outcome, *on).await,
+        Operation::RollingRestart { members } => rolling(plan, &mut outcome, members, deadline).await,
+    };
+    outcome.done = said;
+    outcome.leader = match cluster(plan).await {
+        Some((_, cluster)) => cluster.leader().map(str::to_owned),
+        None => None,
+    };
+    outcome
+}
+
+fn patroni(plan: &OperatePlan, member: &MemberId, limit: Duration) -> Option<Patroni> {
+    let door = plan.rest.get(member)?;
+    Some(Patroni::new(*door, limit).with_login(&plan.login.user, &plan.login.password))
+}
+
+/// The cluster, and the member that told.
+async fn cluster(plan: &OperatePlan) -> Option<(MemberId, Cluster)> {
+    for member in plan.rest.keys() {
+        if let Some(patroni) = patroni(plan, member, READ)
+            && let Ok(cluster) = patroni.cluster().await
+        {
+            return Some((member.clone(), cluster));
+        }
+    }
+    None
+}
+
+fn keep(outcome: &mut OperateOutcome, said: Said) -> bool {
+    let done = said.is_ok();
+    outcome.said.push(match said {
+        Ok(said) | Err(said) => said,
+    });
+    done
+}
+
+fn nobody(outcome: &mut OperateOutcome, plan: &OperatePlan) -> bool {
+    for member in plan.rest.keys() {
+        outcome.said.push((member.clone(), "Patroni's REST does not answer".to_owned()));
+    }
+    false
+}
+
+async fn handover(
+    plan: &OperatePlan,
+    outcome: &mut OperateOutcome,
+    candidate: Option<&MemberId>,
+    in_order: bool,
+) -> bool {
+    let Some((asked, cluster)) = cluster(plan).await else { return nobody(outcome, plan) };
+    let Some(patroni) = patroni(plan, &asked, plan.timeout.0) else { return nobody(outcome, plan) };
+    let answer = if in_order {
+        let Some(leader) = cluster.leader() else {
+            return keep(outcome, Err((asked, "nobody leads: there is nothing to hand over".to_owned())));
+        };
+        patroni.switchover(leader, candidate.map(MemberId::as_str)).await
+    } else {
+        patroni.failover(candidate.map_or("", MemberId::as_str)).await
+    };
+    keep(outcome, worded(asked, answer))
+}
+
+async fn maintenance(plan: &OperatePlan, outcome: &mut OperateOutcome, on: bool) -> bool {
+    for member in plan.rest.keys() {
+        let Some(patroni) = patroni(plan, member, READ) else { continue };
+        match patroni.pause(on).await {
+            Ok(_) => {
+                let words = if on { "paused" } else { "not paused" };
+                return keep(outcome, Ok((member.clone(), words.to_owned())));
+            }
+            // the next one may reach the store
+            Err(error) => outcome.said.push((member.clone(), error.to_string())),
+        }
+    }
+    false
+}
+
+async fn rolling(
+    plan: &OperatePlan,
+    outcome: &mut OperateOutcome,
+    members: &[MemberId],
+    deadline: Mono,
+) -> bool {
+    let Some((_, cluster)) = cluster(plan).await else { return nobody(outcome, plan) };
+    let roles = cluster.members.iter().map(|member| (member.name.as_str(), member.role.as_str())).collect();
+    for member in in_turn(members, &roles) {
+        let limit = deadline.since(clock::now());
+        let Some(patroni) = patroni(plan, &member, limit) else {
+            return keep(outcome, Err((member.clone(), "no such member".to_owned())));
+        };
+        // one that is just being demoted or started refuses: it gets its time
+        if !back(plan, &member, deadline).await {
+            return keep(outcome, Err((member, "did not run in time to be restarted".to_owned())));
+        }
+        if !keep(outcome, worded(member.clone(), patroni.restart().await)) {
+            return false;
+        }
+        if !back(plan, &member, deadline).await {
+            return keep(outcome, Err((member, "did not come back in time".to_owned())));
+        }
+    }
+    true
+}
+
+/// Replicas first, whoever leads last: each restart of a leader is an outage.
+fn in_turn(members: &[MemberId], roles: &BTreeMap<&str, &str>) -> Vec<MemberId> {
+    let mut turn = members.to_vec();
+    turn.sort_by_key(|member| matches!(roles.get(member.as_str()), Some(&("leader" | "standby_leader"))));
+    turn
+}
+
+/// Whether a member runs again, and streams when it is a replica.
+async fn back(plan: &OperatePlan, member: &MemberId, deadline: Mono) -> bool {
+    loop {
+        if let Some(patroni) = patroni(plan, member, READ)
+            && let Ok(seen) = patroni.seen().await
+        {
+            let streams = seen.replication_state.as_deref() == Some("streaming") || seen.state == "streaming";
+            if seen.state == "running" && seen.role == "primary" || streams {
+                return true;
+            }
+        }
+        if clock::now() >= deadline {
+            return false;
+        }
+        clock::sleep(LOOK).await;
+    }
+}
+
+fn worded<E: std::fmt::Display>(member: MemberId, answer: Result<String, E>) -> Said {
+    match answer {
+        Ok(text) => Ok((member, text.trim().to_owned())),
+        Err(error) => Err((member, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_leads_is_restarted_last() {
+        let member = |name: &str| name.parse::<MemberId>().expect("a name");
+        let roles = BTreeMap::from([
+            ("postgres-1", "leader"),
+            ("postgres-2", "sync_standby"),
+            ("postgres-3", "replica"),
+        ]);
+        let members = ["postgres-1", "postgres-2", "postgres-3"].map(member);
+        let turn = in_turn(&members, &roles);
+        assert_eq!(turn, ["postgres-2", "postgres-3", "postgres-1"].map(member));
+        // nobody leads: nobody is kept for last
+        assert_eq!(in_turn(&members, &BTreeMap::new()), members);
+    }
+}
