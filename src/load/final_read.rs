@@ -1,4 +1,4 @@
-//! Reading every node after the run.
+//! Reading every node after the run, of each load that leaves marks.
 //!
 //! The primary is read with `FOR UPDATE`: a row lock is something only a real primary gives. Its
 //! flush position after those reads is what every replica must have replayed before its own read
@@ -10,9 +10,9 @@ use futures_util::future::{join_all, try_join};
 
 use super::journal::Journal;
 use super::timeline;
-use super::workload::{self, set};
+use super::workload;
 use crate::engine::clock;
-use crate::engine::postgres::{Broken, Session, quoted_name, sql_seen};
+use crate::engine::postgres::{Broken, Session, sql_seen};
 use crate::history::Event;
 use crate::history::event::FinalRead;
 use crate::model::plan::FinalReadPlan;
@@ -77,12 +77,12 @@ async fn primary(
     deadline: Mono,
 ) -> Result<Lsn, String> {
     let mut read = Vec::new();
-    for load in &plan.loads {
-        read.push(rows(node, load, true, left(deadline)).await);
+    for (index, load) in read_in_the_end(plan) {
+        read.push((index, rows(node, load, true, left(deadline)).await));
     }
     // behind the reads, so that what they saw lies before it
     let footing = try_join(flushed(node, left(deadline)), ancestry(node, left(deadline))).await;
-    for (index, rows) in read.into_iter().enumerate() {
+    for (index, rows) in read {
         let rows = match &footing {
             Ok(_) => rows,
             Err(error) => rows.and_then(|_| Err(error.clone())),
@@ -106,7 +106,7 @@ async fn replica(
         Ok(target) => replayed(node, *target, deadline).await,
         Err(error) => Err(error.clone()),
     };
-    for (index, load) in plan.loads.iter().enumerate() {
+    for (index, load) in read_in_the_end(plan) {
         let found = match &replayed {
             Ok(_) => rows(node, load, false, left(deadline)).await,
             Err(error) => Err(error.clone()),
@@ -117,14 +117,15 @@ async fn replica(
 }
 
 async fn rows(node: &Node, load: &Load, lock: bool, limit: Duration) -> Result<Vec<u64>, String> {
-    if !workload::built(load) {
-        return Err(workload::not_built(load));
-    }
-    let lock = if lock { " for update" } else { "" };
-    let select = format!("select id from {} order by id{lock}", quoted_name(&set::table(&load.name)));
+    let select = workload::marks(load, lock).ok_or_else(|| "it leaves no marks".to_owned())?;
     let found = ask(node, &select, limit).await?;
     let row = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).ok().and_then(|id| u64::try_from(id).ok());
     found.iter().map(|r| row(r).ok_or_else(|| "a row has a number nobody writes".to_owned())).collect()
+}
+
+/// The loads that are read in the end: those that leave marks.
+fn read_in_the_end(plan: &FinalReadPlan) -> impl Iterator<Item = (usize, &Load)> {
+    plan.loads.iter().enumerate().filter(|(_, load)| workload::marks(load, false).is_some())
 }
 
 async fn flushed(node: &Node, limit: Duration) -> Result<Lsn, String> {
@@ -190,7 +191,7 @@ fn event(node: &Node, load: usize, primary: bool, rows: Result<Vec<u64>, String>
 }
 
 fn silent(plan: &FinalReadPlan, journal: &Journal<Event>, member: &MemberId, error: &str) {
-    for index in 0..plan.loads.len() {
+    for (index, _) in read_in_the_end(plan) {
         journal.say(Event::FinalRead(Box::new(FinalRead {
             t: clock::now(),
             node: member.clone(),
@@ -219,7 +220,7 @@ mod tests {
         let nobody: SocketAddr = listener.local_addr().expect("an address");
         drop(listener);
         let text = format!(
-            r#"{{"loads":[{{"name":"a","workload":"set"}},{{"name":"b","workload":"set"}}],"nodes":{{"postgres-1":"{nobody}"}},
+            r#"{{"loads":[{{"name":"a","workload":"set"}},{{"name":"b","workload":"select"}},{{"name":"c","workload":"bank"}}],"nodes":{{"postgres-1":"{nobody}"}},
                "superuser":{{"user":"postgres","password":"x","database":"pgha"}},"timeout":"20s"}}"#
         );
         let plan: FinalReadPlan = serde_json::from_str(&text).expect("a plan");

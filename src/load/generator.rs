@@ -9,18 +9,23 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use super::classify::{Stage, classify};
+use super::counter::Counter;
 use super::journal::Journal;
-use super::workload::{self, Ended, Identity, Prepared};
-use crate::engine::clock;
-use crate::engine::postgres::{Broken, Session};
+use super::workload::turn::Ended;
+use super::workload::{self, Identity, Script};
+use crate::engine::clock::{self, Alarm};
+use crate::engine::postgres::Broken;
+use crate::engine::wire::Wire;
 use crate::history::Event;
-use crate::history::event::Outcome;
+use crate::history::event::{Ack, Outcome};
 use crate::model::plan::LoadPlan;
-use crate::model::scenario::{Endpoint, LoadModel};
+use crate::model::scenario::{Endpoint, LoadModel, Record};
 use crate::model::{Load, Mono};
 use crate::spec::arrivals::{Arrivals, Starts};
 
@@ -45,6 +50,7 @@ pub struct Ready {
 #[derive(Debug)]
 struct Line {
     load: Load,
+    script: Script,
     doors: Vec<SocketAddr>,
     starts: Option<Starts>,
     workers: u32,
@@ -55,10 +61,8 @@ struct Line {
 /// # Errors
 /// A sentence about the first load that cannot be run.
 pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
-    let line = |load: &Load| {
-        if !workload::built(load) {
-            return Err(workload::not_built(load));
-        }
+    let line = |(index, load): (usize, &Load)| {
+        let script = Script::new(plan, index)?;
         let doors = doors(plan, load)?;
         let (starts, workers) = match load.model {
             LoadModel::Open => {
@@ -71,9 +75,9 @@ pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
         if workers == 0 {
             return Err(format!("load `{}` has no connection", load.name));
         }
-        Ok(Line { load: load.clone(), doors, starts, workers })
+        Ok(Line { load: load.clone(), script, doors, starts, workers })
     };
-    Ok(Ready { loads: plan.loads.iter().map(line).collect::<Result<_, _>>()? })
+    Ok(Ready { loads: plan.loads.iter().enumerate().map(line).collect::<Result<_, _>>()? })
 }
 
 fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
@@ -94,42 +98,70 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Over {
     let end = start.plus(plan.duration.0);
+    let queues: Vec<Arc<Queue>> = ready
+        .loads
+        .iter()
+        .map(|line| {
+            let starts = line.starts.clone().map(Mutex::new);
+            Arc::new(Queue { start, end, starts, next: AtomicU64::new(0) })
+        })
+        .collect();
     let names = Arc::new(AtomicU32::new(0));
     let mut workers = JoinSet::new();
-    let mut queues = Vec::new();
-    for (index, line) in ready.loads.into_iter().enumerate() {
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let queue =
-            Arc::new(Queue { start, end, starts: line.starts.map(Mutex::new), next: AtomicU64::new(0) });
-        for at in 0..line.workers {
+    let mut counters = Vec::new();
+    for (at, line) in ready.loads.iter().enumerate() {
+        let index = u32::try_from(at).unwrap_or(u32::MAX);
+        let writer = ready.loads.iter().position(|other| Some(&other.load.name) == line.load.of.as_ref());
+        let counter = (line.load.record == Record::Histogram).then(Arc::<Counter>::default);
+        counters.extend(counter.iter().map(|counter| (index, Arc::clone(counter))));
+        for door in 0..line.workers {
             let worker = Worker {
                 plan: Arc::clone(plan),
                 load: line.load.clone(),
+                script: line.script.clone(),
                 index,
                 doors: line.doors.clone(),
-                door: at as usize,
+                door: door as usize,
                 names: Arc::clone(&names),
                 id: names.fetch_add(1, Ordering::Relaxed),
                 journal: journal.clone(),
+                counter: counter.clone(),
                 line: None,
+                alarm: Alarm::new().ok(),
+                writer: writer.map(|writer| Arc::clone(&queues[writer])),
             };
-            workers.spawn(worker.run(Arc::clone(&queue)));
+            workers.spawn(worker.run(Arc::clone(&queues[at])));
         }
-        queues.push((line.load.name.clone(), queue));
     }
     let over = tokio::select! {
         () = stop => Over::Stopped,
         () = async { while workers.join_next().await.is_some() {} } => Over::Done,
+        never = join_all(counters.iter().map(|(l, counter)| count(*l, counter, journal, start))), if !counters.is_empty() => {
+            drop(never);
+            Over::Done
+        }
     };
     workers.shutdown().await;
-    for (name, queue) in queues {
+    for (l, counter) in counters {
+        journal.say(Event::Counted(Box::new(counter.take(clock::now(), l))));
+    }
+    for (line, queue) in ready.loads.iter().zip(queues) {
         let dropped = queue.dropped();
         if dropped > 0 {
-            let text = format!("load {name}: {dropped} operations were never started before the end");
+            let text =
+                format!("load {}: {dropped} operations were never started before the end", line.load.name);
             journal.say(Event::Note { t: clock::now(), text });
         }
     }
     over
+}
+
+/// Says once a second what a load counted; never ends.
+async fn count(l: u32, counter: &Counter, journal: &Journal<Event>, start: Mono) {
+    for second in 1.. {
+        clock::sleep_until(start.plus(Duration::from_secs(second))).await;
+        journal.say(Event::Counted(Box::new(counter.take(clock::now(), l))));
+    }
 }
 
 /// Intended starts of one load, taken by whichever worker is free.
@@ -157,6 +189,11 @@ impl Queue {
         Some((self.next.fetch_add(1, Ordering::Relaxed), self.start.plus(offset)))
     }
 
+    /// The newest operation that was taken.
+    fn newest(&self) -> u64 {
+        self.next.load(Ordering::Relaxed).saturating_sub(1)
+    }
+
     fn dropped(&self) -> usize {
         self.starts
             .as_ref()
@@ -166,21 +203,26 @@ impl Queue {
 
 /// A connection ready for operations.
 struct Connected {
-    session: Session,
+    wire: Wire,
     who: Identity,
-    prepared: Prepared,
 }
 
 struct Worker {
     plan: Arc<LoadPlan>,
     load: Load,
+    script: Script,
     index: u32,
     doors: Vec<SocketAddr>,
     door: usize,
     names: Arc<AtomicU32>,
     id: u32,
     journal: Journal<Event>,
+    /// Counts operations instead of recording them.
+    counter: Option<Arc<Counter>>,
     line: Option<Connected>,
+    alarm: Option<Alarm>,
+    /// The load whose tables are read, for a load that only reads.
+    writer: Option<Arc<Queue>>,
 }
 
 impl Worker {
@@ -194,17 +236,10 @@ impl Worker {
                 clock::sleep(self.load.reconnect.0).await;
             }
         }
-        clock::sleep_until(queue.start).await;
+        self.sleep_until(queue.start).await;
         while let Some((op, intended)) = queue.take() {
-            clock::sleep_until(intended).await;
-            let (t, l) = (clock::now(), self.index);
-            self.journal.say(Event::Invoke { t, l, o: op, w: self.id, i: intended });
-            let ended = self.operation(op).await;
-            if matches!(ended.outcome, Outcome::Info(_)) {
-                // the operation stays concurrent with all that follows: its worker is used up
-                self.id = self.names.fetch_add(1, Ordering::Relaxed);
-            }
-            self.journal.say(Event::Done { t: ended.at, l, o: op, outcome: ended.outcome });
+            self.sleep_until(intended).await;
+            let ended = self.recorded(op, intended).await;
             if !ended.reusable {
                 self.line = None;
                 if ended.read_only {
@@ -215,8 +250,30 @@ impl Worker {
         }
     }
 
-    async fn operation(&mut self, op: u64) -> Ended {
-        if self.line.as_ref().is_none_or(|line| line.session.is_closed()) {
+    /// Does one operation and records or counts it.
+    async fn recorded(&mut self, op: u64, intended: Mono) -> Ended {
+        let near = self.writer.as_ref().map_or(op, |writer| writer.newest());
+        let task = self.script.task(op, near);
+        let (t, l) = (clock::now(), self.index);
+        if self.counter.is_none() {
+            self.journal.say(Event::Invoke { t, l, o: op, w: self.id, i: intended, q: task.asked() });
+        }
+        let mut ended = self.operation(op, &task).await;
+        if matches!(ended.outcome, Outcome::Info(_)) {
+            // the operation stays concurrent with all that follows: its worker is used up
+            self.id = self.names.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(counter) = &self.counter {
+            counter.count(intended, t, ended.at, &ended.outcome);
+        } else {
+            let outcome = std::mem::replace(&mut ended.outcome, Outcome::Ok(Ack::default()));
+            self.journal.say(Event::Done { t: ended.at, l, o: op, outcome });
+        }
+        ended
+    }
+
+    async fn operation(&mut self, op: u64, task: &workload::Task) -> Ended {
+        if self.line.as_mut().is_none_or(|line| line.wire.is_closed()) {
             self.line = None;
             match self.connect().await {
                 Ok(line) => self.line = Some(line),
@@ -226,10 +283,10 @@ impl Worker {
                 }
             }
         }
-        let Some(line) = &self.line else {
+        let Some(line) = &mut self.line else {
             return Self::unconnected(&Broken::Eof);
         };
-        line.prepared.run(&line.session, &line.who, op, self.load.timeout.0).await
+        self.script.run(&mut line.wire, &line.who, op, task).await
     }
 
     fn unconnected(broken: &Broken) -> Ended {
@@ -243,11 +300,21 @@ impl Worker {
         let door = self.doors[self.door % self.doors.len()];
         let connecting = async {
             let application = format!("pgha-{}", self.load.name);
-            let session = Session::connect(door, &self.plan.credentials, &application, limit).await?;
-            let who = workload::identify(&session, &self.plan.members_by_address, limit).await?;
-            let prepared = Prepared::new(&self.load, &session).await?;
-            Ok(Connected { session, who, prepared })
+            let mut wire = Wire::connect(door, &self.plan.credentials, &application, limit).await?;
+            let who = workload::identify(&mut wire, &self.plan.members_by_address, limit).await?;
+            self.script.prepare(&mut wire).await?;
+            Ok(Connected { wire, who })
         };
         clock::timeout(limit, connecting).await.unwrap_or(Err(Broken::Timeout(limit)))
+    }
+
+    async fn sleep_until(&self, when: Mono) {
+        let waited = match &self.alarm {
+            Some(alarm) => alarm.wait_until(when).await.is_ok(),
+            None => false,
+        };
+        if !waited {
+            clock::sleep_until(when).await;
+        }
     }
 }

@@ -14,6 +14,9 @@ use crate::engine::clock;
 /// How long lines may wait for company.
 pub const FLUSH_WITHIN: Duration = Duration::from_millis(20);
 
+/// Lines written without letting others go first: an answer that waits for the journal would look slow.
+const AT_ONCE: u32 = 16;
+
 /// Where tasks put what they have to say.
 #[derive(Debug)]
 pub struct Journal<T>(UnboundedSender<T>);
@@ -55,8 +58,13 @@ pub async fn write_out<T: Serialize, W: AsyncWrite + Unpin>(
     while let Some(first) = lines.0.recv().await {
         serialize(&first, &mut text)?;
         clock::sleep(FLUSH_WITHIN).await;
+        let mut in_a_row = 0;
         while let Ok(more) = lines.0.try_recv() {
             serialize(&more, &mut text)?;
+            in_a_row += 1;
+            if in_a_row % AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
         }
         output.write_all(&text).await?;
         output.flush().await?;

@@ -8,10 +8,13 @@
 
 pub mod agent;
 pub mod classify;
+pub mod counter;
 pub mod final_read;
 pub mod generator;
 pub mod journal;
+pub mod late;
 pub mod prober;
+pub mod storm;
 pub mod timeline;
 pub mod watch;
 pub mod workload;

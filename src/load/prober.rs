@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio_postgres::Statement;
 
 use crate::engine::clock;
 use crate::engine::postgres::Session;
@@ -24,7 +25,7 @@ pub struct Prober {
     address: SocketAddr,
     who: Credentials,
     limit: Duration,
-    session: Option<Session>,
+    session: Option<(Session, Statement)>,
 }
 
 /// The latest answer of a probing task.
@@ -56,27 +57,43 @@ impl Prober {
 
     /// One probe: `Some(true)` acknowledged, `Some(false)` refused as read-only, `None` otherwise.
     pub async fn probe(&mut self) -> Option<bool> {
-        let session = match self.session.take().filter(|session| !session.is_closed()) {
-            Some(session) => session,
-            None => Session::connect(self.address, &self.who, "pgha-probe", self.limit).await.ok()?,
+        let (session, write) = match self.session.take().filter(|(session, _)| !session.is_closed()) {
+            Some(kept) => kept,
+            None => self.connect().await?,
         };
-        let write = format!(
-            "insert into {PROBE_TABLE} (member, at) values ($1, clock_timestamp())
-             on conflict (member) do update set at = excluded.at"
-        );
-        let answer =
-            clock::timeout(self.limit, session.client().execute(&write, &[&self.member.as_str()])).await;
-        match answer {
-            Ok(Ok(_)) => {
-                self.session = Some(session);
-                Some(true)
-            }
-            Ok(Err(error)) if error.code().is_some_and(|state| state.code() == "25006") => {
-                self.session = Some(session);
-                Some(false)
-            }
-            // dropped, and with it whatever still hangs on it
-            _ => None,
+        // an instance that replays is asked and not written to: ten refused writes a second would
+        // bury whatever else its log has to say
+        let probing = async {
+            let row = session.client().query_one("select pg_is_in_recovery()", &[]).await?;
+            if row.try_get(0)? { Ok(false) } else { self.write(&session, &write).await }
+        };
+        let answer = clock::timeout(self.limit, probing).await.ok()?.ok();
+        if answer.is_some() {
+            self.session = Some((session, write));
+        }
+        // else it is dropped, and with it whatever still hangs on it
+        answer
+    }
+
+    async fn connect(&self) -> Option<(Session, Statement)> {
+        let connecting = async {
+            let session = Session::connect(self.address, &self.who, "pgha-probe", self.limit).await.ok()?;
+            let write = format!(
+                "insert into {PROBE_TABLE} (member, at) values ($1, clock_timestamp())
+                 on conflict (member) do update set at = excluded.at"
+            );
+            let write = session.client().prepare(&write).await.ok()?;
+            Some((session, write))
+        };
+        clock::timeout(self.limit, connecting).await.ok()?
+    }
+
+    /// One write; `false` when it was refused as read-only.
+    async fn write(&self, session: &Session, write: &Statement) -> Result<bool, tokio_postgres::Error> {
+        match session.client().execute(write, &[&self.member.as_str()]).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code().is_some_and(|state| state.code() == "25006") => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

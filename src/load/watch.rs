@@ -134,6 +134,7 @@ impl Watcher {
             postgres: postgres.into_iter().collect(),
             etcd: etcd.into_iter().collect(),
             balancers: balancers.into_iter().collect(),
+            events: Vec::new(),
         }
     }
 

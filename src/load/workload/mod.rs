@@ -1,17 +1,34 @@
-//! What one operation does, workload by workload. A workload brings its tables, its statements on
-//! one connection, and one operation; generator and classes are the same for all.
+//! What one operation does, workload by workload. Each file brings its tables, its statements, what
+//! operation number n asks for, and how it is done on one connection; how operations end is the
+//! same for all ([`turn`]), and so is the choice by number ([`dice`]).
+//!
+//! Invariant: what an operation asks for follows from the seed, its load and its number; only a
+//! load that reads what another writes also looks at how far that one is.
 
+pub mod append;
+pub mod bank;
+pub mod dice;
+pub mod freshness;
+pub mod register;
 pub mod set;
+pub mod sql;
+pub mod tpcb;
+pub mod turn;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use dice::Dice;
+use turn::{Ended, Turn};
+
 use crate::engine::clock;
 use crate::engine::postgres::{Broken, Session};
-use crate::history::event::Outcome;
-use crate::model::scenario::Workload;
-use crate::model::{Load, MemberId, Mono};
+use crate::engine::wire::Wire;
+use crate::history::event::{Asked, Mop, RegisterOp};
+use crate::model::plan::LoadPlan;
+use crate::model::scenario::{Endpoint, Isolation, Record, Workload};
+use crate::model::{Load, MemberId, Name};
 
 /// Who is at the other end of a connection. Constant for its life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,67 +39,241 @@ pub struct Identity {
     pub system: Option<String>,
 }
 
-/// How one operation ended, and when its answer came.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
-    /// When the answer that decides arrived, or when it was clear that none would.
-    pub at: Mono,
-    /// How.
-    pub outcome: Outcome,
-    /// Whether the connection can serve the next operation.
-    pub reusable: bool,
-    /// Whether the instance said that it takes no writes.
-    pub read_only: bool,
+/// What one operation is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// `set`: its row.
+    Insert,
+    /// `append`: these steps in one transaction.
+    Steps(Vec<Mop>),
+    /// `bank`: a transfer.
+    Transfer {
+        /// From this account.
+        from: u32,
+        /// To this one.
+        to: u32,
+        /// So much.
+        amount: i64,
+    },
+    /// `bank`: every balance.
+    Balances,
+    /// `register`: one key.
+    Register(RegisterOp),
+    /// `tpcb`: one transaction.
+    Tpcb(tpcb::Draw),
+    /// `select`: the balance of this account.
+    Select(i64),
+    /// `freshness`: its number becomes the heartbeat.
+    Beat,
+    /// `freshness`: the newest heartbeat.
+    Heartbeat,
+    /// `sql`: the file.
+    Text,
 }
 
-/// The statements of one workload on one connection.
-#[derive(Debug)]
-pub enum Prepared {
-    /// One unique row per operation.
-    Set(set::Statements),
+impl Task {
+    /// What the journal says of it, where the operation's number does not say it.
+    #[must_use]
+    pub fn asked(&self) -> Option<Box<Asked>> {
+        Some(Box::new(match self {
+            Self::Insert | Self::Tpcb(_) | Self::Beat | Self::Text => return None,
+            Self::Steps(steps) => Asked::Txn(steps.clone()),
+            Self::Transfer { from, to, amount } => Asked::Transfer { from: *from, to: *to, amount: *amount },
+            Self::Register(op) => Asked::Register(*op),
+            Self::Balances | Self::Heartbeat | Self::Select(_) => Asked::Read,
+        }))
+    }
 }
 
-impl Prepared {
-    /// Prepares the statements of `load` on `session`.
+/// One load as its workers need it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    load: Load,
+    dice: Dice,
+    text: String,
+}
+
+impl Script {
+    /// The script of the plan's load at `index`.
+    ///
+    /// # Errors
+    /// A sentence about a load that cannot be run as it is declared.
+    pub fn new(plan: &LoadPlan, index: usize) -> Result<Self, String> {
+        let load = plan.loads.get(index).ok_or_else(|| format!("the plan has no load {index}"))?;
+        if let Some(of) = &load.of {
+            reads_of(plan, load, of)?;
+        }
+        if load.isolation == Some(Isolation::Serializable) && load.endpoint == Some(Endpoint::Ro) {
+            return Err(format!(
+                "load `{}`: a replica knows no serializable transactions; isolation = \"repeatable-read\"",
+                load.name
+            ));
+        }
+        let text = match load.workload {
+            Workload::Sql => plan.sql.get(&load.name).cloned().ok_or_else(|| {
+                format!("load `{}`: the text of its file did not come with the plan", load.name)
+            })?,
+            _ => String::new(),
+        };
+        let stream = u64::try_from(index).unwrap_or(u64::MAX);
+        Ok(Self { load: load.clone(), dice: Dice::new(plan.seed, stream), text })
+    }
+
+    /// What operation `op` asks for; `near` is the newest operation of the load whose tables are
+    /// used, which is `op` itself unless another load writes them.
+    #[must_use]
+    pub fn task(&self, op: u64, near: u64) -> Task {
+        let reads = self.load.of.is_some();
+        match self.load.workload {
+            Workload::Set => Task::Insert,
+            Workload::Append => Task::Steps(append::draw(&self.dice, op, near, reads)),
+            Workload::Bank if reads => Task::Balances,
+            Workload::Bank => bank::draw(&self.dice, op),
+            Workload::Register => Task::Register(register::draw(&self.dice, op, near, reads)),
+            Workload::Tpcb => Task::Tpcb(tpcb::draw(&self.dice, op, tpcb::scale(&self.load))),
+            Workload::Select => Task::Select(tpcb::draw(&self.dice, op, tpcb::scale(&self.load)).account),
+            Workload::Freshness if reads => Task::Heartbeat,
+            Workload::Freshness => Task::Beat,
+            Workload::Sql => Task::Text,
+        }
+    }
+
+    /// Prepares everything this load will send, in one round trip.
     ///
     /// # Errors
     /// [`Broken`]; nothing that could commit has been sent.
-    pub async fn new(load: &Load, session: &Session) -> Result<Self, Broken> {
-        match load.workload {
-            Workload::Set => Ok(Self::Set(set::Statements::prepare(load, session).await?)),
-            _ => Err(Broken::Other(not_built(load))),
+    pub async fn prepare(&self, wire: &mut Wire) -> Result<(), Broken> {
+        let of = owner(&self.load);
+        let mut statements = turn::statements(&self.load);
+        statements.extend(match self.load.workload {
+            Workload::Set => set::statements(of),
+            Workload::Append => append::statements(of),
+            Workload::Bank => bank::statements(of),
+            Workload::Register => register::statements(of),
+            Workload::Tpcb => tpcb::statements(of, self.judged()),
+            Workload::Select => tpcb::select(of),
+            Workload::Freshness => freshness::statements(of),
+            Workload::Sql => Vec::new(),
+        });
+        for (name, text) in &statements {
+            // a load that only reads may stand before its writer's tables, never before its own
+            wire.queue_prepare(name, text)?;
         }
+        wire.queue_sync();
+        wire.send().await?;
+        wire.answer().await.map(drop)
     }
 
-    /// Does operation `op`, waiting at most `limit` for each answer.
-    pub async fn run(&self, session: &Session, who: &Identity, op: u64, limit: Duration) -> Ended {
-        match self {
-            Self::Set(set) => set.run(session, who, op, limit).await,
-        }
+    /// Does operation `op`, waiting at most the load's limit for each answer.
+    pub async fn run(&self, wire: &mut Wire, who: &Identity, op: u64, task: &Task) -> Ended {
+        let mut turn = Turn::new(wire, who, self.load.timeout.0, self.judged());
+        let ended = match task {
+            Task::Insert => set::run(&mut turn, op).await,
+            Task::Steps(steps) => append::run(&mut turn, steps).await,
+            Task::Transfer { from, to, amount } => bank::transfer(&mut turn, op, *from, *to, *amount).await,
+            Task::Balances => bank::read(&mut turn).await,
+            Task::Register(asked) => register::run(&mut turn, *asked).await,
+            Task::Tpcb(draw) => tpcb::run(&mut turn, op, draw).await,
+            Task::Select(account) => tpcb::run_select(&mut turn, *account).await,
+            Task::Beat => freshness::beat(&mut turn, op).await,
+            Task::Heartbeat => freshness::read(&mut turn).await,
+            Task::Text => sql::run(&mut turn, &self.text).await,
+        };
+        ended.unwrap_or_else(|ended| ended)
+    }
+
+    fn judged(&self) -> bool {
+        self.load.record == Record::Operations
     }
 }
 
-/// Makes the tables of `load` anew and returns the rows found in them.
+/// A load that reads what another writes needs one of the same workload that writes.
+fn reads_of(plan: &LoadPlan, load: &Load, of: &Name) -> Result<(), String> {
+    let name = &load.name;
+    if !matches!(load.workload, Workload::Append | Workload::Bank | Workload::Register | Workload::Freshness)
+    {
+        return Err(format!(
+            "load `{name}`: `of` goes with append, bank, register and freshness; its workload writes nothing another could read"
+        ));
+    }
+    match plan.loads.iter().find(|other| other.name == *of) {
+        None => Err(format!("load `{name}` reads what load `{of}` writes, and there is none of that name")),
+        Some(other) if other.of.is_some() || other.workload != load.workload => Err(format!(
+            "load `{name}` reads what load `{of}` writes: that must be a writing load of its workload"
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The load whose tables `load` uses.
+#[must_use]
+pub fn owner(load: &Load) -> &Name {
+    load.of.as_ref().unwrap_or(&load.name)
+}
+
+/// SQL that makes a load's tables, and what is found in them then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Makes them anew.
+    pub make: String,
+    /// Runs after that, outside a transaction; nothing when empty.
+    pub tidy: String,
+    /// Counts the marks in them.
+    pub count: String,
+}
+
+/// Makes the tables of `load` anew and returns the marks found in them; `None` for a load that has
+/// no tables of its own.
 ///
 /// # Errors
 /// [`Broken`].
-pub async fn make_tables(load: &Load, session: &Session) -> Result<u64, Broken> {
-    match load.workload {
-        Workload::Set => set::make_table(load, session).await,
-        _ => Err(Broken::Other(not_built(load))),
+pub async fn make_tables(load: &Load, session: &Session) -> Result<Option<u64>, Broken> {
+    let Some(tables) = tables(load) else { return Ok(None) };
+    let client = session.client();
+    for text in [&tables.make, &tables.tidy].into_iter().filter(|text| !text.is_empty()) {
+        client.batch_execute(text).await.map_err(|e| session.explain(&e))?;
     }
+    let row = client.query_one(&tables.count, &[]).await.map_err(|e| session.explain(&e))?;
+    let rows: i64 = row.try_get(0).map_err(|e| Broken::Other(e.to_string()))?;
+    Ok(Some(u64::try_from(rows).unwrap_or(0)))
 }
 
-/// Whether this version can run the workload of `load`.
+/// The tables of a load; `None` when it has none of its own.
 #[must_use]
-pub const fn built(load: &Load) -> bool {
-    matches!(load.workload, Workload::Set)
+pub fn tables(load: &Load) -> Option<Tables> {
+    if load.of.is_some() {
+        return None;
+    }
+    let name = &load.name;
+    Some(match load.workload {
+        Workload::Set => set::tables(name),
+        Workload::Append => append::tables(name),
+        Workload::Bank => bank::tables(name),
+        Workload::Register => register::tables(name),
+        Workload::Tpcb => tpcb::tables(name, tpcb::scale(load)),
+        Workload::Select => tpcb::tables_of_select(name, tpcb::scale(load)),
+        Workload::Freshness => freshness::tables(name),
+        Workload::Sql => return None,
+    })
 }
 
-/// The sentence for a workload this version cannot run.
+/// A query for the marks of a load, in order, one in each row; `lock` for rows only a primary can
+/// lock. `None` for a load that leaves none that are judged.
 #[must_use]
-pub fn not_built(load: &Load) -> String {
-    format!("load `{}`: workload {:?} is not built; `set` is", load.name, load.workload)
+pub fn marks(load: &Load, lock: bool) -> Option<String> {
+    if load.of.is_some() || load.record != Record::Operations {
+        return None;
+    }
+    let lock = if lock { " for update" } else { "" };
+    let (name, plain) = (&load.name, |select: String| format!("{select}{lock}"));
+    let select = match load.workload {
+        Workload::Set => plain(set::marks(name)),
+        Workload::Append => append::marks(name, lock),
+        Workload::Bank => plain(bank::marks(name)),
+        Workload::Tpcb => plain(tpcb::marks(name)),
+        Workload::Register | Workload::Select | Workload::Freshness | Workload::Sql => return None,
+    };
+    Some(format!("select id from (select {select}) marks order by id"))
 }
 
 /// Asks who is at the other end; an instance that does not know its own name is told by its address.
@@ -90,19 +281,25 @@ pub fn not_built(load: &Load) -> String {
 /// # Errors
 /// [`Broken`].
 pub async fn identify(
-    session: &Session,
+    wire: &mut Wire,
     by_address: &BTreeMap<IpAddr, MemberId>,
     limit: Duration,
 ) -> Result<Identity, Broken> {
     const WHO: &str = "select current_setting('pgha.member', true), host(inet_server_addr()),
         (select system_identifier::text from pg_control_system())";
-    let asked = clock::timeout(limit, session.client().query_one(WHO, &[])).await;
-    let row = asked.map_err(|_| Broken::Timeout(limit))?.map_err(|e| session.explain(&e))?;
-    let text = |at: usize| -> Result<Option<String>, Broken> {
-        row.try_get(at).map_err(|e| Broken::Other(e.to_string()))
+    wire.queue_text(WHO)?;
+    let asking = async {
+        wire.send().await?;
+        wire.answer().await
     };
-    let named = text(0)?.and_then(|name| MemberId::new(name).ok());
-    let address = text(1)?.and_then(|address| address.parse::<IpAddr>().ok());
+    let reply = clock::timeout(limit, asking).await.unwrap_or(Err(Broken::Timeout(limit)))?;
+    let text = |at: usize| reply.first().and_then(|row| row.text(at));
+    let named = text(0).and_then(|name| MemberId::new(name).ok());
+    let address = text(1).and_then(|address| address.parse::<IpAddr>().ok());
     let member = named.or_else(|| by_address.get(&address?).cloned());
-    Ok(Identity { member, system: text(2)? })
+    Ok(Identity { member, system: text(2).map(str::to_owned) })
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
