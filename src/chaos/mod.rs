@@ -3,10 +3,26 @@
 //! Invariants: a fault is written down before it is injected; a target that matches nothing is an
 //! error, never a fault on nobody; a receipt never rests on the answer of the call that did the deed.
 
+pub mod body;
+pub mod family;
+pub mod host;
 pub mod inject;
 pub mod ledger;
+pub mod needs;
+pub mod network;
+pub mod operator;
+pub mod process;
 pub mod resolve;
+pub mod resource;
+pub mod sides;
+pub mod sql;
+pub mod storage;
+pub mod storm;
+pub mod table;
+pub mod time;
+pub mod wipe;
 
-pub use inject::Injector;
+pub use family::{Family, Scene, Seen, Victim};
+pub use inject::{Injector, Prepared};
 pub use ledger::Ledger;
-pub use resolve::{NoMatch, resolve};
+pub use resolve::{Hits, NoMatch, World, hits};

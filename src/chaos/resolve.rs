@@ -1,10 +1,16 @@
 //! From a target in words to members, at the instant of injection. Pure.
 
-use rand::seq::IndexedRandom;
-use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use super::sides;
+use crate::model::lab::Host;
+use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
-use crate::model::{Member, MemberId, Service, Sighting, Target};
+use crate::model::{HostName, Member, MemberId, Name, Service, Sighting, Target, Verb};
 
 /// Why a target names nobody right now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +20,158 @@ pub struct NoMatch {
     pub target: Target,
     /// Why.
     pub why: String,
+}
+
+/// Whom a verb hits, and what else was decided when its targets were resolved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hits {
+    /// Members, or hosts where the verb acts on hosts; each once.
+    pub targets: Vec<Name>,
+    /// For the fault's notes. `cuts`: a partition's directed pairs of hosts `[from, to]` whose packets are
+    /// dropped; `from` and `to`: its two sides, which a shape has not; `candidate`: the member an operator's verb names.
+    pub notes: BTreeMap<String, Value>,
+}
+
+/// Who there is to be hit.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// Members of every service, the client too.
+    pub members: &'a [Member],
+    /// Hosts, in the order of the declaration.
+    pub hosts: &'a [Host],
+    /// The newest look at the lab.
+    pub sighting: &'a Sighting,
+}
+
+/// Whom `verb` hits right now.
+///
+/// # Errors
+/// [`NoMatch`] when a target names nobody, or both sides of a partition are the same.
+pub fn hits(verb: &Verb, world: World<'_>, chance: &mut ChaCha8Rng) -> Result<Hits, NoMatch> {
+    match verb {
+        Verb::Partition { shape: Some(shape), .. } => {
+            let mut hosts = world.carrying_services();
+            hosts.shuffle(chance);
+            sides::of_shape(*shape, &hosts)
+        }
+        Verb::Partition { from, to, direction, .. } => sides::of_sides(from, to, *direction, world, chance),
+        Verb::Swizzle { targets } => {
+            let mut hosts = Vec::new();
+            for target in targets {
+                hosts.extend(resolve_hosts(target, world, chance)?);
+            }
+            Ok(Hits { targets: each_once(hosts), ..Hits::default() })
+        }
+        Verb::Switchover { to } => {
+            let mut hits = Hits {
+                targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
+                ..Hits::default()
+            };
+            if let Some(to) = to {
+                let candidate = resolve(to, world.members, world.sighting, chance)?;
+                hits.notes.insert("candidate".to_owned(), json!(candidate.first()));
+            }
+            Ok(hits)
+        }
+        // the cluster is spoken to through the body that leads it
+        Verb::Maintenance { .. } | Verb::Scale { .. } | Verb::Engine { .. } => Ok(Hits {
+            targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
+            ..Hits::default()
+        }),
+        Verb::Repeat { verb, .. } => hits(verb, world, chance),
+        one => {
+            let Some(target) = one.target() else { return Ok(Hits::default()) };
+            let targets = match one.acts_on() {
+                ActsOn::Hosts => resolve_hosts(target, world, chance)?,
+                ActsOn::Bodies | ActsOn::Cluster => resolve(target, world.members, world.sighting, chance)?,
+            };
+            Ok(Hits { targets: each_once(targets), ..Hits::default() })
+        }
+    }
+}
+
+impl World<'_> {
+    /// Hosts that carry anything but the client, in the order of the declaration.
+    fn carrying_services(&self) -> Vec<HostName> {
+        let carries = |host: &&Host| {
+            self.members.iter().any(|member| member.host == host.name && member.service != Service::Client)
+        };
+        self.hosts.iter().filter(carries).map(|host| host.name.clone()).collect()
+    }
+}
+
+pub(super) fn each_once(names: Vec<Name>) -> Vec<Name> {
+    let mut once: Vec<Name> = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    once
+}
+
+/// The hosts `target` names; bodies stand for the hosts that carry them. `rest` names nobody here: only a
+/// partition knows what the other side is.
+///
+/// # Errors
+/// [`NoMatch`].
+pub fn resolve_hosts(
+    target: &Target,
+    world: World<'_>,
+    chance: &mut ChaCha8Rng,
+) -> Result<Vec<HostName>, NoMatch> {
+    let no = |why: &str| NoMatch { target: target.clone(), why: why.to_owned() };
+    let found = match target {
+        Target::Host(name) => {
+            world.hosts.iter().filter(|host| host.name == *name).map(|host| host.name.clone()).collect()
+        }
+        Target::HostSpare => {
+            let busy = world.carrying_services();
+            let spare = world.hosts.iter().find(|host| {
+                !busy.contains(&host.name) && !world.members.iter().any(|member| member.host == host.name)
+            });
+            // without an empty host: one that carries no database body
+            let idle = || {
+                world.hosts.iter().find(|host| {
+                    !world.members.iter().any(|member| {
+                        member.host == host.name
+                            && matches!(member.service, Service::Postgres | Service::Client)
+                    })
+                })
+            };
+            spare.or_else(idle).map(|host| host.name.clone()).into_iter().collect()
+        }
+        Target::HostOf(of) => return resolve_hosts(of, world, chance),
+        Target::Random(count, of) if names_hosts(of) => {
+            let from = resolve_hosts(of, world, chance)?;
+            let count = *count as usize;
+            if from.len() < count {
+                return Err(no(&format!("`{of}` names only {}", from.len())));
+            }
+            let mut chosen: Vec<HostName> = from.choose_multiple(chance, count).cloned().collect();
+            chosen.sort();
+            chosen
+        }
+        Target::Rest => return Err(no("only a side of a partition has a rest")),
+        bodies => {
+            let members = resolve(bodies, world.members, world.sighting, chance)?;
+            world
+                .members
+                .iter()
+                .filter(|member| members.contains(&member.id))
+                .map(|member| member.host.clone())
+                .collect()
+        }
+    };
+    if found.is_empty() { Err(no("no such host right now")) } else { Ok(each_once(found)) }
+}
+
+fn names_hosts(target: &Target) -> bool {
+    match target {
+        Target::Host(_) | Target::HostOf(_) | Target::HostSpare | Target::Rest => true,
+        Target::Random(_, of) => names_hosts(of),
+        _ => false,
+    }
 }
 
 /// The members `target` names, given the newest look at the lab. `chance` is the schedule's.

@@ -1,0 +1,200 @@
+//! The operator's verbs as faults: Patroni is asked, in the client host, and whether it happened is
+//! read elsewhere: from PostgreSQL inside its own body and from Patroni's keys in etcd.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::family::{Family, Scene, Seen, Victim};
+use super::sql;
+use crate::lab::{names, reach};
+use crate::model::plan::Operation;
+use crate::model::{FaultRecord, MemberId, Name, Service, Verb};
+
+const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
+const CONFIG: &str = "config key in etcd";
+const STARTS: &str = "pg_postmaster_start_time()";
+/// Under this key the notes keep when each instance had started.
+const NOTE: &str = "started";
+
+/// What an operator asks of Patroni.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator;
+
+#[async_trait]
+impl Family for Operator {
+    async fn prepare(
+        &self,
+        scene: &Scene<'_>,
+        fault: &mut FaultRecord,
+        victims: &[Victim],
+    ) -> Result<(), String> {
+        for victim in victims {
+            let postgres =
+                |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
+            if !postgres(&victim.name) {
+                return Err(format!("{} is no member of postgres", victim.name));
+            }
+        }
+        match &fault.verb {
+            Verb::Switchover { .. }
+                if candidate(fault).as_ref() == victims.first().map(|victim| &victim.name) =>
+            {
+                Err("the candidate is primary already: there is nothing to hand over".to_owned())
+            }
+            Verb::Failover { .. } if victims.len() != 1 => {
+                Err(format!("a failover has one candidate, and this target names {}", victims.len()))
+            }
+            Verb::Failover { .. }
+                if !sql::in_recovery(scene.docker, scene.record, &victims[0].name).await? =>
+            {
+                Err(format!("{} is primary already", victims[0].name))
+            }
+            Verb::RollingRestart { .. } => {
+                let mut starts = serde_json::Map::new();
+                for victim in victims {
+                    starts.insert(victim.name.to_string(), json!(started(scene, victim).await?));
+                }
+                fault.notes.insert(NOTE.to_owned(), Value::Object(starts));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        // the cluster is asked once, whomever it hits
+        if fault.targets.first() != Some(&victim.name) {
+            return Ok(());
+        }
+        let operation = match &fault.verb {
+            Verb::Switchover { .. } => Operation::Switchover { candidate: candidate(fault) },
+            Verb::Failover { .. } => Operation::Failover { candidate: victim.name.clone() },
+            Verb::Maintenance { on } => Operation::Maintenance { on: *on },
+            Verb::RollingRestart { .. } => Operation::RollingRestart { members: fault.targets.clone() },
+            other => return Err(format!("`{}` is no verb of an operator", other.name())),
+        };
+        ask(scene, operation).await
+    }
+
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+        match &fault.verb {
+            Verb::Switchover { .. } => leads(scene, Some(&victim.name), candidate(fault).as_ref()).await,
+            Verb::Failover { .. } => leads(scene, None, Some(&victim.name)).await,
+            Verb::Maintenance { on } => maintenance(scene, *on).await,
+            _ => restarted(scene, fault, victim).await,
+        }
+    }
+
+    async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, _: &Victim) -> Result<(), String> {
+        match fault.verb {
+            Verb::Maintenance { on: true } => ask(scene, Operation::Maintenance { on: false }).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, _: &Victim) -> Seen {
+        match fault.verb {
+            Verb::Maintenance { .. } => maintenance(scene, false).await,
+            _ => Seen::new(true, "definition of the verb", "nothing to undo"),
+        }
+    }
+}
+
+/// Whom a switchover names, as it was resolved.
+fn candidate(fault: &FaultRecord) -> Option<MemberId> {
+    fault.notes.get("candidate")?.as_str()?.parse().ok()
+}
+
+async fn ask(scene: &Scene<'_>, operation: Operation) -> Result<(), String> {
+    let outcome =
+        reach::operate(scene.docker, scene.record, operation).await.map_err(|error| error.to_string())?;
+    if outcome.done {
+        return Ok(());
+    }
+    let said: Vec<String> = outcome.said.iter().map(|(member, said)| format!("{member}: {said}")).collect();
+    Err(if said.is_empty() { "nobody answered".to_owned() } else { said.join("; ") })
+}
+
+/// Whether somebody else than `not` leads, and `wanted` when somebody is: the key says so and the
+/// instance writes.
+async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> Seen {
+    let key = match sql::key(scene.docker, scene.record, "leader").await {
+        Ok(key) => key,
+        Err(why) => return Seen::new(false, ROLES, why),
+    };
+    let Ok(leader) = key.parse::<Name>() else {
+        return Seen::new(false, ROLES, format!("the leader key says `{key}`"));
+    };
+    let writes = sql::in_recovery(scene.docker, scene.record, &leader).await.map(|recovering| !recovering);
+    let text = match &writes {
+        Ok(true) => format!("{leader} leads and writes"),
+        Ok(false) => format!("{leader} leads and does not write yet"),
+        Err(why) => format!("{leader} leads: {why}"),
+    };
+    Seen::new(meant(&leader, not, wanted) && writes == Ok(true), ROLES, text)
+}
+
+/// Whether this leader is one the verb wanted.
+fn meant(leader: &Name, not: Option<&Name>, wanted: Option<&Name>) -> bool {
+    not != Some(leader) && wanted.is_none_or(|wanted| wanted == leader)
+}
+
+async fn maintenance(scene: &Scene<'_>, wanted: bool) -> Seen {
+    match sql::key(scene.docker, scene.record, "config").await {
+        Err(why) => Seen::new(false, CONFIG, why),
+        Ok(config) => match paused(&config) {
+            None => Seen::new(false, CONFIG, "the key is no configuration"),
+            Some(paused) => Seen::new(paused == wanted, CONFIG, if paused { "paused" } else { "not paused" }),
+        },
+    }
+}
+
+/// Whether Patroni's configuration says pause; `None` for what is no configuration.
+fn paused(config: &str) -> Option<bool> {
+    let config: Value = serde_json::from_str(config).ok()?;
+    Some(config.as_object()?.get("pause").and_then(Value::as_bool).unwrap_or(false))
+}
+
+async fn started(scene: &Scene<'_>, victim: &Victim) -> Result<String, String> {
+    let container = names::container(scene.record.spec.name.as_str(), victim.name.as_str());
+    sql::ask(scene.docker, &container, "select extract(epoch from pg_postmaster_start_time())").await
+}
+
+async fn restarted(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    let before = fault.notes.get(NOTE).and_then(|all| all.get(victim.name.as_str())).and_then(Value::as_str);
+    match (before, started(scene, victim).await) {
+        (_, Err(why)) => Seen::new(false, STARTS, why),
+        (None, Ok(_)) => Seen::new(false, STARTS, "nobody noted when it had started before"),
+        (Some(before), Ok(now)) => {
+            Seen::new(before != now, STARTS, format!("started at {now}, was {before}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().expect("a name")
+    }
+
+    #[test]
+    fn a_handover_to_somebody_else_than_wanted_did_not_bite() {
+        let (one, two, three) = (name("postgres-1"), name("postgres-2"), name("postgres-3"));
+        assert!(meant(&two, Some(&one), Some(&two)));
+        assert!(meant(&two, Some(&one), None));
+        assert!(!meant(&one, Some(&one), None), "the old primary leads still");
+        assert!(!meant(&three, Some(&one), Some(&two)));
+        assert!(meant(&two, None, Some(&two)));
+    }
+
+    #[test]
+    fn only_a_configuration_says_whether_it_is_paused() {
+        assert_eq!(paused(r#"{"ttl":30,"pause":true}"#), Some(true));
+        assert_eq!(paused(r#"{"ttl":30,"pause":false}"#), Some(false));
+        assert_eq!(paused(r#"{"ttl":30}"#), Some(false));
+        assert_eq!(paused(""), None);
+        assert_eq!(paused("[]"), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! Faults on what a body may use: `cpu` and `memory` change its limits live, `memory-hog` eats memory
+//! beside it. Proof is what the kernel's cgroup says; undone is what the lab's record declares.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::family::{Family, Scene, Seen, Victim};
+use crate::engine::cgroup::{self, Held};
+use crate::model::{Bytes, ContainerStatus, FaultRecord, Size, Verb};
+
+const MACHINE: &str = "cgroup files of the machine";
+const INSIDE: &str = "cgroup files inside the body";
+/// Under this key the notes keep what each victim used before.
+const NOTE: &str = "memory";
+/// Cores are compared after the kernel rounded them to microseconds of a period.
+const CORES_MARGIN: f64 = 0.005;
+
+/// Limits of a body, and who eats its memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources;
+
+#[async_trait]
+impl Family for Resources {
+    async fn prepare(
+        &self,
+        scene: &Scene<'_>,
+        fault: &mut FaultRecord,
+        victims: &[Victim],
+    ) -> Result<(), String> {
+        let mut before = serde_json::Map::new();
+        for victim in victims {
+            if victim.container.status != ContainerStatus::Running {
+                return Err(format!("{} is {}", victim.name, victim.container.status.as_str()));
+            }
+            declared(scene, victim)?;
+            let (held, _) = held(scene, victim).await?;
+            before.insert(victim.name.to_string(), json!({ "used": held.used, "oom-kills": held.oom_kills }));
+        }
+        if matches!(fault.verb, Verb::MemoryHog { .. }) {
+            fault.notes.insert(NOTE.to_owned(), Value::Object(before));
+        }
+        Ok(())
+    }
+
+    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        let id = victim.container.id.as_str();
+        let done = match &fault.verb {
+            Verb::Cpu { cores, .. } => scene.docker.limit(id, Some(*cores), None).await,
+            Verb::Memory { limit, .. } => scene.docker.limit(id, None, Some(*limit)).await,
+            Verb::MemoryHog { size, .. } => scene.docker.exec_alone(id, &hog(&hold_file(fault), *size)).await,
+            other => return Err(format!("`{}` is no verb of resources", other.name())),
+        };
+        done.map_err(|error| error.to_string())
+    }
+
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+        match held(scene, victim).await {
+            Err(why) => Seen::new(false, INSIDE, why),
+            Ok((held, source)) => {
+                let (bit, text) = bite(&fault.verb, before(fault, victim), &held);
+                Seen::new(bit, source, text)
+            }
+        }
+    }
+
+    async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        let (id, size) = (victim.container.id.as_str(), declared(scene, victim)?);
+        let done = match &fault.verb {
+            Verb::Cpu { .. } => scene.docker.limit(id, Some(size.cpus), None).await,
+            Verb::Memory { .. } => scene.docker.limit(id, None, Some(size.memory)).await,
+            // a body that does not run has no hog any more, and its memory file system is gone
+            _ if victim.container.status != ContainerStatus::Running => Ok(()),
+            _ => scene
+                .docker
+                .exec(id, &["/bin/rm", "-f", &hold_file(fault)].map(str::to_owned))
+                .await
+                .map(drop),
+        };
+        done.map_err(|error| error.to_string())
+    }
+
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+        if matches!(fault.verb, Verb::MemoryHog { .. }) {
+            return hog_gone(scene, fault, victim).await;
+        }
+        if victim.container.status != ContainerStatus::Running {
+            // the engine keeps limits of a body that does not run in its own record alone
+            let text = format!("{}: the limits count from its next start", victim.container.status.as_str());
+            return Seen::new(true, "engine inspect", text);
+        }
+        match (held(scene, victim).await, declared(scene, victim)) {
+            (Ok((held, source)), Ok(size)) => {
+                let (same, text) = match &fault.verb {
+                    Verb::Cpu { .. } => (same_cores(held.cpus, size.cpus), cores(held.cpus)),
+                    _ => (held.memory == Some(size.memory.0), limit(held.memory)),
+                };
+                Seen::new(same, source, text)
+            }
+            (Err(why), _) | (_, Err(why)) => Seen::new(false, INSIDE, why),
+        }
+    }
+}
+
+/// The size a victim should have.
+fn declared(scene: &Scene<'_>, victim: &Victim) -> Result<Size, String> {
+    let member = scene.record.members.iter().find(|member| member.id == victim.name);
+    member
+        .map(|member| member.size)
+        .ok_or_else(|| format!("`{}` has no declared size: it is no member", victim.name))
+}
+
+async fn held(scene: &Scene<'_>, victim: &Victim) -> Result<(Held, &'static str), String> {
+    let body = &victim.container;
+    if let Some(held) = cgroup::held(body.pid, &body.id) {
+        return Ok((held, MACHINE));
+    }
+    let command = ["/bin/sh", "-c", cgroup::PRINT].map(str::to_owned);
+    let said = scene.docker.exec(&body.id, &command).await.map_err(|error| error.to_string())?;
+    let held = cgroup::parse(&said.stdout).ok_or("the body's cgroup shows nothing, here or inside")?;
+    Ok((held, INSIDE))
+}
+
+/// The file whose presence a hog lives by: whoever removes it, in whatever process, ends the hog.
+fn hold_file(fault: &FaultRecord) -> String {
+    format!("/tmp/pgha-hog-{}", fault.id)
+}
+
+/// A process that fills `size` bytes and holds them. Perl is essential in Debian, so every image has it.
+fn hog(file: &str, size: Bytes) -> Vec<String> {
+    const PROGRAM: &str = r"my ($file, $left) = @ARGV; open(my $made, '>', $file) or die; close $made; my @held;
+        while ($left > 0) { my $part = $left < 1048576 ? $left : 1048576; push @held, chr(1 + int rand 255) x $part; $left -= $part }
+        select(undef, undef, undef, 0.05) while -e $file";
+    ["/usr/bin/perl", "-e", PROGRAM, file, &size.0.to_string()].map(str::to_owned).to_vec()
+}
+
+async fn hog_gone(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    const SOURCE: &str = "process table inside the body";
+    if victim.container.status != ContainerStatus::Running {
+        return Seen::new(
+            true,
+            "engine inspect",
+            format!("the body is {}", victim.container.status.as_str()),
+        );
+    }
+    match super::process::processes(scene.docker, &victim.container.id).await {
+        Err(why) => Seen::new(false, SOURCE, why),
+        Ok(table) => {
+            let file = hold_file(fault);
+            // the shell that prints the table names no such file
+            let hogs =
+                table.iter().filter(|entry| entry.state != 'Z' && entry.arguments.contains(&file)).count();
+            Seen::new(hogs == 0, SOURCE, format!("{hogs} hogs left"))
+        }
+    }
+}
+
+/// Memory used and processes killed for memory before the deed.
+fn before(fault: &FaultRecord, victim: &Victim) -> (u64, u64) {
+    let note = fault.notes.get(NOTE).and_then(|all| all.get(victim.name.as_str()));
+    let number = |key: &str| note.and_then(|note| note.get(key)).and_then(Value::as_u64).unwrap_or(0);
+    (number("used"), number("oom-kills"))
+}
+
+fn bite(verb: &Verb, (used, oom_kills): (u64, u64), now: &Held) -> (bool, String) {
+    match verb {
+        Verb::Cpu { cores: wanted, .. } => (same_cores(now.cpus, *wanted), cores(now.cpus)),
+        Verb::Memory { limit: wanted, .. } => (now.memory == Some(wanted.0), limit(now.memory)),
+        Verb::MemoryHog { size, .. } => {
+            let rose = now.used.saturating_sub(used);
+            let killed = now.oom_kills.saturating_sub(oom_kills);
+            // the kernel may reclaim file pages of the body while the hog grows: most of it must show
+            let bit = killed > 0 || rose >= size.0 / 10 * 8;
+            (
+                bit,
+                format!(
+                    "memory in use rose by {} to {}, {killed} killed for memory",
+                    Bytes(rose),
+                    Bytes(now.used)
+                ),
+            )
+        }
+        other => (false, format!("`{}` is no verb of resources", other.name())),
+    }
+}
+
+fn same_cores(held: Option<f64>, wanted: f64) -> bool {
+    held.is_some_and(|held| (held - wanted).abs() < CORES_MARGIN)
+}
+
+fn cores(held: Option<f64>) -> String {
+    held.map_or_else(|| "no limit of cores".to_owned(), |cores| format!("{cores} cores"))
+}
+
+fn limit(held: Option<u64>) -> String {
+    held.map_or_else(|| "no limit of memory".to_owned(), |bytes| format!("limit {}", Bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Target;
+
+    fn now(cpus: f64, memory: u64, used: u64, oom_kills: u64) -> Held {
+        Held { cpus: Some(cpus), memory: Some(memory), used, oom_kills }
+    }
+
+    #[test]
+    fn a_squeeze_the_kernel_does_not_show_did_not_bite() {
+        let cpu = Verb::Cpu { target: Target::Primary, cores: 0.25 };
+        assert!(bite(&cpu, (0, 0), &now(0.25, 1, 1, 0)).0);
+        assert!(!bite(&cpu, (0, 0), &now(1.0, 1, 1, 0)).0);
+        assert!(!bite(&cpu, (0, 0), &Held { cpus: None, ..now(1.0, 1, 1, 0) }).0);
+        let memory = Verb::Memory { target: Target::Primary, limit: Bytes::mib(300) };
+        assert!(bite(&memory, (0, 0), &now(1.0, Bytes::mib(300).0, 1, 0)).0);
+        assert!(!bite(&memory, (0, 0), &now(1.0, Bytes::mib(512).0, 1, 0)).0);
+    }
+
+    #[test]
+    fn a_hog_that_touched_nothing_did_not_bite_and_a_killed_one_did() {
+        let hog = Verb::MemoryHog { target: Target::Primary, size: Bytes::mib(100) };
+        let mib = |n: u64| Bytes::mib(n).0;
+        assert!(bite(&hog, (mib(50), 0), &now(1.0, mib(512), mib(149), 0)).0);
+        assert!(!bite(&hog, (mib(50), 0), &now(1.0, mib(512), mib(60), 0)).0);
+        assert!(!bite(&hog, (mib(50), 1), &now(1.0, mib(512), mib(40), 1)).0);
+        assert!(bite(&hog, (mib(50), 1), &now(1.0, mib(512), mib(40), 2)).0);
+    }
+
+    #[test]
+    fn a_hogs_size_and_file_are_arguments() {
+        let command = hog("/tmp/x y", Bytes(7));
+        assert_eq!((command[3].as_str(), command[4].as_str()), ("/tmp/x y", "7"));
+    }
+}

@@ -1,0 +1,178 @@
+//! `connections`: a storm from the client host to the victim's own port, held until it is told to end.
+//! Proof comes from the other side: the kernel's table of the victim's sockets, and PostgreSQL's own
+//! list of its sessions. A victim that is full has been hit as well.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+
+use super::family::{Family, Scene, Seen, Victim};
+use super::sql;
+use crate::engine::clock;
+use crate::lab::{names, reach};
+use crate::model::plan::StormPlan;
+use crate::model::{ContainerStatus, FaultRecord, Member, Service, Span, Verb};
+
+const SOCKETS: &str = "sockets of the victim's host";
+const SESSIONS: &str = "pg_stat_activity";
+/// Longest wait of the storm for one connection.
+const CONNECT: Span = Span::secs(10);
+/// How long the deed waits until every connection was tried once; the storm itself goes on.
+const TRIED: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Storms of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Storms;
+
+#[async_trait]
+impl Family for Storms {
+    async fn prepare(
+        &self,
+        scene: &Scene<'_>,
+        _: &mut FaultRecord,
+        victims: &[Victim],
+    ) -> Result<(), String> {
+        for victim in victims {
+            door(scene, victim)?;
+            if victim.container.status != ContainerStatus::Running {
+                return Err(format!("{} is {}", victim.name, victim.container.status.as_str()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        let Verb::Connections { count, .. } = fault.verb else {
+            return Err(format!("`{}` is no storm", fault.verb.name()));
+        };
+        let plan = StormPlan {
+            to: door(scene, victim)?.0,
+            count,
+            credentials: reach::application(scene.record),
+            timeout: CONNECT,
+            until_gone: file(fault, victim).into(),
+        };
+        let plan = serde_json::to_string(&plan).map_err(|error| error.to_string())?;
+        let mut command = reach::program("storm");
+        // so that the client's process table says which storm it is
+        command.push(file(fault, victim));
+        let client = client(scene);
+        let mut stream =
+            scene.docker.exec_stream(&client, &command).await.map_err(|error| error.to_string())?;
+        stream.send_line(&plan).await.map_err(|error| error.to_string())?;
+        match clock::timeout(TRIED, stream.next_line()).await {
+            Ok(Ok(None)) => Err(format!("the storm ended at once: {}", stream.stderr().trim())),
+            Ok(Err(error)) => Err(error.to_string()),
+            // the storm outlives this conversation
+            Ok(Ok(Some(_))) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+        let Verb::Connections { count, .. } = fault.verb else {
+            return Seen::new(false, SOCKETS, "no storm");
+        };
+        match crowd(scene, victim).await {
+            Err((source, why)) => Seen::new(false, source, why),
+            Ok(crowd) => {
+                let bit = crowd.here >= count || crowd.full;
+                let full = if crowd.full { ", full" } else { "" };
+                Seen::new(bit, crowd.source, format!("{} of {count} connections{full}", crowd.here))
+            }
+        }
+    }
+
+    async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        let command = ["/bin/rm", "-f", &file(fault, victim)].map(str::to_owned);
+        scene.docker.exec(&client(scene), &command).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+        const SOURCE: &str = "process table of the client";
+        match super::process::processes(scene.docker, &client(scene)).await {
+            Err(why) => Seen::new(false, SOURCE, why),
+            Ok(table) => {
+                let file = file(fault, victim);
+                let left = table.iter().filter(|entry| entry.arguments.last() == Some(&file)).count();
+                Seen::new(left == 0, SOURCE, format!("{left} storms left"))
+            }
+        }
+    }
+}
+
+fn client(scene: &Scene<'_>) -> String {
+    let client = scene.record.members.iter().find(|member| member.service == Service::Client);
+    names::container(scene.record.spec.name.as_str(), client.map_or("client", |member| member.id.as_str()))
+}
+
+/// The file a storm lives by.
+fn file(fault: &FaultRecord, victim: &Victim) -> String {
+    format!("/tmp/pgha-storm-{}-{}", fault.id, victim.name)
+}
+
+/// Where a victim accepts connections, and what it is.
+fn door(scene: &Scene<'_>, victim: &Victim) -> Result<(SocketAddr, Service), String> {
+    let member: Option<&Member> = scene.record.members.iter().find(|member| member.id == victim.name);
+    let door = member.and_then(|member| Some((reach::door(scene.record, member)?, member.service)));
+    door.ok_or_else(|| {
+        format!("{} serves no connections of clients: name a member of postgres or a balancer", victim.name)
+    })
+}
+
+/// Who is at a victim's door.
+struct Crowd {
+    here: u32,
+    full: bool,
+    source: &'static str,
+}
+
+async fn crowd(scene: &Scene<'_>, victim: &Victim) -> Result<Crowd, (&'static str, String)> {
+    let (door, service) = door(scene, victim).map_err(|why| (SOCKETS, why))?;
+    if service == Service::Postgres {
+        // the superuser has slots of its own when all others are taken
+        let said = sql::ask(scene.docker, &victim.container.id, ASK).await.map_err(|why| (SESSIONS, why))?;
+        let mut numbers = said.split('|').map(|word| word.trim().parse::<u32>().unwrap_or(0));
+        let (here, left) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(u32::MAX));
+        return Ok(Crowd { here, full: left == 0 && here > 0, source: SESSIONS });
+    }
+    let command = ["/bin/cat", "/proc/net/tcp"].map(str::to_owned);
+    let said = scene.docker.exec(&victim.container.id, &command).await;
+    let said = said.map_err(|error| (SOCKETS, error.to_string()))?;
+    let here = established(&said.stdout, door.port());
+    Ok(Crowd { here, full: here >= scene.record.spec.balancers.maxconn, source: SOCKETS })
+}
+
+/// Sessions of the storm, and how many more clients would be let in.
+const ASK: &str = "select count(*) filter (where application_name = 'pgha-storm'), \
+     greatest(0, current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
+     - coalesce(current_setting('reserved_connections', true)::int, 0) \
+     - count(*) filter (where backend_type = 'client backend')) \
+     from pg_stat_activity";
+
+/// Established connections to a local port, from the kernel's table (`/proc/net/tcp`, state 01).
+fn established(table: &str, port: u16) -> u32 {
+    let here = table.lines().skip(1).filter(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let local = fields.next().and_then(|local| local.rsplit_once(':'));
+        let local = local.and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+        local == Some(port) && fields.nth(1) == Some("01")
+    });
+    u32::try_from(here.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_established_connections_to_the_port_count() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+               0: 00000000:1538 00000000:0000 0A 00000000:00000000\n\
+               1: 0B0012C6:1538 0E0012C6:9C40 01 00000000:00000000\n\
+               2: 0B0012C6:1539 0E0012C6:9C41 01 00000000:00000000\n\
+               3: 0B0012C6:9C42 0E0012C6:1538 01 00000000:00000000\n\
+               4: 0B0012C6:1538 0E0012C6:9C43 06 00000000:00000000\n";
+        assert_eq!(established(table, 5432), 1);
+        assert_eq!(established("", 5432), 0);
+    }
+}
