@@ -87,7 +87,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 fn still_on(fault: &crate::model::FaultRecord) -> bool {
-    fault.began.is_some() && fault.healed.is_none() && !super::receipts::nothing_to_heal(&fault.verb)
+    fault.began.is_some() && fault.healed.is_none() && !fault.verb.lasting()
 }
 
 /// Follows the lab from the last heal to the last look.

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
-use crate::history::Op;
+use super::record::{Finding, Record, leaves_marks};
+use crate::history::{Counted, Op};
 use crate::model::Mono;
-use crate::model::scenario::{Load, Workload};
+use crate::model::scenario::{Load, Record as Kept};
 
 /// Fewer acknowledged operations than this before the first fault are no baseline.
-const ENOUGH: usize = 10;
+const ENOUGH: u64 = 10;
 /// An operation invoked this close to an injection counts as hit by it, nanoseconds.
 const AROUND: u64 = 1_000_000_000;
 
@@ -39,14 +39,16 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     let ops: Vec<&Op> = history.ops.iter().filter(|op| op.load == number).collect();
     let injected: Vec<Mono> = history.faults.iter().filter_map(|fault| fault.began).collect();
     let (first, last) = (injected.iter().min().copied(), injected.iter().max().copied());
+    let seconds: Vec<&Counted> = history.counted.iter().filter(|second| second.l == number).collect();
     let acked = |from: Option<Mono>, to: Option<Mono>| {
         let inside = |t: Mono| from.is_none_or(|from| t > from) && to.is_none_or(|to| t < to);
-        ops.iter().filter(|op| op.ack().is_some_and(|(t, _)| inside(t))).count()
+        let recorded = ops.iter().filter(|op| op.ack().is_some_and(|(t, _)| inside(t))).count() as u64;
+        recorded + seconds.iter().filter(|second| inside(second.t)).map(|second| second.ok).sum::<u64>()
     };
     let (before, after) = (acked(None, first), acked(last, None));
     let name = &load.name;
     let mut gaps = Vec::new();
-    if load.workload == Workload::Set {
+    if leaves_marks(load) {
         match history.prepared.iter().find(|(l, _)| *l == number) {
             None => gaps.push(format!("nobody looked whether the tables of load `{name}` were empty")),
             Some((_, 0)) => {}
@@ -62,7 +64,8 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     }
     for fault in &history.faults {
         let Some(began) = fault.began else { continue };
-        if !ops.iter().any(|op| hit(op, began)) {
+        let counted = load.record == Kept::Histogram && seconds.iter().any(|second| covers(second, began));
+        if !counted && !ops.iter().any(|op| hit(op, began)) {
             gaps.push(format!(
                 "no operation of load `{name}` was in flight or begun within 1 s of fault `{}`",
                 fault.id
@@ -75,9 +78,20 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     if first.is_none() && !record.scenario.steps.is_empty() {
         gaps.push("the scenario has steps, the record has no injected fault".to_owned());
     }
+    let operations = ops.len() as u64 + seconds.iter().map(|second| done(second)).sum::<u64>();
     let evidence =
-        json!({ "load": name, "operations": ops.len(), "acked_before": before, "acked_after": after });
+        json!({ "load": name, "operations": operations, "acked_before": before, "acked_after": after });
     (gaps, evidence)
+}
+
+/// Operations of a counted second, however they ended.
+fn done(second: &Counted) -> u64 {
+    second.ok + second.fail.values().sum::<u64>() + second.info.values().sum::<u64>()
+}
+
+/// Whether something ended in a counted second, and within [`AROUND`] of `at`.
+fn covers(second: &Counted, at: Mono) -> bool {
+    done(second) > 0 && second.t.0.abs_diff(at.0) <= AROUND
 }
 
 /// Whether an operation was in flight at `began`, or begun within [`AROUND`] of it.

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::record::{Finding, Record};
 use crate::history::{Ack, Class, FinalRead, Op};
 use crate::model::lab::Replication;
-use crate::model::scenario::{LossBound, Workload};
+use crate::model::scenario::LossBound;
 use crate::model::{Expect, Lsn, Mono};
 
 mod window;
@@ -28,7 +28,7 @@ const SHOWN: usize = 10;
 /// What was acknowledged and what of it is gone, over all loads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// Operations acknowledged within the guarantee of the mode.
+    /// Operations that write, acknowledged within the guarantee of the mode.
     pub acked: u64,
     /// Of those, the ones that are gone: (load, operation), however they were lost.
     pub lost: Vec<(u32, u64)>,
@@ -42,7 +42,7 @@ pub struct Losses {
     pub unplaced: u64,
     /// Lost among those the primary alone had acknowledged; outside the guarantee of `sync` and `quorum`.
     pub local: u64,
-    /// Rows found of operations nobody knew the end of.
+    /// Operations nobody knew the end of of which something was found.
     pub recovered: u64,
     /// The windows, one for each timeline that lost something.
     pub windows: Vec<Window>,
@@ -52,7 +52,7 @@ pub struct Losses {
     pub gaps: Vec<String>,
 }
 
-/// Judges the losses of every `set` load.
+/// Judges the losses of every load whose marks are read in the end.
 #[must_use]
 pub fn check(record: &Record) -> Finding {
     let losses = measure(record);
@@ -140,15 +140,12 @@ fn verdict(record: &Record, losses: &Losses) -> (Say, String) {
     (Finding::pass, said)
 }
 
-/// Counts the losses of every `set` load.
+/// Counts the losses of every load whose marks are read in the end.
 #[must_use]
 pub fn measure(record: &Record) -> Losses {
     let mut losses = Losses::default();
-    for (index, load) in record.scenario.loads.iter().enumerate() {
-        if load.workload == Workload::Set {
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
-            measure_load(record, number, load.name.as_str(), &mut losses);
-        }
+    for (number, load) in record.marked_loads() {
+        measure_load(record, number, load.name.as_str(), &mut losses);
     }
     losses
 }
@@ -171,9 +168,15 @@ fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
     let mut gone: Vec<(&Op, Mono, &Ack)> = Vec::new();
     for op in record.history.ops.iter().filter(|op| op.load == load) {
         let class = op.class();
-        let there = rows.binary_search(&op.op).is_ok();
+        let marks = op.marks();
+        if marks.is_empty() {
+            // it wrote nothing, so nothing of it can be lost
+            continue;
+        }
+        let found = marks.iter().filter(|mark| rows.binary_search(mark).is_ok()).count();
+        let there = found == marks.len();
         losses.acked += u64::from(class == Class::Ok);
-        losses.recovered += u64::from(class == Class::Info && there);
+        losses.recovered += u64::from(class == Class::Info && found > 0);
         if let Some((done, ack)) = op.ack() {
             if let Some(timeline) = ack.tl {
                 on_timeline.entry(timeline).or_default().push((done, ack));

@@ -8,17 +8,33 @@
 //! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;
 //! an expectation nobody can judge is *unknown*, never skipped.
 
+pub mod audit;
+pub mod bank_total;
 pub mod converged;
+pub mod deeds;
 pub mod errors;
+pub mod failovers;
+pub mod isolation;
 pub mod journal;
+pub mod lag;
+pub mod latency;
 pub mod load_ran;
+pub mod log;
 pub mod lost_acks;
 pub mod one_writer;
 pub mod outage;
 pub mod placement;
 pub mod receipts;
 pub mod record;
+pub mod redundancy;
+pub mod register;
+pub mod replaced;
+pub mod restarts;
+pub mod secrets;
+pub mod stale_reads;
+pub mod throughput;
 pub mod unexpected;
+pub mod when;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,24 +42,48 @@ use serde_json::json;
 
 pub use record::{Check, EndsSeen, Finding, Judgement, Record};
 
-use crate::model::scenario::VerdictWord;
+use crate::model::scenario::{self, VerdictWord, Workload};
 
 /// A checker: one claim about a recorded run.
 type Checker = fn(&Record) -> Finding;
 
-/// Every checker with its name, in the order of the report. All of them are house rules: they judge
-/// every run, asked for or not.
-const CHECKERS: &[(&str, Checker)] = &[
-    ("journal", journal::check),
-    ("load-ran", load_ran::check),
-    ("receipts", receipts::check),
-    ("lost-acks", lost_acks::check),
-    ("unexpected", unexpected::check),
-    ("one-writer", one_writer::check),
-    ("outage", outage::check),
-    ("converged", converged::check),
-    ("errors", errors::check),
-    ("placement", placement::check),
+/// Which runs a checker judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judges {
+    /// Every run, asked for or not: a house rule.
+    Every,
+    /// Runs with a load of this workload, asked for or not.
+    With(Workload),
+    /// Runs that ask for it.
+    Asked,
+}
+
+/// Every checker with its name, in the order of the report.
+const CHECKERS: &[(&str, Judges, Checker)] = &[
+    ("journal", Judges::Every, journal::check),
+    ("load-ran", Judges::Every, load_ran::check),
+    ("receipts", Judges::Every, receipts::check),
+    ("lost-acks", Judges::Every, lost_acks::check),
+    ("unexpected", Judges::Every, unexpected::check),
+    ("one-writer", Judges::Every, one_writer::check),
+    ("isolation", Judges::With(Workload::Append), isolation::check),
+    ("bank-total", Judges::With(Workload::Bank), bank_total::check),
+    ("register", Judges::With(Workload::Register), register::check),
+    ("stale-reads", Judges::With(Workload::Freshness), stale_reads::check),
+    ("lag", Judges::Asked, lag::check),
+    ("outage", Judges::Every, outage::check),
+    ("redundancy", Judges::Asked, redundancy::check),
+    ("converged", Judges::Every, converged::check),
+    ("failovers", Judges::Asked, failovers::check),
+    ("replaced", Judges::Asked, replaced::check),
+    ("restarts", Judges::Asked, restarts::check),
+    ("latency", Judges::Asked, latency::check),
+    ("throughput", Judges::Asked, throughput::check),
+    ("errors", Judges::Every, errors::check),
+    ("placement", Judges::Every, placement::check),
+    ("log", Judges::Every, log::check),
+    ("secrets", Judges::Every, secrets::check),
+    ("audit", Judges::Every, audit::check),
 ];
 
 /// Judges a run by every checker and sums up.
@@ -51,7 +91,8 @@ const CHECKERS: &[(&str, Checker)] = &[
 pub fn judge(record: &Record) -> Judgement {
     let mut checks: Vec<Check> = CHECKERS
         .iter()
-        .map(|(name, checker)| Check::new(name, asked(record, name), guarded(|| checker(record))))
+        .filter(|(name, judges, _)| asked(record, name) || applies(record, *judges))
+        .map(|(name, _, checker)| Check::new(name, asked(record, name), guarded(|| checker(record))))
         .collect();
     checks.extend(unbuilt(record));
     sum_up(record, checks)
@@ -59,6 +100,17 @@ pub fn judge(record: &Record) -> Judgement {
 
 fn asked(record: &Record, name: &str) -> bool {
     record.scenario.expects.iter().any(|expect| expect.name() == name)
+}
+
+fn applies(record: &Record, judges: Judges) -> bool {
+    match judges {
+        Judges::Every => true,
+        // a load that is only counted shows nothing but numbers
+        Judges::With(workload) => {
+            record.loads_of(workload).any(|(_, load)| load.record == scenario::Record::Operations)
+        }
+        Judges::Asked => false,
+    }
 }
 
 /// Runs a checker; one that panics has proved nothing.
@@ -76,16 +128,10 @@ fn guarded(checker: impl FnOnce() -> Finding) -> Finding {
 
 /// Expectations this version has no checker for: asked and not answered is unknown.
 fn unbuilt(record: &Record) -> Vec<Check> {
-    let mut names: Vec<&str> = record
-        .scenario
-        .expects
-        .iter()
-        .filter(|expect| !expect.built())
-        .map(crate::model::Expect::name)
-        .collect();
+    let mut names: Vec<&str> = record.scenario.expects.iter().map(crate::model::Expect::name).collect();
     names.sort_unstable();
     names.dedup();
-    names.retain(|name| CHECKERS.iter().all(|(known, _)| known != name));
+    names.retain(|name| CHECKERS.iter().all(|(known, ..)| known != name));
     names
         .into_iter()
         .map(|name| {

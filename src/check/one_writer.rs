@@ -4,13 +4,21 @@
 //! An old primary that still acknowledges while a newer timeline lives (a *zombie*) is not that: its
 //! writes are lost at the fork and counted by `lost-acks`. Here they are counted and reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
+use crate::history::{Asked, Op, RegisterOp};
 use crate::model::{MemberId, Mono};
 use crate::stats;
+
+/// No accepted write for so long ends the span in which a member was writable, nanoseconds. Looks stand half a
+/// second apart, and one that waits for somebody who does not answer takes a second more: two seconds
+/// are more than the runner leaves between two looks.
+const SILENCE: u64 = 2_000_000_000;
 
 /// Who acknowledged on which timeline, and what zombies did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,8 +31,21 @@ pub struct Writers {
     pub anonymous: u64,
     /// Acknowledgements on an older timeline after the first one on a newer.
     pub zombie_acks: u64,
+    /// Of those: still there in the end, gone, and nobody can tell (nothing of it was read).
+    pub zombie_fates: Fates,
     /// Spans in which two members were seen writable: (one, other, from, to).
     pub overlaps: Vec<(MemberId, MemberId, Mono, Mono)>,
+}
+
+/// What became of the writes a zombie acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fates {
+    /// All they left is there in the end.
+    pub survived: u64,
+    /// Something of them is gone.
+    pub lost: u64,
+    /// They left nothing to look for, or nobody read the primary in the end.
+    pub unknown: u64,
 }
 
 /// Judges who wrote on which timeline.
@@ -41,6 +62,8 @@ pub fn check(record: &Record) -> Finding {
         "systems": writers.systems,
         "anonymous": writers.anonymous,
         "zombie_acks": writers.zombie_acks,
+        "zombie_fates": writers.zombie_fates,
+        "zombie_window_max_ms": writers.longest_overlap_ms(),
         "zombie_windows": overlaps,
     });
     if let Some((timeline, who)) = writers.by_timeline.iter().find(|(_, who)| who.len() > 1) {
@@ -83,8 +106,8 @@ pub fn measure(record: &Record) -> Writers {
     let by_load: Vec<bool> = record.scenario.loads.iter().map(writes).collect();
     let counts =
         |load: u32| usize::try_from(load).ok().and_then(|load| by_load.get(load)).copied().unwrap_or(true);
-    let mut acks: Vec<(Mono, u32)> = Vec::new();
-    for op in record.history.ops.iter().filter(|op| counts(op.load)) {
+    let mut acks: Vec<(Mono, u32, &Op)> = Vec::new();
+    for op in record.history.ops.iter().filter(|op| counts(op.load) && wrote(op)) {
         let Some((done, ack)) = op.ack() else { continue };
         // no clones for the millions that say the same
         if let Some(system) = ack.sys.as_ref().filter(|system| !writers.systems.contains(*system)) {
@@ -94,29 +117,66 @@ pub fn measure(record: &Record) -> Writers {
             writers.anonymous += 1;
             continue;
         };
-        acks.push((done, timeline));
+        acks.push((done, timeline, op));
         let who = writers.by_timeline.entry(timeline).or_default();
         if !who.contains(node) {
             who.insert(node.clone());
         }
     }
-    acks.sort_unstable();
+    acks.sort_unstable_by_key(|(done, timeline, _)| (*done, *timeline));
     let mut newest = 0;
-    for (_, timeline) in acks {
-        writers.zombie_acks += u64::from(timeline < newest);
+    let mut zombies: Vec<&Op> = Vec::new();
+    for (_, timeline, op) in acks {
+        if timeline < newest {
+            zombies.push(op);
+        }
         newest = newest.max(timeline);
     }
+    writers.zombie_acks = zombies.len() as u64;
+    writers.zombie_fates = fates(record, &zombies);
     writers.overlaps = overlaps(record);
     writers
 }
 
+/// Whether an operation writes anything when it commits.
+fn wrote(op: &Op) -> bool {
+    match op.asked.as_deref() {
+        Some(Asked::Read | Asked::Register(RegisterOp::Read { .. })) => false,
+        Some(Asked::Txn(_)) => !op.marks().is_empty(),
+        _ => true,
+    }
+}
+
+fn fates(record: &Record, zombies: &[&Op]) -> Fates {
+    let mut fates = Fates::default();
+    let mut rows: BTreeMap<u32, Option<HashSet<u64>>> = BTreeMap::new();
+    for op in zombies {
+        let there = rows.entry(op.load).or_insert_with(|| {
+            let read = record.history.reads.iter().find(|read| read.l == op.load && read.primary)?;
+            read.rows.as_ref().map(|rows| rows.iter().copied().collect())
+        });
+        let marks = op.marks();
+        match there {
+            Some(there) if !marks.is_empty() => {
+                let survived = marks.iter().all(|mark| there.contains(mark));
+                fates.survived += u64::from(survived);
+                fates.lost += u64::from(!survived);
+            }
+            _ => fates.unknown += 1,
+        }
+    }
+    fates
+}
+
 fn writes(load: &crate::model::Load) -> bool {
     use crate::model::scenario::Workload;
-    !matches!(load.workload, Workload::Select | Workload::Freshness)
+    // what reads the tables of another load goes to any node
+    load.of.is_none() && load.workload != Workload::Select
 }
 
 /// Spans in which two members were seen to accept writes. A span of a member goes from the first to the
-/// last look that saw it writable; a look that saw nothing does not end it, one that saw it refuse does.
+/// last look that saw it writable. A look that saw it refuse ends the span; one that saw nothing does not, but
+/// [`SILENCE`] without a write accepted does: who is frozen writes nothing.
 fn overlaps(record: &Record) -> Vec<(MemberId, MemberId, Mono, Mono)> {
     let mut open: BTreeMap<&MemberId, (Mono, Mono)> = BTreeMap::new();
     let mut spans: Vec<(&MemberId, Mono, Mono)> = Vec::new();
@@ -124,7 +184,14 @@ fn overlaps(record: &Record) -> Vec<(MemberId, MemberId, Mono, Mono)> {
         for (member, postgres) in &seen.postgres {
             let Some(sql) = postgres.sql.seen() else { continue };
             match (sql.writable, sql.in_recovery) {
-                (Some(true), _) => open.entry(member).or_insert((seen.at, seen.at)).1 = seen.at,
+                (Some(true), _) => {
+                    let span = open.entry(member).or_insert((seen.at, seen.at));
+                    if seen.at.0 - span.1.0 > SILENCE {
+                        spans.push((member, span.0, span.1));
+                        span.0 = seen.at;
+                    }
+                    span.1 = seen.at;
+                }
                 (Some(false), _) | (None, true) => {
                     spans.extend(open.remove(member).map(|(from, to)| (member, from, to)));
                 }

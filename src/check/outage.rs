@@ -12,7 +12,7 @@ use crate::model::{Expect, Mono, Name, Span};
 use crate::stats;
 
 pub mod windows;
-pub use windows::{EndpointOutages, Outage};
+pub use windows::{ClientOutage, EndpointOutages, Outage};
 
 /// Outages named in evidence at most, the longest first.
 const SHOWN: usize = 20;
@@ -38,16 +38,10 @@ pub fn check(record: &Record) -> Finding {
     }
     let longest =
         endpoints.iter().flat_map(|seen| &seen.windows).map(Outage::nanos).max().map_or(0.0, stats::millis);
-    match (broken.first(), gaps.first()) {
-        (Some(first), _) => Finding::fail(first.clone(), evidence),
-        (None, Some(first)) => Finding::unknown(first.clone(), evidence),
-        (None, None) if asked > 0 => {
-            Finding::pass(format!("the longest outage took {longest} ms, within what was asked"), evidence)
-        }
-        (None, None) => {
-            Finding::pass(format!("the longest outage took {longest} ms; nothing was asked of it"), evidence)
-        }
-    }
+    Finding::first_of(&broken, &gaps, evidence, |evidence| {
+        let held = if asked > 0 { ", within what was asked" } else { "; nothing was asked of it" };
+        Finding::pass(format!("the longest outage took {longest} ms{held}"), evidence)
+    })
 }
 
 /// The outages of every endpoint that a load used.
@@ -76,6 +70,18 @@ pub fn of_fault<'a>(record: &Record, outages: &'a EndpointOutages, fault: &Name)
         .iter()
         .filter(|window| window.to > began && window.from < next)
         .max_by_key(|window| window.nanos())
+}
+
+/// The longest outage of a single client a fault answers for on an endpoint; `None` when there was none.
+#[must_use]
+pub fn client_of_fault<'a>(
+    record: &Record,
+    outages: &'a EndpointOutages,
+    fault: &Name,
+) -> Option<&'a ClientOutage> {
+    let (began, next) = span_of(record, fault)?;
+    let overlapping = outages.clients.iter().filter(|outage| outage.to > began && outage.from < next);
+    overlapping.max_by_key(|outage| outage.nanos())
 }
 
 enum Held {
@@ -132,7 +138,12 @@ fn show(record: &Record, outages: &EndpointOutages) -> Value {
         .iter()
         .map(|fault| {
             let took = of_fault(record, outages, &fault.id).map(|window| stats::millis(window.nanos()));
-            json!({ "fault": fault.id, "outage_ms": took })
+            let client = client_of_fault(record, outages, &fault.id);
+            json!({
+                "fault": fault.id,
+                "outage_ms": took,
+                "client_outage_max_ms": client.map(|outage| stats::millis(outage.nanos())),
+            })
         })
         .collect();
     json!({
@@ -141,6 +152,7 @@ fn show(record: &Record, outages: &EndpointOutages) -> Value {
         "outages": outages.windows.len(),
         "outage_max_ms": outages.max_ms(),
         "outage_total_ms": outages.total_ms(),
+        "client_outages": outages.clients.len(),
         "worker_silence_max_ms": outages.worker_silence_ms,
         "ordinary_gap_median_ms": outages.median_gap_ms,
         "faults": faults,

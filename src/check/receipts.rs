@@ -5,24 +5,28 @@ use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
 use crate::model::fault::{FaultRecord, ReceiptState};
-use crate::model::scenario::Verb;
+use crate::spec::scenario::step_id;
 
 /// Judges the receipts of every fault and that every step of the scenario was carried out.
 #[must_use]
 pub fn check(record: &Record) -> Finding {
     let faults = &record.history.faults;
     let mut gaps: Vec<String> = faults.iter().filter_map(gap).collect();
-    for step in &record.scenario.steps {
-        let Some(id) = &step.id else { continue };
-        // a step with `repeat` leaves one record for each of its turns
-        let turn = format!("{id}-");
-        if !faults.iter().any(|fault| fault.id == *id || fault.id.as_str().starts_with(&turn)) {
-            gaps.push(format!("step `{id}` left no record"));
-        }
+    let steps = &record.scenario.steps;
+    let left_no_record = |named: bool| {
+        let ids = steps.iter().enumerate().filter(move |(_, step)| step.id.is_some() == named);
+        ids.map(|(index, step)| step_id(index, step)).filter(|id| {
+            // a step with `repeat` or `swizzle` leaves one record for each of its turns
+            let turn = format!("{id}-");
+            !faults.iter().any(|fault| fault.id == *id || fault.id.as_str().starts_with(&turn))
+        })
+    };
+    gaps.extend(left_no_record(true).map(|id| format!("step `{id}` left no record")));
+    if faults.len() < steps.len() {
+        gaps.push(format!("{} steps, but {} faults on record", steps.len(), faults.len()));
     }
-    if faults.len() < record.scenario.steps.len() {
-        gaps.push(format!("{} steps, but {} faults on record", record.scenario.steps.len(), faults.len()));
-    }
+    // turns of one step may hide in that number that another has none
+    gaps.extend(left_no_record(false).map(|id| format!("{id} left no record")));
     let seen: Vec<Value> = faults
         .iter()
         .map(|fault| json!({ "id": fault.id, "verb": fault.verb.name(), "receipt": fault.receipt, "heal": fault.heal }))
@@ -50,32 +54,14 @@ fn gap(fault: &FaultRecord) -> Option<String> {
         Some(_) => {}
     }
     match &fault.heal {
-        None if nothing_to_heal(&fault.verb) => None,
+        None if fault.verb.lasting() => None,
         None => Some(format!("fault `{id}` was not healed")),
         Some(heal) if heal.state == ReceiptState::Refuted => {
             Some(format!("the heal of fault `{id}` did not take: {} ({})", heal.evidence, heal.source))
         }
-        Some(heal) if heal.state == ReceiptState::Nothing && !nothing_to_heal(&fault.verb) => {
+        Some(heal) if heal.state == ReceiptState::Nothing && !fault.verb.lasting() => {
             Some(format!("fault `{id}` has something to heal, its record says it has not"))
         }
         Some(_) => None,
-    }
-}
-
-/// Verbs whose deed stays: there is nothing to undo.
-pub(super) fn nothing_to_heal(verb: &Verb) -> bool {
-    match verb {
-        Verb::Wipe { .. }
-        | Verb::DiskCorrupt { .. }
-        | Verb::Restart { .. }
-        | Verb::Switchover { .. }
-        | Verb::Failover { .. }
-        | Verb::Scale { .. }
-        | Verb::Resize { .. }
-        | Verb::Maintenance { .. }
-        | Verb::Replace { .. }
-        | Verb::RollingRestart { .. } => true,
-        Verb::Repeat { verb, .. } => nothing_to_heal(verb),
-        _ => false,
     }
 }

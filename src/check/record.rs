@@ -1,13 +1,15 @@
 //! What the judge is given and what it answers.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::history::History;
 use crate::model::run::Resolved;
-use crate::model::scenario::VerdictWord;
-use crate::model::{MemberId, Name, Scenario, Sighting, lab::Service};
+use crate::model::scenario::{Load, Record as Kept, VerdictWord, Workload};
+use crate::model::{MemberId, Mono, Name, Scenario, Sighting, lab::Service};
 
 /// A recorded run: all that a run directory holds of it.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Record {
     pub history: History,
     /// What was seen of the lab, in any order.
     pub sightings: Vec<Sighting>,
+    /// The log of every body that left one, by member.
+    pub logs: BTreeMap<MemberId, String>,
     /// Whether every file of the record was read to its end (no line was torn).
     pub complete: bool,
 }
@@ -49,6 +53,42 @@ impl Record {
         members
     }
 
+    /// Whether this run was made by a runner that keeps what newer rules rest on: the engine's events,
+    /// the search for secrets and the logs. Older runs stay judged as they were.
+    #[must_use]
+    pub const fn keeps_evidence(&self) -> bool {
+        self.resolved.edition >= 1
+    }
+
+    /// Loads of a workload with their numbers.
+    pub fn loads_of(&self, workload: Workload) -> impl Iterator<Item = (u32, &Load)> {
+        (0..).zip(&self.scenario.loads).filter(move |(_, load)| load.workload == workload)
+    }
+
+    /// Loads that leave marks which are read in the end, with their numbers.
+    pub fn marked_loads(&self) -> impl Iterator<Item = (u32, &Load)> {
+        (0..).zip(&self.scenario.loads).filter(|(_, load)| leaves_marks(load))
+    }
+
+    /// The load of this name with its number.
+    #[must_use]
+    pub fn load_named(&self, name: &Name) -> Option<(u32, &Load)> {
+        (0..).zip(&self.scenario.loads).find(|(_, load)| load.name == *name)
+    }
+
+    /// The number of the load whose tables a load uses: its own, or that of the load it is `of`.
+    #[must_use]
+    pub fn tables_of(&self, number: u32, load: &Load) -> u32 {
+        load.of.as_ref().and_then(|of| self.load_named(of)).map_or(number, |(number, _)| number)
+    }
+
+    /// When the last fault was over: its heal, or its injection when it leaves nothing to heal.
+    /// `None` without faults.
+    #[must_use]
+    pub fn last_heal(&self) -> Option<Mono> {
+        self.history.faults.iter().filter_map(|fault| fault.healed.max(fault.began)).max()
+    }
+
     /// Sightings in the order of their instants.
     #[must_use]
     pub fn sightings_in_order(&self) -> Vec<&Sighting> {
@@ -56,6 +96,13 @@ impl Record {
         sightings.sort_by_key(|seen| seen.at);
         sightings
     }
+}
+
+/// Whether every operation of a load is on record and leaves marks that are read in the end.
+#[must_use]
+pub fn leaves_marks(load: &Load) -> bool {
+    let marks = matches!(load.workload, Workload::Set | Workload::Append | Workload::Bank | Workload::Tpcb);
+    marks && load.of.is_none() && load.record == Kept::Operations
 }
 
 /// What one checker found.
@@ -74,6 +121,22 @@ impl Finding {
     #[must_use]
     pub fn pass(summary: impl Into<String>, evidence: Value) -> Self {
         Self { verdict: VerdictWord::Pass, summary: summary.into(), evidence }
+    }
+
+    /// The first of `broken` fails the claim, else the first of `gaps` leaves it open; without both it is
+    /// what `else_is` says.
+    #[must_use]
+    pub fn first_of(
+        broken: &[String],
+        gaps: &[String],
+        evidence: Value,
+        else_is: impl FnOnce(Value) -> Self,
+    ) -> Self {
+        match (broken.first(), gaps.first()) {
+            (Some(first), _) => Self::fail(first, evidence),
+            (None, Some(first)) => Self::unknown(first, evidence),
+            (None, None) => else_is(evidence),
+        }
     }
 
     /// It cannot be told.

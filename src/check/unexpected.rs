@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::record::{Finding, Record};
 use crate::history::Class;
-use crate::model::scenario::Workload;
 use crate::model::{MemberId, Name};
 
 /// Rows named in evidence at most.
@@ -21,18 +20,15 @@ enum Wrong {
     Failed,
 }
 
-/// Judges the final reads of every `set` load.
+/// Judges the final reads of every load whose marks are read in the end.
 #[must_use]
 pub fn check(record: &Record) -> Finding {
     let mut wrong: Vec<(Wrong, &MemberId, u64)> = Vec::new();
     let mut unread: Option<&Name> = None;
     let mut reads = 0;
-    for (index, load) in record.scenario.loads.iter().enumerate() {
-        if load.workload != Workload::Set {
-            continue;
-        }
+    for (number, load) in record.marked_loads() {
         let before = reads;
-        reads += look(record, u32::try_from(index).unwrap_or(u32::MAX), &mut wrong);
+        reads += look(record, number, &mut wrong);
         if reads == before {
             unread = Some(&load.name);
         }
@@ -75,8 +71,9 @@ pub fn check(record: &Record) -> Finding {
 
 /// Looks through the reads of one load; says how many there were.
 fn look<'a>(record: &'a Record, load: u32, wrong: &mut Vec<(Wrong, &'a MemberId, u64)>) -> usize {
+    let ops = record.history.ops.iter().filter(|op| op.load == load);
     let attempted: HashMap<u64, Class> =
-        record.history.ops.iter().filter(|op| op.load == load).map(|op| (op.op, op.class())).collect();
+        ops.flat_map(|op| op.marks().into_iter().map(|mark| (mark, op.class()))).collect();
     let mut reads = 0;
     for read in record.history.reads.iter().filter(|read| read.l == load) {
         let Some(rows) = &read.rows else { continue };

@@ -1,25 +1,31 @@
 //! A record and its verdict → the numbers of `report.json`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{
-    EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, Operations, Report, SCHEMA_VERSION,
-    Stages, WindowLine,
+    ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, OneWriterLine, Operations,
+    Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
 use crate::check::outage::{self, EndpointOutages, Outage};
-use crate::check::{Judgement, Record, converged, lost_acks, one_writer};
-use crate::history::{Class, Op};
+use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, stale_reads};
+use crate::history::{Class, Counted, Op};
 use crate::model::scenario::{Endpoint, Load};
 use crate::model::{FaultRecord, Mono};
 use crate::stats::{self, Percentiles};
+
+/// The length of a counted second, nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// Puts the report of a judged run together.
 #[must_use]
 pub fn build(record: &Record, judgement: &Judgement) -> Report {
     let zero = record.history.load_start().unwrap_or_default();
     let outages = outage::measure(record);
+    let writers = one_writer::measure(record);
     let resolved = &record.resolved;
     Report {
         schema_version: SCHEMA_VERSION,
@@ -41,7 +47,10 @@ pub fn build(record: &Record, judgement: &Judgement) -> Report {
             .map(|(index, load)| load_line(record, index, load))
             .collect(),
         endpoints: outages.iter().map(|seen| (seen.endpoint, endpoint_line(record, seen, zero))).collect(),
-        loss: loss(&lost_acks::measure(record), &one_writer::measure(record), judgement),
+        loss: loss(&lost_acks::measure(record), &writers, judgement),
+        one_writer: one_writer_line(&writers, zero),
+        staleness: staleness(record),
+        redundancy: redundancy::measure(record),
         failovers: record
             .history
             .faults
@@ -64,6 +73,10 @@ fn from_zero(at: Mono, zero: Mono) -> f64 {
     if at >= zero { ahead } else { -stats::millis(zero.0 - at.0) }
 }
 
+fn took(from: Mono, to: Mono) -> f64 {
+    stats::millis(to.0.saturating_sub(from.0))
+}
+
 fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
     FaultLine {
         id: fault.id.clone(),
@@ -72,6 +85,8 @@ fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
         hit: fault.targets.clone(),
         began_ms: fault.began.map(|at| from_zero(at, zero)),
         healed_ms: fault.healed.map(|at| from_zero(at, zero)),
+        inject_ms: fault.began.map(|began| took(fault.intent, began)),
+        heal_ms: fault.healing.zip(fault.healed).map(|(from, to)| took(from, to)),
         receipt: fault.receipt.clone(),
         heal: fault.heal.clone(),
     }
@@ -89,19 +104,32 @@ fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
             Class::Info => operations.info += 1,
         }
     }
-    let start = ops.iter().map(|op| op.invoked).min().unwrap_or_default();
-    let end = ops.iter().filter_map(|op| op.done).max().unwrap_or_default();
+    let seconds: Vec<&Counted> =
+        record.history.counted.iter().filter(|second| usize::try_from(second.l) == Ok(index)).collect();
+    for second in &seconds {
+        operations.ok += second.ok;
+        operations.fail += second.fail.values().sum::<u64>();
+        operations.info += second.info.values().sum::<u64>();
+    }
+    let counted_from = seconds.iter().map(|second| Mono(second.t.0.saturating_sub(SECOND)));
+    let start = ops.iter().map(|op| op.invoked).chain(counted_from).min().unwrap_or_default();
+    let counted_to = seconds.iter().map(|second| second.t);
+    let end = ops.iter().filter_map(|op| op.done).chain(counted_to).max().unwrap_or_default();
     let direct = || load.direct.as_ref().map(ToString::to_string);
     LoadLine {
         name: load.name.clone(),
         endpoint: load.endpoint.map(|endpoint| endpoint.to_string()).or_else(direct).unwrap_or_default(),
         operations,
-        latency_ms: Percentiles::of_nanos(
-            ops.iter().filter_map(|op| op.ack().map(|(done, _)| done.0.saturating_sub(op.intended.0))),
+        latency_ms: Percentiles::of_buckets(
+            ops.iter()
+                .filter_map(|op| op.ack().map(|(done, _)| (done.0.saturating_sub(op.intended.0), 1)))
+                .chain(seconds.iter().flat_map(|second| second.latency.iter().copied())),
         ),
         throughput: stats::per_second(operations.ok + operations.ok_local, end.0.saturating_sub(start.0)),
-        schedule_lag_ms: Percentiles::of_nanos(
-            ops.iter().map(|op| op.invoked.0.saturating_sub(op.intended.0)),
+        schedule_lag_ms: Percentiles::of_buckets(
+            ops.iter()
+                .map(|op| (op.invoked.0.saturating_sub(op.intended.0), 1))
+                .chain(seconds.iter().flat_map(|second| second.lag.iter().copied())),
         ),
     }
 }
@@ -117,7 +145,46 @@ fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> Endpoin
         outage_max_ms: seen.max_ms(),
         outage_total_ms: seen.total_ms(),
         windows: seen.windows.iter().map(window).collect(),
+        clients: client_lines(record, seen),
     }
+}
+
+fn client_lines(record: &Record, seen: &EndpointOutages) -> Vec<ClientLine> {
+    let mut clients: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
+    for outage in &seen.clients {
+        let (max, total) = clients.entry((outage.load, outage.worker)).or_default();
+        *max = outage.nanos().max(*max);
+        *total += outage.nanos();
+    }
+    let name = |load: u32| Some(record.scenario.loads.get(usize::try_from(load).ok()?)?.name.clone());
+    let line = |((load, worker), (max, total)): ((u32, u32), (u64, u64))| {
+        let (outage_max_ms, outage_total_ms) = (stats::millis(max), stats::millis(total));
+        Some(ClientLine { load: name(load)?, worker, outage_max_ms, outage_total_ms })
+    };
+    clients.into_iter().filter_map(line).collect()
+}
+
+fn one_writer_line(writers: &Writers, zero: Mono) -> OneWriterLine {
+    let windows = writers.overlaps.iter().map(|(one, other, from, to)| ZombieLine {
+        from_ms: from_zero(*from, zero),
+        to_ms: from_zero(*to, zero),
+        nodes: vec![one.clone(), other.clone()],
+    });
+    OneWriterLine { zombie_windows: windows.collect(), zombie_fates: writers.zombie_fates }
+}
+
+fn staleness(record: &Record) -> Option<Staleness> {
+    let reads = stale_reads::measure(record);
+    let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale))?;
+    let count = |pick: fn(&stale_reads::Read) -> bool| reads.iter().filter(|read| pick(read)).count() as u64;
+    Some(Staleness {
+        p50_ms: all.p50,
+        p99_ms: all.p99,
+        max_ms: all.max,
+        reads: reads.len() as u64,
+        went_backwards: count(|read| read.backwards),
+        missed_own_write: count(|read| read.missed_own),
+    })
 }
 
 /// The last fault injected before the outage ended.

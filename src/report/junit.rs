@@ -10,7 +10,20 @@ use crate::model::scenario::VerdictWord;
 /// more case, `ends`, which alone decides; its other checks that did not pass are shown as skipped.
 #[must_use]
 pub fn junit(reports: &[Report]) -> String {
+    junit_with(reports, &[])
+}
+
+/// The same, with scenarios that could not be run and why: a suite each with one case, `run`, an error.
+#[must_use]
+pub fn junit_with(reports: &[Report], broken: &[(&str, &str)]) -> String {
     let mut all = Junit::new("pgha");
+    for (scenario, why) in broken {
+        let mut suite = TestSuite::new(*scenario);
+        let mut case = TestCase::new("run", said(NonSuccessKind::Error, why));
+        case.set_classname(*scenario);
+        suite.add_test_case(case);
+        all.add_test_suite(suite);
+    }
     for report in reports {
         let mut suite = TestSuite::new(report.scenario.as_str());
         suite.add_property(("seed", report.seed.to_string().as_str()));

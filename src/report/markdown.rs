@@ -49,16 +49,17 @@ fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
 fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
-        "\n## Faults\n\n| id | verb | hit | began ms | healed ms | first ack after ms |\n|---|---|---|---|---|---|"
+        "\n## Faults\n\n| id | verb | hit | began ms | healed ms | first ack after ms | inject ms | heal ms |\n|---|---|---|---|---|---|---|---|"
     )?;
     for fault in &report.faults {
         let hit: Vec<&str> = fault.hit.iter().map(super::Name::as_str).collect();
         let back = report.failovers.iter().find(|failover| failover.fault == fault.id);
         let first_ack = number(back.and_then(|failover| failover.stages.first_ack_ms));
         let (began, healed) = (number(fault.began_ms), number(fault.healed_ms));
+        let (inject, heal) = (number(fault.inject_ms), number(fault.heal_ms));
         writeln!(
             out,
-            "| {} | {} | {} | {began} | {healed} | {first_ack} |",
+            "| {} | {} | {} | {began} | {healed} | {first_ack} | {inject} | {heal} |",
             fault.id,
             fault.verb,
             hit.join(", ")
@@ -69,14 +70,19 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
         "\n## Loads\n\n| load | endpoint | ok | ok-local | fail | info | per second | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|---|---|---|---|"
     )?;
     report.loads.iter().try_for_each(|load| load_row(out, load))?;
-    writeln!(out, "\n## Outages\n\n| endpoint | longest ms | together ms | number |\n|---|---|---|---|")?;
+    writeln!(
+        out,
+        "\n## Outages\n\n| endpoint | longest ms | together ms | number | clients hit | worst client ms |\n|---|---|---|---|---|---|"
+    )?;
     for (endpoint, line) in &report.endpoints {
         writeln!(
             out,
-            "| {endpoint} | {:.1} | {:.1} | {} |",
+            "| {endpoint} | {:.1} | {:.1} | {} | {} | {} |",
             line.outage_max_ms,
             line.outage_total_ms,
-            line.windows.len()
+            line.windows.len(),
+            line.clients.len(),
+            number(line.clients.iter().map(|client| client.outage_max_ms).reduce(f64::max))
         )?;
     }
     let loss = &report.loss;
@@ -96,8 +102,48 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
         loss.recovered,
         loss.zombie_acks
     )?;
+    zombies(out, report)?;
+    copies(out, report)?;
     let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
     write!(out, "{}", converged.unwrap_or_default())
+}
+
+fn zombies(out: &mut String, report: &Report) -> std::fmt::Result {
+    if let Some(staleness) = &report.staleness {
+        let super::Staleness { p50_ms, p99_ms, max_ms, reads, went_backwards, missed_own_write } = staleness;
+        writeln!(
+            out,
+            "\n## Staleness\n\n| reads | p50 ms | p99 ms | max ms | went backwards | missed own write |\n|---|---|---|---|---|---|\n\
+             | {reads} | {p50_ms:.1} | {p99_ms:.1} | {max_ms:.1} | {went_backwards} | {missed_own_write} |"
+        )?;
+    }
+    if report.one_writer.zombie_windows.is_empty() && report.loss.zombie_acks == 0 {
+        return Ok(());
+    }
+    writeln!(out, "\n## Two writers at once\n\n| nodes | from ms | to ms | took ms |\n|---|---|---|---|")?;
+    for window in &report.one_writer.zombie_windows {
+        let nodes: Vec<&str> = window.nodes.iter().map(super::Name::as_str).collect();
+        let (from, to) = (window.from_ms, window.to_ms);
+        writeln!(out, "| {} | {from:.1} | {to:.1} | {:.1} |", nodes.join(", "), to - from)?;
+    }
+    let fates = report.one_writer.zombie_fates;
+    writeln!(
+        out,
+        "\nZombie acknowledgements: {} lost, {} survived, {} unknown.",
+        fates.lost, fates.survived, fates.unknown
+    )
+}
+
+fn copies(out: &mut String, report: &Report) -> std::fmt::Result {
+    let hurt: Vec<_> = report.redundancy.iter().filter(|line| line.lost_ms.is_some()).collect();
+    if hurt.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Copies\n\n| fault | seen missing after ms | all back after ms |\n|---|---|---|")?;
+    for line in hurt {
+        writeln!(out, "| {} | {} | {} |", line.fault, number(line.lost_ms), number(line.restored_ms))?;
+    }
+    Ok(())
 }
 
 fn load_row(out: &mut String, load: &LoadLine) -> std::fmt::Result {

@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use build::build;
-pub use junit::junit;
+pub use junit::{junit, junit_with};
 pub use markdown::markdown;
 
+use crate::check::one_writer::Fates;
 use crate::check::record::{Check, EndsSeen};
+use crate::check::redundancy::Redundancy;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Receipt};
 use crate::stats::Percentiles;
@@ -57,6 +59,15 @@ pub struct Report {
     pub endpoints: BTreeMap<Endpoint, EndpointLine>,
     /// What was lost.
     pub loss: Loss,
+    /// Who was writable together with whom.
+    #[serde(default)]
+    pub one_writer: OneWriterLine,
+    /// How old reads of heartbeats were; absent without a load that reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<Staleness>,
+    /// What each fault did to the copies of the data.
+    #[serde(default)]
+    pub redundancy: Vec<Redundancy>,
     /// Each fault's way back to service.
     pub failovers: Vec<Failover>,
     /// From the last heal until the lab was whole, milliseconds.
@@ -81,6 +92,12 @@ pub struct FaultLine {
     pub began_ms: Option<f64>,
     /// When it was healed.
     pub healed_ms: Option<f64>,
+    /// From the intent until the injection was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inject_ms: Option<f64>,
+    /// From the beginning of the heal until it was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_ms: Option<f64>,
     /// Evidence that it bit.
     pub receipt: Option<Receipt>,
     /// Evidence that it was undone.
@@ -126,6 +143,59 @@ pub struct EndpointLine {
     pub outage_total_ms: f64,
     /// Each one.
     pub windows: Vec<WindowLine>,
+    /// Each worker that met one.
+    #[serde(default)]
+    pub clients: Vec<ClientLine>,
+}
+
+/// Outages of one worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientLine {
+    /// Load.
+    pub load: Name,
+    /// Worker.
+    pub worker: u32,
+    /// The longest.
+    pub outage_max_ms: f64,
+    /// All together.
+    pub outage_total_ms: f64,
+}
+
+/// Members that were writable at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OneWriterLine {
+    /// Each span, from direct writes to every member.
+    pub zombie_windows: Vec<ZombieLine>,
+    /// What became of the writes acknowledged on an older timeline after a newer one had begun.
+    pub zombie_fates: Fates,
+}
+
+/// One span in which two members were writable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ZombieLine {
+    /// When both were first.
+    pub from_ms: f64,
+    /// When both were last.
+    pub to_ms: f64,
+    /// Who.
+    pub nodes: Vec<Name>,
+}
+
+/// How old reads of heartbeats were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Staleness {
+    /// Median.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Longest.
+    pub max_ms: f64,
+    /// Reads.
+    pub reads: u64,
+    /// Of them, those in which a worker saw less than before.
+    pub went_backwards: u64,
+    /// Of them, those that missed a heartbeat the same client had written.
+    pub missed_own_write: u64,
 }
 
 /// One outage.

@@ -49,6 +49,28 @@ impl Outage {
     }
 }
 
+/// One span in which one worker had nothing acknowledged: between two acknowledgements of it, with an
+/// operation that was not acknowledged between them or longer than an ordinary silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientOutage {
+    /// Load.
+    pub load: u32,
+    /// Worker.
+    pub worker: u32,
+    /// Its acknowledgement before.
+    pub from: Mono,
+    /// Its next one.
+    pub to: Mono,
+}
+
+impl ClientOutage {
+    /// Its length in nanoseconds.
+    #[must_use]
+    pub const fn nanos(&self) -> u64 {
+        self.to.0.saturating_sub(self.from.0)
+    }
+}
+
 /// All outages of one endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointOutages {
@@ -61,6 +83,8 @@ pub struct EndpointOutages {
     /// Longest time between two acknowledgements of one worker. A worker whose operation has an unknown
     /// end is not heard of again, so this is a lower bound of what one client met.
     pub worker_silence_ms: Option<f64>,
+    /// Outages of single workers, in the order of their ends.
+    pub clients: Vec<ClientOutage>,
     /// Outages in order.
     pub windows: Vec<Outage>,
 }
@@ -90,29 +114,21 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
         |load: u32| usize::try_from(load).ok().and_then(|load| using.get(load)).copied().unwrap_or(false);
     let mut ends: Vec<(Mono, bool)> = Vec::new();
     let (mut start, mut end) = (Mono(u64::MAX), Mono(0));
-    let mut last_of_worker: HashMap<(u32, u32), Mono> = HashMap::new();
-    let mut by_worker: Vec<(Mono, u32, u32)> = Vec::new();
+    let mut by_worker: Vec<(Mono, u32, u32, bool)> = Vec::new();
     for op in record.history.ops.iter().filter(|op| uses(op.load)) {
         start = start.min(op.invoked);
         end = end.max(op.invoked).max(op.done.unwrap_or_default());
         let Some(done) = op.done else { continue };
         let acked = op.ack().is_some();
         ends.push((done, acked));
-        if acked {
-            by_worker.push((done, op.load, op.worker));
-        }
+        by_worker.push((done, op.load, op.worker, acked));
     }
     ends.sort_unstable();
     by_worker.sort_unstable();
-    let mut silence = None;
-    for (done, load, worker) in by_worker {
-        if let Some(last) = last_of_worker.insert((load, worker), done) {
-            silence = silence.max(Some(done.0 - last.0));
-        }
-    }
     let first_fault = record.history.faults.iter().filter_map(|fault| fault.began).min();
     let median = median_gap(&ends, first_fault);
     let ordinary = median.unwrap_or(0).saturating_mul(ORDINARY_GAPS).max(ORDINARY);
+    let (silence, clients) = of_clients(&by_worker, ordinary);
     let walk = Walk { ordinary, last_ack: start, windows: Vec::new(), down: None, acks: 0, first: None };
     let (windows, acks) = walk.all(&ends, end);
     Some(EndpointOutages {
@@ -120,8 +136,31 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
         acks,
         median_gap_ms: median.map(stats::millis),
         worker_silence_ms: silence.map(stats::millis),
+        clients,
         windows,
     })
+}
+
+/// The longest silence of a worker, and the outages of all of them, from the ends of their operations in order.
+fn of_clients(ends: &[(Mono, u32, u32, bool)], ordinary: u64) -> (Option<u64>, Vec<ClientOutage>) {
+    let mut last: HashMap<(u32, u32), (Mono, bool)> = HashMap::new();
+    let (mut silence, mut outages) = (None, Vec::new());
+    for &(done, load, worker, acked) in ends {
+        if !acked {
+            if let Some((_, hurt)) = last.get_mut(&(load, worker)) {
+                *hurt = true;
+            }
+            continue;
+        }
+        if let Some((from, hurt)) = last.insert((load, worker), (done, false)) {
+            let took = done.0 - from.0;
+            silence = silence.max(Some(took));
+            if hurt || took > ordinary {
+                outages.push(ClientOutage { load, worker, from, to: done });
+            }
+        }
+    }
+    (silence, outages)
 }
 
 /// The median gap between acknowledgements before the first fault, or of all when there are none.

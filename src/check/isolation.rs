@@ -1,0 +1,175 @@
+//! `isolation`: list-append transactions kept the isolation level that was asked for.
+//!
+//! Theory (Adya, *Weak Consistency*, 1999; Kingsbury and Alvaro, *Elle*, VLDB 2020): a list that was read
+//! shows the order in which its elements were appended, so every read betrays dependencies between
+//! transactions. Some observations are wrong by themselves (`observe`); cycles of dependencies are
+//! wrong at a level (`graph`): G0 and G1 at *read committed*, cycles without two adjacent
+//! anti-dependencies at *repeatable read* (which PostgreSQL implements as snapshot isolation), any cycle
+//! at *serializable*. A write nobody knows the end of may or may not have happened: it counts once
+//! somebody has seen it.
+//!
+//! Judged by node and timeline: reads that one node acknowledged, against the writes of all. A replica
+//! may show commits in another order than the primary does, so cycles *across* nodes are normal for
+//! PostgreSQL (Jepsen, *Amazon RDS for PostgreSQL 17.4*, 2025): they are reported and fail nothing. A hot
+//! standby knows no *serializable* (PostgreSQL documentation, "Hot Standby"), so where only reads were
+//! acknowledged *repeatable read* is the most that is asked.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::record::{Finding, Record};
+use crate::history::{Asked, Class, Mop, Op};
+use crate::model::scenario::{Isolation, Workload};
+use crate::model::{Expect, MemberId};
+
+mod graph;
+mod observe;
+
+pub use observe::{Anomaly, Kind, Txn};
+use observe::{Order, Writers};
+
+/// Anomalies named in evidence at most.
+const SHOWN: usize = 10;
+
+/// What must not be in a history at a level; empty when the history keeps it. Reads of transactions that
+/// are not `counted` are left out, their writes are not.
+#[must_use]
+pub fn anomalies(txns: &[Txn<'_>], level: Isolation) -> Vec<Anomaly> {
+    of_reads(txns, &Writers::of(txns), level)
+}
+
+fn of_reads(txns: &[Txn<'_>], writers: &Writers, level: Isolation) -> Vec<Anomaly> {
+    let order = Order::of(txns);
+    let mut found = observe::directly(txns, writers, &order, level);
+    found.extend(graph::Graph::of(txns, writers, &order).forbidden(txns, level));
+    found
+}
+
+/// Judges every load of the workload `append`.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let asked: Vec<Isolation> = record
+        .scenario
+        .expects
+        .iter()
+        .filter_map(|expect| match expect {
+            Expect::Isolation { level } => Some(*level),
+            _ => None,
+        })
+        .collect();
+    let mut seen = Seen::default();
+    for (number, load) in record.loads_of(Workload::Append).filter(|(_, load)| load.of.is_none()) {
+        // nobody asked: what the load itself asked of the database
+        let own = load.isolation.unwrap_or(Isolation::ReadCommitted);
+        let level = asked.iter().copied().max_by_key(|level| strength(*level)).unwrap_or(own);
+        look(record, number, level, &mut seen);
+    }
+    let evidence = json!({
+        "groups": seen.groups,
+        "anomalies": seen.anomalies.iter().take(SHOWN).collect::<Vec<_>>(),
+        "across_nodes": seen.across.iter().take(SHOWN).collect::<Vec<_>>(),
+    });
+    match seen.anomalies.first() {
+        Some((whose, anomaly)) => {
+            Finding::fail(format!("{} on {whose}: {}", anomaly.kind.as_str(), anomaly.says), evidence)
+        }
+        None if seen.reads == 0 => {
+            Finding::unknown("no list was read, so nothing shows how transactions were isolated", evidence)
+        }
+        None => Finding::pass(
+            format!(
+                "{} transactions that read lists kept their level; {} anomalies across nodes",
+                seen.reads,
+                seen.across.len()
+            ),
+            evidence,
+        ),
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    reads: usize,
+    groups: Vec<Value>,
+    anomalies: Vec<(String, Anomaly)>,
+    across: Vec<Anomaly>,
+}
+
+const fn strength(level: Isolation) -> u8 {
+    match level {
+        Isolation::ReadCommitted => 0,
+        Isolation::RepeatableRead => 1,
+        Isolation::Serializable => 2,
+    }
+}
+
+type Group = (MemberId, Option<u32>);
+
+/// Judges what one load wrote, as all loads that read it saw it.
+fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
+    let shares: Vec<bool> = (0..)
+        .zip(&record.scenario.loads)
+        .map(|(other, load)| load.workload == Workload::Append && record.tables_of(other, load) == number)
+        .collect();
+    let shares = |op: &&Op| usize::try_from(op.load).is_ok_and(|load| shares.get(load) == Some(&true));
+    let mut groups: BTreeMap<Group, bool> = BTreeMap::new();
+    let mut txns: Vec<Txn<'_>> = Vec::new();
+    let mut group_of: Vec<Option<Group>> = Vec::new();
+    for op in record.history.ops.iter().filter(shares) {
+        let Some(txn) = txn(op) else { continue };
+        let group = op.ack().and_then(|(_, ack)| Some((ack.n.clone()?, ack.tl)));
+        if let Some(group) = &group {
+            let writes = txn.steps.iter().any(|step| matches!(step, Mop::Append(..)));
+            *groups.entry(group.clone()).or_default() |= writes;
+        }
+        txns.push(txn);
+        group_of.push(group);
+    }
+    let writers = Writers::of(&txns);
+    for (group, writes) in &groups {
+        let mut reads = 0;
+        for (txn, theirs) in txns.iter_mut().zip(&group_of) {
+            txn.counted = theirs.as_ref() == Some(group);
+            reads += usize::from(txn.counted && txn.reads());
+        }
+        let level = if *writes || strength(level) < 2 { level } else { Isolation::RepeatableRead };
+        let found = of_reads(&txns, &writers, level);
+        let whose = match group.1 {
+            Some(timeline) => format!("`{}`, timeline {timeline}", group.0),
+            None => format!("`{}`", group.0),
+        };
+        seen.reads += reads;
+        seen.groups.push(json!({
+            "node": group.0, "timeline": group.1, "level": level, "reads": reads, "anomalies": found.len(),
+        }));
+        seen.anomalies.extend(found.into_iter().map(|anomaly| (whose.clone(), anomaly)));
+    }
+    if groups.len() > 1 {
+        for txn in &mut txns {
+            txn.counted = true;
+        }
+        let found = of_reads(&txns, &writers, level);
+        // what one node showed by itself is said already
+        let known = |anomaly: &Anomaly| seen.anomalies.iter().any(|(_, known)| known == anomaly);
+        let across: Vec<Anomaly> = found.into_iter().filter(|anomaly| !known(anomaly)).collect();
+        seen.across.extend(across);
+    }
+}
+
+/// An operation as a transaction; what reads came back with counts for acknowledged ones alone.
+fn txn(op: &Op) -> Option<Txn<'_>> {
+    let Some(Asked::Txn(asked)) = op.asked.as_deref() else { return None };
+    let answered = match op.answer() {
+        Some(crate::history::Answer::Txn(steps)) => steps,
+        _ => asked,
+    };
+    let class = op.class();
+    Some(Txn {
+        load: op.load,
+        op: op.op,
+        class,
+        steps: answered,
+        counted: matches!(class, Class::Ok | Class::OkLocal),
+    })
+}

@@ -1,0 +1,210 @@
+//! Dependencies between transactions and the circles a level forbids. Linear in reads and writes.
+//!
+//! Edges: *ww* from the writer of an element to that of the next one in the list, *wr* from the writer of
+//! the last element of a read to the reader, *rw* (an anti-dependency) from a reader to the writer of the
+//! first element it did not see yet. A vertex is a transaction.
+//!
+//! Snapshot isolation forbids circles without two adjacent *rw* (Cerone and Gotsman, *Analysing Snapshot
+//! Isolation*, 2018). They are circles of a graph in which each transaction stands twice, as reached by an
+//! *rw* or not, and an *rw* leaves only those not reached by one.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+
+use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use crate::model::scenario::Isolation;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Edge {
+    Ww,
+    Wr,
+    Rw,
+}
+
+/// Which edges may be walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Up to this kind.
+    UpTo(Edge),
+    /// All, but no two *rw* in a row.
+    Snapshot,
+}
+
+/// Dependencies by transaction: those of `v` are `edges[starts[v]..starts[v + 1]]`.
+pub(super) struct Graph {
+    starts: Vec<u32>,
+    edges: Vec<(u32, Edge)>,
+}
+
+impl Graph {
+    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>) -> Self {
+        let mut all: Vec<(u32, u32, Edge)> = Vec::new();
+        let mut add = |from: Option<u32>, to: Option<u32>, edge| {
+            if let (Some(from), Some(to)) = (from, to)
+                && from != to
+            {
+                all.push((from, to, edge));
+            }
+        };
+        let writer = |key, element: Option<&u64>| writers.get(key, *element?).map(|writer| writer.txn);
+        for (key, list) in order.lists() {
+            for pair in list.windows(2) {
+                add(writer(key, pair.first()), writer(key, pair.last()), Edge::Ww);
+            }
+        }
+        for (reader, txn) in (0..).zip(txns) {
+            for (key, list) in txn.lists() {
+                add(writer(key, list.last()), Some(reader), Edge::Wr);
+                add(Some(reader), writer(key, order.of_key(key).get(list.len())), Edge::Rw);
+            }
+        }
+        let mut starts = vec![0; txns.len() + 1];
+        for (from, ..) in &all {
+            starts[*from as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let mut edges = vec![(0, Edge::Ww); all.len()];
+        for (from, to, edge) in all {
+            let at = &mut next[from as usize];
+            edges[*at as usize] = (to, edge);
+            *at += 1;
+        }
+        Self { starts, edges }
+    }
+
+    /// The circles a level forbids: the shortest one of the gravest kind that is found.
+    pub(super) fn forbidden(&self, txns: &[Txn<'_>], level: Isolation) -> Option<Anomaly> {
+        let mut views = vec![View::UpTo(Edge::Ww), View::UpTo(Edge::Wr)];
+        if level != Isolation::ReadCommitted {
+            views.push(View::Snapshot);
+        }
+        if level == Isolation::Serializable {
+            views.push(View::UpTo(Edge::Rw));
+        }
+        views.into_iter().find_map(|view| Some(self.anomaly(txns, view, &self.circle(view)?)))
+    }
+
+    fn anomaly(&self, txns: &[Txn<'_>], view: View, circle: &[u32]) -> Anomaly {
+        let steps: Vec<Edge> = (0..circle.len())
+            .filter_map(|at| self.between(view, circle[at], circle[(at + 1) % circle.len()]))
+            .collect();
+        let kind = match view {
+            View::UpTo(Edge::Ww) => Kind::G0,
+            View::UpTo(Edge::Wr) => Kind::G1c,
+            View::UpTo(Edge::Rw) => Kind::G2Item,
+            View::Snapshot if steps.iter().filter(|edge| **edge == Edge::Rw).count() == 1 => Kind::GSingle,
+            View::Snapshot => Kind::GNonadjacent,
+        };
+        let names: Vec<&Txn<'_>> = circle.iter().map(|state| &txns[vertex(view, *state) as usize]).collect();
+        let mut says = String::from("a circle of transactions:");
+        for (txn, edge) in names.iter().zip(&steps) {
+            let word = match edge {
+                Edge::Ww => "was overwritten by",
+                Edge::Wr => "was read by",
+                Edge::Rw => "did not see",
+            };
+            // writing to a string cannot fail
+            let _ = write!(says, " {} {word}", txn.op);
+        }
+        if let Some(first) = names.first() {
+            let _ = write!(says, " {}", first.op);
+        }
+        Anomaly { kind, transactions: names.iter().map(|txn| (txn.load, txn.op)).collect(), says }
+    }
+
+    fn between(&self, view: View, from: u32, to: u32) -> Option<Edge> {
+        self.next(view, from).find(|(next, _)| *next == to).map(|(_, edge)| edge)
+    }
+
+    /// Where a walk may go from a state. With [`View::Snapshot`] a state is twice the transaction, plus one
+    /// when an *rw* led to it; else it is the transaction.
+    fn next(&self, view: View, state: u32) -> impl Iterator<Item = (u32, Edge)> {
+        let v = vertex(view, state) as usize;
+        let edges = &self.edges[self.starts[v] as usize..self.starts[v + 1] as usize];
+        edges.iter().filter_map(move |(to, edge)| match view {
+            View::UpTo(last) => (*edge <= last).then_some((*to, *edge)),
+            View::Snapshot if *edge == Edge::Rw => (state.is_multiple_of(2)).then_some((2 * to + 1, *edge)),
+            View::Snapshot => Some((2 * to, *edge)),
+        })
+    }
+
+    /// A circle, as short as one through its first state can be; `None` when there is none.
+    fn circle(&self, view: View) -> Option<Vec<u32>> {
+        let transactions = self.starts.len() - 1;
+        let states = if view == View::Snapshot { 2 * transactions } else { transactions };
+        let left = self.not_peeled(view, states);
+        let start = self.on_a_circle(view, &left)?;
+        self.shortest(view, start, &left)
+    }
+
+    /// Whatever nothing leads to any more is taken away, again and again: what is left has a circle, if
+    /// there is one.
+    fn not_peeled(&self, view: View, states: usize) -> Vec<bool> {
+        let states = u32::try_from(states).unwrap_or(u32::MAX);
+        let mut into = vec![0_u32; states as usize];
+        for state in 0..states {
+            self.next(view, state).for_each(|(to, _)| into[to as usize] += 1);
+        }
+        let mut left = vec![true; states as usize];
+        let mut free: Vec<u32> = (0..states).filter(|state| into[*state as usize] == 0).collect();
+        while let Some(state) = free.pop() {
+            left[state as usize] = false;
+            for (to, _) in self.next(view, state) {
+                into[to as usize] -= 1;
+                if into[to as usize] == 0 {
+                    free.push(to);
+                }
+            }
+        }
+        left
+    }
+
+    /// A state on a circle. Every state that is left has one that is left before it, so a walk backwards
+    /// comes round.
+    fn on_a_circle(&self, view: View, left: &[bool]) -> Option<u32> {
+        let states = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let mut before = vec![u32::MAX; left.len()];
+        for state in (0..states).filter(|state| left[*state as usize]) {
+            self.next(view, state).for_each(|(to, _)| before[to as usize] = state);
+        }
+        let mut at = (0..states).find(|state| left[*state as usize])?;
+        let mut met = vec![false; left.len()];
+        while !met[at as usize] {
+            met[at as usize] = true;
+            at = before[at as usize];
+        }
+        Some(at)
+    }
+
+    fn shortest(&self, view: View, start: u32, left: &[bool]) -> Option<Vec<u32>> {
+        let mut came_from: HashMap<u32, u32> = HashMap::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(state) = queue.pop_front() {
+            for (to, _) in self.next(view, state).filter(|(to, _)| left[*to as usize]) {
+                if to == start {
+                    let mut circle = vec![state];
+                    while circle.last() != Some(&start) {
+                        circle.push(*came_from.get(circle.last()?)?);
+                    }
+                    circle.reverse();
+                    return Some(circle);
+                }
+                came_from.entry(to).or_insert_with(|| {
+                    queue.push_back(to);
+                    state
+                });
+            }
+        }
+        None
+    }
+}
+
+const fn vertex(view: View, state: u32) -> u32 {
+    match view {
+        View::Snapshot => state / 2,
+        View::UpTo(_) => state,
+    }
+}

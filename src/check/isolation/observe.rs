@@ -1,0 +1,272 @@
+//! What reads of lists show by themselves, and the order of elements they betray.
+//!
+//! Invariant: the order of a list is that of its longest read; every other read must be a prefix of it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use crate::history::{Class, Mop};
+use crate::model::scenario::Isolation;
+
+/// One list-append transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Txn<'a> {
+    /// Load.
+    pub load: u32,
+    /// Operation.
+    pub op: u64,
+    /// What is known of its end.
+    pub class: Class,
+    /// Its steps; reads with what came back.
+    pub steps: &'a [Mop],
+    /// Whether its reads count.
+    pub counted: bool,
+}
+
+impl<'a> Txn<'a> {
+    fn ok(&self) -> bool {
+        self.counted && matches!(self.class, Class::Ok | Class::OkLocal)
+    }
+
+    /// Whether it read a list.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.lists().next().is_some()
+    }
+
+    /// The lists it read, when they count: (key, elements).
+    pub(super) fn lists(&self) -> impl Iterator<Item = (u64, &'a [u64])> + use<'a> {
+        let ok = self.ok();
+        self.steps.iter().filter(move |_| ok).filter_map(|step| match step {
+            Mop::Read(key, Some(list)) => Some((*key, list.as_slice())),
+            _ => None,
+        })
+    }
+}
+
+/// What must not happen, as Adya and Elle name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Kind {
+    /// An element nobody appended was read.
+    #[serde(rename = "unwritten element")]
+    Unwritten,
+    /// An element is twice in one list.
+    #[serde(rename = "duplicate element")]
+    Duplicate,
+    /// Two reads of a list of which neither is a prefix of the other.
+    #[serde(rename = "incompatible order")]
+    Incompatible,
+    /// A transaction does not see its own past.
+    #[serde(rename = "internal inconsistency")]
+    Internal,
+    /// An element of a transaction that did not commit was read.
+    G1a,
+    /// A state inside of another transaction was read.
+    G1b,
+    /// Writes in a circle.
+    G0,
+    /// Writes and reads in a circle.
+    G1c,
+    /// A circle with one anti-dependency.
+    #[serde(rename = "G-single")]
+    GSingle,
+    /// A circle with several anti-dependencies, no two of them adjacent.
+    #[serde(rename = "G-nonadjacent")]
+    GNonadjacent,
+    /// A circle with adjacent anti-dependencies: write skew.
+    #[serde(rename = "G2-item")]
+    G2Item,
+}
+
+impl Kind {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unwritten => "unwritten element",
+            Self::Duplicate => "duplicate element",
+            Self::Incompatible => "incompatible order",
+            Self::Internal => "internal inconsistency",
+            Self::G1a => "G1a",
+            Self::G1b => "G1b",
+            Self::G0 => "G0",
+            Self::G1c => "G1c",
+            Self::GSingle => "G-single",
+            Self::GNonadjacent => "G-nonadjacent",
+            Self::G2Item => "G2-item",
+        }
+    }
+}
+
+/// Something a level forbids, with the transactions it is seen in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Anomaly {
+    /// What.
+    pub kind: Kind,
+    /// (load, operation) of each, in the order of the circle where it is one.
+    pub transactions: Vec<(u32, u64)>,
+    /// One sentence.
+    pub says: String,
+}
+
+/// Who appended an element.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writer {
+    /// Index of the transaction.
+    pub(super) txn: u32,
+    /// To which list.
+    key: u64,
+    /// Whether it is the last one the transaction appended to that list.
+    last: bool,
+}
+
+/// Who appended what.
+pub(super) struct Writers(HashMap<u64, Writer>);
+
+impl Writers {
+    pub(super) fn of(txns: &[Txn<'_>]) -> Self {
+        let mut writers: HashMap<u64, Writer> = HashMap::with_capacity(txns.len());
+        for (index, txn) in (0..).zip(txns) {
+            for (at, step) in txn.steps.iter().enumerate() {
+                let Mop::Append(key, element) = step else { continue };
+                let later = |step: &Mop| matches!(step, Mop::Append(other, _) if other == key);
+                let last = !txn.steps[at + 1..].iter().any(later);
+                writers.insert(*element, Writer { txn: index, key: *key, last });
+            }
+        }
+        Self(writers)
+    }
+
+    /// Who appended an element to this list.
+    pub(super) fn get(&self, key: u64, element: u64) -> Option<Writer> {
+        self.0.get(&element).copied().filter(|writer| writer.key == key)
+    }
+}
+
+/// The longest read of each list.
+pub(super) struct Order<'a>(HashMap<u64, &'a [u64]>);
+
+impl<'a> Order<'a> {
+    pub(super) fn of(txns: &[Txn<'a>]) -> Self {
+        let mut longest: HashMap<u64, &[u64]> = HashMap::new();
+        for (key, list) in txns.iter().flat_map(Txn::lists) {
+            let known = longest.entry(key).or_default();
+            if list.len() > known.len() {
+                *known = list;
+            }
+        }
+        Self(longest)
+    }
+
+    pub(super) fn of_key(&self, key: u64) -> &'a [u64] {
+        self.0.get(&key).copied().unwrap_or_default()
+    }
+
+    /// Every list, in the order of the keys.
+    pub(super) fn lists(&self) -> Vec<(u64, &'a [u64])> {
+        let mut lists: Vec<_> = self.0.iter().map(|(key, list)| (*key, *list)).collect();
+        lists.sort_unstable_by_key(|(key, _)| *key);
+        lists
+    }
+}
+
+/// What is wrong without looking at dependencies.
+pub(super) fn directly(
+    txns: &[Txn<'_>],
+    writers: &Writers,
+    order: &Order<'_>,
+    level: Isolation,
+) -> Vec<Anomaly> {
+    let mut found = Vec::new();
+    for (key, list) in order.lists() {
+        lone(txns, writers, key, list, &mut found);
+    }
+    for (index, txn) in (0..).zip(txns).filter(|(_, txn)| txn.ok()) {
+        let name = vec![(txn.load, txn.op)];
+        for (key, list) in txn.lists() {
+            if !order.of_key(key).starts_with(list) {
+                let says = format!("a read of list {key} by {} is no prefix of the longest one", txn.op);
+                found.push(Anomaly { kind: Kind::Incompatible, transactions: name.clone(), says });
+                lone(txns, writers, key, list, &mut found);
+            }
+            let writer = list.last().and_then(|element| writers.get(key, *element));
+            if let Some(writer) = writer.filter(|writer| writer.txn != index && !writer.last) {
+                let other = &txns[writer.txn as usize];
+                let says = format!("{} read list {key} as it was inside of {}", txn.op, other.op);
+                let transactions = vec![(other.load, other.op), (txn.load, txn.op)];
+                found.push(Anomaly { kind: Kind::G1b, transactions, says });
+            }
+        }
+        if let Some(key) = forgets(txn.steps, level) {
+            let says = format!("{} does not see its own past in list {key}", txn.op);
+            found.push(Anomaly { kind: Kind::Internal, transactions: name, says });
+        }
+    }
+    found
+}
+
+/// What is wrong with one list by itself.
+fn lone(txns: &[Txn<'_>], writers: &Writers, key: u64, list: &[u64], found: &mut Vec<Anomaly>) {
+    let mut met = HashSet::with_capacity(list.len());
+    for element in list {
+        if !met.insert(element) {
+            let says = format!("element {element} is twice in list {key}");
+            found.push(Anomaly { kind: Kind::Duplicate, transactions: Vec::new(), says });
+        }
+        match writers.get(key, *element) {
+            None => {
+                let says = format!("element {element} is in list {key} and nobody appended it");
+                found.push(Anomaly { kind: Kind::Unwritten, transactions: Vec::new(), says });
+            }
+            Some(writer) if txns[writer.txn as usize].class == Class::Fail => {
+                let other = &txns[writer.txn as usize];
+                let says =
+                    format!("element {element} of {}, which did not commit, is in list {key}", other.op);
+                found.push(Anomaly { kind: Kind::G1a, transactions: vec![(other.load, other.op)], says });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// What a transaction knows of a list: (key, what it read, what it appended since).
+type Past<'a> = (u64, Option<&'a [u64]>, Vec<u64>);
+
+/// The list in which a transaction does not see what it itself did or saw before, if any.
+///
+/// What it appended stands at the end of the list: its row is locked. What it had read before is the rest,
+/// unchanged, from *repeatable read* on; *read committed* may see more of others with every statement.
+fn forgets(steps: &[Mop], level: Isolation) -> Option<u64> {
+    // a transaction has few steps, so a search is short
+    let mut known: Vec<Past<'_>> = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        let (Mop::Append(key, _) | Mop::Read(key, _)) = step;
+        // what it appends only later it cannot have read
+        if let Mop::Read(key, Some(list)) = step
+            && steps[at..]
+                .iter()
+                .any(|later| matches!(later, Mop::Append(to, own) if to == key && list.contains(own)))
+        {
+            return Some(*key);
+        }
+        let at = known.iter().position(|(known, ..)| known == key).unwrap_or_else(|| {
+            known.push((*key, None, Vec::new()));
+            known.len() - 1
+        });
+        let (_, before, own) = &mut known[at];
+        match step {
+            Mop::Append(_, element) => own.push(*element),
+            Mop::Read(_, None) => {}
+            Mop::Read(_, Some(list)) => {
+                let Some(rest) = list.strip_suffix(own.as_slice()) else { return Some(*key) };
+                let snapshot = level != Isolation::ReadCommitted;
+                if before.is_some_and(|before| snapshot && before != rest) {
+                    return Some(*key);
+                }
+                *before = Some(rest);
+            }
+        }
+    }
+    None
+}

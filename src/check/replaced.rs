@@ -1,0 +1,91 @@
+//! `replaced`: how many bodies were replaced by new ones, by the runner's sightings.
+//!
+//! A body was replaced when its member stands in another container than at the look before, or when a member
+//! appears that was not there at the first look: a replacement may get a new name.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::record::{Finding, Record};
+use crate::model::sighting::BodySeen;
+use crate::model::target::{EtcdPick, Target, Which};
+use crate::model::{Expect, MemberId, Mono};
+
+/// One new body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct New<'a> {
+    /// The look that showed it.
+    pub at: Mono,
+    /// Its member.
+    pub member: &'a MemberId,
+    /// The body.
+    pub body: &'a BodySeen,
+}
+
+/// Judges the numbers a scenario asks for.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let seen = measure(record);
+    let evidence = json!({
+        "new_bodies": seen.as_ref().map(|seen| seen.iter().map(|new| {
+            json!({ "at_ns": new.at, "member": new.member, "container": new.body.id })
+        }).collect::<Vec<_>>()),
+    });
+    let Some(seen) = seen else {
+        return Finding::unknown("nobody looked at the bodies, so nobody saw one replaced", evidence);
+    };
+    for expect in &record.scenario.expects {
+        let Expect::Replaced { target, min, max } = expect else { continue };
+        let number = seen.iter().filter(|new| is(target, new.member, new.body)).count();
+        if let Some(max) = max.filter(|max| number > *max as usize) {
+            let said = format!("{number} bodies of `{target}` were replaced, at most {max} may be");
+            return Finding::fail(said, evidence);
+        }
+        if let Some(min) = min.filter(|min| number < *min as usize) {
+            let said = format!("{number} bodies of `{target}` were replaced, at least {min} are wanted");
+            return Finding::fail(said, evidence);
+        }
+    }
+    Finding::pass(format!("{} bodies were replaced", seen.len()), evidence)
+}
+
+/// Every new body; `None` when nobody looked at bodies.
+#[must_use]
+pub fn measure(record: &Record) -> Option<Vec<New<'_>>> {
+    let mut known: Option<BTreeMap<&MemberId, &str>> = None;
+    let mut new = Vec::new();
+    for seen in record.sightings_in_order().into_iter().filter(|seen| !seen.bodies.is_empty()) {
+        let first = known.is_none();
+        let known = known.get_or_insert_default();
+        for (member, body) in &seen.bodies {
+            if known.insert(member, &body.id) != Some(&body.id) && !first {
+                new.push(New { at: seen.at, member, body });
+            }
+        }
+    }
+    known.map(|_| new)
+}
+
+/// Whether a target means this body. A role (`primary`, `replica`, `etcd:leader`) is nothing a container has, so
+/// it stands for every body of its service.
+#[must_use]
+pub fn is(target: &Target, member: &MemberId, body: &BodySeen) -> bool {
+    let service = |name: &str| body.service == name;
+    let named = |which: &Which| match which {
+        Which::Any | Which::All => true,
+        Which::Named(name) => name == member,
+    };
+    match target {
+        Target::Primary | Target::Replica(_) => service("postgres"),
+        Target::Postgres(which) => service("postgres") && named(which),
+        Target::Balancer(which) => service("balancer") && named(which),
+        Target::Etcd(EtcdPick::Named(name)) => service("etcd") && name == member,
+        Target::Etcd(_) => service("etcd"),
+        Target::Controller(_) => service("controller"),
+        Target::Host(host) => body.host == *host,
+        Target::HostOf(of) | Target::Random(_, of) => is(of, member, body),
+        Target::HostSpare => service("host"),
+        Target::Rest => true,
+    }
+}
