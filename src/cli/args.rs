@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::faults::InjectArgs;
 use crate::model::{Name, Span};
 
 /// A reference lab for highly available PostgreSQL: break a real cluster, learn what it cost.
@@ -132,8 +133,67 @@ pub enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Hand the primary over in order.
+    Switchover {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// The next primary; Patroni's choice when absent.
+        #[arg(long, value_name = "MEMBER")]
+        to: Option<Name>,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Make a member primary without asking the old one: writes may be lost.
+    Failover {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// The next primary.
+        #[arg(long, value_name = "MEMBER")]
+        to: Name,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Patroni only watches: nobody is elected until it is off again.
+    Maintenance {
+        /// On or off.
+        switch: Switch,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Restart PostgreSQL of every member in turn, replicas first.
+    RollingRestart {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Run scenarios: bring up, load, break, heal, judge, take down.
     Run(RunArgs),
+    /// Inject one fault by hand; `pgha inject VERB --help` shows the keys of a verb.
+    #[command(subcommand)]
+    Inject(InjectArgs),
+    /// Faults that are on now, whoever injected them.
+    Faults {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Undo faults that are on, also after whoever injected them was killed.
+    Heal {
+        /// Ids as `pgha faults` shows them; all of them when none is named.
+        #[arg(value_name = "ID")]
+        ids: Vec<Name>,
+        #[command(flatten)]
+        lab: LabArgs,
+    },
     /// Judge a stored run again, from its directory alone.
     Check {
         /// Run directory, for example `runs/latest`.
@@ -169,20 +229,37 @@ pub enum Verb {
     Client {
         /// Which part.
         part: ClientPart,
+        /// What it is told, as JSON; the parts without it read their plan from stdin.
+        #[arg(long)]
+        plan: Option<String>,
+        /// What the process table shall call it.
+        label: Option<String>,
     },
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files.
+    /// Scenario files, or folders of them.
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     #[command(flatten)]
     pub lab: LabArgs,
+    /// Of folders, only scenarios with this tag; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<Name>,
     /// Seed instead of the scenario's.
     #[arg(long, env = "PGHA_SEED", hide_env_values = true)]
     pub seed: Option<u64>,
+    /// So many runs of each scenario on one lab, each with the next seed.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub trials: u32,
+    /// Go on with a series: trials that stand finished below RUNS, of the same scenario, lab and seed, count.
+    #[arg(long)]
+    pub resume: bool,
+    /// Only print what would be done and when, without an engine.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Leave the lab standing that this run brings up.
     #[arg(long)]
     pub keep: bool,
@@ -195,9 +272,18 @@ pub struct RunArgs {
     /// Also write one `JUnit` file for all runs.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Text or JSON.
+    /// Text or JSON: one run's report, or one line for each of several runs with its report in it.
     #[arg(short, long, default_value = "text")]
     pub output: Output,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Begin.
+    On,
+    /// End.
+    Off,
 }
 
 /// A port of the service.
@@ -242,4 +328,10 @@ pub enum ClientPart {
     Watch,
     /// Read every node.
     FinalRead,
+    /// Make the packets of a queue late.
+    Late,
+    /// Ask Patroni for an operator's verb.
+    Operate,
+    /// Hold many connections.
+    Storm,
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{DsnEndpoint, DsnFormat, LabArgs};
 use super::{CliError, Exit, settings};
+use crate::chaos::ledger;
 use crate::engine::docker::{Docker, EngineError};
 use crate::lab::up::{self, News, Order};
 use crate::lab::{LabError, down as take_down, images, reach, record};
@@ -39,6 +40,22 @@ impl NewsPrinter {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
+        }
+    }
+
+    /// Whether anything moves.
+    #[must_use]
+    pub const fn moves(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Shows several lines that are replaced by the next ones; nothing where nothing moves.
+    pub fn board(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message(text.to_owned());
         }
     }
 
@@ -115,6 +132,10 @@ pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
     }
     for lab in labs {
         let removed = take_down::down(&docker, &lab).await?;
+        // a lab that is gone has no faults
+        ledger::forget(&settings::state(), &lab).map_err(|error| {
+            CliError::usage(format!("what was known of the faults of lab `{lab}` stays: {error}"), "")
+        })?;
         if removed.is_empty() {
             println!("lab `{lab}`: nothing was there");
         } else {

@@ -13,7 +13,9 @@ mod bodies;
 mod check;
 mod client;
 mod doctor;
+mod faults;
 mod lab;
+mod operate;
 mod problem;
 mod run;
 mod settings;
@@ -25,7 +27,7 @@ use clap::{CommandFactory, Parser};
 
 pub use problem::{CliError, Exit};
 
-use args::{Cli, SchemaOf, Verb};
+use args::{Cli, ClientPart, SchemaOf, Verb};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -35,7 +37,12 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     start_tracing(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = match cli.verb {
+        // one thread, as the programs it is compared with: waking another costs more than an operation
+        Verb::Client { part: ClientPart::Load, .. } => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: no runtime: {error}");
@@ -62,6 +69,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
+/// The commands a shell should offer: completions know no hidden ones, so what is hidden is left out.
+fn offered() -> clap::Command {
+    let all = Cli::command();
+    let shown: Vec<clap::Command> =
+        all.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
+    let bare = clap::Command::new("pgha").about(all.get_about().cloned().unwrap_or_default());
+    bare.args(all.get_arguments().cloned()).subcommands(shown)
+}
+
 fn start_tracing(verbose: u8) {
     let default = match verbose {
         0 => "warn",
@@ -82,7 +98,15 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::Dsn { endpoint, lab, format } => lab::dsn(&lab, endpoint, format).await,
         Verb::Logs { member, lab, follow, tail } => bodies::logs(&lab, &member, follow, tail).await,
         Verb::Exec { member, lab, command } => bodies::exec(&lab, &member, &command).await,
-        Verb::Run(args) => run::run(&args).await,
+        Verb::Switchover { lab, to, output } => operate::switchover(&lab, to, output).await,
+        Verb::Failover { lab, to, output } => operate::failover(&lab, to, output).await,
+        Verb::Maintenance { switch, lab, output } => operate::maintenance(&lab, switch, output).await,
+        Verb::RollingRestart { lab, output } => operate::rolling_restart(&lab, output).await,
+        // a run is large, and the others should not carry its room
+        Verb::Run(args) => Box::pin(run::run(&args)).await,
+        Verb::Inject(args) => faults::inject(&args).await,
+        Verb::Faults { lab, output } => faults::faults(&lab, output).await,
+        Verb::Heal { ids, lab } => faults::heal(&lab, &ids).await,
         Verb::Check { run, output } => check::check(&run, output),
         Verb::Validate { files } => settings::validate(&files),
         Verb::Schema { of } => {
@@ -98,9 +122,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Verb::Prune { base } => lab::prune(base).await,
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "pgha", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut offered(), "pgha", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        Verb::Client { part } => client::client(part).await,
+        Verb::Client { part, plan, .. } => client::client(part, plan.as_deref()).await,
     }
 }

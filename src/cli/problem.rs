@@ -97,7 +97,9 @@ impl CliError {
         match self {
             Self::Lab(error) | Self::Run(RunError::Lab(error)) => lab_exit(error),
             Self::Run(RunError::Interrupted) | Self::Interrupted(_) => Exit::Interrupted,
-            Self::Run(RunError::Unreadable { .. }) | Self::Spec(_) | Self::Usage { .. } => Exit::Usage,
+            Self::Run(RunError::Unreadable { .. } | RunError::Refused(_) | RunError::Busy(_))
+            | Self::Spec(_)
+            | Self::Usage { .. } => Exit::Usage,
             // the run was begun and could not be ended: it proves nothing
             Self::Run(_) => Exit::Unknown,
         }
@@ -108,6 +110,10 @@ impl CliError {
     pub fn render(&self) -> String {
         let hint = match self {
             Self::Lab(error) | Self::Run(RunError::Lab(error)) => error.hint(),
+            Self::Run(RunError::Refused(_)) => Some("`pgha doctor` shows what this machine has".to_owned()),
+            Self::Run(RunError::Busy(_)) => {
+                Some("wait for it, or give this one a lab of its own: `--lab NAME`".to_owned())
+            }
             Self::Usage { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
             Self::Spec(problems) => return problems.render(),
             Self::Run(RunError::Unreadable { .. }) => Some(

@@ -42,6 +42,17 @@ pub fn program() -> Result<PathBuf, CliError> {
     std::env::current_exe().map_err(|error| CliError::usage(format!("which program is this? {error}"), ""))
 }
 
+/// Where the fault ledgers of labs lie, the same from any directory: `PGHA_STATE`, else what the XDG base
+/// directory specification says for state.
+#[must_use]
+pub fn state() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("PGHA_STATE")
+        .or_else(|| set("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("pgha")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/state/pgha")))
+        .unwrap_or_else(|| std::env::temp_dir().join("pgha-state"))
+}
+
 /// Resolves the lab of the flags, with what a scenario lays over it.
 ///
 /// # Errors

@@ -5,11 +5,12 @@ use std::time::Duration;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::args::{LabArgs, Output};
-use super::{CliError, Exit, settings};
+use super::{CliError, Exit, faults, settings};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::lab::down::labs;
 use crate::lab::status::{self as look, MemberStatus, Status};
+use crate::model::FaultRecord;
 
 /// `pgha status`
 pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> Result<Exit, CliError> {
@@ -25,10 +26,16 @@ pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> R
     let lab = settings::lab_name(args)?;
     loop {
         let status = look::status(&docker, &lab).await?;
+        let on = faults::on(&docker, &lab).await?;
         match output {
-            Output::Json if watch => println!("{}", json(&status, false)?),
-            Output::Json => println!("{}", json(&status, true)?),
-            Output::Text => println!("{}", text(&status)),
+            Output::Json if watch => println!("{}", json(&status, &on, false)?),
+            Output::Json => println!("{}", json(&status, &on, true)?),
+            Output::Text => {
+                println!("{}", text(&status));
+                for fault in &on {
+                    println!("fault on: {}", faults::line(fault));
+                }
+            }
         }
         if !watch {
             return Ok(Exit::Done);
@@ -41,8 +48,14 @@ pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> R
     }
 }
 
-fn json(status: &Status, pretty: bool) -> Result<String, CliError> {
-    let text = if pretty { serde_json::to_string_pretty(status) } else { serde_json::to_string(status) };
+fn json(status: &Status, on: &[FaultRecord], pretty: bool) -> Result<String, CliError> {
+    let with_faults = serde_json::to_value(status).map(|mut value| {
+        value["faults"] = faults::as_json(on).into();
+        value
+    });
+    let text = with_faults.and_then(|value| {
+        if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }
+    });
     text.map_err(|error| CliError::usage(format!("the status cannot be written: {error}"), ""))
 }
 

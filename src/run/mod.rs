@@ -3,11 +3,21 @@
 //! Invariants: the directory is written as the run goes, so a killed run is readable up to its last
 //! line; the verdict comes from the directory alone; healing runs on success, failure and Ctrl-C.
 
+pub mod claim;
 pub mod conduct;
 pub mod dir;
+pub mod dry;
+pub mod finish;
 pub mod journal;
+mod phases;
+pub mod pulse;
 pub mod read;
+pub mod refusals;
+pub mod resolved;
 pub mod samples;
+pub mod search;
+pub mod series;
+pub mod sql_files;
 pub mod steps;
 
 use crate::chaos::NoMatch;
@@ -41,6 +51,12 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+    /// This engine or machine cannot do what the scenario asks for.
+    #[error("this machine cannot run it: {}", .0.join("; "))]
+    Refused(Vec<String>),
+    /// Another run is on this lab.
+    #[error("another run is using lab `{0}`")]
+    Busy(String),
     /// Asked to stop.
     #[error("interrupted")]
     Interrupted,

@@ -1,5 +1,6 @@
 //! Reading a run directory back: all a verdict needs, without the lab.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::RunError;
 use crate::check::Record;
 use crate::history::{History, codec};
-use crate::model::Sighting;
+use crate::model::{MemberId, Sighting};
 
 fn text(dir: &Path, name: &str) -> Result<String, RunError> {
     fs::read_to_string(dir.join(name)).map_err(|error| RunError::Unreadable {
@@ -51,5 +52,26 @@ pub fn read(dir: &Path) -> Result<Record, RunError> {
         complete: !decoded.cut && !torn,
         history: History::from_events(decoded.events),
         sightings,
+        logs: logs(dir).map_err(|error| unreadable("logs", error.to_string()))?,
     })
+}
+
+/// Every body's log, by member; none when the run kept none. A log is bytes of somebody else: what is
+/// no text in it is replaced.
+fn logs(dir: &Path) -> std::io::Result<BTreeMap<MemberId, String>> {
+    let mut logs = BTreeMap::new();
+    let entries = match fs::read_dir(dir.join("logs")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(logs),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let member =
+            path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| MemberId::new(stem).ok());
+        if let Some(member) = member.filter(|_| path.extension().is_some_and(|end| end == "log")) {
+            logs.insert(member, String::from_utf8_lossy(&fs::read(&path)?).into_owned());
+        }
+    }
+    Ok(logs)
 }

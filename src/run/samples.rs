@@ -1,18 +1,20 @@
-//! The runner's own samples of the lab: services from the client host, bodies from the engine.
-//! The judged do not keep the record.
+//! The runner's own samples of the lab: services from the client host, bodies and events from the
+//! engine. The judged do not keep the record.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::journal::Lines;
 use crate::engine::clock;
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, ExecStream};
 use crate::lab::{LabError, reach, record::Record};
-use crate::model::sighting::BodySeen;
-use crate::model::{Name, Sighting, Span};
+use crate::model::sighting::{BodySeen, EngineEvent};
+use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
 
 /// Pause between two looks at the services.
 const EVERY: Span = Span::millis(500);
@@ -30,54 +32,32 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Starts both samplers.
+    /// Starts the samplers; what they see is written into `lines`, or only handed to who watches.
     ///
     /// # Errors
     /// When the client does not run.
-    pub async fn start(docker: &Docker, record: &Record, lines: Arc<Lines>) -> Result<Self, LabError> {
+    pub async fn start(
+        docker: &Docker,
+        record: &Record,
+        lines: Option<Arc<Lines>>,
+    ) -> Result<Self, LabError> {
         let plan = reach::watch_plan(record, EVERY, Some(PROBE_EVERY), false);
-        let mut stream = reach::start(docker, record.spec.name.as_str(), "watch", &plan).await?;
+        let stream = reach::start(docker, record.spec.name.as_str(), "watch", &plan).await?;
         let (newest_in, newest) = watch::channel(Sighting::default());
-        let (stop, mut stopped) = watch::channel(false);
-        let services = {
-            let lines = Arc::clone(&lines);
-            tokio::spawn(async move {
-                loop {
-                    let line = tokio::select! {
-                        biased;
-                        _ = stopped.changed() => break,
-                        line = stream.next_line() => line,
-                    };
-                    let Ok(Some(line)) = line else { break };
-                    match serde_json::from_str::<Sighting>(&line) {
-                        Ok(sighting) => {
-                            // a full disk shows up as a short file, which the judge notices
-                            let _ = lines.line(&line);
-                            newest_in.send_replace(sighting);
-                        }
-                        Err(error) => tracing::warn!(%error, "the sampler said something unreadable"),
-                    }
-                }
-                stream.close_input().await;
-            })
-        };
-        let engine = {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = vec![tokio::spawn(services(stream, newest_in, lines.clone(), stopped.clone()))];
+        if let Some(lines) = lines {
             let (docker, lab) = (docker.clone(), record.spec.name.to_string());
-            let mut stopped = stop.subscribe();
-            tokio::spawn(async move {
-                loop {
-                    if let Some(sighting) = bodies(&docker, &lab).await {
-                        let _ = lines.sighting(&sighting);
-                    }
-                    tokio::select! {
-                        biased;
-                        _ = stopped.changed() => break,
-                        () = clock::sleep(ENGINE_EVERY) => {}
-                    }
-                }
-            })
-        };
-        Ok(Self { newest, stop, tasks: vec![services, engine] })
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            tasks.push(tokio::spawn(listen(
+                docker.clone(),
+                lab.clone(),
+                Arc::clone(&heard),
+                stopped.clone(),
+            )));
+            tasks.push(tokio::spawn(engine(docker, lab, lines, heard, stopped)));
+        }
+        Ok(Self { newest, stop, tasks })
     }
 
     /// The newest look at the services; empty before the first.
@@ -92,7 +72,7 @@ impl Samples {
         self.newest.clone()
     }
 
-    /// Stops both and waits for their last line.
+    /// Stops all and waits for their last line.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         for task in self.tasks {
@@ -102,23 +82,164 @@ impl Samples {
     }
 }
 
-/// One look at the engine; `None` when it does not answer.
-async fn bodies(docker: &Docker, lab: &str) -> Option<Sighting> {
-    let at = clock::now();
-    let seen = docker.observe(Some(lab)).await.ok()?;
-    let bodies = seen
-        .containers
-        .values()
-        .filter_map(|container| {
-            let member = Name::new(container.member()?).ok()?;
-            let body = BodySeen {
-                id: container.id.clone(),
-                status: container.status,
-                host: Name::new(container.host()?).ok()?,
-                service: container.service()?.to_owned(),
+/// Takes down what the client host sees.
+async fn services(
+    mut stream: ExecStream,
+    newest: watch::Sender<Sighting>,
+    lines: Option<Arc<Lines>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        let line = tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            line = stream.next_line() => line,
+        };
+        let Ok(Some(line)) = line else { break };
+        match serde_json::from_str::<Sighting>(&line) {
+            Ok(sighting) => {
+                if let Some(lines) = &lines {
+                    // a full disk shows up as a short file, which the judge notices
+                    let _ = lines.line(&line);
+                }
+                newest.send_replace(sighting);
+            }
+            Err(error) => tracing::warn!(%error, "the sampler said something unreadable"),
+        }
+    }
+    stream.close_input().await;
+}
+
+type Heard = Arc<Mutex<Vec<EngineEvent>>>;
+
+/// Collects the engine's events until it is stopped. A connection that breaks is made anew from the next
+/// second on: what happened in between is told then.
+async fn listen(docker: Docker, lab: String, heard: Heard, mut stopped: watch::Receiver<bool>) {
+    let mut since = clock::utc_seconds();
+    loop {
+        let mut events = Box::pin(docker.events(&lab, since));
+        loop {
+            let event = tokio::select! {
+                biased;
+                _ = stopped.changed() => return,
+                event = events.next() => event,
             };
-            Some((member, body))
-        })
-        .collect();
-    Some(Sighting { at, bodies, ..Sighting::default() })
+            let Some(Ok(event)) = event else { break };
+            since = clock::utc_seconds();
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
+        since += 1;
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            () = clock::sleep(ENGINE_EVERY) => {}
+        }
+    }
+}
+
+/// Looks at the bodies again and again, and once more when it is stopped.
+async fn engine(
+    docker: Docker,
+    lab: String,
+    lines: Arc<Lines>,
+    heard: Heard,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut known = Known::default();
+    let mut last = false;
+    loop {
+        let at = clock::now();
+        let events = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        known.forget(&events);
+        let bodies = bodies(&docker, &lab, &mut known).await;
+        // events are written also when the engine does not show its bodies
+        if bodies.is_some() || !events.is_empty() {
+            let bodies = bodies.unwrap_or_default();
+            let _ = lines.sighting(&Sighting { at, bodies, events, ..Sighting::default() });
+        }
+        if last {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => last = true,
+            () = clock::sleep(ENGINE_EVERY) => {}
+        }
+    }
+}
+
+/// What only a full inspection tells, by container; asked again when something happened to it.
+#[derive(Debug, Default)]
+struct Known(BTreeMap<String, (ContainerStatus, String, bool)>);
+
+impl Known {
+    /// Drops what may have changed.
+    fn forget(&mut self, events: &[EngineEvent]) {
+        for event in events {
+            self.0.remove(&event.id);
+        }
+    }
+
+    /// Start of the last run, and whether memory ran out, as far as both are known to be still so.
+    fn of(&self, container: &Container) -> Option<(String, bool)> {
+        let (status, started, oom_killed) = self.0.get(&container.id)?;
+        (*status == container.status).then(|| (started.clone(), *oom_killed))
+    }
+}
+
+/// One look at the bodies; `None` when the engine does not answer.
+async fn bodies(docker: &Docker, lab: &str, known: &mut Known) -> Option<BTreeMap<Name, BodySeen>> {
+    let seen = docker.observe(Some(lab)).await.ok()?;
+    let mut bodies = BTreeMap::new();
+    for container in seen.containers.values() {
+        let (Some(member), Some(host)) = (container.member(), container.host()) else { continue };
+        let (Ok(member), Ok(host)) = (Name::new(member), Name::new(host)) else { continue };
+        let Some(service) = container.service() else { continue };
+        if known.of(container).is_none()
+            && let Ok(full) = docker.inspect(&container.id).await
+        {
+            known.0.insert(full.id, (full.status, full.started_at, full.oom_killed));
+        }
+        let (started, oom_killed) = known.of(container).unwrap_or_default();
+        let (id, status, service) = (container.id.clone(), container.status, service.to_owned());
+        bodies.insert(member, BodySeen { id, status, host, service, started, oom_killed });
+    }
+    Some(bodies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_inspected_again_when_something_happened_to_it() {
+        let mut known = Known::default();
+        known.0.insert("c1".to_owned(), (ContainerStatus::Running, "t1".to_owned(), false));
+        let container = |status| Container {
+            id: "c1".to_owned(),
+            name: String::new(),
+            image: String::new(),
+            status,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            started_at: String::new(),
+            labels: BTreeMap::new(),
+            address: None,
+        };
+        let running = container(ContainerStatus::Running);
+        assert_eq!(known.of(&running), Some(("t1".to_owned(), false)));
+        assert_eq!(known.of(&container(ContainerStatus::Exited)), None, "its state changed");
+        let event = |id: &str| EngineEvent {
+            at: clock::now(),
+            action: "restart".to_owned(),
+            id: id.to_owned(),
+            member: String::new(),
+            service: String::new(),
+        };
+        known.forget(&[event("c2")]);
+        assert!(known.of(&running).is_some(), "another body's event");
+        known.forget(&[event("c1")]);
+        assert_eq!(known.of(&running), None, "it may have been started anew between two looks");
+    }
 }

@@ -1,25 +1,48 @@
-//! The steps of a scenario in time: each is a task that sleeps until its moment, resolves its
-//! target, injects, sleeps and heals. Whatever is still on when the load ends is healed then.
+//! The steps of a scenario in time: each group is a task that waits for its moment, resolves its targets,
+//! injects, waits and heals. Whatever is still on when the load ends is healed then.
+//!
+//! Invariants: steps of one group are all prepared before the first of them is done; a step that did not
+//! come to its injection is said so and leaves no record, a turn that did not leaves one that was never
+//! begun, so that neither reads as done; nothing is left on when [`run`] returns.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::join_all;
 use rand_chacha::ChaCha8Rng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::RunError;
-use super::journal::Lines;
-use crate::chaos::{Injector, Ledger, resolve};
+use crate::chaos::{Hits, Injector, Ledger, World, hits};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
-use crate::history::Event;
-use crate::history::event::Phase;
 use crate::lab::record::Record;
-use crate::model::{FaultRecord, Mono, Sighting};
-use crate::spec::schedule::{self, Planned};
+use crate::model::{FaultRecord, Mono, Name, Sighting, Span, Verb};
+use crate::spec::condition::{Condition, Mark, Watched};
+use crate::spec::schedule::{self, Planned, Start, Turn};
+
+/// What the steps say while they go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word {
+    /// The first fault is about to be injected.
+    Hurt,
+    /// A fault changed.
+    Fault(Box<FaultRecord>),
+    /// Something that belongs into the journal.
+    Note(String),
+    /// What happens, for people.
+    Says(String),
+}
+
+/// Who hears of the steps.
+pub type Hears = Arc<dyn Fn(Word) -> io::Result<()> + Send + Sync>;
 
 /// What every step needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stage {
     /// The engine.
     pub docker: Docker,
@@ -27,16 +50,24 @@ pub struct Stage {
     pub record: Arc<Record>,
     /// Where faults are written down first.
     pub ledger: Arc<Ledger>,
-    /// The history.
-    pub history: Arc<Lines>,
     /// The newest look at the lab.
     pub newest: watch::Receiver<Sighting>,
     /// Start of the load.
     pub start: Mono,
     /// Becomes true when everything must be healed: the load has ended, or somebody asked to stop.
     pub over: watch::Receiver<bool>,
-    /// Told in words what happens.
-    pub tell: mpsc::UnboundedSender<String>,
+    /// Told of everything.
+    pub hears: Hears,
+    /// Whether deeds are done; without, everything but the deeds.
+    pub real: bool,
+    marks: Arc<watch::Sender<BTreeMap<Name, Mark>>>,
+    hurt: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("start", &self.start).field("real", &self.real).finish_non_exhaustive()
+    }
 }
 
 /// Runs every planned step to its heal.
@@ -45,12 +76,9 @@ pub struct Stage {
 /// The first error of a step; the others are healed all the same.
 pub async fn run(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
-    for (index, planned) in plan.iter().enumerate() {
-        let (stage, planned) = (stage.clone(), planned.clone());
-        // each step has its own chance: one that moves in the file does not move the others
-        let chance = schedule::rng(planned.chance);
-        let opens = index == 0;
-        tasks.spawn(async move { one(&stage, &planned, chance, opens).await });
+    for group in schedule::groups(plan) {
+        let stage = stage.clone();
+        tasks.spawn(async move { stage.group(&group).await });
     }
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {
@@ -62,59 +90,305 @@ pub async fn run(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
     outcome
 }
 
-async fn one(stage: &Stage, planned: &Planned, mut chance: ChaCha8Rng, opens: bool) -> Result<(), RunError> {
-    let mut over = stage.over.clone();
-    if !sleep_or_over(stage.start.plus(planned.at.0), &mut over).await {
-        stage.history.note(format!("step {} was never injected: the load ended before it", planned.id))?;
-        return Ok(());
-    }
-    if opens {
-        stage.history.phase(Phase::Hurt)?;
-    }
-    let Some(target) = planned.verb.target() else {
-        return Err(crate::chaos::inject::InjectError::NotBuilt(planned.verb.name()).into());
-    };
+/// Injects every planned step at once and leaves it on, to be healed from the lab's ledger; what leaves
+/// nothing to undo is said so. For single faults by hand.
+///
+/// # Errors
+/// When a step could not be injected.
+pub async fn begin(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
     let sighting = stage.newest.borrow().clone();
-    let members = match resolve(target, &stage.record.members, &sighting, &mut chance) {
-        Ok(members) => members,
-        Err(error) => {
-            // the run goes on without this fault; without its receipt it proves nothing
-            stage.history.note(format!("step {}: {error}", planned.id))?;
-            return Err(error.into());
-        }
-    };
-    let names: Vec<&str> = members.iter().map(crate::model::Name::as_str).collect();
-    // nobody listens any more when the run has been cut short; the heal below matters all the same
-    let _ = stage.tell.send(format!("inject {} {} on {}", planned.id, planned.verb.name(), names.join(", ")));
-    let injector =
-        Injector { docker: &stage.docker, lab: stage.record.spec.name.as_str(), ledger: &stage.ledger };
-    let history = Arc::clone(&stage.history);
-    let mut told = move |record: &FaultRecord| {
-        if let Err(error) = history.event(&Event::Fault(Box::new(record.clone()))) {
-            tracing::error!(%error, "a fault is missing in the history");
-        }
-    };
-    let fault = injector.inject(&planned.id, &planned.verb, &members, &mut told).await?;
-    if let Some(heal_at) = planned.heal_at {
-        sleep_or_over(stage.start.plus(heal_at.0), &mut over).await;
-    } else {
-        wait_over(&mut over).await;
+    let mut shots = Vec::new();
+    for planned in plan {
+        let hits = stage.resolve(&planned.verb, &sighting, &mut schedule::rng(planned.chance))?;
+        shots.push(Shot { id: &planned.id, verb: &planned.verb, hits });
     }
-    let _ = stage.tell.send(format!("heal {}", planned.id));
-    injector.heal(fault, &mut told).await;
+    for fault in stage.inject(&shots).await? {
+        if fault.verb.lasting() {
+            stage.heal(fault).await;
+        }
+    }
     Ok(())
 }
 
-/// Sleeps until `moment`; `false` when everything was over first.
-async fn sleep_or_over(moment: Mono, over: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        biased;
-        () = wait_over(over) => false,
-        () = clock::sleep_until(moment) => true,
-    }
+/// A fault that is to be injected, and the choices it may make.
+struct Shot<'a> {
+    id: &'a Name,
+    verb: &'a Verb,
+    hits: Hits,
 }
 
-async fn wait_over(over: &mut watch::Receiver<bool>) {
-    // a sender that is gone means that the run is gone: over as well
-    let _ = over.wait_for(|over| *over).await;
+impl Stage {
+    /// A stage for one load that begins at `start`.
+    #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a run are made once, and handed on once")]
+    pub fn new(
+        docker: Docker,
+        record: Arc<Record>,
+        ledger: Arc<Ledger>,
+        newest: watch::Receiver<Sighting>,
+        start: Mono,
+        over: watch::Receiver<bool>,
+        hears: Hears,
+        real: bool,
+    ) -> Self {
+        let marks = Arc::new(watch::channel(BTreeMap::new()).0);
+        Self { docker, record, ledger, newest, start, over, hears, real, marks, hurt: Arc::default() }
+    }
+
+    /// One group from its beginning to its last heal.
+    async fn group(&self, group: &[Planned]) -> Result<(), RunError> {
+        let Some(first) = group.first() else { return Ok(()) };
+        let begin = match self.begin(&first.start).await {
+            Ok(begin) => begin,
+            Err(why) => {
+                for planned in group {
+                    let text = format!("step {} was never injected: {why}", planned.id);
+                    self.say(Word::Says(text.clone()))?;
+                    self.say(Word::Note(text))?;
+                }
+                return Ok(());
+            }
+        };
+        // each step has its own chance: one that moves in the file does not move the others
+        let mut chance = schedule::rng(first.chance);
+        let outcome = match &first.verb {
+            Verb::Repeat { every, times, verb } => {
+                let turns = schedule::turns(&first.id, *every, *times, verb, first.lasts);
+                self.repeat(begin, &first.id, &turns, &mut chance).await
+            }
+            Verb::Swizzle { .. } => self.swizzle(begin, first, &mut chance).await,
+            _ => self.as_one(begin, group).await,
+        };
+        if let Err(error) = &outcome {
+            // the run goes on without this fault; without its receipt it proves nothing
+            self.say(Word::Note(format!("step {}: {error}", first.id)))?;
+        }
+        outcome
+    }
+
+    /// Waits for a beginning; the instant it was meant for, or why it did not come.
+    async fn begin(&self, start: &Start) -> Result<Mono, String> {
+        let late = || "the load ended before it".to_owned();
+        match start {
+            Start::At(at) => {
+                let moment = self.start.plus(at.0);
+                if self.sleep_or_over(moment).await { Ok(moment) } else { Err(late()) }
+            }
+            Start::After { id, mark, offset } => {
+                let mut marks = self.marks.subscribe();
+                let came = |marks: &BTreeMap<Name, Mark>| marks.get(id).is_some_and(|seen| seen >= mark);
+                tokio::select! {
+                    biased;
+                    () = self.is_over() => return Err(format!("the load ended before step {id}")),
+                    seen = marks.wait_for(came) => drop(seen),
+                }
+                let moment = clock::now().plus(offset.0);
+                if self.sleep_or_over(moment).await { Ok(moment) } else { Err(late()) }
+            }
+            Start::When { condition, within } => self.wait_for(condition, *within).await,
+        }
+    }
+
+    async fn wait_for(&self, condition: &Condition, within: Option<Span>) -> Result<Mono, String> {
+        let (mut newest, mut marks) = (self.newest.clone(), self.marks.subscribe());
+        let mut watched = Watched::default();
+        watched.see(&newest.borrow_and_update());
+        let late = async {
+            match within {
+                Some(within) => clock::sleep_until(self.start.plus(within.0)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(late);
+        loop {
+            if watched.meets(condition, &marks.borrow_and_update()) {
+                return Ok(clock::now());
+            }
+            tokio::select! {
+                biased;
+                () = self.is_over() => return Err(format!("`{condition}` was not met under load")),
+                () = &mut late => {
+                    let within = within.unwrap_or_default();
+                    return Err(format!("`{condition}` was not met within {within}"));
+                }
+                changed = newest.changed() => match changed {
+                    Ok(()) => watched.see(&newest.borrow_and_update()),
+                    Err(_) => return Err(format!("`{condition}` was not met when the sampler ended")),
+                },
+                _ = marks.changed() => {}
+            }
+        }
+    }
+
+    /// Injects a group at one instant, and heals each of it in its time.
+    async fn as_one(&self, begin: Mono, group: &[Planned]) -> Result<(), RunError> {
+        let sighting = self.newest.borrow().clone();
+        let mut shots = Vec::new();
+        for planned in group {
+            let mut chance = schedule::rng(planned.chance);
+            let hits = self.resolve(&planned.verb, &sighting, &mut chance)?;
+            shots.push(Shot { id: &planned.id, verb: &planned.verb, hits });
+        }
+        let faults = self.inject(&shots).await?;
+        for planned in group {
+            self.mark(&planned.id, Mark::Began);
+        }
+        join_all(group.iter().zip(faults).map(|(planned, fault)| async move {
+            match planned.lasts {
+                Some(lasts) => drop(self.sleep_or_over(begin.plus(lasts.0)).await),
+                None => self.is_over().await,
+            }
+            self.heal(fault).await;
+            self.mark(&planned.id, Mark::Healed);
+        }))
+        .await;
+        Ok(())
+    }
+
+    /// One turn after the other, each healed before the next begins; targets are resolved anew each time.
+    async fn repeat(
+        &self,
+        begin: Mono,
+        id: &Name,
+        turns: &[Turn],
+        chance: &mut ChaCha8Rng,
+    ) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        for turn in turns {
+            outcome = outcome.and(self.turn(begin, id, turn, chance).await);
+        }
+        self.mark(id, Mark::Healed);
+        outcome
+    }
+
+    async fn swizzle(&self, begin: Mono, planned: &Planned, chance: &mut ChaCha8Rng) -> Result<(), RunError> {
+        let sighting = self.newest.borrow().clone();
+        let hosts = self.resolve(&planned.verb, &sighting, chance)?.targets;
+        let turns = schedule::swizzle(&planned.id, &hosts, planned.lasts.unwrap_or_default(), chance);
+        let ended = join_all(turns.iter().map(|turn| async move {
+            // one host is one host: nothing is left to chance
+            self.turn(begin, &planned.id, turn, &mut schedule::rng(planned.chance)).await
+        }))
+        .await;
+        self.mark(&planned.id, Mark::Healed);
+        ended.into_iter().collect()
+    }
+
+    /// One turn from its moment to its heal. One that was not injected leaves a record that says so.
+    async fn turn(
+        &self,
+        begin: Mono,
+        id: &Name,
+        turn: &Turn,
+        chance: &mut ChaCha8Rng,
+    ) -> Result<(), RunError> {
+        let faults = match self.take_turn(begin, turn, chance).await {
+            Ok(faults) => faults,
+            Err(error) => {
+                self.never(turn, &error)?;
+                return Err(error);
+            }
+        };
+        self.mark(id, Mark::Began);
+        self.sleep_or_over(begin.plus(turn.heal_at.0)).await;
+        for fault in faults {
+            self.heal(fault).await;
+        }
+        Ok(())
+    }
+
+    async fn take_turn(
+        &self,
+        begin: Mono,
+        turn: &Turn,
+        chance: &mut ChaCha8Rng,
+    ) -> Result<Vec<FaultRecord>, RunError> {
+        if !self.sleep_or_over(begin.plus(turn.at.0)).await {
+            return Err(RunError::Load("the load ended before it".to_owned()));
+        }
+        let sighting = self.newest.borrow().clone();
+        let hits = self.resolve(&turn.verb, &sighting, chance)?;
+        self.inject(&[Shot { id: &turn.id, verb: &turn.verb, hits }]).await
+    }
+
+    /// Whom `verb` hits in the lab as it was seen.
+    fn resolve(&self, verb: &Verb, sighting: &Sighting, chance: &mut ChaCha8Rng) -> Result<Hits, RunError> {
+        let world = World { members: &self.record.members, hosts: &self.record.spec.hosts, sighting };
+        Ok(hits(verb, world, chance)?)
+    }
+
+    fn injector(&self) -> Injector<'_> {
+        Injector { docker: &self.docker, record: &self.record, ledger: &self.ledger }
+    }
+
+    /// Prepares all, writes all down, then does all at once.
+    async fn inject(&self, shots: &[Shot<'_>]) -> Result<Vec<FaultRecord>, RunError> {
+        let injector = self.injector();
+        let prepared = shots.iter().map(|shot| injector.prepare(shot.id, shot.verb, &shot.hits));
+        let prepared = join_all(prepared.collect::<Vec<_>>()).await;
+        let mut prepared = prepared.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if !self.hurt.swap(true, Ordering::SeqCst) {
+            self.say(Word::Hurt)?;
+        }
+        for fault in &mut prepared {
+            injector.intend(fault, &mut |record| self.tell(record))?;
+        }
+        for shot in shots {
+            let names: Vec<&str> = shot.hits.targets.iter().map(Name::as_str).collect();
+            let text = format!("inject {} {} on {}", shot.id, shot.verb.name(), names.join(", "));
+            self.say(Word::Says(text))?;
+        }
+        let strikes = prepared.into_iter().map(|fault| async {
+            let mut told = |record: &FaultRecord| self.tell(record);
+            injector.strike(fault, self.real, &mut told).await
+        });
+        Ok(join_all(strikes).await)
+    }
+
+    async fn heal(&self, fault: FaultRecord) {
+        // nobody may listen any more when the run has been cut short; the heal matters all the same
+        let _ = self.say(Word::Says(format!("heal {}", fault.id)));
+        self.injector().heal(fault, &mut |record| self.tell(record)).await;
+    }
+
+    /// Records a turn that was meant and never injected.
+    fn never(&self, turn: &Turn, error: &RunError) -> io::Result<()> {
+        let record = FaultRecord {
+            notes: BTreeMap::from([("never".to_owned(), error.to_string().into())]),
+            ..FaultRecord::meant(turn.id.clone(), turn.verb.clone(), clock::now())
+        };
+        self.say(Word::Note(format!("{} was never injected: {error}", turn.id)))?;
+        self.say(Word::Fault(Box::new(record)))
+    }
+
+    fn say(&self, word: Word) -> io::Result<()> {
+        (self.hears)(word)
+    }
+
+    fn tell(&self, record: &FaultRecord) {
+        if let Err(error) = self.say(Word::Fault(Box::new(record.clone()))) {
+            tracing::error!(%error, "a fault is missing in the history");
+        }
+    }
+
+    fn mark(&self, id: &Name, mark: Mark) {
+        self.marks.send_modify(|marks| {
+            let known = marks.entry(id.clone()).or_insert(mark);
+            *known = mark.max(*known);
+        });
+    }
+
+    /// Sleeps until `moment`; `false` when everything was over first.
+    async fn sleep_or_over(&self, moment: Mono) -> bool {
+        tokio::select! {
+            biased;
+            () = self.is_over() => false,
+            () = clock::sleep_until(moment) => true,
+        }
+    }
+
+    async fn is_over(&self) {
+        // a sender that is gone means that the run is gone: over as well
+        let _ = self.over.clone().wait_for(|over| *over).await;
+    }
 }

@@ -1,0 +1,106 @@
+//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`.
+
+use serde_json::json;
+
+use super::args::{LabArgs, Output, Switch};
+use super::{CliError, Exit, settings};
+use crate::engine::clock;
+use crate::engine::docker::Docker;
+use crate::lab::record::Record;
+use crate::lab::{reach, record};
+use crate::model::plan::Operation;
+use crate::model::{Name, Service};
+
+/// `pgha switchover`
+pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Result<Exit, CliError> {
+    operate(args, output, |record| {
+        if let Some(to) = &to {
+            known(record, to)?;
+        }
+        Ok(Operation::Switchover { candidate: to.clone() })
+    })
+    .await
+}
+
+/// `pgha failover`
+pub async fn failover(args: &LabArgs, to: Name, output: Output) -> Result<Exit, CliError> {
+    operate(args, output, |record| {
+        known(record, &to)?;
+        Ok(Operation::Failover { candidate: to.clone() })
+    })
+    .await
+}
+
+/// `pgha maintenance`
+pub async fn maintenance(args: &LabArgs, switch: Switch, output: Output) -> Result<Exit, CliError> {
+    operate(args, output, |_| Ok(Operation::Maintenance { on: switch == Switch::On })).await
+}
+
+/// `pgha rolling-restart`
+pub async fn rolling_restart(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
+    operate(args, output, |record| {
+        Ok(Operation::RollingRestart {
+            members: record.of(Service::Postgres).map(|(member, _)| member.id.clone()).collect(),
+        })
+    })
+    .await
+}
+
+/// A member of postgres, or an error that names those there are.
+fn known(record: &Record, to: &Name) -> Result<(), CliError> {
+    let members: Vec<&str> = record.of(Service::Postgres).map(|(member, _)| member.id.as_str()).collect();
+    if members.contains(&to.as_str()) {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!("lab `{}` has no PostgreSQL member `{to}`", record.spec.name),
+        format!("members: {}", members.join(", ")),
+    ))
+}
+
+async fn operate(
+    args: &LabArgs,
+    output: Output,
+    wanted: impl Fn(&Record) -> Result<Operation, CliError>,
+) -> Result<Exit, CliError> {
+    let docker = Docker::connect().await?;
+    let record = record::require(&docker, &settings::lab_name(args)?).await?;
+    let operation = wanted(&record)?;
+    let name = operation.name();
+    let began = clock::now();
+    let outcome = reach::operate(&docker, &record, operation).await?;
+    let seconds = clock::now().since(began).as_secs_f64();
+    match output {
+        Output::Json => {
+            let said: Vec<_> =
+                outcome.said.iter().map(|(member, said)| json!({ "member": member, "said": said })).collect();
+            println!(
+                "{}",
+                json!({ "verb": name, "done": outcome.done, "leader": outcome.leader, "said": said, "seconds": seconds })
+            );
+        }
+        Output::Text => {
+            for (member, said) in &outcome.said {
+                println!("{member}: {said}");
+            }
+            let leader = outcome.leader.as_deref().unwrap_or("nobody");
+            println!(
+                "{name} {} in {seconds:.1} s; {leader} leads",
+                if outcome.done { "done" } else { "not done" }
+            );
+        }
+    }
+    if outcome.done {
+        return Ok(Exit::Done);
+    }
+    let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
+    eprintln!("error: {name} was not done: {why}");
+    if matches!(name, "switchover" | "failover") {
+        eprintln!(
+            "hint: `pgha status` shows who leads and who could; in maintenance Patroni wants a candidate"
+        );
+    } else {
+        eprintln!("hint: `pgha status` shows which Patroni answers");
+    }
+    Ok(Exit::NotReady)
+}

@@ -1,0 +1,243 @@
+//! `run`: scenarios one after the other, a verdict each, one summary. A run that cannot begin is a row of
+//! its own and stops no other.
+
+mod live;
+mod pick;
+mod table;
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use self::live::View;
+use self::table::{Row, Source};
+use super::args::{Output, RunArgs};
+use super::settings::Resolved;
+use super::{CliError, Exit, check, settings};
+use crate::chaos::time;
+use crate::engine::docker::Docker;
+use crate::lab::{record, up};
+use crate::model::{LabSpec, Scenario};
+use crate::report;
+use crate::run::conduct::{self, Order};
+use crate::run::{dry, series, sql_files};
+
+/// `pgha run`
+pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
+    // every file is read before anything starts: a typo in the third must not cost two runs
+    let mut orders = Vec::new();
+    for path in pick::files(&args.scenarios, &args.tags)? {
+        orders.push(order(args, &path)?);
+    }
+    if args.dry_run {
+        for order in &orders {
+            let text = dry::actions(&order.scenario, &order.spec, order.seed);
+            print!(
+                "{}",
+                text.map_err(|why| CliError::usage(why, "add a host, make one larger, or ask for less"))?
+            );
+        }
+        return Ok(Exit::Done);
+    }
+    let docker = Docker::connect().await?;
+    let interrupt = interrupts()?;
+    let alone = orders.len() == 1 && args.trials == 1;
+    let mut rows: Vec<Row> = Vec::new();
+    for mut order in orders {
+        order.spec = lab_for(&docker, args, &order).await?;
+        let ended = Box::pin(trials(&docker, args, &order, alone, &interrupt, &mut rows)).await?;
+        if ended == Some(Exit::Interrupted) {
+            break;
+        }
+    }
+    finish(args, alone, &rows)
+}
+
+/// Every trial of one scenario; how the last one ended.
+async fn trials(
+    docker: &Docker,
+    args: &RunArgs,
+    order: &Order,
+    alone: bool,
+    interrupt: &watch::Receiver<bool>,
+    rows: &mut Vec<Row>,
+) -> Result<Option<Exit>, CliError> {
+    let mut pending = Vec::new();
+    for trial in 0..args.trials {
+        let seed = order.seed.wrapping_add(u64::from(trial));
+        let known =
+            || series::finished(&order.runs, &order.scenario, &order.scenario_text, &order.spec, seed);
+        match args.resume.then(known).flatten() {
+            Some(finished) => {
+                eprintln!(
+                    "trial {} of {}: done already, {}",
+                    trial + 1,
+                    order.scenario.name,
+                    finished.dir.display()
+                );
+                rows.push(Row::known(&order.scenario, trial, seed, finished));
+            }
+            None => pending.push((trial, seed)),
+        }
+    }
+    let mut last = None;
+    for (index, (trial, seed)) in pending.iter().enumerate() {
+        let order = Order { seed: *seed, more: index + 1 < pending.len(), ..order.clone() };
+        if args.trials > 1 {
+            eprintln!("trial {} of {}, {}, seed {seed}", trial + 1, args.trials, order.scenario.name);
+        }
+        let row = one(docker, args, &order, *trial, alone, interrupt).await?;
+        let exit = row.exit;
+        rows.push(row);
+        last = Some(exit);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// One run and its row. Alone, an error is the program's own.
+async fn one(
+    docker: &Docker,
+    args: &RunArgs,
+    order: &Order,
+    trial: u32,
+    alone: bool,
+    interrupt: &watch::Receiver<bool>,
+) -> Result<Row, CliError> {
+    let view = View::new();
+    let order = Order { live: view.is_live(), ..order.clone() };
+    let outcome = conduct::run(docker, &order, interrupt.clone(), &|tell| view.show(&tell)).await;
+    view.finish();
+    let row = match outcome {
+        Err(error) => {
+            let error = CliError::Run(error);
+            if alone {
+                return Err(error);
+            }
+            eprintln!("{}", error.render());
+            Row::broken(&order.scenario, trial, order.seed, &error)
+        }
+        Ok(outcome) => {
+            eprintln!("verdict: {}   {}", outcome.judgement.verdict, outcome.dir.display());
+            let judged = check::exit(&outcome.judgement);
+            let exit = if outcome.ended.interrupted { Exit::Interrupted } else { judged };
+            if alone || args.output == Output::Text {
+                check::print(&outcome.report, args.output)?;
+            }
+            Row::ran(&order.scenario, trial, order.seed, exit, outcome)
+        }
+    };
+    if !alone && args.output == Output::Json {
+        println!("{}", row.json());
+    }
+    Ok(row)
+}
+
+/// The summary, the `JUnit` file, and the worst exit code.
+fn finish(args: &RunArgs, alone: bool, rows: &[Row]) -> Result<Exit, CliError> {
+    if let Some(path) = &args.junit {
+        let reports: Vec<_> = rows.iter().filter_map(|row| row.report.as_deref().cloned()).collect();
+        let broken: Vec<_> =
+            rows.iter().filter_map(|row| Some((row.scenario.as_str(), row.error.as_deref()?))).collect();
+        write(path, &report::junit_with(&reports, &broken))?;
+    }
+    if !alone {
+        match args.output {
+            Output::Text => println!("{}", table::table(rows)),
+            Output::Json => {
+                for row in rows.iter().filter(|row| row.source == Source::Known) {
+                    println!("{}", row.json());
+                }
+                eprintln!("{}", table::table(rows));
+            }
+        }
+    }
+    Ok(rows.iter().fold(Exit::Done, |worst, row| worse(worst, row.exit)))
+}
+
+/// pass < unknown < fail, and an interruption before all of them.
+const fn worse(one: Exit, other: Exit) -> Exit {
+    const fn rank(exit: Exit) -> u8 {
+        match exit {
+            Exit::Done => 0,
+            Exit::Unknown => 1,
+            Exit::Failed => 2,
+            Exit::Interrupted => 4,
+            _ => 3,
+        }
+    }
+    if rank(other) > rank(one) { other } else { one }
+}
+
+fn order(args: &RunArgs, path: &Path) -> Result<Order, CliError> {
+    let (scenario, scenario_text) = settings::scenario_to_run(path)?;
+    let sql = sql_files::read(path, &scenario.loads).map_err(|why| {
+        CliError::usage(why, "a file of SQL lies beside its scenario, or in a folder there")
+    })?;
+    let Resolved { spec, preset } = settings::resolve(&args.lab, Some(&scenario))?;
+    if let Some(hint) = time::refusal(&spec, &scenario) {
+        return Err(CliError::usage(format!("{}: the lab cannot set a clock wrong", path.display()), hint));
+    }
+    crate::spec::scenario::fits_lab(&path.display().to_string(), &scenario_text, &spec)?;
+    Ok(Order {
+        seed: args.seed.unwrap_or(scenario.seed),
+        scenario,
+        scenario_text,
+        sql,
+        spec,
+        preset,
+        program: settings::program()?,
+        runs: args.runs.clone(),
+        state: settings::state(),
+        keep: args.keep,
+        more: false,
+        live: false,
+        wait: args.wait,
+    })
+}
+
+/// The lab a run uses: the one that is up when it fits, else one of its own, named after the
+/// scenario and published nowhere, so that it can stand beside any other.
+async fn lab_for(docker: &Docker, args: &RunArgs, order: &Order) -> Result<LabSpec, CliError> {
+    if args.lab.lab.is_some() {
+        return Ok(order.spec.clone());
+    }
+    let standing = record::read(docker, order.spec.name.as_str()).await?;
+    if standing.is_some_and(|record| up::fits(&record, &order.spec)) {
+        return Ok(order.spec.clone());
+    }
+    Ok(own_lab(order.spec.clone(), &order.scenario))
+}
+
+fn own_lab(mut spec: LabSpec, scenario: &Scenario) -> LabSpec {
+    spec.name = scenario.name.clone();
+    "none".clone_into(&mut spec.network.publish);
+    spec
+}
+
+/// Becomes true at the first Ctrl-C or SIGTERM.
+fn interrupts() -> Result<watch::Receiver<bool>, CliError> {
+    let (asked, interrupt) = watch::channel(false);
+    let failed = |error: std::io::Error| CliError::usage(format!("signals cannot be handled: {error}"), "");
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = int.recv() => {}
+                _ = term.recv() => {}
+            }
+            eprintln!("interrupted: healing, then judging what there is; this takes a moment");
+            asked.send_replace(true);
+        }
+    });
+    Ok(interrupt)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text)
+        .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display()), ""))
+}

@@ -1,0 +1,195 @@
+//! The rows of many runs, as a table and as JSON lines.
+
+use std::path::PathBuf;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use crate::check::Judgement;
+use crate::cli::{CliError, Exit};
+use crate::model::scenario::{Endpoint, VerdictWord};
+use crate::model::{Name, Scenario};
+use crate::report::Report;
+use crate::run::conduct::Outcome;
+use crate::run::series::Finished;
+
+/// Where a row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It was run now.
+    Ran,
+    /// It had been run before.
+    Known,
+}
+
+/// One run, or one that could not begin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Name of the scenario.
+    pub scenario: Name,
+    /// Which trial, from 0.
+    pub trial: u32,
+    /// Seed in force.
+    pub seed: u64,
+    /// Exit code of this run alone.
+    pub exit: Exit,
+    /// Its directory.
+    pub dir: Option<PathBuf>,
+    /// How long it took.
+    pub seconds: Option<f64>,
+    /// Its report.
+    pub report: Option<Box<Report>>,
+    /// Why there is none.
+    pub error: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+impl Row {
+    /// A run that ended in a verdict.
+    pub fn ran(scenario: &Scenario, trial: u32, seed: u64, exit: Exit, outcome: Outcome) -> Self {
+        Self {
+            scenario: scenario.name.clone(),
+            trial,
+            seed,
+            exit,
+            dir: Some(outcome.dir),
+            seconds: Some(outcome.ended.seconds),
+            report: Some(Box::new(outcome.report)),
+            error: None,
+            source: Source::Ran,
+        }
+    }
+
+    /// A run that could not begin or not be ended.
+    pub fn broken(scenario: &Scenario, trial: u32, seed: u64, error: &CliError) -> Self {
+        Self {
+            scenario: scenario.name.clone(),
+            trial,
+            seed,
+            exit: error.exit(),
+            dir: None,
+            seconds: None,
+            report: None,
+            error: Some(error.to_string()),
+            source: Source::Ran,
+        }
+    }
+
+    /// A run of an interrupted series that had been ended before.
+    pub fn known(scenario: &Scenario, trial: u32, seed: u64, finished: Finished) -> Self {
+        let report = finished.report;
+        let ends = report.ends.clone();
+        let checks = report.checks.clone();
+        let reasons = report.reasons.clone();
+        let judgement = Judgement { verdict: report.verdict, checks, reasons, ends };
+        Self {
+            scenario: scenario.name.clone(),
+            trial,
+            seed,
+            exit: super::check::exit(&judgement),
+            dir: Some(finished.dir),
+            seconds: Some(finished.ended.seconds),
+            report: Some(Box::new(report)),
+            error: None,
+            source: Source::Known,
+        }
+    }
+
+    /// The longest outage of the service's writes.
+    fn outage_ms(&self) -> Option<f64> {
+        let report = self.report.as_ref()?;
+        report.endpoints.get(&Endpoint::Rw).map(|endpoint| endpoint.outage_max_ms)
+    }
+
+    /// One line of `pgha run -o json` over several runs; keys are only ever added.
+    pub fn json(&self) -> Value {
+        json!({
+            "schema_version": 1,
+            "scenario": self.scenario,
+            "trial": self.trial + 1,
+            "seed": self.seed,
+            "exit": self.exit.code(),
+            "directory": self.dir,
+            "seconds": self.seconds,
+            "error": self.error,
+            "report": self.report,
+        })
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let dash = || "–".to_owned();
+        let report = self.report.as_deref();
+        let elected =
+            |report: &Report| report.failovers.iter().filter(|seen| seen.stages.elected_ms.is_some()).count();
+        vec![
+            self.scenario.to_string(),
+            self.seed.to_string(),
+            report.map_or_else(|| "not run".to_owned(), verdict),
+            self.outage_ms().map_or_else(dash, |ms| format!("{:.1} s", ms / 1e3)),
+            report.map_or_else(dash, |report| report.loss.lost.to_string()),
+            report.map_or_else(dash, |report| elected(report).to_string()),
+            self.seconds.map_or_else(dash, |seconds| format!("{seconds:.0}")),
+            match (&self.dir, &self.error) {
+                (_, Some(error)) => error.lines().next().unwrap_or_default().to_owned(),
+                (Some(dir), None) => dir.display().to_string(),
+                (None, None) => dash(),
+            },
+        ]
+    }
+}
+
+/// The verdict, and what a sabotage made of it.
+fn verdict(report: &Report) -> String {
+    match &report.ends {
+        None => report.verdict.to_string(),
+        Some(ends) if ends.met => format!("{} as it must", report.verdict),
+        Some(ends) => format!("{}, not {}", report.verdict, ends.verdict),
+    }
+}
+
+/// Every run in one line, and for each series of trials the spread of its outages. Without a last newline.
+pub fn table(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["SCENARIO", "SEED", "VERDICT", "OUTAGE", "LOST", "FAILOVERS", "SECONDS", "DIRECTORY"]);
+    for row in rows {
+        table.add_row(row.cells());
+    }
+    let mut lines = vec![table.to_string()];
+    let mut names: Vec<&Name> = rows.iter().map(|row| &row.scenario).collect();
+    names.dedup();
+    for name in names {
+        let trials: Vec<&Row> = rows.iter().filter(|row| row.scenario == *name).collect();
+        if trials.len() > 1 {
+            lines.push(spread(name, &trials));
+        }
+    }
+    lines.join("\n")
+}
+
+fn spread(name: &Name, trials: &[&Row]) -> String {
+    let of = |word: VerdictWord| {
+        trials.iter().filter(|row| row.report.as_ref().is_some_and(|report| report.verdict == word)).count()
+    };
+    let mut outages: Vec<f64> = trials.iter().filter_map(|row| row.outage_ms()).collect();
+    outages.sort_by(f64::total_cmp);
+    let outage = match (outages.first(), outages.get(outages.len().saturating_sub(1) / 2), outages.last()) {
+        (Some(least), Some(median), Some(most)) => format!(
+            "; outage min {:.1} s, median {:.1} s, max {:.1} s",
+            least / 1e3,
+            median / 1e3,
+            most / 1e3
+        ),
+        _ => String::new(),
+    };
+    let unrun = trials.iter().filter(|row| row.report.is_none()).count();
+    let unrun = if unrun == 0 { String::new() } else { format!(", {unrun} not run") };
+    format!(
+        "{name}: {} trials: {} pass, {} unknown, {} fail{unrun}{outage}",
+        trials.len(),
+        of(VerdictWord::Pass),
+        of(VerdictWord::Unknown),
+        of(VerdictWord::Fail),
+    )
+}

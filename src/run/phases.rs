@@ -1,0 +1,330 @@
+//! The phases of a run on a living lab: baseline, hurt, heal, settle, final reads.
+//!
+//! Invariant: healing always runs, whatever becomes of the load or of the journal.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::RunError;
+use super::conduct::{Order, Tell};
+use super::journal::Lines;
+use super::pulse::Pulse;
+use super::samples::Samples;
+use super::steps::{self, Hears, Stage, Word};
+use crate::chaos::Ledger;
+use crate::decide::body::{POSTGRES_PORT, RO_PORT, RW_PORT};
+use crate::engine::clock;
+use crate::engine::docker::{Docker, ExecStream};
+use crate::history::Event;
+use crate::history::event::Phase;
+use crate::lab::reach;
+use crate::lab::ready::{Wanted, not_ready, primary};
+use crate::lab::record::Record;
+use crate::load::agent::READY;
+use crate::model::plan::{Credentials, Endpoints, FinalReadPlan, LoadPlan};
+use crate::model::scenario::Skip;
+use crate::model::{Mono, Service, Span};
+use crate::spec::schedule;
+
+/// How long the client may take to prepare its tables, and to hand over its last lines.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait of a load for one connection until it answers.
+const CONNECT_TIMEOUT: Span = Span::secs(2);
+/// In the client: locked while a run writes into the lab.
+const LOCK: &str = "/tmp/pgha-run.lock";
+/// Between the word "go" and the first operation, so that every worker stands ready.
+const LEAD: Duration = Duration::from_secs(1);
+/// Pause between two beats of the live view.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A run whose lab stands.
+pub(super) struct Run<'a, T> {
+    pub docker: &'a Docker,
+    pub order: &'a Order,
+    pub record: &'a Arc<Record>,
+    pub history: &'a Arc<Lines>,
+    pub samples: &'a Samples,
+    pub tell: &'a T,
+}
+
+/// What is shown live, and since when.
+struct Show {
+    start: Mono,
+    phase: Mutex<Phase>,
+    pulse: Mutex<Pulse>,
+}
+
+impl<T: Fn(Tell) + Sync> Run<'_, T> {
+    fn step(&self, text: impl Into<String>) {
+        (self.tell)(Tell::Step(text.into()));
+    }
+
+    /// From the first operation to the last read.
+    pub async fn phases(
+        &self,
+        ledger: &Arc<Ledger>,
+        mut interrupt: watch::Receiver<bool>,
+    ) -> Result<(), RunError> {
+        let mut client = self.prepare().await?;
+        let start = clock::now().plus(LEAD);
+        client.send_line(&format!("{{\"go\":{}}}", start.0)).await?;
+        clock::sleep_until(start).await;
+        self.history.phase(Phase::Baseline)?;
+        self.step(format!("load for {}", self.order.scenario.duration));
+
+        let names = self.order.scenario.loads.iter().map(|load| &load.name);
+        let show = Arc::new(Show {
+            start,
+            phase: Mutex::new(Phase::Baseline),
+            pulse: Mutex::new(Pulse::new(names)),
+        });
+        let (over_in, over) = watch::channel(false);
+        let (says, mut said) = mpsc::unbounded_channel();
+        let stage = Stage::new(
+            self.docker.clone(),
+            Arc::clone(self.record),
+            Arc::clone(ledger),
+            self.samples.watch(),
+            start,
+            over,
+            hears(Arc::clone(self.history), Arc::clone(&show), says),
+            !self.order.leaves_out(Skip::Faults),
+        );
+        let plan = schedule::plan(&self.order.scenario, self.order.seed);
+        let steps = tokio::spawn(async move { steps::run(&stage, &plan).await });
+        let stopping = self.load(&mut client, &show, &over_in, &mut said, &mut interrupt).await;
+        // healing always runs: also when the load broke, or nothing can be written down any more
+        let written = self.phase(&show, Phase::Heal);
+        over_in.send_replace(true);
+        while let Some(text) = said.recv().await {
+            self.step(at(start, &text));
+        }
+        match steps.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.step(format!("a step failed: {error}"));
+                self.history.note(format!("a step failed: {error}"))?;
+            }
+            Err(error) => self.history.note(format!("the steps broke: {error}"))?,
+        }
+        written?;
+        let stopping = stopping?;
+        self.settle(&show, &mut interrupt, stopping).await?;
+        if self.order.leaves_out(Skip::FinalReads) {
+            self.step("the final reads are left out on purpose");
+            return Ok(());
+        }
+        self.final_reads(&show).await
+    }
+
+    fn phase(&self, show: &Show, phase: Phase) -> Result<(), RunError> {
+        *show.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        self.beat(show);
+        Ok(self.history.phase(phase)?)
+    }
+
+    fn beat(&self, show: &Show) {
+        if self.order.live {
+            let seconds = clock::now().since(show.start).as_secs_f64();
+            let phase = *show.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            let primary = primary(&self.samples.newest()).cloned();
+            let mut pulse = show.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+            (self.tell)(Tell::Beat(Box::new(pulse.beat(seconds, phase, primary))));
+        }
+    }
+
+    /// Takes down what the client says until its load is over; whether somebody asked to stop.
+    async fn load(
+        &self,
+        client: &mut ExecStream,
+        show: &Show,
+        over: &watch::Sender<bool>,
+        said: &mut mpsc::UnboundedReceiver<String>,
+        interrupt: &mut watch::Receiver<bool>,
+    ) -> Result<bool, RunError> {
+        let deadline = show.start.plus(self.order.scenario.timeout.0);
+        let mut beat = show.start.plus(BEAT);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = asked_to_stop(interrupt), if !stopping => {
+                    stopping = true;
+                    self.step("asked to stop: healing");
+                    self.history.note("somebody asked to stop")?;
+                    // it may have ended by itself at this very moment
+                    let _ = client.send_line("{\"stop\":true}").await;
+                    over.send_replace(true);
+                }
+                Some(text) = said.recv() => self.step(at(show.start, &text)),
+                () = clock::sleep_until(beat), if self.order.live => {
+                    beat = beat.plus(BEAT);
+                    self.beat(show);
+                }
+                line = client.next_line() => match line? {
+                    Some(line) => self.line(show, &line)?,
+                    None => break,
+                },
+                () = clock::sleep_until(deadline) => {
+                    self.history.note("the run took longer than its timeout")?;
+                    client.close_input().await;
+                    break;
+                }
+            }
+        }
+        if !client.stderr().trim().is_empty() {
+            self.history.note(format!("client: {}", client.stderr().trim()))?;
+        }
+        Ok(stopping)
+    }
+
+    fn line(&self, show: &Show, line: &str) -> Result<(), RunError> {
+        self.history.line(line)?;
+        if self.order.live
+            && let Ok(event) = serde_json::from_str::<Event>(line)
+        {
+            show.pulse.lock().unwrap_or_else(PoisonError::into_inner).feel(&event);
+        }
+        Ok(())
+    }
+
+    /// Starts the load in the client and waits until its tables are there.
+    async fn prepare(&self) -> Result<ExecStream, RunError> {
+        let plan = LoadPlan {
+            loads: self.order.scenario.loads.clone(),
+            duration: self.order.scenario.duration,
+            seed: self.order.seed,
+            endpoints: Endpoints {
+                rw: reach::addresses(self.record, Service::Balancer, RW_PORT).into_values().collect(),
+                ro: reach::addresses(self.record, Service::Balancer, RO_PORT).into_values().collect(),
+            },
+            nodes: reach::addresses(self.record, Service::Postgres, POSTGRES_PORT),
+            members_by_address: self
+                .record
+                .of(Service::Postgres)
+                .map(|(member, address)| (IpAddr::V4(address), member.id.clone()))
+                .collect(),
+            credentials: reach::application(self.record),
+            connect_timeout: CONNECT_TIMEOUT,
+            sql: self.order.sql.clone(),
+            lock: Some(LOCK.into()),
+            prepare_timeout: Span(CLIENT_PATIENCE),
+        };
+        let mut client = reach::start(self.docker, self.record.spec.name.as_str(), "load", &plan).await?;
+        loop {
+            let line = clock::timeout(CLIENT_PATIENCE, client.next_line())
+                .await
+                .map_err(|_| RunError::Load(format!("not prepared within {} s", CLIENT_PATIENCE.as_secs())))??
+                .ok_or_else(|| RunError::Load(client.stderr().trim().to_owned()))?;
+            self.history.line(&line)?;
+            if matches!(serde_json::from_str::<Event>(&line), Ok(Event::Note { text, .. }) if text == READY) {
+                break;
+            }
+        }
+        Ok(client)
+    }
+
+    /// Waits until the lab is whole again, or the scenario's patience ends.
+    async fn settle(
+        &self,
+        show: &Show,
+        interrupt: &mut watch::Receiver<bool>,
+        stopping: bool,
+    ) -> Result<(), RunError> {
+        self.phase(show, Phase::Settle)?;
+        self.step("waiting until the lab is whole");
+        let began = clock::now();
+        let deadline = began.plus(self.order.scenario.settle.0);
+        let mut newest = self.samples.watch();
+        let mut whole = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = asked_to_stop(interrupt), if !stopping => return Ok(()),
+                () = clock::sleep_until(deadline) => {
+                    for waiting in not_ready(&self.record.members, Wanted::of(&self.record.spec), &self.samples.newest()) {
+                        self.step(format!("not whole: {}: {}", waiting.member, waiting.why));
+                    }
+                    return Ok(());
+                }
+                changed = newest.changed() => {
+                    if changed.is_err() {
+                        self.history.note("the sampler ended before the lab was whole")?;
+                        return Ok(());
+                    }
+                    self.beat(show);
+                    let sighting = newest.borrow_and_update().clone();
+                    // only looks that began after the heal count, and one may be luck
+                    let fresh = sighting.at > began && not_ready(&self.record.members, Wanted::of(&self.record.spec), &sighting).is_empty();
+                    whole = if fresh { whole + 1 } else { 0 };
+                    if whole >= 3 {
+                        self.step(format!("whole after {:.1} s", clock::now().since(began).as_secs_f64()));
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn final_reads(&self, show: &Show) -> Result<(), RunError> {
+        self.phase(show, Phase::FinalReads)?;
+        self.step("reading every node");
+        let plan = FinalReadPlan {
+            loads: self.order.scenario.loads.clone(),
+            nodes: reach::addresses(self.record, Service::Postgres, POSTGRES_PORT),
+            // the superuser in the application's database: every table can be read and locked there
+            superuser: Credentials {
+                database: reach::application(self.record).database,
+                ..reach::superuser(self.record)
+            },
+            timeout: Span::secs(60),
+        };
+        let mut reader =
+            reach::start(self.docker, self.record.spec.name.as_str(), "final-read", &plan).await?;
+        while let Some(line) = clock::timeout(Duration::from_secs(90), reader.next_line())
+            .await
+            .map_err(|_| RunError::Load("the final reads took longer than 90 s".to_owned()))??
+        {
+            self.history.line(&line)?;
+        }
+        if !reader.stderr().trim().is_empty() {
+            self.history.note(format!("final reads: {}", reader.stderr().trim()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of the words of the steps: changes into the journal, news to people.
+fn hears(history: Arc<Lines>, show: Arc<Show>, says: mpsc::UnboundedSender<String>) -> Hears {
+    Arc::new(move |word| match word {
+        Word::Hurt => {
+            *show.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::Hurt;
+            history.phase(Phase::Hurt)
+        }
+        Word::Fault(fault) => {
+            show.pulse.lock().unwrap_or_else(PoisonError::into_inner).fault(&fault);
+            history.event(&Event::Fault(fault))
+        }
+        Word::Note(text) => history.note(text),
+        Word::Says(text) => {
+            // nobody listens any more when the run has been cut short
+            let _ = says.send(text);
+            Ok(())
+        }
+    })
+}
+
+/// A line of news with the seconds since the load began.
+fn at(start: Mono, text: &str) -> String {
+    format!("{:6.1} s  {text}", clock::now().since(start).as_secs_f64())
+}
+
+/// Resolves when somebody asks to stop; never when nobody can any more.
+pub(super) async fn asked_to_stop(interrupt: &mut watch::Receiver<bool>) {
+    if interrupt.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
