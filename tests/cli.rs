@@ -40,6 +40,8 @@ fn every_shell_gets_completions() {
         let said = pgha(&["completions", shell]);
         assert_eq!(said.status.code(), Some(0), "{shell}");
         assert!(String::from_utf8_lossy(&said.stdout).contains("validate"), "{shell}");
+        // what is hidden from help is hidden from shells
+        assert!(!String::from_utf8_lossy(&said.stdout).contains("final-read"), "{shell}");
     }
 }
 

@@ -3,9 +3,18 @@
 //! and what nobody must be able to read. Each ends with nothing left.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot look must fail and say why")]
+#![allow(clippy::print_stdout, reason = "the receipts and times of every verb are worth reading")]
 
+#[path = "live/bodies.rs"]
+mod bodies;
 #[path = "live/desk.rs"]
 mod desk;
+#[path = "live/network.rs"]
+mod network;
+#[path = "live/storage.rs"]
+mod storage;
+#[path = "live/workloads.rs"]
+mod workloads;
 
 use std::process::Command;
 
@@ -237,6 +246,57 @@ do.kill = {{ target = "postgres:{replica}", signal = "KILL" }}
     ran
 }
 
+/// A primary that is frozen for the rest of the load.
+fn a_long_freeze() -> String {
+    format!(
+        r#"timeout = "5m"
+duration = "2m"
+{LOAD}
+[[step]]
+id = "freeze"
+at = "3s"
+do.pause = {{ target = "primary" }}
+"#
+    )
+}
+
+#[test]
+fn an_interrupted_run_heals_judges_and_leaves_nothing() {
+    let _engine = engine();
+    let lab = Lab::new("stop", 1);
+    let (code, dir, said) =
+        lab.run_signalled("interrupted", &a_long_freeze(), "inject freeze", rustix::process::Signal::INT);
+    assert_eq!(code, Some(130), "{said}");
+    let report = std::fs::read_to_string(dir.join("report.json")).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["faults"][0]["receipt"]["state"], "confirmed", "{report:#}");
+    assert_eq!(report["faults"][0]["heal"]["state"], "confirmed", "{report:#}");
+    lab.assert_gone();
+}
+
+#[test]
+fn what_a_killed_run_left_on_is_found_and_healed() {
+    let _engine = engine();
+    let lab = Lab::new("kill", 1);
+    let (code, _, said) =
+        lab.run_signalled("killed", &a_long_freeze(), "inject freeze", rustix::process::Signal::KILL);
+    assert_eq!(code, None, "{said}");
+    let paused = || lab.containers().iter().filter(|container| container["State"]["Paused"] == true).count();
+    assert_eq!(paused(), 1);
+    let on: Value = serde_json::from_str(&lab.pgha(&["faults", "-o", "json"])).expect("JSON");
+    assert_eq!(on["faults"][0]["id"], "freeze", "{on:#}");
+    assert!(lab.pgha(&["heal"]).contains("heal freeze: confirmed"));
+    assert_eq!(paused(), 0);
+    assert!(lab.pgha(&["faults"]).contains("no fault is on"));
+    // by hand, on what the killed run left standing: on, seen from elsewhere, healed
+    let said = lab.pgha(&["inject", "pause", "--target", "balancer:any"]);
+    assert!(said.contains("inject pause: confirmed"), "{said}");
+    assert!(lab.pgha(&["status"]).contains("fault on: pause: pause on balancer-1"));
+    assert!(lab.pgha(&["heal", "pause"]).contains("heal pause: confirmed"));
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
 #[test]
 fn two_labs_stand_side_by_side_and_one_going_leaves_the_other_alone() {
     let _engine = engine();
@@ -267,4 +327,14 @@ fn two_labs_stand_side_by_side_and_one_going_leaves_the_other_alone() {
 
     other.pgha(&["down"]);
     other.assert_gone();
+}
+
+#[test]
+fn every_fault_on_hosts_and_networks_bites_is_undone_and_leaves_nothing() {
+    let _engine = engine();
+    let lab = Lab::new("network", 3);
+    lab.up();
+    network::every_fault_bites_and_is_undone(&lab, 1);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
 }

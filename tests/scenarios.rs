@@ -36,7 +36,7 @@ fn stem(path: &Path) -> &str {
 
 #[test]
 fn every_scenario_reads_and_all_but_the_tour_can_be_run() {
-    for (path, text) in files("scenarios") {
+    for (path, text) in [files("scenarios"), files("scenarios/found")].concat() {
         let parsed =
             scenario::parse(stem(&path), &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
         let scenario = parsed.scenario.clone();
@@ -49,7 +49,9 @@ fn every_scenario_reads_and_all_but_the_tour_can_be_run() {
                 scenario.lab.preset.iter().map(|name| Layer::preset(name.as_str()).expect("a preset")),
             );
             layers.push(Layer::scenario(stem(&path), &text));
-            lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+            let lab = lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+            scenario::fits_lab(stem(&path), &text, &lab)
+                .unwrap_or_else(|problems| panic!("{}", problems.render()));
         }
     }
 }
@@ -63,15 +65,13 @@ fn the_tour_is_refused_by_name() {
     assert!(problems.list.iter().all(|problem| problem.kind == Kind::Unbuilt && problem.span.is_some()));
     for what in [
         "preset `zerops-2022`",
-        "workload `append`",
-        "`direct`",
-        "`when`",
-        "`together`",
-        "`partition`",
-        "`repeat`",
-        "`swizzle`",
-        "`kill` by process",
-        "expectation `redundancy`",
+        "`engine`",
+        "`scale`",
+        "`resize`",
+        "`replace`",
+        "target `controller:repair:active` of `kill`",
+        "expectation `scaled`",
+        "expectation `controller`",
     ] {
         let sentence = format!("{what} is in the grammar but not built in this version");
         assert!(said.contains(&sentence), "{sentence}\nnot in\n{}", said.join("\n"));
@@ -130,7 +130,7 @@ fn the_schemas_accept_what_is_committed_and_refuse_what_is_not_right() {
         assert!(problems.is_empty(), "{}: {problems:?}", path.display());
     }
     let scenario = validator(schema::scenario_schema());
-    for (path, text) in files("scenarios") {
+    for (path, text) in [files("scenarios"), files("scenarios/found")].concat() {
         let problems: Vec<_> =
             scenario.iter_errors(&value(&text)).map(|problem| problem.to_string()).collect();
         assert!(problems.is_empty(), "{}: {problems:?}", path.display());

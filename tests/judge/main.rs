@@ -9,10 +9,12 @@
 )]
 
 mod numbers;
+mod opinions;
 mod properties;
 mod refusals;
 mod stored;
 mod story;
+mod tales;
 
 use pgha::check::{Judgement, judge};
 

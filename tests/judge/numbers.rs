@@ -84,7 +84,7 @@ fn a_ci_system_sees_failures_and_errors() {
     let bad = report(&story);
     let text = junit(&[good.clone(), bad]);
     assert!(
-        text.contains(r#"<testsuites name="pgha" tests="20" skipped="0" failures="1" errors="1">"#),
+        text.contains(r#"<testsuites name="pgha" tests="26" skipped="0" failures="1" errors="1">"#),
         "{text}"
     );
     assert!(text.contains(r#"<error message="fault `kill` has no receipt""#), "{text}");
@@ -93,7 +93,7 @@ fn a_ci_system_sees_failures_and_errors() {
     story.scenario.ends =
         serde_json::from_value(json!({ "verdict": "fail", "check": "lost-acks" })).expect("an end");
     let text = junit(&[report(&story)]);
-    assert!(text.contains(r#"tests="11" skipped="2" failures="0" errors="0">"#), "{text}");
+    assert!(text.contains(r#"tests="14" skipped="2" failures="0" errors="0">"#), "{text}");
     story.scenario.ends = serde_json::from_value(json!({ "verdict": "pass" })).expect("an end");
     let text = junit(&[report(&story)]);
     assert!(text.contains("must end in pass, ended in fail"), "{text}");

@@ -163,3 +163,22 @@ fn every_spoiled_run_is_caught_at_least_once() {
         assert_eq!(judge(&story.record()).check(check).expect("a check").verdict, *verdict, "{what}");
     }
 }
+
+#[test]
+fn no_spoiled_run_slips() {
+    let (mut caught, mut slipped) = (0, Vec::new());
+    for (what, spoil, check, verdict) in SPOILS {
+        for case in 0..40 {
+            let plan = Plan { before: 20 + case, refused: 1 + case * 3, lost: case % 5, ..Plan::small() };
+            let mut story = tell(&plan);
+            spoil(&mut story, &plan, case * 7919);
+            if judge(&story.record()).check(check).expect("a check").verdict == *verdict {
+                caught += 1;
+            } else {
+                slipped.push((what, case));
+            }
+        }
+    }
+    println!("{} ways to spoil a run: {caught} caught, {} slipped", SPOILS.len(), slipped.len());
+    assert_eq!(slipped, vec![]);
+}

@@ -1,13 +1,15 @@
 //! Runs stored for ever in `tests/histories/`: each is judged again and must end in the same words.
 //!
-//! A folder holds `scenario.json`, `resolved.json`, `history.jsonl`, `sightings.jsonl` and
-//! `expected.json` (the verdict and every check's verdict and sentence).
+//! A folder holds `scenario.json`, `resolved.json`, `history.jsonl`, `sightings.jsonl`,
+//! perhaps `logs/`, and `expected.json` (the verdict and every check's verdict and sentence).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pgha::check::{Record, judge};
 use pgha::history::{History, decode};
+use pgha::model::Name;
 use serde_json::{Value, json};
 
 fn read(folder: &Path, file: &str) -> String {
@@ -23,8 +25,20 @@ fn load(folder: &Path) -> Record {
         resolved: serde_json::from_str(&read(folder, "resolved.json")).expect("a resolved lab"),
         history: History::from_events(decoded.events),
         sightings: read(folder, "sightings.jsonl").lines().map(parse).collect(),
+        logs: logs(folder),
         complete: !decoded.cut,
     }
+}
+
+fn logs(folder: &Path) -> BTreeMap<Name, String> {
+    let Ok(entries) = fs::read_dir(folder.join("logs")) else { return BTreeMap::new() };
+    entries
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            let stem = path.file_stem().expect("a name").to_str().expect("text");
+            (Name::new(stem).expect("a member"), fs::read_to_string(&path).expect("a log"))
+        })
+        .collect()
 }
 
 fn said(record: &Record) -> Value {

@@ -66,6 +66,7 @@ pub struct Story {
     pub resolved: Resolved,
     pub events: Vec<Event>,
     pub sightings: Vec<Sighting>,
+    pub logs: std::collections::BTreeMap<Name, String>,
     pub complete: bool,
 }
 
@@ -76,6 +77,7 @@ impl Story {
             resolved: self.resolved.clone(),
             history: History::from_events(self.events.clone()),
             sightings: self.sightings.clone(),
+            logs: self.logs.clone(),
             complete: self.complete,
         }
     }
@@ -143,6 +145,7 @@ fn ack(node: &str, timeline: u32, position: u64) -> Outcome {
         sys: Some("7300".to_owned()),
         lo: Some(Lsn(position)),
         hi: Some(Lsn(position + WAL)),
+        v: None,
     })
 }
 
@@ -223,7 +226,14 @@ pub fn tell(plan: &Plan) -> Story {
     for at in [whole, whole + 500 * MS] {
         sightings.push(healthy(at, timeline.0, timeline.1));
     }
-    Story { scenario: scenario(plan), resolved: resolved(), events, sightings, complete: true }
+    Story {
+        scenario: scenario(plan),
+        resolved: resolved(),
+        events,
+        sightings,
+        logs: std::collections::BTreeMap::new(),
+        complete: true,
+    }
 }
 
 fn kill(began: u64, healed: u64) -> FaultRecord {
@@ -240,8 +250,10 @@ fn kill(began: u64, healed: u64) -> FaultRecord {
             .expect("a verb"),
         targets: vec![name("postgres-1")],
         containers: vec!["c0ffee".to_owned()],
+        notes: std::collections::BTreeMap::new(),
         intent: Mono(began - MS),
         began: Some(Mono(began)),
+        healing: None,
         healed: Some(Mono(healed)),
         receipt: receipt("exited 137"),
         heal: receipt("running"),
@@ -287,6 +299,8 @@ pub fn healthy(at: u64, primary: &str, timeline: u32) -> Sighting {
             status: ContainerStatus::Running,
             host: name(host),
             service: (*service).to_owned(),
+            started: String::new(),
+            oom_killed: false,
         };
         seen.bodies.insert(name(member), body);
         match *service {

@@ -75,6 +75,8 @@ impl Lab {
         {
             command.env_remove(name);
         }
+        // the faults of tests are nobody's state
+        command.env("PGHA_STATE", self.dir.path().join("state"));
         // what follows `--` belongs to somebody else's program
         let split = words.iter().position(|word| *word == "--").unwrap_or(words.len());
         command.args(&words[..split]).args(["--lab", &self.name]).args(&words[split..]);
@@ -98,6 +100,11 @@ impl Lab {
         succeed(&mut self.command_with_spec(&["up"]))
     }
 
+    /// `pgha up` with more settings.
+    pub fn up_with(&self, more: &[&str]) -> String {
+        succeed(self.command_with_spec(&["up"]).args(more))
+    }
+
     /// `pgha up`, interrupted when it has made `containers` containers; its exit code.
     pub fn up_interrupted(&self, containers: usize) -> Option<i32> {
         let mut command = self.command_with_spec(&["up"]);
@@ -115,6 +122,11 @@ impl Lab {
         kill_process(pid, Signal::INT).expect("an interrupt");
         lines.read_to_string(&mut said).expect("text");
         up.wait().expect("an end").code()
+    }
+
+    /// Writes a file beside the scenarios.
+    pub fn file(&self, name: &str, text: &str) {
+        fs::write(self.dir.path().join(name), text).expect("a file");
     }
 
     /// Writes a scenario and runs it: exit code, report, run directory.
@@ -135,6 +147,34 @@ impl Lab {
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}:\n{stderr}"));
         let dir = runs.join("latest").canonicalize().expect("a run directory");
         Ran { code: output.status.code(), report, dir, stderr }
+    }
+
+    /// Runs a scenario and sends `signal` when it says `word` on stderr: exit code, run directory, what it said.
+    pub fn run_signalled(
+        &self,
+        name: &str,
+        text: &str,
+        word: &str,
+        signal: Signal,
+    ) -> (Option<i32>, PathBuf, String) {
+        let path = self.dir.path().join(format!("{name}.toml"));
+        let head = format!("schema = 1\nname = \"{name}\"\nabout = \"Written for a test.\"\nseed = 1\n");
+        fs::write(&path, head + text).expect("a scenario file");
+        let runs = self.dir.path().join("runs");
+        let mut command = self.command_with_spec(&["run", &text_of(&path), "--runs", &text_of(&runs)]);
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("pgha starts");
+        let mut lines = BufReader::new(run.stderr.take().expect("its stderr"));
+        let mut said = String::new();
+        while !said.contains(word) {
+            assert_ne!(lines.read_line(&mut said).expect("text"), 0, "it ended before `{word}`:\n{said}");
+        }
+        // the deed follows its announcement
+        succeed(Command::new("sleep").arg("2"));
+        let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).expect("a process number");
+        kill_process(pid, signal).expect("a signal");
+        lines.read_to_string(&mut said).expect("text");
+        let code = run.wait().expect("an end").code();
+        (code, runs.join("latest").canonicalize().expect("a run directory"), said)
     }
 
     /// What `docker inspect` says about every container of the lab.

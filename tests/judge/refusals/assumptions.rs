@@ -135,8 +135,8 @@ fn two_of_a_kind_on_one_host_fail() {
 #[test]
 fn an_expectation_nobody_can_judge_is_unknown() {
     assert_eq!(
-        spoiled(|story| story.expect(json!({ "failovers": { "min": 1 } }))),
-        "unknown\nfailovers: this version cannot judge `failovers`"
+        spoiled(|story| story.expect(json!({ "controller": { "name": "repair", "decision": "replace" } }))),
+        "unknown\ncontroller: this version cannot judge `controller`"
     );
 }
 
@@ -154,6 +154,16 @@ fn a_step_that_was_not_carried_out_is_unknown() {
         story.scenario.steps.push(step);
     });
     assert_eq!(said, "unknown\nreceipts: 2 steps, but 1 faults on record");
+    // the turns of a step make up the number, and the unnamed one is missed all the same
+    let said = spoiled(|story| {
+        let step = pgha::model::Step { id: None, ..story.scenario.steps[0].clone() };
+        story.scenario.steps.push(step);
+        story.scenario.expects.clear();
+        story.fault().id = name("kill-1");
+        let turn = pgha::model::FaultRecord { id: name("kill-2"), ..story.fault().clone() };
+        story.events.push(Event::Fault(Box::new(turn)));
+    });
+    assert_eq!(said, "unknown\nreceipts: step-2 left no record");
     let said = spoiled(|story| {
         story.fault().began = None;
         story.scenario.expects.clear();
@@ -219,10 +229,10 @@ fn of_two_bounds_the_lower_counts_and_a_code_has_five_characters() {
 #[test]
 fn an_expectation_asked_twice_is_answered_once() {
     let said = spoiled(|story| {
-        story.expect(json!({ "failovers": { "min": 1 } }));
-        story.expect(json!({ "failovers": { "max": 2 } }));
+        story.expect(json!({ "controller": { "name": "repair", "decision": "replace" } }));
+        story.expect(json!({ "controller": { "name": "repair", "decision": "fence" } }));
     });
-    assert_eq!(said, "unknown\nfailovers: this version cannot judge `failovers`");
+    assert_eq!(said, "unknown\ncontroller: this version cannot judge `controller`");
 }
 
 #[test]

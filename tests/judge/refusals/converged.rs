@@ -177,3 +177,13 @@ fn a_primary_nobody_could_see_is_not_absent() {
         "unknown\nconverged: whether the lab is whole was not seen: `postgres-2` does not answer: timeout"
     );
 }
+
+#[test]
+fn a_last_fault_with_nothing_to_heal_counts_from_its_injection() {
+    let mut story = small();
+    let fault = story.fault();
+    fault.verb = serde_json::from_value(json!({ "restart": { "target": "primary" } })).expect("a verb");
+    (fault.healed, fault.heal) = (None, None);
+    let check = judge(&story.record()).check("converged").expect("a check").clone();
+    assert_eq!(check.summary, "the lab was whole 2510 ms after the last heal");
+}

@@ -96,4 +96,16 @@ fn a_member_seen_to_refuse_is_no_zombie_until_it_writes_again() {
         windows(vec![look(0, one, true), look(2, two, true), look(4, two, true), look(5, one, true)]),
         json!([{ "members": [one, two], "from_ns": ZERO + 2 * MS, "to_ns": ZERO + 4 * MS }])
     );
+    // a look that waits a second for somebody silent ends no span; a longer silence of the member does
+    assert_eq!(
+        windows(vec![
+            look(0, one, true),
+            look(1100, two, true),
+            look(1500, one, true),
+            look(2600, two, true),
+            look(3000, one, true),
+            look(5100, one, true),
+        ]),
+        json!([{ "members": [one, two], "from_ns": ZERO + 1100 * MS, "to_ns": ZERO + 2600 * MS }])
+    );
 }

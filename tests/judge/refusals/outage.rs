@@ -9,7 +9,10 @@ fn its_length_is_from_the_last_ack_to_the_first_of_a_run() {
     assert_eq!(check.summary, "the longest outage took 305 ms, within what was asked");
     let seen = &check.evidence["endpoints"][0];
     assert_eq!((seen["outages"].clone(), seen["outage_total_ms"].clone()), (json!(1), json!(305.0)));
-    assert_eq!(seen["faults"][0], json!({ "fault": "kill", "outage_ms": 305.0 }));
+    assert_eq!(
+        seen["faults"][0],
+        json!({ "fault": "kill", "outage_ms": 305.0, "client_outage_max_ms": 340.0 })
+    );
 }
 
 #[test]
@@ -200,8 +203,30 @@ fn a_fault_answers_until_the_next_one() {
     assert_eq!(
         check.evidence["endpoints"][0]["faults"],
         json!([
-            { "fault": "first", "outage_ms": null },
-            { "fault": "second", "outage_ms": 305.0 },
+            { "fault": "first", "outage_ms": null, "client_outage_max_ms": null },
+            { "fault": "second", "outage_ms": 305.0, "client_outage_max_ms": 340.0 },
         ])
     );
+}
+
+#[test]
+fn a_run_too_short_ends_an_outage_only_when_the_load_ended_with_it() {
+    let longest = |story: &Story| {
+        let check = judge(&story.record()).check("outage").expect("a check").clone();
+        check.evidence["endpoints"][0]["longest"][0]["ended"].clone()
+    };
+    let mut story = tell(&Plan { after: 3, ..Plan::small() });
+    assert_eq!(longest(&story), json!(true));
+    // an operation sent a second later never ended: the load fell silent after the short run
+    let late = Mono(ZERO + 2_000 * MS);
+    story.events.push(Event::invoke(late, 0, 900, 0, late));
+    assert_eq!(longest(&story), json!(false));
+}
+
+#[test]
+fn without_a_baseline_all_gaps_say_what_is_ordinary() {
+    let mut story = small();
+    story.fault().began = Some(Mono(ZERO - MS));
+    let check = judge(&story.record()).check("outage").expect("a check").clone();
+    assert_eq!(check.evidence["endpoints"][0]["ordinary_gap_median_ms"], json!(5.0));
 }
