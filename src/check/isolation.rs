@@ -25,9 +25,11 @@ use crate::model::{Expect, MemberId};
 
 mod graph;
 mod observe;
+mod unread;
 
 pub use observe::{Anomaly, Kind, Txn};
 use observe::{Order, Writers};
+use unread::Unread;
 
 /// Anomalies named in evidence at most.
 const SHOWN: usize = 10;
@@ -41,8 +43,10 @@ pub fn anomalies(txns: &[Txn<'_>], level: Isolation) -> Vec<Anomaly> {
 
 fn of_reads(txns: &[Txn<'_>], writers: &Writers, level: Isolation) -> Vec<Anomaly> {
     let order = Order::of(txns);
+    let unread = Unread::of(txns, &order);
     let mut found = observe::directly(txns, writers, &order, level);
-    found.extend(graph::Graph::of(txns, writers, &order).forbidden(txns, level));
+    found.extend(unread.lost_updates(txns, &order, level));
+    found.extend(graph::Graph::of(txns, writers, &order, &unread).forbidden(txns, level));
     found
 }
 

@@ -15,6 +15,7 @@ mod refusals;
 mod stored;
 mod story;
 mod tales;
+mod workloads;
 
 use pgha::check::{Judgement, judge};
 

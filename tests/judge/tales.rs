@@ -72,12 +72,12 @@ pub fn calm() -> Story {
     tell(&Plan { kill: false, ..Plan::small() })
 }
 
-fn ok(answer: Answer) -> End {
+pub fn ok(answer: Answer) -> End {
     End::Ok("postgres-1", 1, Some(answer))
 }
 
 /// A transaction with what it was answered; ten of its own precede a tale, so that there is a baseline.
-fn txn(sent: u64, steps: Vec<Mop>) -> Did {
+pub fn txn(sent: u64, steps: Vec<Mop>) -> Did {
     (sent, sent + 1, 0, Some(Asked::Txn(asked(&steps))), ok(Answer::Txn(steps)))
 }
 
@@ -89,15 +89,15 @@ pub fn asked(steps: &[Mop]) -> Vec<Mop> {
     steps.iter().map(ask).collect()
 }
 
-fn a(key: u64, element: u64) -> Mop {
+pub fn a(key: u64, element: u64) -> Mop {
     Mop::Append(key, element)
 }
 
-fn r(key: u64, list: &[u64]) -> Mop {
+pub fn r(key: u64, list: &[u64]) -> Mop {
     Mop::Read(key, Some(list.to_vec()))
 }
 
-fn appends(deeds: Vec<Did>, level: &str) -> Story {
+pub fn appends(deeds: Vec<Did>, level: &str) -> Story {
     let mut story = calm();
     let before = (0..10).map(|n| txn(n, vec![a(1000 + n, 1000 + n)]));
     add(
@@ -109,7 +109,7 @@ fn appends(deeds: Vec<Did>, level: &str) -> Story {
     story
 }
 
-fn bank(totals: &[&[i64]]) -> Story {
+pub fn bank(totals: &[&[i64]]) -> Story {
     let mut story = calm();
     let transfer = |n: u64| {
         (n, n + 1, 0, Some(Asked::Transfer { from: 0, to: 1, amount: 1 }), End::Ok("postgres-1", 1, None))
@@ -125,7 +125,7 @@ fn bank(totals: &[&[i64]]) -> Story {
     story
 }
 
-fn register(deeds: Vec<(u64, u64, RegisterOp, End)>) -> Story {
+pub fn register(deeds: Vec<(u64, u64, RegisterOp, End)>) -> Story {
     let mut story = calm();
     let before = (0..10).map(|n| {
         (
@@ -150,15 +150,15 @@ const fn write(v: i64) -> RegisterOp {
     RegisterOp::Write { k: 1, v }
 }
 const READ: RegisterOp = RegisterOp::Read { k: 1 };
-const fn done() -> End {
+pub const fn done() -> End {
     End::Ok("postgres-1", 1, None)
 }
-fn value(v: Option<i64>) -> End {
+pub fn value(v: Option<i64>) -> End {
     ok(Answer::Value(v))
 }
 
 /// A heartbeat every 10 ms, acknowledged after 1 ms; reads at 100 ms, each seeing what is given.
-fn fresh(reads: &[(u64, u32, Option<u64>)]) -> Story {
+pub fn fresh(reads: &[(u64, u32, Option<u64>)]) -> Story {
     let mut story = calm();
     let beats = (0..20).map(|n| (n * 10, n * 10 + 1, 0, None, End::Ok("postgres-1", 1, None)));
     add(&mut story, json!({ "name": "beat", "endpoint": "rw", "workload": "freshness" }), beats.collect());
@@ -375,6 +375,34 @@ pub const TALES: &[Tale] = &[
         "isolation",
         || appends(skew(), "serializable"),
         "fail: G2-item on `postgres-1`, timeline 1: a circle of transactions: 10 did not see 11 did not see 10",
+    ),
+    (
+        "bad-write-skew-nobody-read",
+        "isolation",
+        || appends(skew()[..2].to_vec(), "serializable"),
+        "fail: G2-item on `postgres-1`, timeline 1: a circle of transactions: 10 did not see 11 did not see 10",
+    ),
+    (
+        "bad-lost-update-nobody-read",
+        "isolation",
+        || {
+            appends(
+                vec![txn(20, vec![r(1, &[]), a(1, 1)]), txn(20, vec![r(1, &[]), a(1, 2)])],
+                "repeatable-read",
+            )
+        },
+        "fail: G-single on `postgres-1`, timeline 1: 10 and 11 both appended to the same state of list 1",
+    ),
+    (
+        "good-lost-update-at-read-committed",
+        "isolation",
+        || {
+            appends(
+                vec![txn(20, vec![r(1, &[]), a(1, 1)]), txn(20, vec![r(1, &[]), a(1, 2)])],
+                "read-committed",
+            )
+        },
+        "pass: 2 transactions that read lists kept their level; 0 anomalies across nodes",
     ),
     (
         "good-write-skew-in-a-snapshot",

@@ -7,15 +7,20 @@
 //! Snapshot isolation forbids circles without two adjacent *rw* (Cerone and Gotsman, *Analysing Snapshot
 //! Isolation*, 2018). They are circles of a graph in which each transaction stands twice, as reached by an
 //! *rw* or not, and an *rw* leaves only those not reached by one.
+//!
+//! Appends that no read shows are reached over vertices of their own (`unread`).
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 
 use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use super::unread::Unread;
 use crate::model::scenario::Isolation;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Edge {
+    /// On along the unread appends, as whatever led to them.
+    On,
     Ww,
     Wr,
     Rw,
@@ -37,8 +42,18 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>) -> Self {
-        let mut all: Vec<(u32, u32, Edge)> = Vec::new();
+    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, unread: &Unread) -> Self {
+        let mut all: Vec<(u32, u32, Edge)> = unread.edges().map(|(from, to)| (from, to, Edge::On)).collect();
+        for (key, list) in order.lists() {
+            if let Some(last) = list.last().and_then(|element| writers.get(key, *element)) {
+                all.extend(unread.entered(key, last.txn).map(|to| (last.txn, to, Edge::Ww)));
+            }
+        }
+        for (reader, txn) in (0..).zip(txns) {
+            for (key, _) in txn.lists().filter(|(key, list)| order.of_key(*key).len() == list.len()) {
+                all.extend(unread.entered(key, reader).map(|to| (reader, to, Edge::Rw)));
+            }
+        }
         let mut add = |from: Option<u32>, to: Option<u32>, edge| {
             if let (Some(from), Some(to)) = (from, to)
                 && from != to
@@ -58,7 +73,7 @@ impl Graph {
                 add(Some(reader), writer(key, order.of_key(key).get(list.len())), Edge::Rw);
             }
         }
-        let mut starts = vec![0; txns.len() + 1];
+        let mut starts = vec![0; unread.vertices() as usize + 1];
         for (from, ..) in &all {
             starts[*from as usize + 1] += 1;
         }
@@ -88,21 +103,25 @@ impl Graph {
     }
 
     fn anomaly(&self, txns: &[Txn<'_>], view: View, circle: &[u32]) -> Anomaly {
+        // what leads from one transaction to the next, whatever is between them
+        let of_a_txn = |state: &u32| txns.get(vertex(view, *state) as usize).is_some();
         let steps: Vec<Edge> = (0..circle.len())
+            .filter(|at| of_a_txn(&circle[*at]))
             .filter_map(|at| self.between(view, circle[at], circle[(at + 1) % circle.len()]))
             .collect();
         let kind = match view {
-            View::UpTo(Edge::Ww) => Kind::G0,
+            View::UpTo(Edge::On | Edge::Ww) => Kind::G0,
             View::UpTo(Edge::Wr) => Kind::G1c,
             View::UpTo(Edge::Rw) => Kind::G2Item,
             View::Snapshot if steps.iter().filter(|edge| **edge == Edge::Rw).count() == 1 => Kind::GSingle,
             View::Snapshot => Kind::GNonadjacent,
         };
-        let names: Vec<&Txn<'_>> = circle.iter().map(|state| &txns[vertex(view, *state) as usize]).collect();
+        let names: Vec<&Txn<'_>> =
+            circle.iter().filter_map(|state| txns.get(vertex(view, *state) as usize)).collect();
         let mut says = String::from("a circle of transactions:");
         for (txn, edge) in names.iter().zip(&steps) {
             let word = match edge {
-                Edge::Ww => "was overwritten by",
+                Edge::Ww | Edge::On => "was overwritten by",
                 Edge::Wr => "was read by",
                 Edge::Rw => "did not see",
             };
@@ -127,14 +146,15 @@ impl Graph {
         edges.iter().filter_map(move |(to, edge)| match view {
             View::UpTo(last) => (*edge <= last).then_some((*to, *edge)),
             View::Snapshot if *edge == Edge::Rw => (state.is_multiple_of(2)).then_some((2 * to + 1, *edge)),
+            View::Snapshot if *edge == Edge::On => Some((2 * to + state % 2, *edge)),
             View::Snapshot => Some((2 * to, *edge)),
         })
     }
 
     /// A circle, as short as one through its first state can be; `None` when there is none.
     fn circle(&self, view: View) -> Option<Vec<u32>> {
-        let transactions = self.starts.len() - 1;
-        let states = if view == View::Snapshot { 2 * transactions } else { transactions };
+        let vertices = self.starts.len() - 1;
+        let states = if view == View::Snapshot { 2 * vertices } else { vertices };
         let left = self.not_peeled(view, states);
         let start = self.on_a_circle(view, &left)?;
         self.shortest(view, start, &left)
