@@ -274,20 +274,58 @@ fn an_interrupted_run_heals_judges_and_leaves_nothing() {
     lab.assert_gone();
 }
 
+/// Faults of four kinds, on until the end of the load.
+fn one_of_each_kind() -> String {
+    format!(
+        r#"timeout = "5m"
+duration = "2m"
+{LOAD}
+[[step]]
+id = "cut"
+at = "3s"
+do.partition = {{ from = ["primary"], to = ["etcd:all"], ports = [2379] }}
+[[step]]
+id = "starve"
+at = "3s"
+do.cpu = {{ target = "primary", cores = 0.3 }}
+[[step]]
+id = "hang"
+at = "3s"
+do.disk-freeze = {{ target = "replica" }}
+[[step]]
+id = "freeze"
+at = "8s"
+do.pause = {{ target = "balancer:any" }}
+"#
+    )
+}
+
 #[test]
 fn what_a_killed_run_left_on_is_found_and_healed() {
     let _engine = engine();
     let lab = Lab::new("kill", 1);
     let (code, _, said) =
-        lab.run_signalled("killed", &a_long_freeze(), "inject freeze", rustix::process::Signal::KILL);
+        lab.run_signalled("killed", &one_of_each_kind(), "inject freeze", rustix::process::Signal::KILL);
     assert_eq!(code, None, "{said}");
-    let paused = || lab.containers().iter().filter(|container| container["State"]["Paused"] == true).count();
-    assert_eq!(paused(), 1);
+    let count = |on: &dyn Fn(&Value) -> bool| lab.containers().iter().filter(|body| on(body)).count();
+    let paused = |body: &Value| body["State"]["Paused"] == true;
+    let starved = |body: &Value| body["HostConfig"]["NanoCpus"] == 300_000_000;
+    assert_eq!((count(&paused), count(&starved)), (1, 1));
     let on: Value = serde_json::from_str(&lab.pgha(&["faults", "-o", "json"])).expect("JSON");
-    assert_eq!(on["faults"][0]["id"], "freeze", "{on:#}");
-    assert!(lab.pgha(&["heal"]).contains("heal freeze: confirmed"));
-    assert_eq!(paused(), 0);
+    let mut ids: Vec<&str> =
+        on["faults"].as_array().expect("faults").iter().filter_map(|fault| fault["id"].as_str()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["cut", "freeze", "hang", "starve"], "{on:#}");
+    let said = lab.pgha(&["heal"]);
+    for id in ids {
+        assert!(said.contains(&format!("heal {id}: confirmed")), "{said}");
+    }
     assert!(lab.pgha(&["faults"]).contains("no fault is on"));
+    // no freeze, no throttle, no rule; and the lab is whole again: `up` has nothing to do but wait for it
+    assert_eq!((count(&paused), count(&starved)), (0, 0));
+    network::assert_nothing_left(&lab);
+    lab.up();
+    query(&lab.pgha(&["dsn", "rw"]), "CREATE TABLE witness ()").expect("a write");
     // by hand, on what the killed run left standing: on, seen from elsewhere, healed
     let said = lab.pgha(&["inject", "pause", "--target", "balancer:any"]);
     assert!(said.contains("inject pause: confirmed"), "{said}");

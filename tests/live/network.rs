@@ -93,7 +93,7 @@ fn report(fault: &FaultRecord) {
 }
 
 /// No rule, queue discipline, loop or helper, by the engine's own command.
-fn assert_nothing_left(lab: &Lab) {
+pub fn assert_nothing_left(lab: &Lab) {
     for container in lab.containers() {
         let name = container["Name"].as_str().expect("a name").trim_start_matches('/');
         assert!(!name.contains("-late-"), "{name} is left");
