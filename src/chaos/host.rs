@@ -82,12 +82,12 @@ impl Family for Power {
         if victim.container.status != ContainerStatus::Running {
             return Seen::new(false, SOURCE, "the host was off before");
         }
-        let answered = reached(scene, victim).await;
+        let answered = reached(scene, victim, probe::LIMIT).await;
         let text = format!(
             "{} of {} containers run, its address {}",
             on.len(),
             bodies.len() + 1,
-            word(answered.as_ref())
+            word(answered.as_ref(), probe::LIMIT)
         );
         Seen::new(on.is_empty() && answered == Ok(false), SOURCE, text)
     }
@@ -117,14 +117,14 @@ impl Family for Power {
                 Err(error) => return Seen::new(false, SOURCE, error.to_string()),
             }
         }
-        let answered = reached(scene, victim).await;
+        let answered = reached(scene, victim, probe::PATIENCE).await;
         let whole = sandbox.status == ContainerStatus::Running && off.is_empty();
         let text = format!(
             "sandbox {}, {} of {} bodies run in its namespace, its address {}",
             sandbox.status.as_str(),
             bodies.len() - off.len(),
             bodies.len(),
-            word(answered.as_ref())
+            word(answered.as_ref(), probe::PATIENCE)
         );
         // rules of another fault may keep the address silent; those are that fault's to heal
         Seen::new(whole && answered.is_ok(), SOURCE, text)
@@ -215,23 +215,23 @@ fn lives_in(body: &Container, sandbox: &Container) -> bool {
     body.status == ContainerStatus::Running && began(body).is_some_and(|time| began(sandbox) <= Some(time))
 }
 
-/// Whether the host's address answers the client host.
-async fn reached(scene: &Scene<'_>, victim: &Victim) -> Result<bool, String> {
+/// Whether the host's address answers the client host within a time.
+async fn reached(scene: &Scene<'_>, victim: &Victim, limit: Duration) -> Result<bool, String> {
     let peers = network::peers(scene, &victim.name);
     let (Some(peer), Some(to)) = (peers.first(), network::address(scene, &victim.name)) else {
         return Err("there is no other host to ask".to_owned());
     };
-    let said = network::run(scene, peer, &probe::script(&[(to, probe::CLOSED)], probe::LIMIT)).await?;
+    let said = network::run(scene, peer, &probe::script(&[(to, probe::CLOSED)], limit)).await?;
     probe::read(&said.stdout)
         .first()
         .map(|probe| probe.answered)
         .ok_or_else(|| format!("the attempt said nothing: {}", said.stderr.trim()))
 }
 
-fn word(answered: Result<&bool, &String>) -> String {
+fn word(answered: Result<&bool, &String>, limit: Duration) -> String {
     match answered {
         Ok(true) => "answers".to_owned(),
-        Ok(false) => format!("is silent for {} ms", probe::LIMIT.as_millis()),
+        Ok(false) => format!("is silent for {} ms", limit.as_millis()),
         Err(why) => format!("was not tried: {why}"),
     }
 }

@@ -61,7 +61,7 @@ impl Storage {
         match fault.verb.clone() {
             Verb::DiskFill { leave, .. } => fill::prepare(scene, fault, victim, leave).await,
             Verb::DiskCorrupt { what, bytes, .. } => {
-                let spot = corrupt::prepare(hand, victim, what, bytes).await?;
+                let spot = corrupt::prepare(scene, hand, victim, what, bytes).await?;
                 fault.notes.insert(victim.name.to_string(), spot);
                 Ok(())
             }

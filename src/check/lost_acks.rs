@@ -5,7 +5,8 @@
 //! records. A write acknowledged on that timeline committed between `lo` (insert position inside the
 //! transaction) and `hi` (flush position after the commit). If `hi` ≤ S its bytes were on the new
 //! timeline: losing it is corruption in any mode. If `lo` ≥ S they never were: the window asynchronous
-//! replication documents. Between the two nobody can tell: *boundary*, reported. The window is bounded
+//! replication documents. Between the two nobody can tell: *boundary*, reported. A session that broke right
+//! after its commit has no `hi`; where `lo` does not decide, the verdict is unknown. The window is bounded
 //! by Patroni's `maximum_lag_on_failover` plus what was written in the last `ttl` (the leader's position
 //! in the store may be that old); Patroni documentation, "Replication modes".
 
@@ -232,23 +233,22 @@ enum Place {
 }
 
 fn place(primary: &FinalRead, ack: &Ack, on_timeline: &BTreeMap<u32, Vec<(Mono, &Ack)>>) -> Place {
-    let (Some(timeline), Some(lo), Some(hi), Some(last)) = (ack.tl, ack.lo, ack.hi, primary.tl) else {
-        return Place::Nowhere;
-    };
+    let (Some(timeline), Some(last)) = (ack.tl, primary.tl) else { return Place::Nowhere };
     if timeline == last {
         // it was never left, so everything acknowledged on it must be there
         return Place::BelowFork;
     }
     match switch_point(primary, timeline) {
-        Some(switch) if hi <= switch => Place::BelowFork,
-        Some(switch) if lo >= switch => Place::Window(timeline),
-        Some(_) => Place::Boundary,
+        // one end alone may say it: a session that breaks right after its commit brings no `hi`
+        Some(switch) if ack.hi.is_some_and(|hi| hi <= switch) => Place::BelowFork,
+        Some(switch) if ack.lo.is_some_and(|lo| lo >= switch) => Place::Window(timeline),
+        Some(_) if ack.lo.is_some() && ack.hi.is_some() => Place::Boundary,
         // a branch the final primary does not descend from: nothing of it survived its fork. Without any
         // history it cannot be told from a history that was not read.
         None if !primary.timelines.is_empty() && on_timeline.contains_key(&timeline) => {
             Place::Window(timeline)
         }
-        None => Place::Nowhere,
+        Some(_) | None => Place::Nowhere,
     }
 }
 

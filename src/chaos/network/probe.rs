@@ -10,6 +10,9 @@ use std::time::Duration;
 pub const CLOSED: u16 = 9;
 /// Silence begins here: many times a round trip inside one machine.
 pub const LIMIT: Duration = Duration::from_millis(300);
+/// How long an answer is waited for where one must come: a machine that is busy answers late, and no
+/// time is lost where it does not.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What one attempt said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

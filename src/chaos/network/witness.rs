@@ -238,7 +238,7 @@ async fn through(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> (bo
         };
         baits = vec![Bait { from: here.clone(), to: to.clone(), port: None }];
     }
-    let tried = attempts(scene, &baits, probe::LIMIT).await;
+    let tried = attempts(scene, &baits, probe::PATIENCE).await;
     let silent: Vec<&Bait> = baits
         .iter()
         .zip(&tried)

@@ -4,12 +4,17 @@
 //! and dropped from the page cache, so that the evidence is read from the disk. What hides them is
 //! PostgreSQL's own buffers: a page that is in there is not read again, and one that is written back heals itself.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::hand::{Hand, in_body};
 use crate::chaos::family::{Scene, Seen, Victim};
-use crate::model::FaultRecord;
+use crate::chaos::sql;
+use crate::engine::clock;
+use crate::lab::names;
 use crate::model::scenario::Corrupt;
+use crate::model::{FaultRecord, Service};
 
 /// User relations' first segments (`size path pd_special`, name ≥ 16384) and WAL segments (`size path
 /// xlp_pageaddr`).
@@ -39,6 +44,8 @@ dd of="$file" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
 /// From the body, whose data directory it is.
 const READ: &str = r#"dd if="$1/$2" bs=65536 iflag=skip_bytes,count_bytes skip="$3" count="$4" 2>/dev/null | sha256sum | cut -c 1-64"#;
 const SOURCE: &str = "the file, read back by another process";
+/// A record that was just written has been replayed by then.
+const REPLAYED: Duration = Duration::from_millis(300);
 /// PostgreSQL's page and its header (`bufpage.h`); an index keeps a special space at the end, a table does not.
 const PAGE: u64 = 8192;
 const PAGE_HEADER: u64 = 24;
@@ -102,15 +109,18 @@ fn first_address(path: &str, size: u64) -> Option<u64> {
 }
 
 pub async fn prepare(
+    scene: &Scene<'_>,
     hand: Hand<'_>,
     victim: &Victim,
     what: Corrupt,
     bytes: u32,
 ) -> Result<serde_json::Value, String> {
-    let word = if what == Corrupt::Heap { "heap" } else { "wal" };
-    let listed =
-        hand.run(LIST, &[word]).await.map_err(|_| format!("{} has no data directory", victim.name))?;
-    let (file, offset) = choose(what, bytes, &listed).map_err(|why| format!("{}: {why}", victim.name))?;
+    let mut chosen = spot(hand, victim, what, bytes).await;
+    if chosen.is_err() && what == Corrupt::Heap {
+        write_out(scene, victim).await;
+        chosen = spot(hand, victim, what, bytes).await;
+    }
+    let (file, offset) = chosen.map_err(|why| format!("{}: {why}", victim.name))?;
     let hashes = hand.run(HASHES, &[&file, &offset.to_string(), &bytes.to_string()]).await?;
     let (old, new) = hashes.split_once(' ').ok_or("the bytes could not be read")?;
     if old == new {
@@ -118,6 +128,24 @@ pub async fn prepare(
     }
     let spot = Spot { file, offset, old: old.to_owned(), new: new.to_owned() };
     serde_json::to_value(spot).map_err(|error| error.to_string())
+}
+
+async fn spot(hand: Hand<'_>, victim: &Victim, what: Corrupt, bytes: u32) -> Result<(String, u64), String> {
+    let word = if what == Corrupt::Heap { "heap" } else { "wal" };
+    let listed =
+        hand.run(LIST, &[word]).await.map_err(|_| format!("{} has no data directory", victim.name))?;
+    choose(what, bytes, &listed)
+}
+
+/// Has pages of a young table written to disk. A replica writes out what a checkpoint it received covers, so
+/// the others go first; whoever does not answer writes nothing, and the next look says so.
+async fn write_out(scene: &Scene<'_>, victim: &Victim) {
+    let lab = scene.record.spec.name.as_str();
+    for (member, _) in scene.record.of(Service::Postgres).filter(|(member, _)| member.id != victim.name) {
+        let _ = sql::ask(scene.docker, &names::container(lab, member.id.as_str()), "checkpoint").await;
+    }
+    clock::sleep(REPLAYED).await;
+    let _ = sql::ask(scene.docker, &victim.container.id, "checkpoint").await;
 }
 
 fn noted(fault: &FaultRecord, victim: &Victim) -> Result<Spot, String> {

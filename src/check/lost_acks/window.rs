@@ -39,7 +39,8 @@ impl Window {
     ) -> Self {
         let first = lost.iter().map(|(done, _)| *done).min().unwrap_or_default();
         let until = lost.iter().map(|(done, _)| *done).max().unwrap_or_default();
-        let end = lost.iter().filter_map(|(_, ack)| ack.hi).max().unwrap_or_default();
+        // whoever broke right after its commit says where it began only
+        let end = lost.iter().filter_map(|(_, ack)| ack.hi.or(ack.lo)).max().unwrap_or_default();
         let gone = end.0.saturating_sub(switch.0);
         let rate = wal_rate(acks, first, patroni.ttl);
         let lag = patroni.maximum_lag_on_failover.0;

@@ -1,5 +1,7 @@
 //! What `lost-acks` refuses.
 
+use pgha::model::scenario::VerdictWord;
+
 use super::*;
 
 #[test]
@@ -49,6 +51,33 @@ fn the_asynchronous_window_is_measured() {
 }
 
 #[test]
+fn one_end_of_a_loss_may_say_where_it_was() {
+    // the session of the last one broke before it was asked where it ended: it began behind the switch point
+    let mut story = losing(3);
+    story.ack(39).hi = None;
+    let check = judge(&story.record()).check("lost-acks").expect("a check").clone();
+    assert_eq!((check.verdict, check.evidence["in_window"].clone()), (VerdictWord::Pass, 3.into()));
+    // one that began before it may have ended on either side
+    let mut story = losing(3);
+    let before = story.ack(36).lo;
+    story.ack(37).lo = before;
+    story.ack(37).hi = None;
+    assert_eq!(
+        judged(&story),
+        "unknown\nlost-acks: 1 lost writes carry no position, so nobody can tell which kind of loss it is"
+    );
+    // and one that ended before it was on the surviving timeline wherever it began
+    let mut story = losing(3);
+    let before = story.ack(36).hi;
+    story.ack(37).lo = None;
+    story.ack(37).hi = before;
+    assert_eq!(
+        judged(&story),
+        "fail\nlost-acks: 1 acknowledged writes are gone although the surviving timeline had them"
+    );
+}
+
+#[test]
 fn a_window_larger_than_documented_fails_when_asked() {
     let mut story = losing(3);
     story.ack(39).hi = Some(Lsn(0x0400_0000));
@@ -68,7 +97,7 @@ fn a_bound_nobody_can_estimate_is_unknown() {
     let mut story = losing(40);
     story.ack(39).hi = Some(Lsn(0x0400_0000));
     for op in 0..39 {
-        story.ack(op).hi = None;
+        (story.ack(op).lo, story.ack(op).hi) = (None, None);
     }
     let said = judged(&story);
     assert_eq!(
