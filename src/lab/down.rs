@@ -1,10 +1,11 @@
 //! `down`: remove exactly what carries the lab's label. Works on a lab that stands, one that was
 //! cut short, and one that is not there; safe to repeat and to interrupt.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::{LabError, names};
 use crate::engine::docker::{Docker, EngineError};
+use crate::model::Observed;
 use crate::model::body::LABEL_LAB;
 
 /// What was removed.
@@ -62,10 +63,7 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
         .map(|container| container.image.clone());
 
     thaw(docker, lab, seen.containers.keys()).await;
-    // bodies and sandboxes at once: a namespace lives as long as somebody is in it
-    let containers: Vec<&String> = seen.containers.keys().collect();
-    let outcomes = join_all(containers.iter().map(|name| docker.remove_container(name))).await;
-    for (name, outcome) in containers.into_iter().zip(outcomes) {
+    for (name, outcome) in remove_containers(docker, &seen).await {
         match outcome {
             Ok(()) => removed.containers.push(name.clone()),
             Err(error) => failed = Some(error),
@@ -93,6 +91,30 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
         }
     }
     failed.map_or(Ok(removed), |error| Err(error.into()))
+}
+
+/// Removes bodies at once, and beside them sandboxes one after the other: an engine of version 20.10 whose
+/// containers leave one network at the same instant may lock itself up for ever (moby/libnetwork, issue 2649).
+/// A namespace lives as long as somebody is in it, so neither waits for the other.
+async fn remove_containers<'a>(
+    docker: &Docker,
+    seen: &'a Observed,
+) -> Vec<(&'a String, Result<(), EngineError>)> {
+    let (sandboxes, bodies): (Vec<_>, Vec<_>) =
+        seen.containers.iter().partition(|(_, container)| container.service() == Some("host"));
+    let one_by_one = async {
+        let mut outcomes = Vec::with_capacity(sandboxes.len());
+        for (name, _) in sandboxes {
+            outcomes.push((name, docker.remove_container(name).await));
+        }
+        outcomes
+    };
+    let at_once = join_all(
+        bodies.into_iter().map(|(name, _)| async move { (name, docker.remove_container(name).await) }),
+    );
+    let (mut outcomes, others) = join(at_once, one_by_one).await;
+    outcomes.extend(others);
+    outcomes
 }
 
 /// Thaws what a fault's helper holds frozen: a process that waits for a frozen disk cannot be killed, and the

@@ -66,6 +66,10 @@ impl EngineError {
             Self::PortTaken(_) => Some(
                 "another program or lab publishes there: set `[network] publish` to another loopback /24, or to \"none\"",
             ),
+            Self::Timeout(_) => Some(
+                "when `docker network ls` hangs as well, the engine has locked itself up (20.10 can: moby/libnetwork, \
+                 issue 2649) and must be restarted: `systemctl restart docker`",
+            ),
             _ => None,
         }
     }
