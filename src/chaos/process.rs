@@ -136,9 +136,10 @@ async fn ended(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Resul
         if now.status != ContainerStatus::Running {
             return Ok(());
         }
-        // a body that was started again has no trace of the process; one that is ending still may
-        let (state, ..) = look(scene, fault, victim).await?;
-        quiet = if state.is_none() { quiet + 1 } else { 0 };
+        // a body that was started again has no trace of the process; one that is ending still may, and one that
+        // has ended since the line before cannot be looked into: the next look at the engine says so
+        let trace = look(scene, fault, victim).await;
+        quiet = if matches!(trace, Ok((None, ..))) { quiet + 1 } else { 0 };
         clock::sleep(LOOK_EVERY).await;
     }
     Ok(())

@@ -17,8 +17,9 @@ const SOCKETS: &str = "sockets of the victim's host";
 const SESSIONS: &str = "pg_stat_activity";
 /// Longest wait of the storm for one connection.
 const CONNECT: Span = Span::secs(10);
-/// How long the deed waits until every connection was tried once; the storm itself goes on.
-const TRIED: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long the deed waits until every connection was tried once, as long as the last of them may take; the
+/// storm itself goes on. Where cores are few, hundreds of passwords are checked for longer than evidence is waited for.
+const TRIED: std::time::Duration = CONNECT.0;
 
 /// Storms of connections.
 #[derive(Clone, Copy, Debug)]
