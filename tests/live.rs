@@ -11,6 +11,8 @@ mod bodies;
 mod desk;
 #[path = "live/network.rs"]
 mod network;
+#[path = "live/patroni.rs"]
+mod patroni;
 #[path = "live/storage.rs"]
 mod storage;
 #[path = "live/workloads.rs"]
@@ -372,7 +374,17 @@ fn every_fault_on_hosts_and_networks_bites_is_undone_and_leaves_nothing() {
     let _engine = engine();
     let lab = Lab::new("network", 3);
     lab.up();
-    network::every_fault_bites_and_is_undone(&lab, 1);
+    network::every_fault_bites_and_is_undone(&lab, desk::rounds());
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn patroni_keeps_what_a_release_of_its_leader_key_relies_on() {
+    let _engine = engine();
+    let lab = Lab::new("patroni", 1);
+    lab.up();
+    patroni::keeps_what_a_release_relies_on(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

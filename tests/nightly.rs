@@ -8,8 +8,10 @@
 mod desk;
 #[path = "live/ends.rs"]
 mod ends;
+#[path = "live/patroni.rs"]
+mod patroni;
 
-use desk::engine;
+use desk::{Lab, engine};
 use ends::{ends_as_stated, run};
 
 #[test]
@@ -28,4 +30,14 @@ fn commits_that_did_not_wait_are_missed() {
 fn hosts_that_come_and_go_in_a_random_order_lose_nothing_they_may_not() {
     let _engine = engine();
     run("random-swizzle");
+}
+
+#[test]
+fn patroni_of_the_next_debian_keeps_what_a_release_of_its_leader_key_relies_on() {
+    let _engine = engine();
+    let lab = Lab::new("forky", 1);
+    lab.up_with(&["--set", "images.suite=forky", "--set", "images.postgres=18"]);
+    patroni::keeps_what_a_release_relies_on(&lab);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
 }

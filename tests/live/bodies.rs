@@ -4,22 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::Duration;
 
 use pgha::chaos::{Injector, Ledger, World, hits};
-use pgha::engine::clock;
 use pgha::engine::docker::Docker;
-use pgha::lab::reach;
-use pgha::lab::ready::{Wanted, not_ready};
 use pgha::lab::record::{self, Record};
 use pgha::model::{FaultRecord, Name, ReceiptState, Verb};
 use pgha::spec::schedule;
 use serde_json::{Value, json};
 
-use crate::desk::{Lab, engine, succeed};
-
-/// How long a lab may take to be whole again after one fault.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::desk::{Lab, engine, rounds, succeed, whole};
 
 struct Stand {
     docker: Docker,
@@ -29,18 +22,8 @@ struct Stand {
 }
 
 impl Stand {
-    /// One look at which nobody is missing.
     async fn whole(&self) -> pgha::model::Sighting {
-        let deadline = clock::now().plus(PATIENCE);
-        loop {
-            let seen = reach::look(&self.docker, &self.record).await.expect("a look");
-            let missing = not_ready(&self.record.members, Wanted::of(&self.record.spec), &seen);
-            if missing.is_empty() {
-                return seen;
-            }
-            assert!(clock::now() < deadline, "not whole again: {missing:?}");
-            clock::sleep(Duration::from_millis(200)).await;
-        }
+        whole(&self.docker, &self.record).await
     }
 
     async fn inject(&self, verb: &Value) -> FaultRecord {
@@ -82,8 +65,6 @@ fn processes_resources_time_and_operator_bite_heal_and_leave_nothing() {
     let lab = Lab::new("bodies", 1);
     lab.up_with(&["--set", "postgres.fake-clock=true"]);
     let before = limits(&lab);
-    #[allow(clippy::disallowed_methods, reason = "measuring by hand, not deciding")]
-    let rounds = std::env::var("PGHA_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let dir = tempfile::tempdir().expect("a directory");
@@ -91,7 +72,7 @@ fn processes_resources_time_and_operator_bite_heal_and_leave_nothing() {
         let record = record::require(&docker, &lab.name).await.expect("a record");
         let ledger = Ledger::open(&dir.path().join("faults.jsonl")).expect("a ledger");
         let mut stand = Stand { docker, record, ledger, times: BTreeMap::new() };
-        for _ in 0..rounds {
+        for _ in 0..rounds() {
             short(&mut stand).await;
             crowded(&mut stand).await;
             long(&mut stand).await;
@@ -154,6 +135,9 @@ async fn long(stand: &mut Stand) {
     stand
         .bites_and_heals(json!({ "kill": { "target": "replica", "by": "process", "signal": "STOP" } }))
         .await;
+    for verb in ["kill", "stop", "pause", "restart"] {
+        stand.bites_and_heals(json!({ verb: { "target": "replica" } })).await;
+    }
     stand.bites_and_heals(json!({ "switchover": {} })).await;
     stand.bites_and_heals(json!({ "failover": { "to": "replica" } })).await;
     stand.bites_and_heals(json!({ "rolling-restart": { "target": "postgres:all" } })).await;

@@ -9,7 +9,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use pgha::engine::clock;
+use pgha::engine::docker::Docker;
+use pgha::lab::reach;
+use pgha::lab::ready::{Wanted, not_ready};
+use pgha::lab::record::Record;
+use pgha::model::Sighting;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -38,6 +45,29 @@ pub fn engine() -> MutexGuard<'static, ()> {
          --test judge --test placement --test cli`) runs everything that needs none"
     );
     guard
+}
+
+/// How often every fault is injected and healed: `PGHA_ROUNDS` measures a spread, without it once.
+#[allow(clippy::disallowed_methods, reason = "measuring by hand, not deciding")]
+pub fn rounds() -> usize {
+    std::env::var("PGHA_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// How long a lab may take to be whole again after one fault.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One look at which nobody is missing.
+pub async fn whole(docker: &Docker, record: &Record) -> Sighting {
+    let deadline = clock::now().plus(PATIENCE);
+    loop {
+        let seen = reach::look(docker, record).await.expect("a look");
+        let missing = not_ready(&record.members, Wanted::of(&record.spec), &seen);
+        if missing.is_empty() {
+            return seen;
+        }
+        assert!(clock::now() < deadline, "not whole again: {missing:?}");
+        clock::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// A lab with a name nobody else has, taken down when the test is over, however it ends.

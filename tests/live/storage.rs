@@ -9,7 +9,7 @@ use pgha::engine::docker::Docker;
 use pgha::lab::record::{self, Record};
 use pgha::model::{Bytes, FaultRecord, Name, Receipt, ReceiptState, Verb};
 
-use crate::desk::{Lab, engine, succeed};
+use crate::desk::{Lab, engine, rounds, succeed};
 
 /// A body of one lab and what is done to it.
 struct Desk {
@@ -105,17 +105,21 @@ fn faults_of_a_disk_bite_heal_and_leave_nothing() {
         assert_eq!(tried, (Ok(None), Ok(None)));
         let victim = "postgres-2";
         let target = format!("postgres:{victim}");
-        desk.there_and_back(
-            victim,
-            &format!(r#"{{"disk-slow": {{"target": "{target}", "bytes-per-second": "1MiB", "iops": 100}}}}"#),
-        )
-        .await;
-        desk.there_and_back(victim, &format!(r#"{{"disk-freeze": {{"target": "{target}"}}}}"#)).await;
-        desk.there_and_back(
-            victim,
-            &format!(r#"{{"disk-fill": {{"target": "{target}", "leave": "64MiB"}}}}"#),
-        )
-        .await;
+        for _ in 0..rounds() {
+            desk.there_and_back(
+                victim,
+                &format!(
+                    r#"{{"disk-slow": {{"target": "{target}", "bytes-per-second": "1MiB", "iops": 100}}}}"#
+                ),
+            )
+            .await;
+            desk.there_and_back(victim, &format!(r#"{{"disk-freeze": {{"target": "{target}"}}}}"#)).await;
+            desk.there_and_back(
+                victim,
+                &format!(r#"{{"disk-fill": {{"target": "{target}", "leave": "64MiB"}}}}"#),
+            )
+            .await;
+        }
 
         let before = bytes_of(&lab, victim);
         let asked = Bytes(before + (512 << 20));
