@@ -192,7 +192,8 @@ async fn mmdebstrap(docker: &Docker, suite: &str, base: &str, options: &[&str]) 
             .to_owned(),
     };
     let mut child = tokio::process::Command::new("mmdebstrap")
-        .args(["--quiet", "--variant=minbase", "--include=ca-certificates"])
+        // not quiet: what apt says goes nowhere then, and why it failed is in there
+        .args(["--variant=minbase", "--include=ca-certificates"])
         .args(options)
         .args([suite, "-"])
         .stdin(Stdio::null())
@@ -213,8 +214,8 @@ async fn mmdebstrap(docker: &Docker, suite: &str, base: &str, options: &[&str]) 
     read.map_err(|error| failed(format!("reading from mmdebstrap: {error}")))?;
     let status = child.wait().await.map_err(|error| failed(format!("mmdebstrap: {error}")))?;
     if !status.success() {
-        let tail: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).rev().take(6).collect();
-        return Err(failed(format!("mmdebstrap {suite} failed: {}", tail.join(" | "))));
+        let said: Vec<&str> = text.lines().filter(|line| line.starts_with("E: ")).take(6).collect();
+        return Err(failed(format!("mmdebstrap {suite} failed: {}", said.join(" | "))));
     }
     let root = futures_util::stream::iter([Ok(Bytes::from(archive))]);
     docker.import(base, root).await?;
