@@ -45,6 +45,7 @@
 pub mod chaos;
 pub mod check;
 pub mod cli;
+pub mod control;
 pub mod decide;
 pub mod drive;
 pub mod engine;

@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
+#[path = "sim/repair.rs"]
+mod repair;
+
 use std::net::Ipv4Addr;
 
 use pgha::decide::body::{Context, Secrets, recipe, sandbox};

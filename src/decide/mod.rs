@@ -4,3 +4,4 @@
 pub mod body;
 pub mod found;
 pub mod placement;
+pub mod repair;

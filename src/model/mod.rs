@@ -4,6 +4,7 @@
 //! Invariant: every type can be written to a run directory and read back next year.
 
 pub mod body;
+pub mod control;
 pub mod decision;
 pub mod fault;
 pub mod id;

@@ -1,0 +1,154 @@
+//! The loop of a controller, generic over eyes and hands, so that a simulation runs this very code.
+//!
+//! One turn: am I the active one? look; decide (pure); do the steps in order, each with proof of
+//! leadership; sleep until woken. A step that fails ends the turn: the next look decides what follows.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use crate::decide::repair::{Decision, Memory, Seen, Step, World, repair};
+use crate::model::control::Token;
+use crate::model::{MemberId, Mono, Span};
+
+/// Pause of a replica that is not the active one.
+const STANDBY: Span = Span::millis(250);
+
+/// Eyes and hands of the repair controller.
+pub trait Deeds: Sync {
+    /// Proof that this replica is the active one, as far as it knows; `None` while another is.
+    fn leadership(&self) -> impl Future<Output = Option<Token>> + Send;
+
+    /// One fresh look. It never fails: what could not be seen is blind. `hurry` asks instances anew.
+    fn look(&self, hurry: bool) -> impl Future<Output = Seen> + Send;
+
+    /// Does one step; its guard is read again first. The effect may have happened in spite of an error.
+    fn act(&self, step: &Step, token: &Token) -> impl Future<Output = Result<(), Failed>> + Send;
+
+    /// Sleeps, at most so long, or until something wakes it.
+    fn wait(&self, at_most: Span) -> impl Future<Output = ()> + Send;
+
+    /// Now.
+    fn now(&self) -> Mono;
+
+    /// Writes down what was decided or done. It is never waited for.
+    fn tell(&self, entry: &Entry<'_>);
+}
+
+/// Why a step was not done, as far as anybody knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// Another replica is the active one.
+    #[error("not the active controller: {0}")]
+    NotLeader(String),
+    /// What the step was decided by is no longer so; nothing was done.
+    #[error("the guard does not hold: {0}")]
+    Guard(String),
+    /// Somebody said no or nothing; the effect is open.
+    #[error("{0}")]
+    Trouble(String),
+}
+
+/// One line of a controller's journal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "entry")]
+pub enum Entry<'a> {
+    /// This replica became active, or stopped being it.
+    Active {
+        /// When.
+        at: Mono,
+        /// Which.
+        active: bool,
+    },
+    /// What was decided, with what it was decided by when something is to be done.
+    Decided {
+        /// When.
+        at: Mono,
+        /// When the look it follows from began.
+        looked: Mono,
+        /// Where in its work.
+        step: &'a str,
+        /// About whom.
+        subject: Option<&'a MemberId>,
+        /// Why.
+        reason: &'a str,
+        /// What needs a person.
+        alarms: &'a [String],
+        /// What will be done.
+        steps: &'a [Step],
+    },
+    /// A step was done, or not.
+    Did {
+        /// When it was begun.
+        began: Mono,
+        /// When it ended.
+        at: Mono,
+        /// Which.
+        step: &'a Step,
+        /// What went wrong.
+        error: Option<String>,
+    },
+}
+
+/// Runs until the process ends, or until the step in `policy.stop_at` was done.
+pub async fn conduct<H: Deeds>(hands: &H, world: &World) {
+    let mut memory = Memory::default();
+    let mut was_active = false;
+    let mut hurry = false;
+    let mut told: Option<(String, String)> = None;
+    loop {
+        let Some(token) = hands.leadership().await else {
+            if std::mem::take(&mut was_active) {
+                hands.tell(&Entry::Active { at: hands.now(), active: false });
+            }
+            // what another replica did meanwhile is not in this memory
+            memory = Memory::default();
+            hands.wait(STANDBY).await;
+            continue;
+        };
+        if !std::mem::replace(&mut was_active, true) {
+            hands.tell(&Entry::Active { at: hands.now(), active: true });
+            told = None;
+        }
+        let seen = hands.look(hurry).await;
+        let decision = repair(world, &seen, std::mem::take(&mut memory));
+        let news = (decision.step.clone(), decision.reason.clone());
+        if !decision.steps.is_empty() || told.as_ref() != Some(&news) {
+            hands.tell(&decided(&decision, &seen, hands.now()));
+            told = Some(news);
+        }
+        memory = decision.memory;
+        hurry = decision.hurry;
+        let mut pause = decision.again_in;
+        for step in &decision.steps {
+            let began = hands.now();
+            let outcome = hands.act(step, &token).await;
+            let at = hands.now();
+            let error = outcome.as_ref().err().map(ToString::to_string);
+            hands.tell(&Entry::Did { began, at, step, error });
+            memory.took(step, at, outcome.is_ok());
+            // something was done: what it led to is worth a look at once
+            pause = Span::millis(0);
+            if outcome.is_err() {
+                pause = decision.again_in;
+                break;
+            }
+            if world.policy.stop_at.as_deref() == Some(step.name()) {
+                return;
+            }
+        }
+        hands.wait(pause).await;
+    }
+}
+
+fn decided<'a>(decision: &'a Decision, seen: &Seen, at: Mono) -> Entry<'a> {
+    Entry::Decided {
+        at,
+        looked: seen.at,
+        step: &decision.step,
+        subject: decision.subject.as_ref(),
+        reason: &decision.reason,
+        alarms: &decision.alarms,
+        steps: &decision.steps,
+    }
+}

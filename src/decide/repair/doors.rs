@@ -1,0 +1,94 @@
+//! Balancers: 5432 leads to whoever takes writes, and to nobody else; what was parked comes back.
+//!
+//! Theory: checks find the primary in seconds, a push in milliseconds. A host is pushed open only on the
+//! word of its PostgreSQL (not in recovery), never on Patroni's, which says so earlier.
+
+use super::draft::{Draft, REPEAT, lies};
+use super::{Reply, Step};
+use crate::model::{ContainerStatus, HostName, MemberId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Pause between two looks while the leader does not take writes yet.
+const HURRY: Duration = Duration::from_millis(5);
+
+/// Sets the doors; `lives`: the holder of the leader key lives.
+pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
+    unpark(draft);
+    if !lives {
+        return;
+    }
+    let store = draft.store;
+    let Some(key) = &store.leader else { return };
+    if !writes(draft, &key.member) {
+        draft.out.hurry = true;
+        draft.soon(HURRY);
+        draft.say("elect", Some(&key.member), "the leader does not take writes yet");
+        return;
+    }
+    let Some(host) = draft.host(&key.member).cloned() else { return };
+    let (mut shut, mut wrong) = (false, BTreeSet::new());
+    for routes in draft.seen.balancers.values().filter_map(|balancer| balancer.seen()) {
+        shut |= !routes.rw.get(&host).is_some_and(crate::model::sighting::ServerSeen::up);
+        wrong.extend(
+            routes.rw.iter().filter(|(other, server)| **other != host && server.up()).map(|(other, _)| other),
+        );
+    }
+    if !shut && wrong.is_empty() {
+        return;
+    }
+    let now = draft.seen.at;
+    let opened = draft.out.memory.opened;
+    if opened.is_some_and(|(revision, at)| revision == key.mod_revision && now.since(at) < REPEAT) {
+        draft.soon(REPEAT);
+        return;
+    }
+    draft.out.memory.opened = Some((key.mod_revision, now));
+    draft.say("open", Some(&key.member), "5432 does not lead to the leader and to it alone");
+    for other in wrong {
+        let member = resident(draft, other).unwrap_or_else(|| other.clone());
+        draft.order(Step::Close { host: other.clone(), member, park: false });
+    }
+    if shut {
+        draft.order(Step::Open { host, member: key.member.clone() });
+    }
+}
+
+/// Gives parked hosts back to the checks as soon as these cannot be deceived any more.
+fn unpark(draft: &mut Draft<'_>) {
+    let store = draft.store;
+    for (host, member) in &store.parked {
+        let back = match draft.containers(member) {
+            [] => true,
+            [body] if lies(body.status) => true,
+            [body] if body.status == ContainerStatus::Running => answers(draft, member),
+            _ => false,
+        };
+        if back && draft.order(Step::Unpark { host: host.clone() }) {
+            draft.say("unpark", Some(member), "what was frozen runs no more, or answers as it should");
+        }
+    }
+}
+
+/// Whether the member takes writes, by PostgreSQL's own word.
+fn writes(draft: &Draft<'_>, member: &MemberId) -> bool {
+    let sql = draft.seen.postgres.get(member).map(|instance| &instance.sql);
+    matches!(sql, Some(Reply::Answers(sql)) if !sql.in_recovery)
+}
+
+/// Whether a member that was frozen is a primary with the key, or a replica that streams.
+fn answers(draft: &Draft<'_>, member: &MemberId) -> bool {
+    let Some(instance) = draft.seen.postgres.get(member) else { return false };
+    let (Reply::Answers(sql), Reply::Answers(rest)) = (&instance.sql, &instance.rest) else { return false };
+    let streams =
+        rest.patroni.state == "streaming" || rest.patroni.replication_state.as_deref() == Some("streaming");
+    let leads = draft.store.leader.as_ref().is_some_and(|key| key.member == *member);
+    rest.loop_runs && if leads { !sql.in_recovery } else { sql.in_recovery && streams }
+}
+
+/// The PostgreSQL member of a host.
+fn resident(draft: &Draft<'_>, host: &HostName) -> Option<MemberId> {
+    let postgres = |member: &&crate::model::Member| member.service == crate::model::Service::Postgres;
+    let found = draft.world.members.iter().filter(postgres).find(|member| member.host == *host);
+    found.map(|member| member.id.clone())
+}

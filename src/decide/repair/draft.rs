@@ -1,0 +1,157 @@
+//! A decision while it is made: what holds for every step, whoever wants it.
+//!
+//! Invariants: at most one disruptive step; a step that failed waits twice as long each time; a step that
+//! worked is not ordered again within a second; whatever is not wrong any more is forgotten.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Decision, Memory, Seen, Step, StoreSeen, World};
+use crate::model::control::Bodies;
+use crate::model::sighting::BodySeen;
+use crate::model::{ContainerStatus, HostName, MemberId, Service, Span};
+
+/// Pause after the first failure of a step; doubled with each.
+const BACK_OFF: Duration = Duration::from_millis(200);
+/// The longest such pause.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The same step is not repeated sooner.
+pub(super) const REPEAT: Duration = Duration::from_secs(1);
+
+/// What is decided so far.
+pub(super) struct Draft<'a> {
+    /// Who stands where, and what is allowed.
+    pub world: &'a World,
+    /// The look.
+    pub seen: &'a Seen,
+    /// The engine's part of it.
+    pub bodies: &'a Bodies,
+    /// The store's part of it.
+    pub store: &'a StoreSeen,
+    /// What comes of it.
+    pub out: Decision,
+    wrong: BTreeSet<MemberId>,
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing decided yet.
+    pub fn new(
+        world: &'a World,
+        seen: &'a Seen,
+        bodies: &'a Bodies,
+        store: &'a StoreSeen,
+        memory: Memory,
+    ) -> Self {
+        let out = Decision { memory, again_in: world.policy.every, ..Decision::default() };
+        Self { world, seen, bodies, store, out, wrong: BTreeSet::new() }
+    }
+
+    /// Where repair is and why; whoever speaks first is the one to be heard.
+    pub fn say(&mut self, step: &str, subject: Option<&MemberId>, reason: impl Into<String>) {
+        if self.out.step.is_empty() {
+            step.clone_into(&mut self.out.step);
+            self.out.subject = subject.cloned();
+            self.out.reason = reason.into();
+        }
+    }
+
+    /// No step at all, whatever was wanted.
+    pub fn hold(&mut self, reason: &str) {
+        self.out.steps.clear();
+        self.out.step.clear();
+        self.say("hold", None, reason);
+    }
+
+    /// Something for a person.
+    pub fn alarm(&mut self, text: impl Into<String>) {
+        self.out.alarms.push(text.into());
+    }
+
+    /// Look again no later than in `span`.
+    pub fn soon(&mut self, span: Duration) {
+        self.out.again_in = self.out.again_in.min(Span(span));
+    }
+
+    /// Whether something has been wrong with `member` in this way for as long as `grace`.
+    pub fn lasts(&mut self, member: &MemberId, what: &str, grace: Span) -> bool {
+        let now = self.seen.at;
+        self.wrong.insert(member.clone());
+        let entry = self.out.memory.since.entry(member.clone()).or_insert_with(|| (what.to_owned(), now));
+        if entry.0 != what {
+            *entry = (what.to_owned(), now);
+        }
+        let so_far = now.since(entry.1);
+        if so_far < grace.0 {
+            let rest = grace.0.saturating_sub(so_far);
+            self.soon(rest);
+        }
+        so_far >= grace.0
+    }
+
+    /// Whether `step` may be ordered now.
+    pub fn may(&self, step: &Step) -> bool {
+        let (now, key) = (self.seen.at, step.key());
+        if let Some((times, when)) = self.out.memory.failed.get(&key) {
+            let doubled = BACK_OFF.saturating_mul(1 << times.saturating_sub(1).min(10));
+            if now.since(*when) < doubled.min(LONGEST) {
+                return false;
+            }
+        }
+        // doors are repeated by the rule of `doors` and with a fence
+        let door = matches!(step, Step::Open { .. } | Step::Close { .. });
+        let fresh = self.out.memory.done.get(&key).is_some_and(|when| now.since(*when) < REPEAT);
+        let second = step.disruptive() && self.out.steps.iter().any(Step::disruptive);
+        !second && (door || !fresh)
+    }
+
+    /// Orders `step` if it may be ordered now; says whether it was.
+    pub fn order(&mut self, step: Step) -> bool {
+        let may = self.may(&step);
+        if may {
+            self.out.steps.push(step);
+        } else {
+            self.soon(BACK_OFF);
+        }
+        may
+    }
+
+    /// Containers of a member; more than one, or none, proves nothing.
+    pub fn containers(&self, member: &MemberId) -> &'a [BodySeen] {
+        self.bodies.members.get(member).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the sandbox of `host` is known to be in this state of running; `None`: nobody knows.
+    pub fn host_runs(&self, host: &HostName) -> Option<bool> {
+        self.bodies.hosts.get(host).map(|sandbox| sandbox.status == ContainerStatus::Running)
+    }
+
+    /// The host of a member.
+    pub fn host(&self, member: &MemberId) -> Option<&'a HostName> {
+        let placed = self.world.members.iter().find(|placed| placed.id == *member);
+        placed.map(|placed| &placed.host).or_else(|| self.containers(member).first().map(|body| &body.host))
+    }
+
+    /// Whether a PostgreSQL other than this one runs, as far as the engine shows.
+    pub fn another_runs(&self, member: &MemberId) -> bool {
+        let others = self.world.members.iter().filter(|other| other.service == Service::Postgres);
+        others.filter(|other| other.id != *member).any(
+            |other| matches!(self.containers(&other.id), [body] if body.status == ContainerStatus::Running),
+        )
+    }
+
+    /// The decision.
+    pub fn finish(mut self) -> Decision {
+        self.say("watch", None, "nothing to do");
+        let (now, budget, wrong) = (self.seen.at, self.world.policy.starts.per.0, &self.wrong);
+        let memory = &mut self.out.memory;
+        memory.since.retain(|member, _| wrong.contains(member));
+        memory.starts.retain(|when| now.since(*when) < budget);
+        memory.done.retain(|_, when| now.since(*when) < REPEAT);
+        self.out
+    }
+}
+
+/// Whether a body in this state has no process and gets none unless somebody starts it.
+pub(super) const fn lies(status: ContainerStatus) -> bool {
+    matches!(status, ContainerStatus::Created | ContainerStatus::Exited | ContainerStatus::Dead)
+}

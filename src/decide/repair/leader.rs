@@ -1,0 +1,170 @@
+//! What is wrong with the holder of the leader key, and how its lease is taken away.
+//!
+//! Theory: silence is not death, a partition looks the same. Only the engine can tell, and only of one
+//! container: so the body is fenced first, and the key released when the proof is complete.
+
+use super::candidate::candidate;
+use super::draft::{Draft, lies};
+use super::{LeaderSeen, Reply, Step};
+use crate::model::control::ProofLevel;
+use crate::model::sighting::BodySeen;
+use crate::model::{ContainerStatus, MemberId};
+use std::time::Duration;
+
+/// Pause between two looks while somebody is about to take writes.
+const HURRY: Duration = Duration::from_millis(5);
+/// Pause between two looks while a proof is awaited.
+const PROOF: Duration = Duration::from_millis(200);
+
+/// Deals with the holder of the leader key; says whether it lives as far as anybody can tell.
+pub(super) fn leader(draft: &mut Draft<'_>) -> bool {
+    let store = draft.store;
+    let Some(key) = &store.leader else {
+        draft.say("elect", None, "nobody holds the leader key: Patroni elects");
+        draft.out.hurry = true;
+        draft.soon(HURRY);
+        return false;
+    };
+    match draft.containers(&key.member) {
+        [body] => {
+            draft.out.memory.known.insert(key.member.clone(), body.id.clone());
+            one(draft, key, body)
+        }
+        [] => {
+            gone(draft, key);
+            false
+        }
+        several => {
+            let text = format!(
+                "{} containers are called {}: which of them holds the leader key cannot be known",
+                several.len(),
+                key.member
+            );
+            draft.alarm(format!("{text}; remove the wrong one"));
+            draft.say("refuse", Some(&key.member), text);
+            false
+        }
+    }
+}
+
+/// The usual case: the holder has one body.
+fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
+    let member = &key.member;
+    let grace = draft.world.policy.freeze_grace;
+    let word = match body.status {
+        status if lies(status) => {
+            condemn(draft, key, &body.id, false, true);
+            return false;
+        }
+        ContainerStatus::Restarting | ContainerStatus::Removing => {
+            condemn(draft, key, &body.id, false, false);
+            return false;
+        }
+        ContainerStatus::Paused => Some("frozen"),
+        ContainerStatus::Running => hangs(draft, member),
+        _ => {
+            draft.say("refuse", Some(member), "the engine does not say whether the leader runs");
+            draft.alarm(format!("the engine does not say in which state {member} is"));
+            return false;
+        }
+    };
+    if let Some(word) = word {
+        if draft.lasts(member, word, grace) {
+            condemn(draft, key, &body.id, true, false);
+        } else {
+            draft.say("grace", Some(member), format!("the leader {word}, for less than {grace}"));
+        }
+        return false;
+    }
+    wake(draft, member);
+    true
+}
+
+/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck.
+fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<&'static str> {
+    let instance = draft.seen.postgres.get(member)?;
+    let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
+    let hangs = matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_));
+    (stuck || hangs).then_some("hangs")
+}
+
+/// PostgreSQL is gone and its Patroni lives: it starts it again in place, sooner when told.
+fn wake(draft: &mut Draft<'_>, member: &MemberId) {
+    let Some(instance) = draft.seen.postgres.get(member) else { return };
+    if matches!(instance.sql, Reply::Refuses(_)) && matches!(instance.rest, Reply::Answers(_)) {
+        draft.say("wake", Some(member), "PostgreSQL refuses and Patroni answers: it starts it in place");
+        draft.order(Step::Wake { member: member.clone() });
+    }
+}
+
+/// The holder has no body at all: only the engine's word about a known id proves anything.
+fn gone(draft: &mut Draft<'_>, key: &LeaderSeen) {
+    draft.alarm(format!("{} holds the leader key and has no container", key.member));
+    if let Some(id) = draft.out.memory.known.get(&key.member).cloned() {
+        condemn(draft, key, &id, false, true);
+    } else {
+        let reason = "the leader has no container and its id is not known: its lease decides";
+        draft.say("refuse", Some(&key.member), reason);
+    }
+}
+
+/// Fence until there is proof, then release. `lies`: the engine shows now that the body does not run; an
+/// old proof about a body that was started since proves nothing. The last body is never taken down: while the
+/// key stands, dead replicas are started, and one of them can follow.
+fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: bool) {
+    let (member, seen) = (&key.member, draft.seen);
+    if !draft.another_runs(member) {
+        let reason = "no other PostgreSQL runs: nobody could follow this one";
+        draft.say("refuse", Some(member), reason);
+        draft.alarm(format!("{member} leads and does not serve, and {reason}"));
+        draft.soon(PROOF);
+        return;
+    }
+    let proof = seen.proofs.get(id);
+    if lies && proof.is_some_and(|proof| proof.level == ProofLevel::Dead) {
+        release(draft, key);
+        return;
+    }
+    let fence = Step::Fence { member: member.clone(), container: id.to_owned() };
+    if draft.may(&fence) {
+        let host = draft.host(member).cloned();
+        if let Some(host) = host {
+            draft.order(Step::Close { host, member: member.clone(), park });
+        }
+        draft.order(fence);
+        draft.say("fence", Some(member), "the leader's body must be proved dead before its key is released");
+    }
+    draft.soon(PROOF);
+    let level = proof.map_or_else(
+        || "no proof yet".to_owned(),
+        |proof| format!("the proof says {:?}: {}", proof.level, proof.evidence),
+    );
+    draft.say("wait", Some(member), format!("{level}; without more the lease decides"));
+}
+
+/// The body is proved dead.
+fn release(draft: &mut Draft<'_>, key: &LeaderSeen) {
+    let member = &key.member;
+    draft.out.hurry = true;
+    draft.soon(PROOF);
+    if !draft.world.policy.release {
+        draft.say("wait", Some(member), "the leader is dead; the policy leaves the key to its lease");
+        return;
+    }
+    let silent = draft.host(member).is_some_and(|host| draft.host_runs(host) == Some(false));
+    let (candidate, why) = if silent {
+        match candidate(draft, member) {
+            Ok(next) => (Some(next), "its address is silent, the best replica follows".to_owned()),
+            Err(why) => (None, format!("its address is silent and no candidate qualifies: {why}")),
+        }
+    } else {
+        (None, "Patroni's race decides".to_owned())
+    };
+    let step =
+        Step::Release { member: member.clone(), mod_revision: key.mod_revision, lease: key.lease, candidate };
+    if draft.order(step) {
+        draft.say("release", Some(member), format!("the leader is proved dead; {why}"));
+    } else {
+        draft.say("wait", Some(member), "the leader is proved dead; its release is repeated soon");
+    }
+}

@@ -1,0 +1,85 @@
+//! The brain `repair`: from one look to what must be done, and why. Pure.
+//!
+//! Theory: Patroni elects. Repair only takes away what keeps Patroni from electing (the lease of a body
+//! that is *proved* dead), leads the balancers to whoever takes writes, and starts what does not run.
+//! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety.
+//!
+//! Invariants: no step against a subject that could not be seen; no release without
+//! [`ProofLevel::Dead`](crate::model::control::ProofLevel) of the very container that belongs to the key;
+//! no start of a member that holds the leader key, or while nobody does; nothing in maintenance.
+
+mod candidate;
+mod doors;
+mod draft;
+mod leader;
+mod seen;
+mod starts;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use seen::{InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen};
+pub use step::{Decision, Memory, Step};
+
+use draft::Draft;
+
+use crate::model::control::RepairPolicy;
+use crate::model::{Member, Sight};
+
+/// What repair is told once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// Who stands where.
+    pub members: Vec<Member>,
+    /// Bytes a replica may lack and still follow (Patroni: `maximum_lag_on_failover`).
+    pub lag: crate::model::Bytes,
+    /// What the lab's owner allows.
+    pub policy: RepairPolicy,
+}
+
+/// What must be done now.
+#[must_use]
+pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
+    let nothing = |step: &str, reason: String, memory: Memory| Decision {
+        step: step.to_owned(),
+        reason,
+        memory,
+        again_in: world.policy.every,
+        ..Decision::default()
+    };
+    // graces begin anew after a time in which nobody looked
+    let forget = |memory: Memory| Memory { since: std::collections::BTreeMap::new(), ..memory };
+    let bodies = match &seen.bodies {
+        Sight::Seen(bodies) => bodies,
+        Sight::Blind(why) => {
+            return nothing("blind", format!("the engine cannot be seen: {why}"), forget(memory));
+        }
+    };
+    let store = match &seen.store {
+        Sight::Seen(store) => store,
+        Sight::Blind(why) => {
+            return nothing("blind", format!("the store cannot be seen: {why}"), forget(memory));
+        }
+    };
+    if store.maintenance {
+        return nothing("maintenance", "maintenance: only watching".to_owned(), forget(memory));
+    }
+    if !store.initialized {
+        let mut decision = nothing("hold", "the cluster is not founded".to_owned(), memory);
+        decision.alarms.push(
+            "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
+             put the key back or found the lab anew"
+                .to_owned(),
+        );
+        return decision;
+    }
+    let mut draft = Draft::new(world, seen, bodies, store, memory);
+    let lives = leader::leader(&mut draft);
+    if lives && store.handover {
+        draft.hold("a handover was asked for and the leader lives: Patroni does it");
+        return draft.finish();
+    }
+    doors::doors(&mut draft, lives);
+    starts::starts(&mut draft);
+    draft.finish()
+}

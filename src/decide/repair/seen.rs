@@ -1,0 +1,113 @@
+//! What repair knows at one instant. Whatever could not be seen is `Blind`, and forbids harm.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::control::{Bodies, Proof};
+use crate::model::sighting::{PatroniSeen, ServerSeen};
+use crate::model::{HostName, MemberId, Mono, Sight};
+
+/// One look at everything repair decides by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// When the look began.
+    pub at: Mono,
+    /// The engine's view, through the broker.
+    pub bodies: Sight<Bodies>,
+    /// Proofs this process was given, by container id. Dead stays dead: an id never lives again, except
+    /// by a start that this controller orders, which takes the proof away.
+    pub proofs: BTreeMap<String, Proof>,
+    /// Patroni's keys and ours, read linearizably.
+    pub store: Sight<StoreSeen>,
+    /// Instances, from new questions over the network.
+    pub postgres: BTreeMap<MemberId, InstanceSeen>,
+    /// Balancers, by member.
+    pub balancers: BTreeMap<MemberId, Sight<Routes>>,
+}
+
+/// What the store says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StoreSeen {
+    /// Patroni's leader key; `None` when there is none.
+    pub leader: Option<LeaderSeen>,
+    /// Whether Patroni's `initialize` key is there: without it a body that starts would found a new cluster.
+    pub initialized: bool,
+    /// Maintenance: Patroni and controllers only watch.
+    pub maintenance: bool,
+    /// Whether somebody asked Patroni for a handover (`/failover`).
+    pub handover: bool,
+    /// Who may lead in a synchronous mode (`/sync`, leader included); `None` when writes are asynchronous.
+    pub may_lead: Option<Vec<MemberId>>,
+    /// Hosts whose servers repair put into maintenance at the balancers, with the member for whose sake.
+    pub parked: BTreeMap<HostName, MemberId>,
+}
+
+/// The leader key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeaderSeen {
+    /// Whose it is.
+    pub member: MemberId,
+    /// Revision that wrote it.
+    pub mod_revision: i64,
+    /// The lease it hangs on.
+    pub lease: i64,
+}
+
+/// One instance from outside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InstanceSeen {
+    /// A new connection to PostgreSQL.
+    pub sql: Reply<SqlReply>,
+    /// Patroni's REST, over a new connection.
+    pub rest: Reply<RestReply>,
+}
+
+/// How somebody answers a new connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply<T> {
+    /// It answered.
+    Answers(T),
+    /// The host lives and nobody listens there, or whoever listens sends everybody away.
+    Refuses(String),
+    /// The connection was accepted and no answer came in time: the kernel lives, the process does not.
+    Hangs(String),
+    /// Nothing came back at all: a lost host or a lost way to it.
+    Silent(String),
+    /// Nobody asked yet.
+    #[default]
+    Unasked,
+}
+
+/// What PostgreSQL said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SqlReply {
+    /// Replaying somebody's WAL; a primary that takes writes says false.
+    pub in_recovery: bool,
+}
+
+/// What Patroni said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestReply {
+    /// `GET /patroni`.
+    pub patroni: PatroniSeen,
+    /// `GET /liveness`: whether its loop runs.
+    pub loop_runs: bool,
+}
+
+/// How a balancer sees its servers, by host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Routes {
+    /// Behind 5432.
+    pub rw: BTreeMap<HostName, ServerSeen>,
+    /// Behind 5433.
+    pub ro: BTreeMap<HostName, ServerSeen>,
+}

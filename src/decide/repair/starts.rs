@@ -1,0 +1,81 @@
+//! Bodies that lie dead and are nobody's leader: started again, one at a time and within a budget.
+//!
+//! Invariant: a PostgreSQL body is started only while somebody else holds the leader key: alone it would
+//! take a dead leader's lock back, or found a new cluster.
+
+use super::Step;
+use super::draft::{Draft, lies};
+use crate::model::sighting::BodySeen;
+use crate::model::{ContainerStatus, Member, Service};
+
+/// Orders at most one start.
+pub(super) fn starts(draft: &mut Draft<'_>) {
+    let world = draft.world;
+    let mut due: Vec<(&Member, &BodySeen)> = Vec::new();
+    for member in &world.members {
+        if !matches!(member.service, Service::Postgres | Service::Etcd | Service::Balancer) {
+            continue;
+        }
+        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
+        if holds {
+            continue; // the business of `leader`
+        }
+        match draft.containers(&member.id) {
+            [body] if lies(body.status) => {
+                if draft.lasts(&member.id, "dead", world.policy.start_grace) && may_start(draft, member) {
+                    due.push((member, body));
+                }
+            }
+            [body] if body.status == ContainerStatus::Paused => {
+                if draft.lasts(&member.id, "frozen", world.policy.freeze_grace) {
+                    draft.alarm(format!("{} is frozen: thaw or remove it", member.id));
+                }
+            }
+            [_] => {}
+            [] => draft.alarm(format!("{} has no container", member.id)),
+            several => draft.alarm(format!("{} containers are called {}", several.len(), member.id)),
+        }
+    }
+    if nobody_can_lead(draft) {
+        draft.alarm("nobody leads and no PostgreSQL runs: start the body with the newest data by hand");
+    }
+    // who lay longest comes first; one that fails again and again waits and lets the next one pass
+    let since =
+        |draft: &Draft<'_>, member: &Member| draft.out.memory.since.get(&member.id).map(|(_, when)| *when);
+    due.sort_by_key(|(member, _)| (since(draft, member), member.id.clone()));
+    for (member, body) in due {
+        if over_budget(draft) {
+            draft.alarm(format!(
+                "{} lies dead and the budget of starts is spent ({} in {}): find out why bodies die",
+                member.id, world.policy.starts.max, world.policy.starts.per
+            ));
+            continue;
+        }
+        if draft.order(Step::Start { member: member.id.clone(), container: body.id.clone() }) {
+            draft.say("start", Some(&member.id), "its body is there and does not run");
+        }
+    }
+}
+
+/// Its host runs, and a PostgreSQL would follow somebody.
+fn may_start(draft: &Draft<'_>, member: &Member) -> bool {
+    let led = draft.store.leader.is_some() || member.service != Service::Postgres;
+    led && draft.host_runs(&member.host) == Some(true)
+}
+
+/// Whether so many were started lately that something else must be wrong.
+fn over_budget(draft: &Draft<'_>) -> bool {
+    let budget = draft.world.policy.starts;
+    let now = draft.seen.at;
+    let lately = draft.out.memory.starts.iter().filter(|when| now.since(**when) < budget.per.0).count();
+    lately >= budget.max as usize
+}
+
+/// Whether nothing that repair may do brings a leader.
+fn nobody_can_lead(draft: &Draft<'_>) -> bool {
+    let runs = |member: &Member| {
+        draft.containers(&member.id).iter().any(|body| body.status == ContainerStatus::Running)
+    };
+    let mut postgres = draft.world.members.iter().filter(|member| member.service == Service::Postgres);
+    draft.store.leader.is_none() && !postgres.any(runs)
+}

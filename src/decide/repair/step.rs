@@ -1,0 +1,165 @@
+//! What repair wants done, and why. Every step is idempotent and carries the guard that whoever does it
+//! reads again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{HostName, MemberId, Mono, Span};
+
+/// One deed of repair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// At every balancer: nothing new goes to this host and its sessions end.
+    Close {
+        /// The host.
+        host: HostName,
+        /// For whose sake.
+        member: MemberId,
+        /// Also out of reach of the checks, for a body that may still answer them; written down in the
+        /// store first, so that whoever comes after knows who owes the way back.
+        park: bool,
+    },
+    /// The body never runs again, and there is proof.
+    Fence {
+        /// Whose body.
+        member: MemberId,
+        /// The engine's id of its container.
+        container: String,
+    },
+    /// Patroni's leader key of a body that is proved dead is taken away, then its lease. One transaction,
+    /// if the key is still the one that was seen and this controller still the active one.
+    Release {
+        /// Whose key.
+        member: MemberId,
+        /// Revision that wrote it.
+        mod_revision: i64,
+        /// Its lease.
+        lease: i64,
+        /// Who shall follow when the address of the dead one is silent: Patroni would wait for it. `None`:
+        /// Patroni's own race decides.
+        candidate: Option<MemberId>,
+    },
+    /// At every balancer: 5432 leads to this host. Its instance takes writes, by its own word.
+    Open {
+        /// The host.
+        host: HostName,
+        /// Its primary.
+        member: MemberId,
+    },
+    /// At every balancer: the host's servers are left to the checks again, and begin down.
+    Unpark {
+        /// The host.
+        host: HostName,
+    },
+    /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's.
+    Start {
+        /// Whose body.
+        member: MemberId,
+        /// The engine's id of its container.
+        container: String,
+    },
+    /// Patroni of this member looks after its PostgreSQL at once and not at its next turn.
+    Wake {
+        /// Whose.
+        member: MemberId,
+    },
+}
+
+impl Step {
+    /// Its name in journals, metrics and `stop-at`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Close { .. } => "close",
+            Self::Fence { .. } => "fence",
+            Self::Release { .. } => "release",
+            Self::Open { .. } => "open",
+            Self::Unpark { .. } => "unpark",
+            Self::Start { .. } => "start",
+            Self::Wake { .. } => "wake",
+        }
+    }
+
+    /// What is remembered of it: its name and its subject.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{} {}", self.name(), self.subject())
+    }
+
+    /// Whether it takes or gives life to a body: at most one such step in a decision.
+    #[must_use]
+    pub const fn disruptive(&self) -> bool {
+        matches!(self, Self::Fence { .. } | Self::Start { .. })
+    }
+
+    /// Whom it is about; hosts for what is done at balancers.
+    #[must_use]
+    pub const fn subject(&self) -> &MemberId {
+        match self {
+            Self::Close { host, .. } | Self::Open { host, .. } | Self::Unpark { host } => host,
+            Self::Fence { member, .. }
+            | Self::Release { member, .. }
+            | Self::Start { member, .. }
+            | Self::Wake { member } => member,
+        }
+    }
+}
+
+/// What repair wants now. Doing nothing is a decision with a reason, too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decision {
+    /// To be done in this order; the rest is dropped when one fails, the next look decides.
+    pub steps: Vec<Step>,
+    /// Where repair is in its work, one word.
+    pub step: String,
+    /// Whom that is about.
+    pub subject: Option<MemberId>,
+    /// Why these steps, or why none.
+    pub reason: String,
+    /// What needs a person.
+    pub alarms: Vec<String>,
+    /// What to remember; losing it costs time, never safety.
+    pub memory: Memory,
+    /// Look again after this at the latest.
+    pub again_in: Span,
+    /// Whether instances are to be asked every few milliseconds, because one is about to take writes.
+    pub hurry: bool,
+}
+
+/// What repair remembers between two looks. Empty after a restart: nothing that safety depends on is here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Memory {
+    /// Since when something is wrong with a member; the word says what.
+    pub since: BTreeMap<MemberId, (String, Mono)>,
+    /// Starts that were ordered, for the budget.
+    pub starts: Vec<Mono>,
+    /// Containers of leaders by member, so that a body that is gone can be asked for by id.
+    pub known: BTreeMap<MemberId, String>,
+    /// Steps that failed in a row, by name and subject, and when the last one did: for the back-off.
+    pub failed: BTreeMap<String, (u32, Mono)>,
+    /// Steps that worked, by name and subject, and when: the same is not ordered again at once.
+    pub done: BTreeMap<String, Mono>,
+    /// Revision of the leader key for which the doors were set last, and when.
+    pub opened: Option<(i64, Mono)>,
+}
+
+impl Memory {
+    /// Notes that a step was done, or not.
+    pub fn took(&mut self, step: &Step, at: Mono, worked: bool) {
+        let key = step.key();
+        if !worked {
+            let (times, when) = self.failed.entry(key).or_insert((0, at));
+            (*times, *when) = (times.saturating_add(1), at);
+            return;
+        }
+        self.failed.remove(&key);
+        self.done.insert(key, at);
+        if matches!(step, Step::Start { .. }) {
+            self.starts.push(at);
+        }
+    }
+}

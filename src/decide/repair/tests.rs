@@ -1,0 +1,371 @@
+//! The decision table of repair, one situation a test, and what holds in every situation.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::control::{Bodies, Budget, Proof, ProofLevel, RepairPolicy};
+use crate::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
+use crate::model::{Bytes, ContainerStatus, HostName, Lsn, MemberId, Mono, Name, Service, Size, Span};
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn world() -> World {
+    let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
+    let mut members = Vec::new();
+    for n in 1..=3 {
+        for (service, word) in [(Service::Postgres, "postgres"), (Service::Etcd, "etcd")] {
+            let (id, host) = (name(&format!("{word}-{n}")), name(&format!("h{n}")));
+            members.push(Member { id, service, host, size });
+        }
+    }
+    let (id, host) = (name("balancer-1"), name("h1"));
+    members.push(Member { id, service: Service::Balancer, host, size });
+    World { members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
+}
+
+fn instance(leads: bool, lsn: u64) -> InstanceSeen {
+    let patroni = PatroniSeen {
+        role: if leads { "primary" } else { "replica" }.to_owned(),
+        state: if leads { "running" } else { "streaming" }.to_owned(),
+        timeline: Some(1),
+        lsn: Some(Lsn(lsn)),
+        ..PatroniSeen::default()
+    };
+    InstanceSeen {
+        sql: Reply::Answers(SqlReply { in_recovery: !leads }),
+        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+    }
+}
+
+/// postgres-1 on h1 leads, everything runs, the balancer leads to it; ten seconds after the beginning.
+fn healthy(world: &World) -> Seen {
+    let mut bodies = Bodies::default();
+    for member in &world.members {
+        bodies.members.insert(member.id.clone(), vec![body(member.id.as_str(), &member.host, "x")]);
+        bodies.hosts.insert(member.host.clone(), body(member.host.as_str(), &member.host, "host"));
+    }
+    let leader = LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 };
+    let store = StoreSeen { leader: Some(leader), initialized: true, ..StoreSeen::default() };
+    let server =
+        |up| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
+    let rw = (1..=3).map(|n| (name(&format!("h{n}")), server(n == 1))).collect();
+    let routes = Routes { rw, ..Routes::default() };
+    Seen {
+        at: Mono(10_000_000_000),
+        bodies: Sight::Seen(bodies),
+        store: Sight::Seen(store),
+        postgres: (1..=3).map(|n| (name(&format!("postgres-{n}")), instance(n == 1, 1000 + n))).collect(),
+        balancers: [(name("balancer-1"), Sight::Seen(routes))].into(),
+        ..Seen::default()
+    }
+}
+
+fn body(id: &str, host: &HostName, service: &str) -> BodySeen {
+    BodySeen {
+        id: format!("id-{id}"),
+        status: ContainerStatus::Running,
+        host: host.clone(),
+        service: service.to_owned(),
+        started: String::new(),
+        oom_killed: false,
+    }
+}
+
+fn bodies(seen: &mut Seen) -> &mut Bodies {
+    match &mut seen.bodies {
+        Sight::Seen(bodies) => bodies,
+        Sight::Blind(why) => panic!("blind: {why}"),
+    }
+}
+
+fn store(seen: &mut Seen) -> &mut StoreSeen {
+    match &mut seen.store {
+        Sight::Seen(store) => store,
+        Sight::Blind(why) => panic!("blind: {why}"),
+    }
+}
+
+fn turn(seen: &mut Seen, member: &str, status: ContainerStatus) {
+    bodies(seen).members.get_mut(&name(member)).expect("a member")[0].status = status;
+}
+
+fn prove(seen: &mut Seen, member: &str, level: ProofLevel) {
+    let proof = Proof { level, evidence: "seen".to_owned() };
+    seen.proofs.insert(format!("id-{member}"), proof);
+}
+
+/// Memory in which something has been wrong with `member` for all ten seconds.
+fn long(member: &str, what: &str) -> Memory {
+    Memory { since: [(name(member), (what.to_owned(), Mono(0)))].into(), ..Memory::default() }
+}
+
+fn line(decision: &Decision) -> String {
+    let steps = decision.steps.iter().map(|step| match step {
+        Step::Close { park: true, .. } => format!("{}(park)", step.key()),
+        Step::Release { candidate: Some(next), .. } => format!("{} for {next}", step.key()),
+        _ => step.key(),
+    });
+    format!("{} | {}: {}", steps.collect::<Vec<_>>().join(", "), decision.step, decision.reason)
+}
+
+fn decide(seen: &Seen, memory: Memory) -> Decision {
+    repair(&world(), seen, memory)
+}
+
+#[test]
+fn a_healthy_lab_is_left_alone() {
+    let decision = decide(&healthy(&world()), Memory::default());
+    insta::assert_snapshot!(line(&decision), @" | watch: nothing to do");
+    assert_eq!((decision.again_in, decision.hurry), (world().policy.every, false));
+}
+
+#[test]
+fn a_dead_leader_is_fenced_then_released() {
+    let mut seen = healthy(&world());
+    turn(&mut seen, "postgres-1", ContainerStatus::Exited);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h1, fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+    prove(&mut seen, "postgres-2", ProofLevel::Dead);
+    prove(&mut seen, "postgres-1", ProofLevel::Doomed);
+    let fenced = Memory { done: [("fence postgres-1".to_owned(), seen.at)].into(), ..Memory::default() };
+    insta::assert_snapshot!(line(&decide(&seen, fenced)), @" | wait: the proof says Doomed: seen; without more the lease decides");
+    prove(&mut seen, "postgres-1", ProofLevel::Dead);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"release postgres-1 | release: the leader is proved dead; Patroni's race decides");
+    let mut slow = world();
+    slow.policy.release = false;
+    insta::assert_snapshot!(line(&repair(&slow, &seen, Memory::default())), @" | wait: the leader is dead; the policy leaves the key to its lease");
+}
+
+#[test]
+fn the_last_body_is_not_taken_down_and_the_others_are_started_first() {
+    let mut seen = healthy(&world());
+    for member in ["postgres-2", "postgres-3"] {
+        turn(&mut seen, member, ContainerStatus::Exited);
+    }
+    turn(&mut seen, "postgres-1", ContainerStatus::Paused);
+    let mut memory = long("postgres-1", "frozen");
+    memory.since.extend(long("postgres-2", "dead").since);
+    let decision = decide(&seen, memory.clone());
+    insta::assert_snapshot!(line(&decision), @"start postgres-2 | refuse: no other PostgreSQL runs: nobody could follow this one");
+    assert_eq!(decision.alarms.len(), 1, "{:?}", decision.alarms);
+    turn(&mut seen, "postgres-2", ContainerStatus::Running);
+    insta::assert_snapshot!(line(&decide(&seen, memory)), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+}
+
+#[test]
+fn a_lost_host_needs_a_candidate() {
+    let mut seen = healthy(&world());
+    turn(&mut seen, "postgres-1", ContainerStatus::Exited);
+    prove(&mut seen, "postgres-1", ProofLevel::Dead);
+    bodies(&mut seen).hosts.get_mut(&name("h1")).expect("a host").status = ContainerStatus::Exited;
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"release postgres-1 for postgres-3 | release: the leader is proved dead; its address is silent, the best replica follows");
+    store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"release postgres-1 for postgres-2 | release: the leader is proved dead; its address is silent, the best replica follows");
+    seen.postgres.insert(name("postgres-2"), InstanceSeen::default());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"release postgres-1 | release: the leader is proved dead; its address is silent and no candidate qualifies: none that answers is on the newest timeline, close enough and allowed");
+}
+
+#[test]
+fn a_frozen_leader_has_a_grace() {
+    let mut seen = healthy(&world());
+    turn(&mut seen, "postgres-1", ContainerStatus::Paused);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: the leader frozen, for less than 3s");
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "frozen"))), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+    turn(&mut seen, "postgres-1", ContainerStatus::Running);
+    seen.postgres.get_mut(&name("postgres-1")).expect("it").sql = Reply::Hangs("2 s".to_owned());
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+}
+
+#[test]
+fn silence_is_no_death_and_a_refusal_wakes() {
+    let mut seen = healthy(&world());
+    let silent = InstanceSeen { sql: Reply::Silent(String::new()), rest: Reply::Silent(String::new()) };
+    seen.postgres.insert(name("postgres-1"), silent);
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
+    let mut refusing = instance(true, 1);
+    refusing.sql = Reply::Refuses("nobody listens".to_owned());
+    seen.postgres.insert(name("postgres-1"), refusing);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | wake: PostgreSQL refuses and Patroni answers: it starts it in place");
+}
+
+#[test]
+fn who_cannot_be_told_apart_is_not_touched() {
+    let mut seen = healthy(&world());
+    let two = bodies(&mut seen).members.get_mut(&name("postgres-1")).expect("it");
+    two.push(two[0].clone());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | refuse: 2 containers are called postgres-1: which of them holds the leader key cannot be known");
+    bodies(&mut seen).members.remove(&name("postgres-1"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | refuse: the leader has no container and its id is not known: its lease decides");
+    let knows =
+        Memory { known: [(name("postgres-1"), "id-postgres-1".to_owned())].into(), ..Memory::default() };
+    insta::assert_snapshot!(line(&decide(&seen, knows.clone())), @"close h1, fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+    prove(&mut seen, "postgres-1", ProofLevel::Dead);
+    insta::assert_snapshot!(line(&decide(&seen, knows)), @"release postgres-1 | release: the leader is proved dead; Patroni's race decides");
+}
+
+#[test]
+fn without_a_leader_patroni_elects() {
+    let mut seen = healthy(&world());
+    store(&mut seen).leader = None;
+    turn(&mut seen, "postgres-1", ContainerStatus::Exited);
+    let decision = decide(&seen, long("postgres-1", "dead"));
+    insta::assert_snapshot!(line(&decision), @" | elect: nobody holds the leader key: Patroni elects");
+    assert!(decision.hurry);
+    store(&mut seen).initialized = false;
+    let decision = decide(&seen, long("postgres-1", "dead"));
+    insta::assert_snapshot!(line(&decision), @" | hold: the cluster is not founded");
+    assert_eq!(decision.alarms.len(), 1);
+}
+
+#[test]
+fn doors_follow_the_leader() {
+    let mut seen = healthy(&world());
+    let leader = LeaderSeen { member: name("postgres-2"), mod_revision: 9, lease: 90 };
+    store(&mut seen).leader = Some(leader);
+    seen.postgres.insert(name("postgres-2"), instance(true, 9));
+    let first = decide(&seen, Memory::default());
+    insta::assert_snapshot!(line(&first), @"close h1, open h2 | open: 5432 does not lead to the leader and to it alone");
+    insta::assert_snapshot!(line(&decide(&seen, first.memory)), @" | watch: nothing to do");
+    store(&mut seen).handover = true;
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | hold: a handover was asked for and the leader lives: Patroni does it");
+}
+
+#[test]
+fn what_was_parked_comes_back() {
+    let mut seen = healthy(&world());
+    store(&mut seen).parked = [(name("h2"), name("postgres-2"))].into();
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"unpark h2 | unpark: what was frozen runs no more, or answers as it should");
+    turn(&mut seen, "postgres-2", ContainerStatus::Paused);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    turn(&mut seen, "postgres-2", ContainerStatus::Exited);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"unpark h2 | unpark: what was frozen runs no more, or answers as it should");
+}
+
+#[test]
+fn the_dead_are_started_one_by_one_within_a_budget() {
+    let mut seen = healthy(&world());
+    turn(&mut seen, "postgres-2", ContainerStatus::Exited);
+    turn(&mut seen, "etcd-3", ContainerStatus::Exited);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    let mut memory = long("postgres-2", "dead");
+    memory.since.insert(name("etcd-3"), ("dead".to_owned(), Mono(1)));
+    insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"start postgres-2 | start: its body is there and does not run");
+    memory.failed.insert("start postgres-2".to_owned(), (1, seen.at));
+    insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"start etcd-3 | start: its body is there and does not run");
+    memory.starts = vec![seen.at; 10];
+    let decision = decide(&seen, memory);
+    assert_eq!((decision.steps, decision.alarms.len()), (Vec::new(), 2));
+}
+
+fn status() -> impl Strategy<Value = ContainerStatus> {
+    use ContainerStatus::{Created, Dead, Exited, Paused, Restarting, Running, Unknown};
+    prop::sample::select(vec![Created, Dead, Exited, Paused, Restarting, Running, Running, Unknown])
+}
+
+/// Any look at any lab, and any memory.
+fn any_look() -> impl Strategy<Value = (Seen, Memory)> {
+    let statuses = prop::collection::vec(status(), 10);
+    let leader = prop::option::weighted(0.8, 1..=3_u8);
+    let replies = prop::collection::vec((0..5_u8, 0..5_u8), 3);
+    let flags = prop::array::uniform6(prop::bool::weighted(0.15));
+    (statuses, leader, replies, flags, any::<[bool; 6]>()).prop_map(build)
+}
+
+type Drawn = (Vec<ContainerStatus>, Option<u8>, Vec<(u8, u8)>, [bool; 6], [bool; 6]);
+
+fn build((statuses, leader, replies, flags, coins): Drawn) -> (Seen, Memory) {
+    let mut seen = healthy(&world());
+    let mut memory = Memory::default();
+    let all = bodies(&mut seen);
+    for (body, status) in all.members.values_mut().zip(&statuses) {
+        body[0].status = *status;
+    }
+    for (host, status) in all.hosts.values_mut().zip(&statuses[7..]) {
+        host.status = *status;
+    }
+    if flags[0] {
+        all.members.remove(&name("postgres-1"));
+    }
+    let key = |n| LeaderSeen { member: name(&format!("postgres-{n}")), mod_revision: 7, lease: 70 };
+    let keys = store(&mut seen);
+    keys.leader = leader.map(key);
+    (keys.maintenance, keys.handover, keys.initialized) = (flags[1], flags[2], !flags[3]);
+    for (n, (sql, rest)) in (1..).zip(replies) {
+        let mut one = instance(leader == Some(n), u64::from(n));
+        let silent = || "nothing".to_owned();
+        match sql {
+            0 => one.sql = Reply::Hangs(silent()),
+            1 => one.sql = Reply::Silent(silent()),
+            2 => one.sql = Reply::Refuses(silent()),
+            _ => {}
+        }
+        match rest {
+            0 => one.rest = Reply::Hangs(silent()),
+            1 => one.rest = Reply::Silent(silent()),
+            _ => {}
+        }
+        seen.postgres.insert(name(&format!("postgres-{n}")), one);
+        let member = format!("postgres-{n}");
+        if coins[usize::from(n) - 1] {
+            let level = if coins[5] { ProofLevel::Dead } else { ProofLevel::Doomed };
+            prove(&mut seen, &member, level);
+            memory.known.insert(name(&member), format!("id-{member}"));
+        }
+    }
+    if coins[3] {
+        for member in world().members {
+            let what = if coins[4] { "dead" } else { "frozen" };
+            memory.since.insert(member.id, (what.to_owned(), Mono(0)));
+        }
+    }
+    if flags[4] {
+        seen.bodies = Sight::Blind("stalled".to_owned());
+    }
+    if flags[5] {
+        seen.store = Sight::Blind("no quorum".to_owned());
+    }
+    (seen, memory)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_seen_repair_keeps_its_rules((seen, memory) in any_look()) {
+        let decision = decide(&seen, memory.clone());
+        prop_assert_eq!(&decision, &decide(&seen, memory));
+        prop_assert!(!decision.reason.is_empty());
+        prop_assert!(decision.steps.iter().filter(|step| step.disruptive()).count() <= 1);
+        let (Sight::Seen(_), Sight::Seen(keys)) = (&seen.bodies, &seen.store) else {
+            prop_assert_eq!(decision.steps, Vec::new());
+            return Ok(());
+        };
+        if keys.maintenance || !keys.initialized {
+            prop_assert_eq!(&decision.steps, &Vec::new());
+        }
+        let holder: Option<&MemberId> = keys.leader.as_ref().map(|key| &key.member);
+        for step in &decision.steps {
+            match step {
+                Step::Release { member, .. } => {
+                    prop_assert_eq!(Some(member), holder);
+                    let proof = seen.proofs.get(&format!("id-{member}")).map(|proof| proof.level);
+                    prop_assert_eq!(proof, Some(ProofLevel::Dead));
+                }
+                Step::Start { member, .. } => {
+                    prop_assert_ne!(Some(member), holder);
+                    prop_assert!(holder.is_some() || !member.as_str().starts_with("postgres"));
+                }
+                Step::Fence { member, .. } => prop_assert_eq!(Some(member), holder),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_budget_of_nothing_starts_nothing((seen, memory) in any_look()) {
+        let mut world = world();
+        world.policy.starts = Budget { max: 0, per: Span::secs(1) };
+        let decision = repair(&world, &seen, memory);
+        let starts = decision.steps.iter().filter(|step| matches!(step, Step::Start { .. })).count();
+        prop_assert_eq!(starts, 0);
+    }
+}

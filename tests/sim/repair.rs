@@ -1,0 +1,180 @@
+//! The real loop of the repair controller against a lab in memory: virtual time, one seed, and trouble at
+//! every call: crashes, errors before and after the effect, old views, doubled orders, long pauses.
+//!
+//! Patroni here is the least that matters: a lease, an election when the key is gone, a demotion when it is
+//! lost. What must always hold is asserted where an effect happens.
+
+mod lab;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use pgha::control::{Deeds, Entry, Failed, conduct};
+use pgha::decide::repair::{Seen, Step, World};
+use pgha::model::control::{Proof, RepairPolicy, Token};
+use pgha::model::{Bytes, Member, Mono, Service, Size, Span};
+use rand::Rng;
+
+use lab::{CALM, END, LEASE, Lab, Mutant, host, member};
+
+/// One process of a controller: its proofs die with it.
+struct Hands {
+    lab: Arc<Mutex<Lab>>,
+    replica: usize,
+    proofs: Mutex<BTreeMap<String, Proof>>,
+}
+
+/// Ready at an instant of the lab.
+struct Until(Arc<Mutex<Lab>>, u64);
+
+impl Future for Until {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0.lock().expect("the lab").now >= self.1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Hands {
+    fn lab(&self) -> MutexGuard<'_, Lab> {
+        self.lab.lock().expect("the lab")
+    }
+
+    /// The way there: usually short, now and then longer than the lease.
+    fn way(&self) -> Until {
+        let mut lab = self.lab();
+        let trouble = lab.now < CALM && lab.chance.random_bool(0.01);
+        let end = lab.now + if trouble { 4_000 } else { lab.chance.random_range(0..20) };
+        Until(Arc::clone(&self.lab), end)
+    }
+}
+
+impl Deeds for Hands {
+    async fn leadership(&self) -> Option<Token> {
+        self.way().await;
+        let mut lab = self.lab();
+        let now = lab.now;
+        if now < lab.store_back {
+            return None;
+        }
+        let revision = match lab.active.filter(|(_, _, end)| *end >= now) {
+            Some((replica, revision, _)) if replica == self.replica => revision,
+            Some(_) => return None,
+            None => {
+                lab.revision += 1;
+                lab.revision
+            }
+        };
+        lab.active = Some((self.replica, revision, now + LEASE[1]));
+        Some(Token { key: "repair".to_owned(), revision })
+    }
+
+    async fn look(&self, _: bool) -> Seen {
+        self.way().await;
+        let proofs = self.proofs.lock().expect("proofs").clone();
+        let mut lab = self.lab();
+        let fresh = lab.look(&proofs);
+        if lab.now < CALM && lab.chance.random_bool(0.03) {
+            // an old view has this process's proofs and nothing newer
+            return lab.earlier.clone().map_or(fresh, |earlier| Seen { proofs, ..earlier });
+        }
+        if lab.chance.random_bool(0.1) {
+            lab.earlier = Some(fresh.clone());
+        }
+        fresh
+    }
+
+    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+        self.way().await;
+        let mut lab = self.lab();
+        let dice = if lab.now < CALM { lab.chance.random_range(0..40) } else { 40 };
+        let trouble = || Failed::Trouble("by the seed".to_owned());
+        let mut proofs = self.proofs.lock().expect("proofs");
+        match dice {
+            0 => Err(trouble()),
+            1 => lab.effect(step, token, &mut proofs).and(Err(trouble())),
+            2 => {
+                let first = lab.effect(step, token, &mut proofs);
+                let _again = lab.effect(step, token, &mut proofs);
+                first
+            }
+            _ => lab.effect(step, token, &mut proofs),
+        }
+    }
+
+    async fn wait(&self, at_most: Span) {
+        let end = self.lab().now + u64::try_from(at_most.0.as_millis()).expect("short").max(10);
+        Until(Arc::clone(&self.lab), end).await;
+    }
+
+    fn now(&self) -> Mono {
+        Mono(self.lab().now * 1_000_000)
+    }
+
+    fn tell(&self, _: &Entry<'_>) {}
+}
+
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
+    let hands = Hands { lab, replica, proofs: Mutex::default() };
+    conduct(&hands, &world).await;
+}
+
+/// One run; what broke, and how many keys were released.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, u32) {
+    let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
+    let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
+    let mut policy = RepairPolicy::default();
+    // this run is about what happens in the end, not about the budget
+    policy.starts.max = 1_000;
+    let world = Arc::new(World { members: (0..3).map(place).collect(), lag: Bytes::mib(1), policy });
+    let lab = Arc::new(Mutex::new(Lab::new(seed, mutant)));
+    let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
+    let mut processes = vec![born(0), born(1)];
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        let crash = {
+            let mut lab = lab.lock().expect("the lab");
+            lab.tick();
+            if let Some(broken) = lab.broken.take() {
+                return (Err(broken), lab.releases);
+            }
+            if lab.now >= END {
+                return (lab.whole(), lab.releases);
+            }
+            (lab.now < CALM && lab.chance.random_bool(0.002)).then(|| lab.chance.random_range(0..2))
+        };
+        if let Some(replica) = crash {
+            processes[replica] = born(replica);
+        }
+        for process in &mut processes {
+            let _pending = process.as_mut().poll(&mut context);
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+fn seeds() -> u64 {
+    std::env::var("PGHA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
+}
+
+#[test]
+fn repair_through_trouble_ends_in_a_whole_lab() {
+    let mut releases = 0;
+    for seed in 0..seeds() {
+        let (outcome, released) = run(seed, Mutant::None);
+        assert_eq!(outcome, Ok(()), "seed {seed}");
+        releases += released;
+    }
+    assert!(releases > 0, "no run released a key: nothing was tested");
+}
+
+#[test]
+fn wrong_hands_are_caught() {
+    for mutant in [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard] {
+        let word = mutant.breaks();
+        let caught = (0..seeds()).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
+        assert!(caught, "wrong hands went unnoticed: {word}");
+    }
+}
