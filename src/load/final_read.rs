@@ -103,7 +103,10 @@ async fn replica(
     deadline: Mono,
 ) {
     let replayed = match target {
-        Ok(target) => replayed(node, *target, deadline).await,
+        Ok(target) => {
+            let position = async |limit| position(node, "select pg_last_wal_replay_lsn()::text", limit).await;
+            replayed(position, *target, deadline).await
+        }
         Err(error) => Err(error.clone()),
     };
     for (index, load) in read_in_the_end(plan) {
@@ -142,17 +145,26 @@ async fn ancestry(node: &Node, limit: Duration) -> Result<Vec<(u32, Lsn)>, Strin
     timeline::parse(&text.ok_or_else(|| format!("{file} is no text"))?)
 }
 
-async fn replayed(node: &Node, target: Lsn, deadline: Mono) -> Result<Lsn, String> {
+/// Waits until `position` has come to `target`. A question that ran out of time says less than the answer before it,
+/// so that answer is the reason when the deadline passes.
+async fn replayed(
+    mut position: impl AsyncFnMut(Duration) -> Result<Option<Lsn>, String>,
+    target: Lsn,
+    deadline: Mono,
+) -> Result<Lsn, String> {
+    let mut last = None;
     loop {
-        let at = position(node, "select pg_last_wal_replay_lsn()::text", left(deadline)).await?;
-        match at {
-            Some(at) if at >= target => return Ok(at),
-            _ if left(deadline).is_zero() => {
-                let at = at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
-                return Err(format!("has replayed {at}, the primary had flushed {target}"));
-            }
-            _ => clock::sleep(REPLAY_POLL).await,
+        match position(left(deadline)).await {
+            Ok(Some(at)) if at >= target => return Ok(at),
+            Ok(at) => last = Some(at),
+            Err(why) if last.is_none() || !left(deadline).is_zero() => return Err(why),
+            Err(_) => {}
         }
+        if left(deadline).is_zero() {
+            let at = last.flatten().map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+            return Err(format!("has replayed {at}, the primary had flushed {target}"));
+        }
+        clock::sleep(REPLAY_POLL).await;
     }
 }
 
@@ -213,6 +225,23 @@ mod tests {
 
     use super::*;
     use crate::load::journal;
+
+    #[tokio::test]
+    async fn a_replica_that_stays_behind_is_told_by_how_far() {
+        let deadline = clock::now().plus(Duration::from_millis(20));
+        let stuck = async |limit: Duration| {
+            if limit.is_zero() {
+                return Err("no answer within 0ns".to_owned());
+            }
+            Ok(Some(Lsn(0x500_0000)))
+        };
+        let said = replayed(stuck, Lsn(0x505_1760), deadline).await;
+        assert_eq!(said, Err("has replayed 0/5000000, the primary had flushed 0/5051760".to_owned()));
+        let silent = async |_: Duration| Err("connection refused".to_owned());
+        assert_eq!(replayed(silent, Lsn(1), deadline).await, Err("connection refused".to_owned()));
+        let there = async |_: Duration| Ok(Some(Lsn(7)));
+        assert_eq!(replayed(there, Lsn(7), deadline).await, Ok(Lsn(7)));
+    }
 
     #[tokio::test]
     async fn a_node_that_is_not_there_is_told_for_every_load() {
