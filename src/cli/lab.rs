@@ -126,12 +126,23 @@ pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
 /// `pgha down`
 pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
     let docker = Docker::connect().await?;
-    let labs = if all { take_down::labs(&docker).await? } else { vec![settings::lab_name(args)?] };
-    if labs.is_empty() {
+    let (labs, unseen) =
+        if all { take_down::known_labs(&docker).await } else { (vec![settings::lab_name(args)?], None) };
+    let mut failed = unseen.map(LabError::Engine);
+    if labs.is_empty() && failed.is_none() {
         println!("there is no lab on this engine");
     }
     for lab in labs {
-        let removed = take_down::down(&docker, &lab).await?;
+        let removed = match take_down::down(&docker, &lab).await {
+            Ok(removed) => removed,
+            Err(error) => {
+                // one lab that stays is no reason to keep the others
+                if let Some(earlier) = failed.replace(error) {
+                    eprintln!("{earlier}");
+                }
+                continue;
+            }
+        };
         // a lab that is gone has no faults
         ledger::forget(&settings::state(), &lab).map_err(|error| {
             CliError::usage(format!("what was known of the faults of lab `{lab}` stays: {error}"), "")
@@ -139,15 +150,10 @@ pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
         if removed.is_empty() {
             println!("lab `{lab}`: nothing was there");
         } else {
-            println!(
-                "lab `{lab}`: removed {} containers, {} volumes, {} networks",
-                removed.containers.len(),
-                removed.volumes.len(),
-                removed.networks.len()
-            );
+            println!("lab `{lab}`: removed {removed}");
         }
     }
-    Ok(Exit::Done)
+    failed.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }
 
 /// `pgha dsn`

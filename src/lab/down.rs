@@ -1,7 +1,9 @@
 //! `down`: remove exactly what carries the lab's label. Works on a lab that stands, one that was
 //! cut short, and one that is not there; safe to repeat and to interrupt.
 
-use futures_util::future::{join, join_all};
+use std::fmt;
+
+use futures_util::future::{join, join_all, join3};
 
 use super::{LabError, names};
 use crate::engine::docker::{Docker, EngineError};
@@ -27,12 +29,28 @@ impl Removed {
     }
 }
 
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (containers, volumes, networks) =
+            (self.containers.len(), self.volumes.len(), self.networks.len());
+        write!(f, "{containers} containers, {volumes} volumes, {networks} networks")
+    }
+}
+
 /// Names of every lab on the engine.
 ///
 /// # Errors
 /// When the engine does not answer.
 pub async fn labs(docker: &Docker) -> Result<Vec<String>, LabError> {
-    let seen = docker.observe(None).await?;
+    match known_labs(docker).await {
+        (labs, None) => Ok(labs),
+        (_, Some(error)) => Err(error.into()),
+    }
+}
+
+/// Names of the labs that can be seen, and why not all of them may be.
+pub async fn known_labs(docker: &Docker) -> (Vec<String>, Option<EngineError>) {
+    let (seen, failed) = look(docker, None).await;
     let mut labs: Vec<String> = seen
         .containers
         .values()
@@ -44,17 +62,16 @@ pub async fn labs(docker: &Docker) -> Result<Vec<String>, LabError> {
     labs.extend(seen.networks.keys().filter_map(|name| name.strip_prefix("pgha-").map(str::to_owned)));
     labs.sort();
     labs.dedup();
-    Ok(labs)
+    (labs, failed)
 }
 
 /// Removes a lab.
 ///
 /// # Errors
-/// What could not be removed; everything else is.
+/// What the engine said of the first that could not be removed; everything else is.
 pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
-    let seen = docker.observe(Some(lab)).await?;
+    let (seen, mut failed) = look(docker, Some(lab)).await;
     let mut removed = Removed::default();
-    let mut failed: Option<EngineError> = None;
     // a loop device can only be let go of by a helper, and a helper needs an image
     let helper_image = seen
         .containers
@@ -66,7 +83,7 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
     for (name, outcome) in remove_containers(docker, &seen).await {
         match outcome {
             Ok(()) => removed.containers.push(name.clone()),
-            Err(error) => failed = Some(error),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     let store = names::disks(lab);
@@ -75,22 +92,53 @@ pub async fn down(docker: &Docker, lab: &str) -> Result<Removed, LabError> {
     for (name, outcome) in volumes.into_iter().zip(outcomes) {
         match outcome {
             Ok(()) => removed.volumes.push(name.clone()),
-            Err(error) => failed = Some(error),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    if seen.volumes.contains_key(&store) {
+    // where nothing came back of what was asked so far, a helper would only be one more that is left
+    if seen.volumes.contains_key(&store) && !failed.as_ref().is_some_and(no_answer) {
         match let_go_of_disks(docker, lab, &store, helper_image).await {
             Ok(()) => removed.volumes.push(store),
-            Err(error) => failed = Some(error),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     for name in seen.networks.keys() {
         match docker.remove_network(name).await {
             Ok(()) => removed.networks.push(name.clone()),
-            Err(error) => failed = Some(error),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    failed.map_or(Ok(removed), |error| Err(error.into()))
+    match failed {
+        None => Ok(removed),
+        Some(error) if removed.is_empty() => Err(error.into()),
+        Some(error) => Err(LabError::Remains { lab: lab.to_owned(), gone: removed.to_string(), error }),
+    }
+}
+
+/// What is there, and why not all of it is known. Each kind is asked for by itself: an engine that locked itself up
+/// over its networks still lists and removes bodies and volumes.
+async fn look(docker: &Docker, lab: Option<&str>) -> (Observed, Option<EngineError>) {
+    let (containers, volumes, networks) =
+        join3(docker.containers(lab), docker.volumes(lab), docker.networks(lab)).await;
+    let mut failed = None;
+    let seen = Observed {
+        containers: known(containers, &mut failed),
+        volumes: known(volumes, &mut failed),
+        networks: known(networks, &mut failed),
+    };
+    (seen, failed)
+}
+
+/// What was answered, or nothing and the reason.
+fn known<T: Default>(answer: Result<T, EngineError>, failed: &mut Option<EngineError>) -> T {
+    answer.unwrap_or_else(|error| {
+        *failed = failed.take().or(Some(error));
+        T::default()
+    })
+}
+
+const fn no_answer(error: &EngineError) -> bool {
+    matches!(error, EngineError::Timeout(_))
 }
 
 /// Removes bodies at once, and beside them sandboxes one after the other: an engine of version 20.10 whose
@@ -105,7 +153,12 @@ async fn remove_containers<'a>(
     let one_by_one = async {
         let mut outcomes = Vec::with_capacity(sandboxes.len());
         for (name, _) in sandboxes {
-            outcomes.push((name, docker.remove_container(name).await));
+            let outcome = docker.remove_container(name).await;
+            let stuck = outcome.as_ref().is_err_and(no_answer);
+            outcomes.push((name, outcome));
+            if stuck {
+                break; // nor would it answer for the next one
+            }
         }
         outcomes
     };
@@ -149,4 +202,36 @@ async fn let_go_of_disks(
     };
     docker.detach_disks(lab, &image, store).await?;
     docker.remove_volume(store).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silent() -> EngineError {
+        EngineError::Timeout("the engine did not answer the request".to_owned())
+    }
+
+    #[test]
+    fn what_cannot_be_listed_hides_nothing_that_can() {
+        let mut failed = None;
+        assert_eq!(known(Ok(vec![1]), &mut failed), [1]);
+        assert_eq!(failed, None);
+        assert!(known::<Vec<u8>>(Err(silent()), &mut failed).is_empty());
+        assert_eq!(known(Ok(vec![2]), &mut failed), [2]);
+        // the first reason is the cause of those that follow
+        known::<Vec<u8>>(Err(EngineError::Conflict("in use".to_owned())), &mut failed);
+        assert_eq!(failed, Some(silent()));
+    }
+
+    #[test]
+    fn a_lab_that_is_partly_gone_says_so_and_what_to_do() {
+        let error = LabError::Remains {
+            lab: "demo".to_owned(),
+            gone: Removed { containers: vec!["one".to_owned()], ..Removed::default() }.to_string(),
+            error: silent(),
+        };
+        assert!(error.to_string().contains("1 containers, 0 volumes, 0 networks"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.ends_with("then `pgha down` again")));
+    }
 }

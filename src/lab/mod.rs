@@ -38,6 +38,16 @@ pub enum LabError {
         /// What helps.
         hint: String,
     },
+    /// Some of a lab was removed and some was not.
+    #[error("lab `{lab}` is not all gone, only {gone}: {error}")]
+    Remains {
+        /// Which lab.
+        lab: String,
+        /// How much was removed.
+        gone: String,
+        /// What the engine said first.
+        error: EngineError,
+    },
     /// There is no such lab.
     #[error("there is no lab `{0}` on this engine")]
     NoLab(String),
@@ -71,6 +81,10 @@ impl LabError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) | Self::Stuck(Stuck { error, .. }) => error.hint().map(str::to_owned),
+            Self::Remains { error, .. } => Some(match error.hint() {
+                Some(hint) => format!("{hint}; then `pgha down` again"),
+                None => "`pgha down` again takes up what is left".to_owned(),
+            }),
             Self::Image { hint, .. } => Some(hint.clone()),
             Self::NoLab(_) => {
                 Some("`pgha up` makes one; `pgha status --all` lists those that are there".to_owned())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use bollard::models::EndpointSettings;
+use bollard::models::{EndpointSettings, Network};
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, LogsOptionsBuilder,
@@ -44,17 +44,19 @@ impl Docker {
     /// # Errors
     /// When the engine does not answer.
     pub async fn observe(&self, lab: Option<&str>) -> EngineResult<Observed> {
-        let filter = filter(lab);
-        let containers = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
-        let volumes = ListVolumesOptionsBuilder::default().filters(&filter).build();
-        let networks = ListNetworksOptionsBuilder::default().filters(&filter).build();
-        let (containers, volumes, networks) = tokio::try_join!(
-            self.api.list_containers(Some(containers)),
-            self.api.list_volumes(Some(volumes)),
-            self.api.list_networks(Some(networks)),
-        )?;
-        let mut seen = Observed::default();
-        for found in containers {
+        let (containers, volumes, networks) =
+            tokio::try_join!(self.containers(lab), self.volumes(lab), self.networks(lab))?;
+        Ok(Observed { containers, volumes, networks })
+    }
+
+    /// Containers with the label of `lab` (of any lab when `None`), running or not, by name.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn containers(&self, lab: Option<&str>) -> EngineResult<BTreeMap<String, Container>> {
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filter(lab)).build();
+        let mut containers = BTreeMap::new();
+        for found in self.api.list_containers(Some(options)).await? {
             let Some(name) = found.names.and_then(|names| names.into_iter().next()) else { continue };
             let name = name.trim_start_matches('/').to_owned();
             let address = address(found.network_settings.and_then(|settings| settings.networks));
@@ -70,20 +72,42 @@ impl Docker {
                 labels: found.labels.unwrap_or_default().into_iter().collect(),
                 address,
             };
-            seen.containers.insert(name, container);
+            containers.insert(name, container);
         }
-        for volume in volumes.volumes.unwrap_or_default() {
-            seen.volumes.insert(volume.name, volume.labels.into_iter().collect::<BTreeMap<_, _>>());
-        }
-        for network in networks {
-            let subnet = network
-                .ipam
-                .and_then(|ipam| ipam.config)
-                .and_then(|configs| configs.into_iter().find_map(|config| config.subnet))
-                .unwrap_or_default();
-            seen.networks.insert(network.name.unwrap_or_default(), subnet);
-        }
-        Ok(seen)
+        Ok(containers)
+    }
+
+    /// Volumes with the label of `lab` (of any lab when `None`), with all their labels.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn volumes(
+        &self,
+        lab: Option<&str>,
+    ) -> EngineResult<BTreeMap<String, BTreeMap<String, String>>> {
+        let options = ListVolumesOptionsBuilder::default().filters(&filter(lab)).build();
+        let found = self.api.list_volumes(Some(options)).await?.volumes.unwrap_or_default();
+        Ok(found.into_iter().map(|volume| (volume.name, volume.labels.into_iter().collect())).collect())
+    }
+
+    /// Networks with the label of `lab` (of any lab when `None`), with their subnets.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn networks(&self, lab: Option<&str>) -> EngineResult<BTreeMap<String, String>> {
+        let options = ListNetworksOptionsBuilder::default().filters(&filter(lab)).build();
+        let subnet = |network: &Network| {
+            let configs = network.ipam.as_ref()?.config.as_ref()?;
+            configs.iter().find_map(|config| config.subnet.clone())
+        };
+        let found = self.api.list_networks(Some(options)).await?;
+        Ok(found
+            .into_iter()
+            .map(|network| {
+                let subnet = subnet(&network).unwrap_or_default();
+                (network.name.unwrap_or_default(), subnet)
+            })
+            .collect())
     }
 
     /// Subnets of every network on the engine, so that a free one can be chosen.
