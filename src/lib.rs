@@ -16,7 +16,8 @@
 //! 9. [`check`]: a recorded run → a verdict with evidence, with [`stats`] for the numbers and
 //!    [`report`] for the text.
 //! 10. [`run`]: all of it as one sentence: prepare, baseline, hurt, heal, settle, read, judge.
-//! 11. [`cli`]: the door.
+//! 11. [`control`]: the loop of a controller, which no process runs yet.
+//! 12. [`cli`]: the door.
 //!
 //! `model`, `stats`, `spec`, `decide`, `history`, `check` and `report` are pure: they wait for
 //! nothing and touch nothing, so most of the house can be tried without an engine. Here the lab that

@@ -1,5 +1,5 @@
-//! Controllers as processes: what decides is in room `decide`, here is who looks, who acts, who is
-//! active, and what is served and written down about it.
+//! Controllers: what decides is in room `decide`, here is the loop that asks who is active, looks, has it
+//! decided and acts. Its eyes and hands are a trait; only a simulation has them yet.
 //!
 //! Theory: level, not edge. Whatever wakes a controller (an event of the engine, the end of a
 //! connection, a change in the store) only makes it look sooner; what is done follows from that look.
