@@ -6,6 +6,7 @@
 //! asked by its own command line, not by this crate.
 
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::desk::{Lab, succeed, whole};
 
 /// Longest wait for another holder of the key.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The leader key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +46,8 @@ pub fn keeps_what_a_release_relies_on(lab: &Lab) {
         let desk = Desk { lab, docker, record };
         desk.a_living_primary_takes_its_key_back(false).await;
         desk.a_living_primary_takes_its_key_back(true).await;
-        desk.a_dead_primary_is_followed_once_its_key_is_gone().await;
-        desk.a_frozen_primary_is_followed_and_gives_way_when_it_thaws().await;
+        desk.a_primary_that_does_not_answer_is_followed_once_its_key_is_gone("kill", "start").await;
+        desk.a_primary_that_does_not_answer_is_followed_once_its_key_is_gone("pause", "unpause").await;
         desk.a_primary_that_is_back_before_its_lease_ends_keeps_its_key().await;
     });
 }
@@ -64,28 +65,17 @@ impl Desk<'_> {
         println!("living primary, lease revoked: {with_its_lease}: {key:?} became {after:?}");
     }
 
-    /// The other one leads on a new timeline although the lease had not run out, and the dead one joins it.
-    async fn a_dead_primary_is_followed_once_its_key_is_gone(&self) {
+    /// The other one leads on a new timeline although the lease had not run out. Back in life, or thawed, the old
+    /// one finds it leading and follows.
+    async fn a_primary_that_does_not_answer_is_followed_once_its_key_is_gone(&self, gone: &str, back: &str) {
         let (before, key) = self.calm().await;
-        self.engine("kill", &key.holder);
+        self.engine(gone, &key.holder);
         self.take_away(&key, true);
         let after = self.key_other_than(&key).await;
         assert_ne!(after.holder, key.holder);
-        self.engine("start", &key.holder);
+        self.engine(back, &key.holder);
         self.followed(&before, &after).await;
-        println!("dead primary: {key:?} became {after:?}");
-    }
-
-    /// The same for one that is frozen; thawed it finds another leader and becomes a replica.
-    async fn a_frozen_primary_is_followed_and_gives_way_when_it_thaws(&self) {
-        let (before, key) = self.calm().await;
-        self.engine("pause", &key.holder);
-        self.take_away(&key, true);
-        let after = self.key_other_than(&key).await;
-        assert_ne!(after.holder, key.holder);
-        self.engine("unpause", &key.holder);
-        self.followed(&before, &after).await;
-        println!("frozen primary: {key:?} became {after:?}");
+        println!("primary after {gone}: {key:?} became {after:?}");
     }
 
     /// Why a controller never starts the holder of the key before another leads: the key is never gone, and
@@ -166,7 +156,7 @@ impl Desk<'_> {
                 return found;
             }
             assert!(clock::now() < deadline, "nobody took the key after {key:?}");
-            clock::sleep(std::time::Duration::from_millis(100)).await;
+            clock::sleep(Duration::from_millis(100)).await;
         }
     }
 }
