@@ -57,6 +57,7 @@ fn lone(spec: &LabSpec, service: Service) -> Body {
         rewind: "c".to_owned(),
         application: "d".to_owned(),
         rest: "e".to_owned(),
+        broker: "f".to_owned(),
     };
     let members: Vec<Member> = [Service::Etcd, Service::Postgres, Service::Balancer, Service::Client]
         .into_iter()

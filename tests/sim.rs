@@ -24,8 +24,14 @@ fn spec() -> LabSpec {
 fn world(spec: &LabSpec) -> World {
     let members = place(spec, &Desired::founding(spec), &[]).expect("the built-in lab fits its hosts");
     let word = || "word".to_owned();
-    let secrets =
-        Secrets { superuser: word(), replicator: word(), rewind: word(), application: word(), rest: word() };
+    let secrets = Secrets {
+        superuser: word(),
+        replicator: word(),
+        rewind: word(),
+        application: word(),
+        rest: word(),
+        broker: word(),
+    };
     let context = Context {
         spec,
         members: &members,

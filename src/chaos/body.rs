@@ -144,6 +144,7 @@ mod tests {
             exit_code: 137,
             oom_killed: false,
             started_at: String::new(),
+            restarts: false,
             labels: std::collections::BTreeMap::new(),
             address: None,
         }

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 
 use super::body::Bodies;
+use super::engine::Engine;
 use super::host::Power;
 use super::network::Network;
 use super::operator::Operator;
@@ -112,6 +113,7 @@ pub fn of(verb: &Verb) -> &'static dyn Family {
         Verb::Cpu { .. } | Verb::Memory { .. } | Verb::MemoryHog { .. } => &Resources,
         Verb::Connections { .. } => &Storms,
         Verb::Clock { .. } => &Clocks,
+        Verb::Engine { .. } => &Engine,
         Verb::Switchover { .. }
         | Verb::Failover { .. }
         | Verb::Maintenance { .. }

@@ -250,6 +250,7 @@ mod tests {
             exit_code: 0,
             oom_killed: false,
             started_at: started_at.to_owned(),
+            restarts: false,
             labels: std::collections::BTreeMap::new(),
             address: None,
         }

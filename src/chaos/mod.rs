@@ -4,6 +4,7 @@
 //! error, never a fault on nobody; a receipt never rests on the answer of the call that did the deed.
 
 pub mod body;
+pub mod engine;
 pub mod family;
 pub mod host;
 pub mod inject;

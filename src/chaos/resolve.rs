@@ -10,7 +10,7 @@ use super::sides;
 use crate::model::lab::Host;
 use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
-use crate::model::{HostName, Member, MemberId, Name, Service, Sighting, Target, Verb};
+use crate::model::{HostName, Member, MemberId, Name, Service, Sight, Sighting, Target, Verb};
 
 /// Why a target names nobody right now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +74,8 @@ pub fn hits(verb: &Verb, world: World<'_>, chance: &mut ChaCha8Rng) -> Result<Hi
             Ok(hits)
         }
         // the cluster is spoken to through the body that leads it
-        Verb::Maintenance { .. } | Verb::Scale { .. } | Verb::Engine { .. } => Ok(Hits {
+        Verb::Engine { .. } => Ok(Hits { targets: vec![Service::Broker.into()], ..Hits::default() }),
+        Verb::Maintenance { .. } | Verb::Scale { .. } => Ok(Hits {
             targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
             ..Hits::default()
         }),
@@ -204,12 +205,27 @@ pub fn resolve(
             chosen.sort();
             chosen
         }
-        Target::Controller(_) => return Err(no("this lab declares no controllers")),
+        Target::Controller(pick) => controllers(pick, members, sighting),
         Target::Host(_) | Target::HostOf(_) | Target::HostSpare | Target::Rest => {
             return Err(no("this verb acts on bodies, and this target names hosts"));
         }
     };
     if found.is_empty() { Err(no("no such member right now")) } else { Ok(found) }
+}
+
+/// `repair`, `repair:active`, `all:standby`: who says so itself, by the newest look.
+fn controllers(pick: &str, members: &[Member], sighting: &Sighting) -> Vec<MemberId> {
+    let (who, state) = pick.split_once(':').map_or((pick, None), |(who, state)| (who, Some(state)));
+    let active = |id: &MemberId| sighting.controllers.get(id).and_then(Sight::seen).map(|seen| seen.active);
+    let named = members.iter().filter(|member| match member.controller() {
+        Some(controller) => who == "all" || who == controller,
+        None => false,
+    });
+    let wanted = named.filter(|member| match state {
+        None => true,
+        Some(state) => active(&member.id) == Some(state == "active"),
+    });
+    wanted.map(|member| member.id.clone()).collect()
 }
 
 fn primary(sighting: &Sighting) -> Option<MemberId> {

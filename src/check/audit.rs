@@ -6,11 +6,13 @@
 //! that is what the lab is for. A second source is the looks at bodies: a container that changed without an event is a
 //! gap in what was heard.
 //!
-//! What controllers may do is a table, `MAY`: each of their decisions must allow the deed it led to. They are
-//! not built yet, so the table is empty, and a lab that has controllers is *unknown* until their journals are read.
+//! Controllers act through the broker, and its journal answers for what the engine told of them
+//! (`brokered.rs`): a deed nobody ordered is unexplained, and an order in the name of one of our controllers
+//! must follow from a decision it wrote down. A lab that has controllers is *unknown* without the broker's journal.
 
 use serde_json::{Value, json};
 
+use super::brokered::Orders;
 use super::deeds::{self, By};
 use super::record::{Finding, Record};
 use crate::history::Phase;
@@ -20,9 +22,6 @@ use crate::model::sighting::EngineEvent;
 /// Deeds that somebody must answer for.
 const DEEDS: [&str; 9] =
     ["create", "start", "restart", "stop", "kill", "pause", "unpause", "destroy", "update"];
-
-/// What a controller's decision allows: (decision, action of the engine).
-const MAY: [(&str, &str); 0] = [];
 
 /// Deeds named in evidence at most.
 const SHOWN: usize = 10;
@@ -39,9 +38,12 @@ pub fn check(record: &Record) -> Finding {
     let (from, to) = (load_start(record), final_reads(record));
     let hosts = deeds::hosts(record);
     let events = deeds::events(record);
+    let orders = Orders::of(record);
     let (mut alone, mut injected, mut healed, mut policy) = (Vec::new(), 0_u64, 0_u64, 0_u64);
+    let mut ordered = 0_u64;
     for event in events.iter().filter(|event| event.at >= from && event.at < to && needs_a_reason(event)) {
         match deeds::explained(record, &hosts, &event.member, &event.id, event.at) {
+            _ if orders.explain(&event.id, &event.action, event.at) => ordered += 1,
             Some(By::Inject(_)) => injected += 1,
             Some(By::Heal(_)) => healed += 1,
             None if event.action == "start" && deeds::by_policy(record, &events, event) => policy += 1,
@@ -54,12 +56,19 @@ pub fn check(record: &Record) -> Finding {
         "by_injections": injected,
         "by_heals": healed,
         "by_restart_policy": policy,
-        "decisions_known": MAY.len(),
+        "by_controllers": ordered,
+        "orders": orders.count(),
         "unexplained": alone.iter().take(SHOWN).map(|event| show(event)).collect::<Vec<_>>(),
         "gaps": gaps,
     });
-    if !record.resolved.lab.controllers.is_empty() {
-        return Finding::unknown("the lab has controllers, and nobody read what they decided", evidence);
+    if !record.resolved.lab.controllers.is_empty() && !orders.heard {
+        return Finding::unknown("the lab has controllers, and the broker's journal was not kept", evidence);
+    }
+    if let Some(order) = orders.undecided() {
+        let (deed, key) = (order.order.deed.name(), &order.order.token.key);
+        let said =
+            format!("the broker was told to `{deed}` in the name of {key}, and no decision explains it");
+        return Finding::fail(said, evidence);
     }
     if let Some(first) = alone.first() {
         let (action, member) = (&first.action, &first.member);
@@ -69,7 +78,7 @@ pub fn check(record: &Record) -> Finding {
     match gaps.first() {
         Some(first) => Finding::unknown(first.clone(), evidence),
         None => Finding::pass(
-            format!("all {} deeds of the engine are explained", injected + healed + policy),
+            format!("all {} deeds of the engine are explained", injected + healed + policy + ordered),
             evidence,
         ),
     }

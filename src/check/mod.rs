@@ -10,6 +10,8 @@
 
 pub mod audit;
 pub mod bank_total;
+mod brokered;
+pub mod controller;
 pub mod converged;
 pub mod deeds;
 pub mod errors;
@@ -74,6 +76,7 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
     ("outage", Judges::Every, outage::check),
     ("redundancy", Judges::Asked, redundancy::check),
     ("converged", Judges::Every, converged::check),
+    ("controller", Judges::Asked, controller::check),
     ("failovers", Judges::Asked, failovers::check),
     ("replaced", Judges::Asked, replaced::check),
     ("restarts", Judges::Asked, restarts::check),

@@ -42,10 +42,11 @@ pub fn check(record: &Record) -> Finding {
 }
 
 fn problem(record: &Record, seen: &Sighting) -> Option<String> {
-    let mut kinds: BTreeMap<(&HostName, &str), &MemberId> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&HostName, String), &MemberId> = BTreeMap::new();
     let mut load: BTreeMap<&HostName, Size> = BTreeMap::new();
     for (member, body) in &seen.bodies {
-        if body.service == "host" {
+        // the broker stands on no simulated host
+        if body.service == "host" || body.service == Service::Broker.as_str() {
             continue;
         }
         // a dead body still holds its disk, but neither a port nor cores nor memory
@@ -61,7 +62,7 @@ fn problem(record: &Record, seen: &Sighting) -> Option<String> {
         }
         sum.cpus += size.cpus;
         sum.memory.0 += size.memory.0;
-        if let Some(other) = kinds.insert((&body.host, &body.service), member) {
+        if let Some(other) = kinds.insert((&body.host, kind(member, &body.service)), member) {
             return Some(format!(
                 "host `{}` carried `{other}` and `{member}`, two of one service",
                 body.host
@@ -82,6 +83,12 @@ fn problem(record: &Record, seen: &Sighting) -> Option<String> {
             )
         })
     })
+}
+
+/// What may not stand twice on a host: a service, of controllers each controller.
+fn kind(member: &MemberId, service: &str) -> String {
+    let name = || member.as_str().rsplit_once('-').map_or(member.as_str(), |(name, _)| name);
+    if service == Service::Controller.as_str() { name() } else { service }.to_owned()
 }
 
 /// What a body gets: as planned, or for a newcomer what its service starts with.

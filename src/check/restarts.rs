@@ -1,4 +1,5 @@
-//! `restarts`: how often bodies were started again without a fault's heal (or the fault itself) asking for it.
+//! `restarts`: how often bodies were started again without a fault's heal (or the fault itself) or a controller
+//! asking for it.
 //!
 //! From the engine's events where they were heard, else from the start of a body's last run as the looks show it. A
 //! restart by the engine's restart policy counts: nobody asked for it.
@@ -7,8 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::brokered::Orders;
 use super::deeds;
 use super::record::{Finding, Record};
+use crate::model::sighting::EngineEvent;
 use crate::model::{Expect, MemberId, Mono};
 
 /// One restart nobody asked for.
@@ -55,7 +58,11 @@ pub fn measure(record: &Record) -> Option<Vec<Restart>> {
     let events = deeds::events(record);
     if !events.is_empty() {
         let starts = events.iter().filter(|event| event.action == "start" && event.at >= from);
-        let alone = starts.filter(|event| !asked_for(&event.member, &event.id, event.at));
+        let orders = Orders::of(record);
+        let ordered = |event: &&&EngineEvent| orders.explain(&event.id, &event.action, event.at);
+        let alone = starts
+            .filter(|event| !asked_for(&event.member, &event.id, event.at))
+            .filter(|event| !ordered(event));
         return Some(alone.map(|event| Restart { at: event.at, member: event.member.clone() }).collect());
     }
     let mut known: BTreeMap<&MemberId, (&str, &str)> = BTreeMap::new();

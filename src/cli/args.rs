@@ -224,6 +224,19 @@ pub enum Verb {
         /// Shell.
         shell: clap_complete::Shell,
     },
+    /// What stands between controllers and the engine.
+    #[command(hide = true)]
+    Broker {
+        /// Only ask the broker that runs once, and say what came of it.
+        #[arg(long)]
+        ask: bool,
+    },
+    /// A controller, inside its body.
+    #[command(hide = true)]
+    Controller {
+        /// Which.
+        name: Name,
+    },
     /// What runs inside the client host.
     #[command(hide = true)]
     Client {

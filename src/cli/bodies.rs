@@ -30,7 +30,7 @@ async fn container(docker: &Docker, args: &LabArgs, member: &Name) -> Result<Con
 
 /// `pgha logs`
 pub async fn logs(args: &LabArgs, member: &Name, follow: bool, tail: u32) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let container = container(&docker, args, member).await?;
     if follow {
         tokio::select! {
@@ -46,7 +46,7 @@ pub async fn logs(args: &LabArgs, member: &Name, follow: bool, tail: u32) -> Res
 
 /// `pgha exec`
 pub async fn exec(args: &LabArgs, member: &Name, command: &[String]) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let container = container(&docker, args, member).await?;
     let output = docker.exec(&container.id, command).await?;
     print!("{}", output.stdout);

@@ -2,13 +2,13 @@
 
 use super::args::{LabArgs, Output};
 use super::{CliError, Exit, settings};
-use crate::engine::docker::{Docker, EngineError};
+use crate::engine::docker::EngineError;
 use crate::lab::doctor::{Finding, Grade, examine};
 
 /// `pgha doctor`
 pub async fn doctor(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
     let spec = settings::resolve(args, None)?.spec;
-    let docker = Docker::connect().await;
+    let docker = super::engine().await;
     let engine_gone = matches!(docker, Err(EngineError::NoEngine(_) | EngineError::NoPermission(_)));
     let findings = examine(docker, &spec).await;
     match output {

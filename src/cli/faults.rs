@@ -191,7 +191,7 @@ fn failed(error: io::Error) -> CliError {
 pub async fn inject(args: &InjectArgs) -> Result<Exit, CliError> {
     let nameless = Name::new(args.verb.as_str()).map_err(|why| CliError::usage(why.to_string(), ""))?;
     parse(args, args.id.as_ref().unwrap_or(&nameless))?;
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let record = Arc::new(record::require(&docker, &settings::lab_name(&args.lab)?).await?);
     let path = ledger::of_lab(&settings::state(), record.spec.name.as_str(), &record.token);
     let on = ledger::standing(&path).map_err(failed)?;
@@ -300,7 +300,7 @@ fn refuted(fault: &FaultRecord) -> bool {
 
 /// `pgha faults`
 pub async fn faults(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let lab = settings::lab_name(args)?;
     let on = on(&docker, &lab).await?;
     match output {
@@ -356,7 +356,7 @@ fn age(fault: &FaultRecord) -> Span {
 
 /// `pgha heal`
 pub async fn heal(args: &LabArgs, ids: &[Name]) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let lab = settings::lab_name(args)?;
     let record = record::require(&docker, &lab).await?;
     let path = ledger::of_lab(&settings::state(), &lab, &record.token);
@@ -455,7 +455,7 @@ mod tests {
             (&["loss", "--target", "host:h1", "--percent", "much"], "a number is wanted here"),
             (&["kill"], "--target <VALUE>"),
             (&["kil", "--target", "primary"], "kill"),
-            (&["engine", "--mode", "stall"], "`engine` is in the grammar but not built"),
+            (&["replace", "--target", "primary"], "`replace` is in the grammar but not built"),
             (&["pause", "--target", "host:h1"], "names hosts"),
         ] {
             let said = typed(words).expect_err("a mistake");

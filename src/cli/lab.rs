@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{DsnEndpoint, DsnFormat, LabArgs};
 use super::{CliError, Exit, settings};
 use crate::chaos::ledger;
-use crate::engine::docker::{Docker, EngineError};
+use crate::engine::docker::EngineError;
 use crate::lab::up::{self, News, Order};
 use crate::lab::{LabError, down as take_down, images, reach, record};
 use crate::model::{Service, Span};
@@ -95,7 +95,7 @@ impl NewsPrinter {
 /// `pgha up`
 pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
     let resolved = settings::resolve(args, None)?;
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let lab = resolved.spec.name.to_string();
     let order = Order { spec: resolved.spec, preset: resolved.preset, program: settings::program()?, wait };
     let printer = NewsPrinter::new();
@@ -125,7 +125,7 @@ pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
 
 /// `pgha down`
 pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let (labs, unseen) =
         if all { take_down::known_labs(&docker).await } else { (vec![settings::lab_name(args)?], None) };
     let mut failed = unseen.map(LabError::Engine);
@@ -158,7 +158,7 @@ pub async fn down(args: &LabArgs, all: bool) -> Result<Exit, CliError> {
 
 /// `pgha dsn`
 pub async fn dsn(args: &LabArgs, endpoint: DsnEndpoint, format: DsnFormat) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let record = record::require(&docker, &settings::lab_name(args)?).await?;
     let port = match endpoint {
         DsnEndpoint::Rw => 5432,
@@ -219,7 +219,7 @@ fn dsn_text(record: &record::Record, port: u16, format: DsnFormat, with_password
 
 /// `pgha prune`
 pub async fn prune(base: bool) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let labs = take_down::labs(&docker).await?;
     if !labs.is_empty() {
         return Err(CliError::usage(

@@ -12,6 +12,7 @@ mod args;
 mod bodies;
 mod check;
 mod client;
+mod controllers;
 mod doctor;
 mod faults;
 mod lab;
@@ -27,6 +28,7 @@ use clap::{CommandFactory, Parser};
 
 pub use problem::{CliError, Exit};
 
+use crate::engine::docker::{Docker, EngineError};
 use args::{Cli, ClientPart, SchemaOf, Verb};
 
 /// Runs the program with the arguments of the process.
@@ -89,6 +91,11 @@ fn start_tracing(verbose: u8) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
+/// The engine, and where it was found.
+async fn engine() -> Result<Docker, EngineError> {
+    Ok(Docker::connect().await?.found_at(std::env::var("DOCKER_HOST").ok()))
+}
+
 async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
         Verb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
@@ -125,6 +132,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             clap_complete::generate(shell, &mut offered(), "pgha", &mut std::io::stdout());
             Ok(Exit::Done)
         }
+        Verb::Broker { ask } => controllers::broker(ask).await,
+        Verb::Controller { name } => controllers::controller(&name).await,
         Verb::Client { part, plan, .. } => client::client(part, plan.as_deref()).await,
     }
 }

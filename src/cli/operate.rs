@@ -5,7 +5,6 @@ use serde_json::json;
 use super::args::{LabArgs, Output, Switch};
 use super::{CliError, Exit, settings};
 use crate::engine::clock;
-use crate::engine::docker::Docker;
 use crate::lab::record::Record;
 use crate::lab::{reach, record};
 use crate::model::plan::Operation;
@@ -63,7 +62,7 @@ async fn operate(
     output: Output,
     wanted: impl Fn(&Record) -> Result<Operation, CliError>,
 ) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     let record = record::require(&docker, &settings::lab_name(args)?).await?;
     let operation = wanted(&record)?;
     let name = operation.name();

@@ -7,14 +7,13 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::args::{LabArgs, Output};
 use super::{CliError, Exit, faults, settings};
 use crate::engine::clock;
-use crate::engine::docker::Docker;
 use crate::lab::down::labs;
 use crate::lab::status::{self as look, MemberStatus, Status};
 use crate::model::FaultRecord;
 
 /// `pgha status`
 pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> Result<Exit, CliError> {
-    let docker = Docker::connect().await?;
+    let docker = super::engine().await?;
     if all {
         let labs = labs(&docker).await?;
         match output {
@@ -81,6 +80,12 @@ fn text(status: &Status) -> String {
     ];
     if !spare.is_empty() {
         lines.push(format!("spare hosts: {}", spare.join(", ")));
+    }
+    for member in &status.members {
+        let Some(seen) = member.controller.as_ref().filter(|seen| seen.active) else { continue };
+        let subject = seen.subject.as_ref().map_or_else(String::new, |subject| format!(" {subject}"));
+        lines.push(format!("{}: {}{subject}: {}", member.name, seen.step, seen.reason));
+        lines.extend(seen.alarms.iter().map(|alarm| format!("{}: ALARM: {alarm}", member.name)));
     }
     for (member, why) in &status.waiting {
         lines.push(format!("not ready: {member}: {why}"));

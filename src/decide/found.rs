@@ -73,6 +73,7 @@ enum Layer {
 
 fn layer_of(body: &Body) -> Layer {
     match (&body.namespace, body.service) {
+        (_, Some(Service::Broker)) => Layer::Services,
         (Namespace::Own { .. }, _) => Layer::Hosts,
         (Namespace::Of(_), Some(Service::Client)) => Layer::Client,
         (Namespace::Of(_), _) => Layer::Services,

@@ -13,8 +13,7 @@ use crate::model::lab::{Desired, Host, Size};
 use crate::model::{Bytes, HostName, LabSpec, Member, MemberId, Service};
 
 /// Services in the order in which they are founded.
-const ORDER: [Service; 5] =
-    [Service::Client, Service::Etcd, Service::Postgres, Service::Balancer, Service::Controller];
+const ORDER: [Service; 4] = [Service::Client, Service::Etcd, Service::Postgres, Service::Balancer];
 
 /// Why a body found no place: what each host had against it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +124,14 @@ fn missing(spec: &LabSpec, desired: &Desired, members: &[Member]) -> Vec<(Member
             missing.push((id, service, size));
         }
     }
+    for controller in &spec.controllers {
+        for n in 1..=controller.replicas {
+            let Ok(id) = MemberId::new(format!("{}-{n}", controller.name)) else { continue };
+            if members.iter().all(|member| member.id != id) {
+                missing.push((id, Service::Controller, spec.start_size(Service::Controller)));
+            }
+        }
+    }
     missing
 }
 
@@ -148,11 +155,14 @@ struct Room {
     disk: u64,
 }
 
+/// What a host has left, and which kinds of bodies it carries.
+type Carried = (Room, BTreeSet<String>);
+
 struct Search<'a> {
     spec: &'a LabSpec,
     missing: &'a [(MemberId, Service, Size)],
     /// States that lead nowhere: how many are placed, and what each host has left and carries.
-    hopeless: BTreeSet<(usize, Vec<(Room, u8)>)>,
+    hopeless: BTreeSet<(usize, Vec<Carried>)>,
     /// The furthest the search came, and why no further.
     stuck: Option<(usize, Unplaceable)>,
 }
@@ -169,7 +179,7 @@ impl Search<'_> {
         let mut candidates = Vec::new();
         let mut against = Vec::new();
         for (index, host) in self.spec.hosts.iter().enumerate() {
-            match self.refusal(host, *service, size, members) {
+            match self.refusal(host, id, *service, size, members) {
                 None => candidates.push((self.dislike(host, *service, members), index)),
                 Some(why) => against.push((host.name.clone(), why)),
             }
@@ -191,13 +201,20 @@ impl Search<'_> {
         false
     }
 
-    fn refusal(&self, host: &Host, service: Service, size: &Size, members: &[Member]) -> Option<Why> {
+    fn refusal(
+        &self,
+        host: &Host,
+        id: &MemberId,
+        service: Service,
+        size: &Size,
+        members: &[Member],
+    ) -> Option<Why> {
         if !self.spec.may_stand(service, host) {
             return Some(Why::NotAllowed);
         }
-        if let Some(twin) =
-            members.iter().find(|member| member.service == service && member.host == host.name)
-        {
+        let kind = kind(id, service);
+        let here = members.iter().filter(|member| member.host == host.name);
+        if let Some(twin) = here.into_iter().find(|member| self::kind(&member.id, member.service) == kind) {
             return Some(Why::Has(twin.id.clone()));
         }
         let (left, _) = carries(host, members);
@@ -220,7 +237,8 @@ impl Search<'_> {
         let here = || members.iter().filter(|member| member.host == host.name);
         let carries = |service| here().any(|member| member.service == service);
         let mixed = match service {
-            Service::Balancer => carries(Service::Postgres),
+            // nor should the host of a lost primary take the active controller with it
+            Service::Balancer | Service::Controller => carries(Service::Postgres),
             Service::Postgres => carries(Service::Balancer) || self.spec.balancers.hosts.contains(&host.name),
             _ => false,
         };
@@ -228,17 +246,25 @@ impl Search<'_> {
     }
 }
 
-/// What a host has left, and which services it carries, one bit each.
-fn carries(host: &Host, members: &[Member]) -> (Room, u8) {
+/// What may not stand twice on a host: a service, of controllers each controller.
+fn kind(id: &MemberId, service: Service) -> &str {
+    match service {
+        Service::Controller => id.as_str().rsplit_once('-').map_or(id.as_str(), |(name, _)| name),
+        _ => service.as_str(),
+    }
+}
+
+/// What a host has left, and what it carries.
+fn carries(host: &Host, members: &[Member]) -> Carried {
     let mut room = Room { cores: thousandths(host.cpus), memory: host.memory.0, disk: host.disk.0 };
-    let mut services = 0_u8;
+    let mut kinds = BTreeSet::new();
     for member in members.iter().filter(|member| member.host == host.name) {
         room.cores = room.cores.saturating_sub(thousandths(member.size.cpus));
         room.memory = room.memory.saturating_sub(member.size.memory.0);
         room.disk = room.disk.saturating_sub(member.size.disk.0);
-        services |= 1 << (member.service as u8);
+        kinds.insert(kind(&member.id, member.service).to_owned());
     }
-    (room, services)
+    (room, kinds)
 }
 
 /// Cores in whole thousandths, so that sums are exact.

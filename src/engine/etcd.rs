@@ -153,6 +153,21 @@ impl Etcd {
         self.post::<Value>("/v3/lease/revoke", &json!({ "ID": lease.to_string() })).await.map(drop)
     }
 
+    /// Changes of one key from now on. The call has no time limit: whoever waits for it bounds it.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the member does not take it.
+    pub async fn watch(&self, key: &str) -> Result<Watch, HttpError> {
+        let url = format!("{}/v3/watch", self.base);
+        let body = json!({ "create_request": { "key": encode(key.as_bytes()) } });
+        let answer = http::endless().post(&url).json(&body).send().await;
+        let answer = answer.map_err(|error| http::silent(&url, &error))?;
+        let mut watch = Watch { url, answer };
+        // the first message only says that the watch stands
+        watch.changed().await?;
+        Ok(watch)
+    }
+
     async fn range(&self, body: Value) -> Result<Vec<KeyValue>, HttpError> {
         let answer: RangeAnswer = self.post("/v3/kv/range", &body).await?;
         answer.kvs.into_iter().map(|kv| kv.decode(&self.base)).collect()
@@ -162,6 +177,29 @@ impl Etcd {
         let url = format!("{}{path}", self.base);
         let (status, text) = http::exchange(&url, self.http.post(&url).json(body)).await?;
         if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }
+    }
+}
+
+/// A standing question for the changes of a key.
+#[derive(Debug)]
+pub struct Watch {
+    url: String,
+    answer: reqwest::Response,
+}
+
+impl Watch {
+    /// Waits for the next message: something changed.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the member ended the watch.
+    pub async fn changed(&mut self) -> Result<(), HttpError> {
+        match self.answer.chunk().await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                Err(HttpError::NoAnswer { url: self.url.clone(), cause: "the watch ended".to_owned() })
+            }
+            Err(error) => Err(http::silent(&self.url, &error)),
+        }
     }
 }
 

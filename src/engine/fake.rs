@@ -94,6 +94,7 @@ impl State {
             exit_code: 0,
             oom_killed: false,
             started_at: String::new(),
+            restarts: false,
             labels: body.labels.clone(),
             address: None,
         };

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::clock;
 use super::http::{self, HttpError};
 use crate::model::HostName;
 use crate::model::sighting::ServerSeen;
@@ -47,6 +51,52 @@ impl Haproxy {
             return Err(http::unexpected(&self.url, status, &body));
         }
         parse(&body).map_err(|problem| HttpError::Shape { url: self.url.clone(), problem })
+    }
+}
+
+/// The runtime API of one balancer (HAProxy: `stats socket … level admin`), over TCP.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    limit: Duration,
+}
+
+/// Why a balancer did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// No connection or no answer; what was sent may have been done.
+    #[error("{0}: {1}")]
+    NoAnswer(SocketAddr, String),
+    /// It said so.
+    #[error("HAProxy says: {0}")]
+    Refused(String),
+}
+
+impl Admin {
+    /// The balancer whose runtime API listens at `address`; each call ends after `limit`.
+    #[must_use]
+    pub const fn new(address: SocketAddr, limit: Duration) -> Self {
+        Self { address, limit }
+    }
+
+    /// Says several commands in one breath; the API answers a command that worked with an empty line.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn say(&self, commands: &[String]) -> Result<(), AdminError> {
+        let silent = |why: String| AdminError::NoAnswer(self.address, why);
+        let talk = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            stream.set_nodelay(true)?;
+            stream.write_all(format!("{}\n", commands.join(";")).as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = clock::timeout(self.limit, talk).await.map_err(|late| silent(late.to_string()))?;
+        let answer = answer.map_err(|error| silent(error.to_string()))?;
+        let said: Vec<&str> = answer.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if said.is_empty() { Ok(()) } else { Err(AdminError::Refused(said.join("; "))) }
     }
 }
 

@@ -51,15 +51,32 @@ pub fn client(limit: Duration) -> reqwest::Client {
         .unwrap_or_default()
 }
 
+/// A client for streams that last: only the connection has a time limit.
+#[must_use]
+pub fn endless() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .build()
+        // as above
+        .unwrap_or_default()
+}
+
+/// The error of a request that was not answered.
+#[must_use]
+pub fn silent(url: &str, error: &reqwest::Error) -> HttpError {
+    HttpError::NoAnswer { url: url.to_owned(), cause: causes(error) }
+}
+
 /// Sends `request` and returns status and body.
 ///
 /// # Errors
 /// [`HttpError::NoAnswer`].
 pub async fn exchange(url: &str, request: reqwest::RequestBuilder) -> Result<(u16, String), HttpError> {
-    let silent = |error: &reqwest::Error| HttpError::NoAnswer { url: url.to_owned(), cause: causes(error) };
-    let answer = request.send().await.map_err(|e| silent(&e))?;
+    let answer = request.send().await.map_err(|e| silent(url, &e))?;
     let status = answer.status().as_u16();
-    let body = answer.text().await.map_err(|e| silent(&e))?;
+    let body = answer.text().await.map_err(|e| silent(url, &e))?;
     Ok((status, body))
 }
 

@@ -7,12 +7,14 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod controller;
 pub mod docker;
 pub mod etcd;
 pub mod fake;
 pub mod hands;
 pub mod haproxy;
 pub mod http;
+pub mod journal;
 pub mod patroni;
 pub mod postgres;
 pub mod process;

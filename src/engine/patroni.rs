@@ -116,6 +116,25 @@ impl Patroni {
         Ok(seen)
     }
 
+    /// What the member says of itself, without whom it takes for the leader.
+    ///
+    /// # Errors
+    /// [`HttpError`] when `GET /patroni` gives no usable answer.
+    pub async fn itself(&self) -> Result<PatroniSeen, HttpError> {
+        parse_member(&self.url("/patroni"), &self.read("/patroni").await?)
+    }
+
+    /// Makes Patroni's loop turn at once: a change of its configuration that changes nothing (`PATCH /config`
+    /// wakes the loop of the member it is sent to, whatever it says).
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn wake(&self) -> Result<String, HttpError> {
+        let url = self.url("/config");
+        // null takes away a key that nobody ever set
+        self.send(&url, self.http.patch(&url).json(&json!({ "pgha-wake": null })), &[200]).await
+    }
+
     /// The cluster as this member knows it.
     ///
     /// # Errors

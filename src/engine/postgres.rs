@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
@@ -107,6 +108,7 @@ impl From<&tokio_postgres::Error> for Broken {
 struct Noted {
     local_commits: AtomicU64,
     ended: Mutex<Option<Broken>>,
+    over: Notify,
 }
 
 /// One connection and the task that drives it. Dropped, the socket is closed at once, whatever is
@@ -121,6 +123,9 @@ pub struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
+        // whoever waits for its end waits no longer
+        self.noted.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Broken::Eof);
+        self.noted.over.notify_waiters();
     }
 }
 
@@ -168,6 +173,7 @@ impl Session {
             // before the connection is dropped: only then do waiting queries learn of the end
             *driven.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
             drop(connection);
+            driven.over.notify_waiters();
         });
         Ok(Self { client, driver: task, noted })
     }
@@ -182,6 +188,17 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// What becomes ready when the connection ends; ask for it before the last look at whether it has.
+    pub fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let noted = Arc::clone(&self.noted);
+        async move {
+            let over = noted.over.notified();
+            if noted.ended.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+                over.await;
+            }
+        }
     }
 
     /// How many commits on this connection were acknowledged by the primary alone, because a wait

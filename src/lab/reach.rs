@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::record::Record;
 use super::{LabError, names};
-use crate::decide::body::{ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT};
+use crate::decide::body::{
+    CONTROLLER_PORT, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT,
+};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::model::plan::{
@@ -115,6 +117,20 @@ pub fn application(record: &Record) -> Credentials {
     }
 }
 
+/// Where every replica of every controller serves.
+fn controllers(record: &Record) -> BTreeMap<crate::model::MemberId, SocketAddr> {
+    let port = |member: &Member| {
+        let named = |controller: &crate::model::lab::Controller| {
+            Some(controller.name.as_str()) == member.controller()
+        };
+        let index = u16::try_from(record.spec.controllers.iter().position(named)?).ok()?;
+        CONTROLLER_PORT.checked_add(index)
+    };
+    let of = record.of(Service::Controller);
+    of.filter_map(|(member, address)| Some((member.id.clone(), SocketAddr::from((address, port(member)?)))))
+        .collect()
+}
+
 /// What the sampler looks at.
 #[must_use]
 pub fn watch_plan(record: &Record, every: Span, probe_writes: Option<Span>, once: bool) -> WatchPlan {
@@ -144,6 +160,7 @@ pub fn watch_plan(record: &Record, every: Span, probe_writes: Option<Span>, once
                 (member.id.clone(), addresses)
             })
             .collect(),
+        controllers: controllers(record),
         superuser: superuser(record),
         application: Some(application(record)),
         timeout: LOOK_TIMEOUT,

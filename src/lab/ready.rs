@@ -76,7 +76,8 @@ pub fn not_ready(members: &[Member], wanted: Wanted, sighting: &Sighting) -> Vec
             Service::Etcd => etcd(member, sighting, leaders.len()),
             Service::Postgres => postgres(member, sighting, primary, &streaming),
             Service::Balancer => balancer(member, wanted.checked, sighting, primary, members),
-            Service::Client | Service::Controller => None,
+            Service::Controller => controller(member, members, sighting),
+            Service::Client | Service::Broker => None,
         };
         let why = why.or_else(|| {
             (primary == Some(&member.id)).then(|| synchronous(wanted.sync, &member.id, sighting)).flatten()
@@ -86,6 +87,19 @@ pub fn not_ready(members: &[Member], wanted: Wanted, sighting: &Sighting) -> Vec
         }
     }
     waiting
+}
+
+/// A controller answers, and one of its replicas is the active one.
+fn controller(member: &Member, members: &[Member], sighting: &Sighting) -> Option<String> {
+    let seen = |member: &Member| sighting.controllers.get(&member.id);
+    match seen(member) {
+        None => return Some(NOT_LOOKED_AT.to_owned()),
+        Some(Sight::Blind(why)) => return Some(format!("does not answer: {why}")),
+        Some(Sight::Seen(_)) => {}
+    }
+    let mut twins = members.iter().filter(|other| other.controller() == member.controller());
+    let active = twins.any(|twin| seen(twin).and_then(Sight::seen).is_some_and(|status| status.active));
+    (!active).then(|| "none of its replicas is active".to_owned())
 }
 
 /// What the primary lacks until its replication mode is in force.

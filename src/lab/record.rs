@@ -54,6 +54,7 @@ pub fn new_secrets() -> Secrets {
         rewind: password(),
         application: password(),
         rest: password(),
+        broker: password(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::ready::{Wanted, not_ready, primary};
 use super::record::{self, Record};
 use super::{LabError, names, reach};
 use crate::engine::docker::Docker;
+use crate::model::control::ControllerStatus;
 use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, ServerSeen};
 use crate::model::{HostName, MemberId, Name, Service, Sight, Sighting, Size};
 
@@ -69,6 +70,8 @@ pub struct MemberStatus {
     pub routes_rw: Option<Vec<HostName>>,
     /// The same for 5433.
     pub routes_ro: Option<Vec<HostName>>,
+    /// What it is doing and why it is not doing more; controllers only.
+    pub controller: Option<ControllerStatus>,
 }
 
 /// Looks at a lab.
@@ -107,6 +110,7 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
                 lag_bytes: None,
                 routes_rw: None,
                 routes_ro: None,
+                controller: None,
             };
             match member.service {
                 Service::Postgres => {
@@ -131,7 +135,13 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
                         status.routes_ro = balancer.ro.seen().map(up);
                     }
                 }
-                Service::Client | Service::Controller => {}
+                Service::Controller => {
+                    if let Some(Sight::Seen(seen)) = sighting.controllers.get(&member.id) {
+                        status.role = Some(if seen.active { "active" } else { "standby" }.to_owned());
+                        status.controller = Some(seen.clone());
+                    }
+                }
+                Service::Client | Service::Broker => {}
             }
             status
         })
@@ -187,7 +197,10 @@ fn blind(record: &Record) -> Sighting {
                 let seen = BalancerSeen { rw: Sight::Blind(why()), ..BalancerSeen::default() };
                 sighting.balancers.insert(id, seen);
             }
-            Service::Client | Service::Controller => {}
+            Service::Controller => {
+                sighting.controllers.insert(id, Sight::Blind(why()));
+            }
+            Service::Client | Service::Broker => {}
         }
     }
     sighting

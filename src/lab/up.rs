@@ -8,7 +8,7 @@ use super::hands::DockerHands;
 use super::ready::{NotReady, Wanted, not_ready};
 use super::record::{self, Record};
 use super::{LabError, images, names, reach};
-use crate::decide::body::{Context, recipe, sandbox};
+use crate::decide::body::{Context, broker, recipe, sandbox};
 use crate::decide::found::{World, found};
 use crate::decide::placement;
 use crate::drive::{Progress, drive};
@@ -209,6 +209,7 @@ pub fn world(record: &Record) -> World {
         founded: false,
     };
     let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
+    bodies.extend(broker(&context));
     for member in &record.members {
         let mut body = recipe(&context, member);
         if member.service == Service::Client {

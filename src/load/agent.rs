@@ -14,10 +14,10 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, Lines};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::generator::{self, Over};
-use super::journal::{self, Journal};
 use super::watch::Watcher;
 use super::{final_read, workload};
 use crate::engine::clock;
+use crate::engine::journal::{self, Journal};
 use crate::engine::postgres::{Broken, Session};
 use crate::history::Event;
 use crate::model::plan::{FinalReadPlan, LoadPlan, WatchPlan};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, try_join};
 
-use super::journal::Journal;
 use super::timeline;
 use super::workload;
 use crate::engine::clock;
+use crate::engine::journal::Journal;
 use crate::engine::postgres::{Broken, Session, sql_seen};
 use crate::history::Event;
 use crate::history::event::FinalRead;
@@ -224,7 +224,7 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
-    use crate::load::journal;
+    use crate::engine::journal;
 
     #[tokio::test]
     async fn a_replica_that_stays_behind_is_told_by_how_far() {

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 
 use super::classify::{Stage, classify};
 use super::counter::Counter;
-use super::journal::Journal;
 use super::workload::turn::Ended;
 use super::workload::{self, Identity, Script};
 use crate::engine::clock::{self, Alarm};
+use crate::engine::journal::Journal;
 use crate::engine::postgres::Broken;
 use crate::engine::wire::Wire;
 use crate::history::Event;

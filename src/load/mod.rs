@@ -11,7 +11,6 @@ pub mod classify;
 pub mod counter;
 pub mod final_read;
 pub mod generator;
-pub mod journal;
 pub mod late;
 pub mod prober;
 pub mod storm;

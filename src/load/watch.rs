@@ -10,12 +10,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join4};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::prober::{Latest, Prober};
 use crate::engine::clock;
+use crate::engine::controller::Controller;
 use crate::engine::etcd::Etcd;
 use crate::engine::haproxy::Haproxy;
 use crate::engine::patroni::Patroni;
@@ -36,6 +37,7 @@ pub struct Watcher {
     postgres: Vec<PostgresEye>,
     etcd: Vec<(MemberId, Etcd)>,
     balancers: Vec<BalancerEye>,
+    controllers: Vec<(MemberId, Controller)>,
     every: Duration,
     changed: Arc<Notify>,
     // dropped with the watcher: the probes end with it
@@ -115,7 +117,10 @@ impl Watcher {
             served: None,
         };
         let balancers = plan.balancers.iter().map(balancer).collect();
-        Self { postgres, etcd, balancers, every: plan.every.0, changed, _probes: tasks }
+        let controller =
+            |(member, at): (&MemberId, &SocketAddr)| (member.clone(), Controller::new(*at, limit));
+        let controllers = plan.controllers.iter().map(controller).collect();
+        Self { postgres, etcd, balancers, controllers, every: plan.every.0, changed, _probes: tasks }
     }
 
     /// One look at everything.
@@ -123,9 +128,15 @@ impl Watcher {
         let at = clock::now();
         let etcd =
             self.etcd.iter().map(|(member, etcd)| async { (member.clone(), look_at_etcd(etcd).await) });
-        let (postgres, (etcd, balancers)) = join(
+        let controllers = self.controllers.iter().map(|(member, controller)| async {
+            let status = controller.status().await;
+            (member.clone(), status.map_or_else(|error| Sight::Blind(error.to_string()), Sight::Seen))
+        });
+        let (postgres, etcd, balancers, controllers) = join4(
             join_all(self.postgres.iter_mut().map(PostgresEye::look)),
-            join(join_all(etcd), join_all(self.balancers.iter_mut().map(BalancerEye::look))),
+            join_all(etcd),
+            join_all(self.balancers.iter_mut().map(BalancerEye::look)),
+            join_all(controllers),
         )
         .await;
         Sighting {
@@ -134,6 +145,7 @@ impl Watcher {
             postgres: postgres.into_iter().collect(),
             etcd: etcd.into_iter().collect(),
             balancers: balancers.into_iter().collect(),
+            controllers: controllers.into_iter().collect(),
             events: Vec::new(),
         }
     }

@@ -36,6 +36,12 @@ pub struct Body {
     pub container: String,
     /// Which image.
     pub image: ImageRole,
+    /// Somebody else's image, which takes the place of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<String>,
+    /// Whether it holds the engine's socket; the broker alone does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub engine: bool,
     /// Whose network namespace.
     pub namespace: Namespace,
     /// Program and arguments.

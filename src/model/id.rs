@@ -46,6 +46,13 @@ impl Name {
     }
 }
 
+impl From<super::lab::Service> for Name {
+    fn from(service: super::lab::Service) -> Self {
+        // the word of a service is a name
+        Self(service.as_str().to_owned())
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -101,6 +101,9 @@ pub enum Service {
     Balancer,
     /// A controller.
     Controller,
+    /// The broker between controllers and the engine; nobody declares or places it.
+    #[schemars(skip)]
+    Broker,
 }
 
 impl Service {
@@ -113,6 +116,7 @@ impl Service {
             Self::Postgres => "postgres",
             Self::Balancer => "balancer",
             Self::Controller => "controller",
+            Self::Broker => "broker",
         }
     }
 }
@@ -310,6 +314,9 @@ pub struct Check {
     pub lag: Option<Bytes>,
 }
 
+/// The image of a controller that this program is.
+pub const OURS: &str = "pgha";
+
 /// One controller: an image that keeps the controllers' contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -349,6 +356,15 @@ pub struct Member {
     pub size: Size,
 }
 
+impl Member {
+    /// The controller this is a replica of: `repair` for `repair-1`. `None` for other services.
+    #[must_use]
+    pub fn controller(&self) -> Option<&str> {
+        let of = || self.id.as_str().rsplit_once('-').map_or(self.id.as_str(), |(name, _)| name);
+        (self.service == Service::Controller).then(of)
+    }
+}
+
 /// How many of each service there should be, and how large: what `up` founds and controllers keep.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Desired {
@@ -383,8 +399,10 @@ impl LabSpec {
     #[must_use]
     pub fn start_size(&self, service: Service) -> Size {
         match service {
-            Service::Client | Service::Controller => {
-                Size { cpus: 1.0, memory: Bytes::mib(512), disk: Bytes(0) }
+            Service::Client => Size { cpus: 1.0, memory: Bytes::mib(512), disk: Bytes(0) },
+            // they wait nearly always, and what they do then must not wait for a share of a core
+            Service::Controller | Service::Broker => {
+                Size { cpus: 1.0, memory: Bytes::mib(128), disk: Bytes(0) }
             }
             Service::Etcd => Size { cpus: self.etcd.cpus, memory: self.etcd.memory, disk: self.etcd.disk },
             Service::Postgres => Size {
@@ -420,7 +438,7 @@ impl LabSpec {
             Service::Etcd => self.etcd.hosts.as_slice(),
             Service::Postgres => self.postgres.hosts.as_slice(),
             Service::Balancer => self.balancers.hosts.as_slice(),
-            Service::Client | Service::Controller => none,
+            Service::Client | Service::Controller | Service::Broker => none,
         };
         let reserved = match service {
             // the client measures: it shares its host with nothing, so a host must say it is for the client

@@ -38,6 +38,8 @@ pub struct Container {
     pub oom_killed: bool,
     /// Start of the last run, RFC 3339 in UTC; empty when never started or not asked.
     pub started_at: String,
+    /// Whether the engine may start it again by itself; true when not asked.
+    pub restarts: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Address on the lab's network; sandboxes only.

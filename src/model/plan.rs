@@ -110,6 +110,9 @@ pub struct WatchPlan {
     /// Balancers.
     #[serde(default)]
     pub balancers: BTreeMap<MemberId, BalancerDoors>,
+    /// Where controllers serve their status.
+    #[serde(default)]
+    pub controllers: BTreeMap<MemberId, SocketAddr>,
     /// A superuser, in a database that always exists.
     pub superuser: Credentials,
     /// The application's role, for write probes; the superuser writes nothing.
@@ -124,7 +127,7 @@ pub struct WatchPlan {
 }
 
 /// Where one PostgreSQL member listens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresDoors {
     /// PostgreSQL itself.

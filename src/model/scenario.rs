@@ -669,7 +669,7 @@ impl Verb {
     #[must_use]
     pub fn built(&self) -> bool {
         match self {
-            Self::Engine { .. } | Self::Scale { .. } | Self::Resize { .. } | Self::Replace { .. } => false,
+            Self::Scale { .. } | Self::Resize { .. } | Self::Replace { .. } => false,
             Self::Repeat { verb, .. } => verb.built(),
             _ => true,
         }
@@ -952,7 +952,7 @@ impl Expect {
     /// Whether this version can judge it; what only a controller can do waits for controllers.
     #[must_use]
     pub const fn built(&self) -> bool {
-        !matches!(self, Self::Scaled { .. } | Self::Controller { .. })
+        !matches!(self, Self::Scaled { .. })
     }
 }
 

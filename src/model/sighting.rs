@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::control::ControllerStatus;
 use super::id::{HostName, MemberId};
 use super::observed::ContainerStatus;
 use super::units::{Lsn, Mono};
@@ -56,6 +57,9 @@ pub struct Sighting {
     /// Balancers, by member.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub balancers: BTreeMap<MemberId, BalancerSeen>,
+    /// Controllers, by member, in their own words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub controllers: BTreeMap<MemberId, Sight<ControllerStatus>>,
     /// What the engine did to the lab since the look before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EngineEvent>,

@@ -224,6 +224,7 @@ mod tests {
             exit_code: 0,
             oom_killed: false,
             started_at: String::new(),
+            restarts: false,
             labels: BTreeMap::new(),
             address: None,
         };

@@ -93,7 +93,7 @@ impl Condition {
     /// Whether this version can see it; what only a controller tells waits for controllers.
     #[must_use]
     pub const fn built(&self) -> bool {
-        !matches!(self, Self::Controller(_) | Self::Size(_))
+        !matches!(self, Self::Size(_))
     }
 
     /// The step it is about.
@@ -119,6 +119,13 @@ impl fmt::Display for Condition {
     }
 }
 
+/// Name and step of `controller(NAME).step = "STEP"`.
+fn controller(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.strip_prefix("controller(")?.split_once(')')?;
+    let step = rest.split_once('=')?.1.trim().strip_prefix('"')?.strip_suffix('"')?;
+    Some((name, step))
+}
+
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
@@ -135,6 +142,8 @@ pub struct Watched {
     primary: Option<MemberId>,
     looked: bool,
     streaming: usize,
+    /// Where the active replica of each controller is in its work.
+    steps: BTreeMap<String, String>,
 }
 
 impl Watched {
@@ -145,6 +154,12 @@ impl Watched {
         self.looked |= !sighting.postgres.is_empty();
         self.streaming = primary.map_or(0, |(_, sql)| sql.streaming.len());
         self.primary = primary.map(|(id, _)| id.clone());
+        for (replica, seen) in &sighting.controllers {
+            let name = replica.as_str().rsplit_once('-').map_or(replica.as_str(), |(name, _)| name);
+            if let Some(status) = seen.seen().filter(|status| status.active) {
+                self.steps.insert(name.to_owned(), status.step.clone());
+            }
+        }
         if self.first.is_none() {
             self.first.clone_from(&self.primary);
         }
@@ -159,7 +174,10 @@ impl Watched {
             Condition::Streaming(count) => self.streaming >= *count as usize,
             Condition::Fault(id) => marks.contains_key(id),
             Condition::Healed(id) => marks.get(id) == Some(&Mark::Healed),
-            Condition::Controller(_) | Condition::Size(_) => false,
+            Condition::Controller(text) => {
+                controller(text).is_some_and(|(name, step)| self.steps.get(name).is_some_and(|at| at == step))
+            }
+            Condition::Size(_) => false,
         }
     }
 }

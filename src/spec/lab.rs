@@ -19,6 +19,7 @@ pub const BUILT_IN: &str = include_str!("../../lab/lab.toml");
 /// The presets that come with the program: name and text.
 pub const PRESETS: &[(&str, &str)] = &[
     ("stock", include_str!("../../lab/presets/stock.toml")),
+    ("repair", include_str!("../../lab/presets/repair.toml")),
     ("stock-tuned", include_str!("../../lab/presets/stock-tuned.toml")),
     ("stock-restart", include_str!("../../lab/presets/stock-restart.toml")),
     ("small", include_str!("../../lab/presets/small.toml")),

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use super::problem::Problem;
 use super::shape::{did_you_mean, first_line};
 use super::tree::Node;
-use crate::model::lab::{Range, Replication};
+use crate::model::control::RepairPolicy;
+use crate::model::lab::{OURS, Range, Replication};
 use crate::model::{Bytes, HostName, LabSpec, Service};
 
 /// mkfs.xfs refuses smaller file systems.
@@ -14,6 +15,10 @@ const SMALLEST_DISK: Bytes = Bytes::mib(300);
 const SMALLEST_MEMORY: Bytes = Bytes::mib(6);
 /// Host k has address .(11+k) in a /24 whose last address is a broadcast.
 const MOST_HOSTS: usize = 243;
+
+/// Words that mean something else where members are named.
+const RESERVED: [&str; 8] =
+    ["client", "etcd", "postgres", "balancer", "controller", "broker", "host", "helper"];
 
 struct Rules<'a> {
     spec: &'a LabSpec,
@@ -35,15 +40,7 @@ pub(crate) fn check(spec: &LabSpec, tree: &Node, problems: &mut Vec<Problem>) {
     rules.pins("etcd", Service::Etcd, spec.etcd.members, &spec.etcd.hosts);
     rules.pins("postgres", Service::Postgres, spec.postgres.instances.start, &spec.postgres.hosts);
     rules.pins("balancers", Service::Balancer, spec.balancers.instances.start, &spec.balancers.hosts);
-    for (index, controller) in spec.controllers.iter().enumerate() {
-        let node = &tree.nearest("controller").items()[index];
-        let message =
-            format!("controller `{}` is in the grammar but not built in this version", controller.name);
-        let span = first_line(&node.source.text, &node.span);
-        rules.problems.push(
-            Problem::new(&node.source, Some(span), message).hint("take the [[controller]] out").unbuilt(),
-        );
-    }
+    rules.controllers();
 }
 
 impl Rules<'_> {
@@ -57,6 +54,66 @@ impl Rules<'_> {
     fn demand(&mut self, holds: bool, path: &str, message: impl Into<String>, hint: &str) {
         if !holds {
             self.say(path, message, Some(hint));
+        }
+    }
+
+    fn controllers(&mut self) {
+        let (spec, tree) = (self.spec, self.tree);
+        let may = spec.hosts.iter().filter(|host| spec.may_stand(Service::Controller, host)).count();
+        for (index, controller) in spec.controllers.iter().enumerate() {
+            let Some(node) = tree.nearest("controller").items().get(index) else { continue };
+            let mut refuse = |message: String, hint: &str, unbuilt: bool| {
+                let span = first_line(&node.source.text, &node.span);
+                let problem = Problem::new(&node.source, Some(span), message).hint(hint);
+                self.problems.push(if unbuilt { problem.unbuilt() } else { problem });
+            };
+            let name = controller.name.as_str();
+            if RESERVED.contains(&name) {
+                refuse(
+                    format!("`{name}` is no name for a controller"),
+                    "its replicas are called after it, and this word means something else",
+                    false,
+                );
+            }
+            if spec.controllers[..index].iter().any(|other| other.name == controller.name) {
+                refuse(
+                    format!("controller `{name}` is declared twice"),
+                    "one entry, several replicas",
+                    false,
+                );
+            }
+            if controller.replicas == 0 || controller.replicas as usize > may {
+                refuse(
+                    format!("controller `{name}` cannot have {} replicas", controller.replicas),
+                    &format!("one at least, and two never share a host: {may} hosts may carry one"),
+                    false,
+                );
+            }
+            if controller.image != OURS {
+                continue;
+            }
+            match name {
+                "repair" => {
+                    let told = serde_json::to_value(&controller.policy).unwrap_or_default();
+                    if let Err(error) = serde_json::from_value::<RepairPolicy>(told) {
+                        refuse(
+                            format!("the policy of `repair`: {error}"),
+                            "see lab.toml for its keys",
+                            false,
+                        );
+                    }
+                }
+                "scaling" => refuse(
+                    "controller `scaling` is in the grammar but not built in this version".to_owned(),
+                    "take the [[controller]] out",
+                    true,
+                ),
+                _ => refuse(
+                    format!("this program is no controller `{name}`"),
+                    "`repair`; for a controller of your own, name its image",
+                    false,
+                ),
+            }
         }
     }
 

@@ -116,8 +116,24 @@ fn every_rule_has_its_sentence() {
         ("[[host]]\nname = \"h1\"\n[[host]]\nname = \"h1\"\n", "declared twice"),
         ("[[host]]\nname = \"h1\"\n", "no host is for the client"),
         (
-            "[[controller]]\nname = \"repair\"\nreplicas = 2\nimage = \"pgha\"\n",
-            "controller `repair` is in the grammar but not built",
+            "[[controller]]\nname = \"scaling\"\nreplicas = 2\nimage = \"pgha\"\n",
+            "controller `scaling` is in the grammar but not built",
+        ),
+        (
+            "[[controller]]\nname = \"mend\"\nreplicas = 2\nimage = \"pgha\"\n",
+            "this program is no controller `mend`",
+        ),
+        (
+            "[[controller]]\nname = \"repair\"\nreplicas = 7\nimage = \"pgha\"\n",
+            "controller `repair` cannot have 7 replicas",
+        ),
+        (
+            "[[controller]]\nname = \"etcd\"\nreplicas = 1\nimage = \"x\"\n",
+            "`etcd` is no name for a controller",
+        ),
+        (
+            "[[controller]]\nname = \"repair\"\nreplicas = 1\nimage = \"pgha\"\n[controller.policy]\nhaste = true",
+            "unknown field `haste`",
         ),
     ] {
         let seen = refused(text);

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pgha::engine::clock::{self, Alarm};
+use pgha::engine::journal;
 use pgha::history::{Event, History, decode};
-use pgha::load::{generator, journal};
+use pgha::load::generator;
 use pgha::model::Mono;
 use pgha::model::plan::LoadPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};

@@ -40,7 +40,7 @@ pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         }
         return Ok(Exit::Done);
     }
-    let docker = Docker::connect().await?;
+    let docker = crate::cli::engine().await?;
     let interrupt = interrupts()?;
     let alone = orders.len() == 1 && args.trials == 1;
     let mut rows: Vec<Row> = Vec::new();

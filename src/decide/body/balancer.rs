@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 
 use super::template::fill_own;
 use super::{
-    CONF_PATH, Context, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount, private_file,
-    service_body,
+    ADMIN_PORT, CONF_PATH, Context, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount,
+    private_file, service_body,
 };
 use crate::model::lab::{BalancerStart, Balancers, Reads};
 use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
@@ -71,6 +71,7 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("maxconn", balancers.maxconn.to_string()),
             ("threads", threads(member.size.cpus).to_string()),
             ("state-file", state_file),
+            ("admin", admin(ctx)),
             ("load-state", load_state.to_owned()),
             ("retries", balancers.retries.to_string()),
             (
@@ -88,6 +89,14 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("servers", server_lines(ctx)),
         ],
     )
+}
+
+/// The runtime API, for controllers on other hosts; the sandbox lets nobody else through.
+fn admin(ctx: &Context) -> String {
+    if ctx.spec.controllers.is_empty() {
+        return String::new();
+    }
+    format!("    stats socket ipv4@0.0.0.0:{ADMIN_PORT} level admin\n    stats timeout 1h\n")
 }
 
 fn check(balancers: &Balancers, path: &str) -> String {

@@ -6,7 +6,9 @@
 //! be written goes to a volume or to memory; a password appears in files of mode 0600 only.
 
 mod balancer;
+mod broker;
 mod client;
+mod controller;
 mod etcd;
 mod host;
 mod postgres;
@@ -17,7 +19,7 @@ mod template;
 mod samples;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use sha2::{Digest, Sha256};
 
@@ -43,6 +45,12 @@ pub const RW_PORT: u16 = 5432;
 pub const RO_PORT: u16 = 5433;
 /// Port of a balancer's statistics, over HTTP.
 pub const STATISTICS_PORT: u16 = 8404;
+/// Port of a balancer's runtime API (HAProxy: `stats socket`), where there are controllers.
+pub const ADMIN_PORT: u16 = 8405;
+/// Port of the broker.
+pub const BROKER_PORT: u16 = 7070;
+/// Port of the first controller of the spec; the next one has the next.
+pub const CONTROLLER_PORT: u16 = 8410;
 /// Where a body finds its configuration and secrets.
 pub const CONF_PATH: &str = "/etc/pgha";
 /// Where a body keeps its data.
@@ -78,6 +86,17 @@ impl Context<'_> {
             .map_or(Ipv4Addr::UNSPECIFIED, |d| Ipv4Addr::new(a, b, c, d))
     }
 
+    /// Address of the broker: it stands on no simulated host, as an engine's own interface would not.
+    fn broker(&self) -> Ipv4Addr {
+        let [a, b, c, _] = self.subnet.octets();
+        Ipv4Addr::new(a, b, c, 9)
+    }
+
+    /// Where every member of one service listens on `port`.
+    fn sockets(&self, service: Service, port: u16) -> impl Iterator<Item = (&Member, SocketAddr)> {
+        self.peers(service).map(move |(member, address)| (member, SocketAddr::from((address, port))))
+    }
+
     /// Every member of one service with its address, in the order of `members`.
     fn peers(&self, service: Service) -> impl Iterator<Item = (&Member, Ipv4Addr)> {
         self.members.iter().filter(move |m| m.service == service).map(|m| (m, self.address(&m.host)))
@@ -91,9 +110,17 @@ pub fn recipe(ctx: &Context, member: &Member) -> Body {
         Service::Etcd => etcd::body(ctx, member),
         Service::Postgres => postgres::body(ctx, member),
         Service::Balancer => balancer::body(ctx, member),
-        Service::Client | Service::Controller => client::body(ctx, member),
+        Service::Controller => controller::body(ctx, member),
+        // the broker is no member, nobody asks for its recipe here
+        Service::Client | Service::Broker => client::body(ctx, member),
     };
     labelled(ctx, body)
+}
+
+/// The broker, where there are controllers: the only container with the engine's socket.
+#[must_use]
+pub fn broker(ctx: &Context) -> Option<Body> {
+    (!ctx.spec.controllers.is_empty()).then(|| labelled(ctx, broker::body(ctx)))
 }
 
 /// The sandbox of `host`: the container that owns the host's namespace, address and name.
@@ -131,6 +158,8 @@ fn service_body(ctx: &Context, member: &Member, image: ImageRole, uid: u32) -> B
         host: member.host.clone(),
         container: format!("pgha-{lab}-{}", member.id),
         image,
+        foreign: None,
+        engine: false,
         namespace: Namespace::Of(sandbox_name(lab, &member.host)),
         command: Vec::new(),
         user: format!("{uid}:{uid}"),

@@ -40,6 +40,7 @@ pub fn secrets() -> Secrets {
         rewind: "s3cretrewind".to_owned(),
         application: "s3cretapplication".to_owned(),
         rest: "s3cretrest".to_owned(),
+        broker: "s3cretbroker".to_owned(),
     }
 }
 

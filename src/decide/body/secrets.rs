@@ -19,6 +19,9 @@ pub struct Secrets {
     pub application: String,
     /// User `pgha` of Patroni's REST interface: whatever changes something.
     pub rest: String,
+    /// What controllers show the broker; empty in labs that were founded before there was one.
+    #[serde(default)]
+    pub broker: String,
 }
 
 impl fmt::Debug for Secrets {

@@ -36,7 +36,10 @@ fn limits(size: &Size) -> (Option<i64>, Option<i64>) {
     (Some(nano_cpus), i64::try_from(size.memory.0).ok())
 }
 
-fn host_config(body: &Body) -> HostConfig {
+/// Where the engine's socket stands in the body that holds it: where every client looks first.
+const SOCKET: &str = "/var/run/docker.sock";
+
+fn host_config(body: &Body, socket: Option<&str>) -> HostConfig {
     let (nano_cpus, memory) = body.size.as_ref().map_or((None, None), limits);
     let mut ports: PortMap = HashMap::new();
     if let Namespace::Own { publish: Some(address), .. } = &body.namespace {
@@ -69,7 +72,13 @@ fn host_config(body: &Body) -> HostConfig {
         tmpfs: Some(
             body.tmpfs.iter().map(|path| (path.clone(), "rw,nosuid,nodev,mode=1777".to_owned())).collect(),
         ),
-        binds: Some(body.mounts.iter().map(|mount| format!("{}:{}", mount.volume, mount.path)).collect()),
+        binds: Some(
+            body.mounts
+                .iter()
+                .map(|mount| format!("{}:{}", mount.volume, mount.path))
+                .chain(socket.map(|socket| format!("{socket}:{SOCKET}")))
+                .collect(),
+        ),
         restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
         ..HostConfig::default()
     }
@@ -101,6 +110,7 @@ impl Docker {
     /// # Errors
     /// When the engine refuses the recipe.
     pub async fn create_body(&self, body: &Body, image: &str) -> EngineResult<bool> {
+        let socket = if body.engine { Some(self.socket()?) } else { None };
         let own = match &body.namespace {
             Namespace::Own { address, .. } => Some(*address),
             Namespace::Of(_) => None,
@@ -119,7 +129,7 @@ impl Docker {
         });
         let publishes = matches!(&body.namespace, Namespace::Own { publish: Some(_), .. });
         let request = ContainerCreateBody {
-            image: Some(image.to_owned()),
+            image: Some(body.foreign.clone().unwrap_or_else(|| image.to_owned())),
             // a joined namespace brings its own host name
             hostname: own.map(|_| body.host.to_string()),
             entrypoint: Some(Vec::new()),
@@ -128,7 +138,7 @@ impl Docker {
             labels: Some(body.labels.clone().into_iter().collect()),
             stop_signal: Some(body.stop_signal.clone()),
             exposed_ports: publishes.then(|| PUBLISHED.iter().map(|port| format!("{port}/tcp")).collect()),
-            host_config: Some(host_config(body)),
+            host_config: Some(host_config(body, socket.as_deref())),
             networking_config: networking,
             ..ContainerCreateBody::default()
         };

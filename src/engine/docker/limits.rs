@@ -2,7 +2,7 @@
 //! replaced, running or not.
 
 use bollard::exec::StartExecOptions;
-use bollard::models::{ContainerUpdateBody, ExecConfig};
+use bollard::models::{ContainerUpdateBody, ExecConfig, RestartPolicy, RestartPolicyNameEnum};
 
 use super::bodies::archive;
 use super::{Docker, EngineError, EngineResult};
@@ -23,6 +23,17 @@ impl Docker {
         // swap moves with it: a limit that can be swapped around is none
         let change =
             ContainerUpdateBody { nano_cpus, memory, memory_swap: memory, ..ContainerUpdateBody::default() };
+        self.api.update_container(container, change).await?;
+        Ok(())
+    }
+
+    /// The engine never starts this container again by itself.
+    ///
+    /// # Errors
+    /// When the container does not exist.
+    pub async fn never_restart(&self, container: &str) -> EngineResult<()> {
+        let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+        let change = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
         self.api.update_container(container, change).await?;
         Ok(())
     }

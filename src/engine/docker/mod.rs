@@ -127,6 +127,7 @@ pub type EngineResult<T> = Result<T, EngineError>;
 #[derive(Clone, Debug)]
 pub struct Docker {
     api: bollard::Docker,
+    host: Option<String>,
 }
 
 /// What the engine says of itself.
@@ -158,7 +159,30 @@ impl Docker {
     pub async fn connect() -> EngineResult<Self> {
         let api = bollard::Docker::connect_with_defaults()?.with_timeout(Duration::from_mins(1));
         let api = api.negotiate_version().await?;
-        Ok(Self { api })
+        Ok(Self { api, host: None })
+    }
+
+    /// The same engine, told where it was found (the value of `DOCKER_HOST`), so that its socket can be handed
+    /// to a broker.
+    #[must_use]
+    pub fn found_at(mut self, host: Option<String>) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Path of the engine's socket on its machine.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] when it is reached another way.
+    pub fn socket(&self) -> EngineResult<String> {
+        match &self.host {
+            None => Ok("/var/run/docker.sock".to_owned()),
+            Some(host) => host.strip_prefix("unix://").map(str::to_owned).ok_or_else(|| {
+                EngineError::Refused(format!(
+                    "the engine is reached at {host}: its socket cannot be handed to a broker, so no controller can run"
+                ))
+            }),
+        }
     }
 
     /// What the engine says of itself.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use bollard::models::{EndpointSettings, Network};
+use bollard::models::{EndpointSettings, Network, RestartPolicyNameEnum};
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, LogsOptionsBuilder,
@@ -69,6 +69,7 @@ impl Docker {
                 exit_code: 0,
                 oom_killed: false,
                 started_at: String::new(),
+                restarts: true,
                 labels: found.labels.unwrap_or_default().into_iter().collect(),
                 address,
             };
@@ -132,6 +133,7 @@ impl Docker {
         let found = self.api.inspect_container(container, None::<InspectContainerOptions>).await?;
         let state = found.state.unwrap_or_default();
         let config = found.config.unwrap_or_default();
+        let policy = found.host_config.and_then(|host| host.restart_policy).and_then(|policy| policy.name);
         let address = address(found.network_settings.and_then(|settings| settings.networks));
         Ok(Container {
             id: found.id.unwrap_or_default(),
@@ -142,6 +144,7 @@ impl Docker {
             exit_code: state.exit_code.unwrap_or(0),
             oom_killed: state.oom_killed.unwrap_or(false),
             started_at: state.started_at.unwrap_or_default(),
+            restarts: !matches!(policy, Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY)),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             address,
         })

@@ -28,6 +28,7 @@ pub(crate) fn check(draft: &Draft<'_>, lab: &LabSpec, problems: &mut Vec<Problem
 
 struct Known {
     hosts: Vec<String>,
+    controllers: Vec<String>,
     members: Vec<(Service, String)>,
 }
 
@@ -39,6 +40,7 @@ impl Known {
         });
         Self {
             hosts: lab.hosts.iter().map(|host| host.name.to_string()).collect(),
+            controllers: lab.controllers.iter().map(|controller| controller.name.to_string()).collect(),
             members: members.collect(),
         }
     }
@@ -46,6 +48,10 @@ impl Known {
     fn verb(&self, node: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
         let at = node.nearest(verb.name());
         match verb {
+            Verb::Engine { .. } if self.controllers.is_empty() => {
+                let said = "`engine` acts on the broker of controllers, and the lab declares none";
+                problems.push(at.problem(said).hint("preset `repair` declares one"));
+            }
             Verb::Partition { from, to, .. } => {
                 for (key, side) in [("from", from), ("to", to)] {
                     self.all(at.nearest(key), side, problems);
@@ -75,6 +81,15 @@ impl Known {
             Target::Host(name) if !self.hosts.iter().any(|host| host == name.as_str()) => {
                 let hint = did_you_mean("hosts", name.as_str(), self.hosts.iter().map(String::as_str));
                 problems.push(at.problem(format!("the lab has no host `{name}`")).hint(hint));
+            }
+            Target::Controller(pick) => {
+                let name = pick.split(':').next().unwrap_or_default();
+                if self.controllers.is_empty()
+                    || name != "all" && !self.controllers.iter().any(|known| known == name)
+                {
+                    let hint = "preset `repair` declares the controller `repair`";
+                    problems.push(at.problem(format!("the lab declares no controller `{name}`")).hint(hint));
+                }
             }
             Target::HostOf(of) | Target::Random(_, of) => self.target(at, of, problems),
             Target::Postgres(Which::Named(name)) => self.member(at, name, Service::Postgres, problems),

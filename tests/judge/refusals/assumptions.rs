@@ -135,8 +135,10 @@ fn two_of_a_kind_on_one_host_fail() {
 #[test]
 fn an_expectation_nobody_can_judge_is_unknown() {
     assert_eq!(
-        spoiled(|story| story.expect(json!({ "controller": { "name": "repair", "decision": "replace" } }))),
-        "unknown\ncontroller: this version cannot judge `controller`"
+        spoiled(|story| {
+            story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "2", "within": "9s" } }));
+        }),
+        "unknown\nscaled: this version cannot judge `scaled`"
     );
 }
 
@@ -227,12 +229,20 @@ fn of_two_bounds_the_lower_counts_and_a_code_has_five_characters() {
 }
 
 #[test]
+fn a_decision_without_a_journal_is_unknown() {
+    assert_eq!(
+        spoiled(|story| story.expect(json!({ "controller": { "name": "repair", "decision": "fence" } }))),
+        "unknown\ncontroller: no journal of controller `repair` was kept"
+    );
+}
+
+#[test]
 fn an_expectation_asked_twice_is_answered_once() {
     let said = spoiled(|story| {
-        story.expect(json!({ "controller": { "name": "repair", "decision": "replace" } }));
-        story.expect(json!({ "controller": { "name": "repair", "decision": "fence" } }));
+        story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "2", "within": "9s" } }));
+        story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "3", "within": "9s" } }));
     });
-    assert_eq!(said, "unknown\ncontroller: this version cannot judge `controller`");
+    assert_eq!(said, "unknown\nscaled: this version cannot judge `scaled`");
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! What controllers did, from two journals kept in the logs of a run: the broker's (every order and its
+//! answer) and the controllers' own (every decision). Shared by `audit` and `restarts`.
+//!
+//! The broker's journal says who asked for a deed; a controller's says why. An order that none of our own
+//! controllers' decisions explains is nobody's: the revision that allowed it was not theirs to show.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::record::Record;
+use crate::model::control::{Answer, Brokered};
+use crate::model::lab::{OURS, Service};
+use crate::model::{MemberId, Mono};
+
+/// What a deed of the broker makes the engine tell.
+const MAY: [(&str, &str); 6] = [
+    ("fence", "kill"),
+    ("fence", "update"),
+    ("fence", "stop"),
+    ("start", "start"),
+    ("start", "restart"),
+    ("start", "unpause"),
+];
+/// How late the runner may hear of what the engine did, nanoseconds.
+const SLACK: u64 = 2_000_000_000;
+/// How long a decision may wait to be carried out, nanoseconds.
+const PATIENCE: u64 = 60_000_000_000;
+
+/// Orders of controllers that may have had an effect, and what was decided.
+#[derive(Debug, Default)]
+pub struct Orders {
+    given: Vec<Brokered>,
+    decided: Vec<Decided>,
+    own: Vec<String>,
+    /// Whether the broker's journal was kept.
+    pub heard: bool,
+}
+
+#[derive(Debug)]
+struct Decided {
+    controller: String,
+    at: Mono,
+    deed: String,
+    container: String,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    entry: String,
+    at: Mono,
+    #[serde(default, deserialize_with = "word")]
+    step: String,
+    #[serde(default)]
+    steps: Vec<BTreeMap<String, Value>>,
+}
+
+impl Orders {
+    /// Reads the journals of a run.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let broker = MemberId::from(Service::Broker);
+        let heard = record.logs.get(&broker).filter(|log| !log.starts_with("no logs"));
+        let given = heard.map(|log| lines::<Brokered>(log).filter(effective).collect()).unwrap_or_default();
+        let controllers = record.resolved.members.iter().filter(|member| member.controller().is_some());
+        let mut decided = Vec::new();
+        for member in controllers {
+            let name = member.controller().unwrap_or_default();
+            let log = record.logs.get(&member.id).map_or("", String::as_str);
+            for line in lines::<Line>(log).filter(|line| line.entry == "decided") {
+                for (deed, told) in line.steps.iter().flatten() {
+                    if let Some(container) = told.get("container").and_then(Value::as_str) {
+                        decided.push(Decided {
+                            controller: name.to_owned(),
+                            at: line.at,
+                            deed: deed.clone(),
+                            container: container.to_owned(),
+                        });
+                    }
+                }
+            }
+        }
+        let ours = record.resolved.lab.controllers.iter().filter(|controller| controller.image == OURS);
+        let own = ours.map(|controller| controller.name.to_string()).collect();
+        Self { given, decided, own, heard: heard.is_some() }
+    }
+
+    /// Whether an order answers for what the engine told of a container.
+    #[must_use]
+    pub fn explain(&self, container: &str, action: &str, at: Mono) -> bool {
+        self.given.iter().any(|order| {
+            order.order.deed.container() == container
+                && MAY.contains(&(order.order.deed.name(), action))
+                && at >= order.began
+                && at.0 <= order.at.0.saturating_add(SLACK)
+        })
+    }
+
+    /// How many orders there were.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.given.len()
+    }
+
+    /// The first order in the name of one of our controllers that none of its decisions explains.
+    #[must_use]
+    pub fn undecided(&self) -> Option<&Brokered> {
+        self.given.iter().find(|order| {
+            let key = &order.order.token.key;
+            let own = self.own.iter().find(|name| key.contains(&format!("/controllers/{name}/")));
+            own.is_some_and(|name| {
+                !self.decided.iter().any(|decision| {
+                    decision.controller == *name
+                        && decision.deed == order.order.deed.name()
+                        && decision.container == order.order.deed.container()
+                        && decision.at <= order.began
+                        && order.began.0 - decision.at.0 <= PATIENCE
+                })
+            })
+        })
+    }
+}
+
+/// Where the replicas of a controller were in its work, decision by decision; `None` without their journals.
+pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
+    let members = record.resolved.members.iter().filter(|member| member.controller() == Some(controller));
+    let logs: Vec<&String> = members.filter_map(|member| record.logs.get(&member.id)).collect();
+    let decided = logs.iter().flat_map(|log| lines::<Line>(log)).filter(|line| line.entry == "decided");
+    (!logs.is_empty()).then(|| decided.map(|line| line.step).collect())
+}
+
+/// Lines of a log that are of this shape; everything else was written for people.
+fn lines<'a, T: for<'de> Deserialize<'de> + 'a>(log: &'a str) -> impl Iterator<Item = T> + 'a {
+    log.lines().filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())
+}
+
+/// The step of a decision is a word, that of a deed an object.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_str().unwrap_or_default().to_owned())
+}
+
+/// A refusal changed nothing.
+fn effective(order: &Brokered) -> bool {
+    !matches!(order.answer, Answer::Refused { .. })
+}

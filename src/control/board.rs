@@ -1,0 +1,119 @@
+//! What a controller shows of itself: its journal, `/healthz`, `/status`, `/metrics`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::ProcessError;
+use super::driver::Entry;
+use crate::engine::clock;
+use crate::engine::journal::Journal;
+use crate::model::Mono;
+use crate::model::control::ControllerStatus;
+
+/// A loop that has not turned for so long is stuck.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// The board of one process.
+pub struct Board {
+    status: Mutex<ControllerStatus>,
+    beat: AtomicU64,
+    journal: Journal<Value>,
+    metrics: PrometheusHandle,
+}
+
+impl Board {
+    /// A board that has nothing to say yet.
+    #[must_use]
+    pub fn new(journal: Journal<Value>, metrics: PrometheusHandle) -> Self {
+        let status = ControllerStatus {
+            step: "begin".to_owned(),
+            reason: "no decision yet".to_owned(),
+            ..ControllerStatus::default()
+        };
+        Self { status: Mutex::new(status), beat: AtomicU64::new(clock::now().0), journal, metrics }
+    }
+
+    /// The loop turns.
+    pub fn beat(&self, now: Mono) {
+        self.beat.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Writes an entry down and shows it.
+    pub fn tell(&self, entry: &Entry<'_>) {
+        // plain data: it can be written as JSON
+        self.journal.say(serde_json::to_value(entry).unwrap_or_default());
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match entry {
+            Entry::Active { at, active } => {
+                gauge!("pgha_controller_active").set(if *active { 1.0 } else { 0.0 });
+                status.active = *active;
+                status.at = *at;
+                if !active {
+                    "standby".clone_into(&mut status.step);
+                    "another replica is the active one".clone_into(&mut status.reason);
+                    (status.subject, status.alarms) = (None, Vec::new());
+                }
+            }
+            Entry::Decided { at, step, subject, reason, alarms, .. } => {
+                counter!("pgha_repair_decisions_total", "step" => (*step).to_owned()).increment(1);
+                gauge!("pgha_repair_alarms").set(alarms.len() as f64);
+                *status = ControllerStatus {
+                    active: true,
+                    step: (*step).to_owned(),
+                    reason: (*reason).to_owned(),
+                    subject: subject.cloned(),
+                    alarms: alarms.to_vec(),
+                    at: *at,
+                };
+            }
+            Entry::Did { began, at, step, error } => {
+                let result = if error.is_none() { "done" } else { "failed" };
+                counter!("pgha_repair_actions_total", "action" => step.name(), "result" => result)
+                    .increment(1);
+                histogram!("pgha_repair_action_seconds", "action" => step.name())
+                    .record(at.since(*began).as_secs_f64());
+            }
+        }
+    }
+}
+
+/// Serves the board for ever.
+///
+/// # Errors
+/// When the server breaks.
+pub async fn serve(listener: TcpListener, board: Arc<Board>) -> Result<(), ProcessError> {
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .with_state(board);
+    axum::serve(listener, router).await.map_err(ProcessError::from)
+}
+
+async fn healthz(State(board): State<Arc<Board>>) -> Response {
+    let silent = clock::now().since(Mono(board.beat.load(Ordering::Relaxed)));
+    if silent > STUCK {
+        let text = format!("the loop has not turned for {} s", silent.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    }
+    "ok".into_response()
+}
+
+async fn status(State(board): State<Arc<Board>>) -> Json<ControllerStatus> {
+    Json(board.status.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+async fn metrics(State(board): State<Arc<Board>>) -> String {
+    board.metrics.render()
+}

@@ -1,0 +1,490 @@
+//! The broker: the only process of a lab with the engine's socket. It shows the lab's bodies, tells of
+//! deaths, and carries out a closed list of deeds ([`Deed`]), each only for the active controller.
+//!
+//! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
+//! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+
+use super::ProcessError;
+use super::store::Store;
+use crate::engine::clock;
+use crate::engine::docker::{Docker, EngineError};
+use crate::engine::http;
+use crate::engine::journal::{self, Journal};
+use crate::model::control::{
+    Answer, Bodies, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
+    leadership_key,
+};
+use crate::model::scenario::EngineMode;
+use crate::model::sighting::BodySeen;
+use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service};
+
+/// Longest wait for the engine to show something.
+const LOOK: Duration = Duration::from_secs(2);
+/// Longest wait for the engine to kill or start a body.
+const DO: Duration = Duration::from_secs(15);
+/// A kill that has not ended by then is no proof yet; it goes on by itself.
+const KILL: Duration = Duration::from_secs(2);
+/// Pause before the engine's events are asked for again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// How long the evidence for the fault `engine` is waited for.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// What a slow engine adds to every answer.
+const SLOW: Duration = Duration::from_secs(1);
+/// What controllers hear of. What only an attacker causes (`kill`, `pause`) is no sensor.
+const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
+/// Ports of an instance that a fence closes in its host.
+const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
+
+/// How long after an event the engine's list may still show what was before. It is written from a copy that
+/// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
+const STALE: Duration = Duration::from_secs(10);
+
+struct Broker {
+    plan: BrokerPlan,
+    docker: Docker,
+    store: Store,
+    journal: Journal<Brokered>,
+    /// Lines for whoever listens.
+    told: broadcast::Sender<Bytes>,
+    /// Containers something was heard of lately, by id.
+    lately: Mutex<BTreeMap<String, Mono>>,
+}
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// [`ProcessError`] when its address cannot be had or nobody takes its journal.
+pub async fn serve(
+    plan: BrokerPlan,
+    docker: Docker,
+    output: impl AsyncWrite + Unpin + Send,
+) -> Result<(), ProcessError> {
+    let listener =
+        TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::bind(plan.listen, error))?;
+    let (journal, lines) = journal::channel();
+    let store = Store::new(&plan.etcd);
+    let (told, _) = broadcast::channel(256);
+    let broker = Arc::new(Broker { plan, docker, store, journal, told, lately: Mutex::default() });
+    let listening = Arc::clone(&broker);
+    let router = Router::new()
+        .route("/v1/bodies", get(bodies))
+        .route("/v1/events", get(events))
+        .route("/v1/orders", post(orders))
+        .layer(middleware::from_fn_with_state(Arc::clone(&broker), admitted))
+        .route("/healthz", get(|| async { "ok" }))
+        .with_state(broker);
+    let server = async { axum::serve(listener, router).await.map_err(ProcessError::from) };
+    tokio::select! {
+        ended = server => ended,
+        () = listening.listen() => Ok(()),
+        written = journal::write_out(lines, output) => written.map_err(ProcessError::from),
+        () = super::asked_to_end() => Ok(()),
+    }
+}
+
+/// Asks a broker for the bodies once and says what came of it: evidence for the fault `engine`.
+pub async fn ask(plan: &BrokerPlan) -> String {
+    let url = format!("http://{}/v1/bodies", plan.listen);
+    let began = clock::now();
+    let asked = http::client(PATIENCE).get(&url).bearer_auth(&plan.secret);
+    match http::exchange(&url, asked).await {
+        Ok((200, _)) => format!("answers in {} ms", clock::now().since(began).as_millis()),
+        Ok((status, text)) => format!("errs: {status} {text}"),
+        Err(error) => format!("is silent: {error}"),
+    }
+}
+
+/// Lets through who knows the secret, as well as the engine is said to answer.
+async fn admitted(State(broker): State<Arc<Broker>>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let secret = shown.and_then(|value| value.strip_prefix("Bearer "));
+    if broker.plan.secret.is_empty() || secret != Some(broker.plan.secret.as_str()) {
+        return (StatusCode::UNAUTHORIZED, "show the lab's secret: `Authorization: Bearer …`")
+            .into_response();
+    }
+    match mode(Path::new(ENGINE_MODE)) {
+        None => {}
+        Some(EngineMode::Slow) => clock::sleep(SLOW).await,
+        Some(EngineMode::Error) => {
+            return (StatusCode::BAD_GATEWAY, "the engine errs, as a fault told it to").into_response();
+        }
+        Some(EngineMode::Stall) => std::future::pending().await,
+    }
+    next.run(request).await
+}
+
+/// How the engine shall behave, from a file that a fault writes; one that cannot be read changes nothing.
+fn mode(path: &Path) -> Option<EngineMode> {
+    std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).flatten()
+}
+
+async fn bodies(State(broker): State<Arc<Broker>>) -> Response {
+    match clock::timeout(LOOK, broker.containers()).await {
+        Ok(Ok(found)) => Json(sort(found)).into_response(),
+        Ok(Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        Err(late) => (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
+    }
+}
+
+/// Containers by what they are. Helpers are nobody's body.
+fn sort(found: BTreeMap<String, Container>) -> Bodies {
+    let mut bodies = Bodies::default();
+    for container in found.into_values() {
+        let service = container.service().unwrap_or_default().to_owned();
+        let Some(host) = container.host().and_then(|host| HostName::new(host).ok()) else { continue };
+        let body = BodySeen {
+            id: container.id.clone(),
+            status: container.status,
+            host: host.clone(),
+            service: service.clone(),
+            started: String::new(),
+            oom_killed: container.oom_killed,
+        };
+        if service == "host" {
+            bodies.hosts.insert(host, body);
+        } else if let Some(member) = container.member().and_then(|member| MemberId::new(member).ok()) {
+            bodies.members.entry(member).or_default().push(body);
+        }
+    }
+    bodies
+}
+
+/// Lines of JSON, one event each, as the engine tells them; an empty line first.
+async fn events(State(broker): State<Arc<Broker>>) -> Response {
+    let told = futures_util::stream::unfold(broker.told.subscribe(), |mut lines| async move {
+        // who was too slow is told that something happened, which is all an event is for
+        let line = match lines.recv().await {
+            Ok(line) => line,
+            Err(broadcast::error::RecvError::Lagged(_)) => Bytes::from_static(b"\n"),
+            Err(broadcast::error::RecvError::Closed) => return None,
+        };
+        Some((Ok::<_, Infallible>(line), lines))
+    });
+    let first = futures_util::stream::once(std::future::ready(Ok(Bytes::from_static(b"\n"))));
+    Body::from_stream(first.chain(told)).into_response()
+}
+
+async fn orders(State(broker): State<Arc<Broker>>, Json(order): Json<Order>) -> Json<Answer> {
+    let began = clock::now();
+    let answer = broker.carry_out(&order).await;
+    broker.journal.say(Brokered { began, at: clock::now(), order, answer: answer.clone() });
+    Json(answer)
+}
+
+fn refused(why: Refusal, text: impl Into<String>) -> Answer {
+    Answer::Refused { why, text: text.into() }
+}
+
+impl Broker {
+    /// Hears the engine out for ever. What happens while nobody listens is found by the next look.
+    async fn listen(&self) {
+        loop {
+            let mut heard = Box::pin(self.docker.events(self.plan.lab.as_str(), clock::utc_seconds()));
+            while let Some(Ok(event)) = heard.next().await {
+                if !TOLD.contains(&event.action.as_str()) {
+                    continue;
+                }
+                let line = serde_json::to_string(&event).unwrap_or_default();
+                self.lately().insert(event.id, event.at);
+                // nobody listens: nobody misses it
+                let _ = self.told.send(Bytes::from(format!("{line}\n")));
+            }
+            tracing::warn!("the engine's events ended");
+            clock::sleep(AGAIN).await;
+        }
+    }
+
+    fn lately(&self) -> MutexGuard<'_, BTreeMap<String, Mono>> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lab's containers; those of which something was heard lately are asked for one by one.
+    async fn containers(&self) -> Result<BTreeMap<String, Container>, EngineError> {
+        let mut found = self.docker.containers(Some(self.plan.lab.as_str())).await?;
+        let now = clock::now();
+        let fresh: BTreeSet<String> = {
+            let mut lately = self.lately();
+            lately.retain(|_, at| now.since(*at) < STALE);
+            lately.keys().cloned().collect()
+        };
+        let doubtful = found.values_mut().filter(|container| fresh.contains(&container.id));
+        let looks = doubtful.map(|container| async move {
+            match self.docker.inspect(&container.id).await {
+                Ok(seen) => container.status = seen.status,
+                // it was removed in this moment
+                Err(EngineError::NotFound(_)) => container.status = ContainerStatus::Removing,
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        });
+        try_join_all(looks).await?;
+        Ok(found)
+    }
+
+    async fn carry_out(&self, order: &Order) -> Answer {
+        if clock::now() > order.deadline {
+            return refused(Refusal::TooLate, "the order's deadline has passed");
+        }
+        if let Err(why) = self.leads(order).await {
+            return refused(Refusal::NotLeader, why);
+        }
+        let container = match clock::timeout(LOOK, self.docker.inspect(order.deed.container())).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(EngineError::NotFound(_))) => return gone(order),
+            Ok(Err(error)) => return Answer::Failed { text: error.to_string() },
+            Err(late) => return Answer::Failed { text: late.to_string() },
+        };
+        if let Err(why) = self.allowed(order, &container) {
+            return refused(Refusal::NotAllowed, why);
+        }
+        match &order.deed {
+            Deed::Fence { .. } => Answer::Proof(self.fence(container).await),
+            Deed::Start { .. } => match self.start(&container).await {
+                Ok(()) => Answer::Done,
+                Err(text) => Answer::Failed { text },
+            },
+        }
+    }
+
+    /// Whether the order's token is that of an active controller of this lab, by a linearizable read.
+    async fn leads(&self, order: &Order) -> Result<(), String> {
+        let token = &order.token;
+        let known =
+            self.plan.controllers.iter().any(|name| leadership_key(&self.plan.lab, name) == token.key);
+        if !known {
+            return Err(format!("`{}` is the key of no controller of this lab", token.key));
+        }
+        match self.store.get(&token.key).await {
+            Ok(Some(found)) if found.mod_revision == token.revision => Ok(()),
+            Ok(Some(found)) => Err(format!(
+                "the leadership was written by revision {}, the order shows {}",
+                found.mod_revision, token.revision
+            )),
+            Ok(None) => Err("nobody holds the leadership".to_owned()),
+            Err(error) => Err(format!("etcd does not say who leads: {error}")),
+        }
+    }
+
+    fn allowed(&self, order: &Order, container: &Container) -> Result<(), String> {
+        let lab = container.labels.get(crate::model::body::LABEL_LAB).map(String::as_str);
+        if lab != Some(self.plan.lab.as_str()) {
+            return Err("it is not this lab's".to_owned());
+        }
+        if container.id != order.deed.container() {
+            return Err("containers are named by their whole id".to_owned());
+        }
+        let may: &[Service] = match order.deed {
+            Deed::Fence { .. } => &[Service::Postgres],
+            Deed::Start { .. } => &[Service::Postgres, Service::Etcd, Service::Balancer],
+        };
+        let service = container.service().unwrap_or_default();
+        if may.iter().any(|may| may.as_str() == service) {
+            return Ok(());
+        }
+        Err(format!("`{}` is not for bodies of `{service}`", order.deed.name()))
+    }
+
+    /// No restart, no way in, killed; then what the engine shows of the very container.
+    async fn fence(&self, found: Container) -> Proof {
+        let id = found.id.clone();
+        if dead(&found) && !found.restarts {
+            return proof(&found, "it had ended before");
+        }
+        if found.restarts
+            && let Err(error) = limited(DO, self.docker.never_restart(&id)).await
+        {
+            return nothing(format!("the engine may start it again: {error}"));
+        }
+        let (closed, killed) = tokio::join!(self.close(&found), limited(KILL, self.docker.kill(&id, "KILL")));
+        let killed = match killed {
+            Ok(()) => "killed".to_owned(),
+            // it had ended in this moment, which the next look shows
+            Err(EngineError::Conflict(_)) => "it had ended before the kill".to_owned(),
+            Err(error) => format!("the kill came to nothing: {error}"),
+        };
+        let now = match limited(LOOK, self.docker.inspect(&id)).await {
+            Ok(now) => now,
+            Err(EngineError::NotFound(_)) => {
+                self.open(&found).await;
+                return Proof {
+                    level: ProofLevel::Dead,
+                    evidence: format!("{killed}; the container is gone"),
+                };
+            }
+            Err(error) => return nothing(format!("{killed}; the engine does not show it: {error}")),
+        };
+        if dead(&now) && !now.restarts {
+            // the dead need no closed door, and whoever starts it again shall not find one
+            self.open(&found).await;
+            return proof(&now, &killed);
+        }
+        match closed {
+            Ok(()) => Proof {
+                level: ProofLevel::CutOff,
+                evidence: format!("{killed}; its ports are closed; the engine says {}", now.status.as_str()),
+            },
+            Err(error) => nothing(format!("{killed}; its ports could not be closed: {error}")),
+        }
+    }
+
+    async fn start(&self, found: &Container) -> Result<(), String> {
+        self.open(found).await;
+        limited(DO, self.docker.start(&found.id)).await.map_err(|error| error.to_string())
+    }
+
+    /// Nobody gets through to the body any more: its ports are shut in its host's namespace.
+    async fn close(&self, container: &Container) -> Result<(), EngineError> {
+        let mut script = vec!["iptables -w -N PGHA-FENCE 2>/dev/null; iptables -w -F PGHA-FENCE".to_owned()];
+        for port in DOORS {
+            let rule = format!("-p tcp --dport {port} -j REJECT --reject-with tcp-reset");
+            script.push(format!("iptables -w -A PGHA-FENCE {rule}"));
+        }
+        script.push(
+            "(iptables -w -C INPUT -j PGHA-FENCE 2>/dev/null || iptables -w -I INPUT -j PGHA-FENCE)"
+                .to_owned(),
+        );
+        self.in_host(container, &script.join(" && ")).await
+    }
+
+    /// Undoes [`Broker::close`]; a host that does not run has no doors.
+    async fn open(&self, container: &Container) {
+        let script = "iptables -w -D INPUT -j PGHA-FENCE 2>/dev/null; iptables -w -F PGHA-FENCE 2>/dev/null; \
+                      iptables -w -X PGHA-FENCE 2>/dev/null; true";
+        if let Err(error) = self.in_host(container, script).await {
+            tracing::warn!(%error, container = container.name, "its doors could not be opened");
+        }
+    }
+
+    async fn in_host(&self, container: &Container, script: &str) -> Result<(), EngineError> {
+        let host = container.host().unwrap_or_default();
+        let sandbox = format!("pgha-{}-host-{host}", self.plan.lab);
+        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        let ran = limited(LOOK, self.docker.exec(&sandbox, &command)).await?;
+        if ran.code == 0 { Ok(()) } else { Err(EngineError::Refused(ran.stderr.trim().to_owned())) }
+    }
+}
+
+async fn limited<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    clock::timeout(limit, work).await.unwrap_or_else(|late| Err(EngineError::Timeout(late.to_string())))
+}
+
+/// No container has this id. For a fence that is proof: an id never lives again.
+fn gone(order: &Order) -> Answer {
+    match &order.deed {
+        Deed::Fence { container } => Answer::Proof(Proof {
+            level: ProofLevel::Dead,
+            evidence: format!("the engine knows no container {}", short(container)),
+        }),
+        Deed::Start { .. } => refused(Refusal::NotThere, "no container has this id"),
+    }
+}
+
+/// Whether the engine shows that no process of it is left.
+fn dead(container: &Container) -> bool {
+    let over = matches!(
+        container.status,
+        ContainerStatus::Created | ContainerStatus::Exited | ContainerStatus::Dead
+    );
+    over && container.pid == 0
+}
+
+fn proof(container: &Container, how: &str) -> Proof {
+    let evidence = format!(
+        "{how}; container {} is {}, pid 0, restart policy no",
+        short(&container.id),
+        container.status.as_str()
+    );
+    Proof { level: ProofLevel::Dead, evidence }
+}
+
+fn nothing(evidence: String) -> Proof {
+    Proof { level: ProofLevel::Nothing, evidence }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::body::{LABEL_HOST, LABEL_MEMBER, LABEL_SERVICE};
+
+    fn container(name: &str, labels: &[(&str, &str)]) -> Container {
+        Container {
+            id: format!("id-{name}"),
+            name: name.to_owned(),
+            image: String::new(),
+            status: ContainerStatus::Exited,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            started_at: String::new(),
+            restarts: false,
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            address: None,
+        }
+    }
+
+    #[test]
+    fn bodies_are_told_from_hosts_and_helpers_and_twins_are_two() {
+        let member = [(LABEL_SERVICE, "postgres"), (LABEL_HOST, "h1"), (LABEL_MEMBER, "postgres-1")];
+        let found = [
+            container("a", &member),
+            container("b", &member),
+            container("c", &[(LABEL_SERVICE, "host"), (LABEL_HOST, "h1")]),
+            container("d", &[(LABEL_SERVICE, "helper")]),
+        ];
+        let bodies = sort(found.map(|container| (container.name.clone(), container)).into());
+        assert_eq!(bodies.members.values().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert_eq!(bodies.hosts.keys().map(HostName::as_str).collect::<Vec<_>>(), ["h1"]);
+    }
+
+    #[test]
+    fn only_a_body_without_a_process_is_dead() {
+        let mut body = container("a", &[]);
+        assert!(dead(&body));
+        body.pid = 7;
+        assert!(!dead(&body), "a pid is a process");
+        body.pid = 0;
+        for status in [ContainerStatus::Running, ContainerStatus::Paused, ContainerStatus::Unknown] {
+            body.status = status;
+            assert!(!dead(&body), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_engine_answers_unless_a_fault_says_otherwise() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("engine.json");
+        assert_eq!(mode(&path), None);
+        std::fs::write(&path, r#""slow""#).expect("a file");
+        assert_eq!(mode(&path), Some(EngineMode::Slow));
+        for text in ["null", "torn"] {
+            std::fs::write(&path, text).expect("a file");
+            assert_eq!(mode(&path), None);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The broker as a controller asks it.
+
+use std::time::Duration;
+
+use crate::engine::clock;
+use crate::engine::http::{self, HttpError};
+use crate::model::control::{Answer, Bodies, BrokerDoor, Deed, Order, Token};
+use crate::model::sighting::EngineEvent;
+
+/// Longest wait for a look: a little more than the broker itself waits for the engine.
+const LOOK: Duration = Duration::from_millis(2_500);
+/// Longest wait for a deed.
+const DO: Duration = Duration::from_secs(20);
+
+/// A way to the engine.
+#[derive(Debug)]
+pub struct Broker {
+    door: BrokerDoor,
+    looks: reqwest::Client,
+    deeds: reqwest::Client,
+    streams: reqwest::Client,
+}
+
+impl Broker {
+    /// The broker behind this door.
+    #[must_use]
+    pub fn new(door: BrokerDoor) -> Self {
+        Self { door, looks: http::client(LOOK), deeds: http::client(DO), streams: http::endless() }
+    }
+
+    /// The lab's bodies as the engine shows them.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn bodies(&self) -> Result<Bodies, HttpError> {
+        let url = self.url("bodies");
+        let asked = self.looks.get(&url).bearer_auth(&self.door.secret);
+        let (status, text) = http::exchange(&url, asked).await?;
+        if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }
+    }
+
+    /// Has a deed done, within the time the broker is waited for.
+    ///
+    /// # Errors
+    /// [`HttpError`]; after silence the effect is open.
+    pub async fn order(&self, deed: Deed, token: &Token) -> Result<Answer, HttpError> {
+        let url = self.url("orders");
+        let order = Order { token: token.clone(), deadline: clock::now().plus(DO), deed };
+        let asked = self.deeds.post(&url).bearer_auth(&self.door.secret).json(&order);
+        let (status, text) = http::exchange(&url, asked).await?;
+        if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }
+    }
+
+    /// Events of the engine, each handed to `heard`, until the stream ends; `heard` is also called when it
+    /// begins, because what happened before was not told.
+    ///
+    /// # Errors
+    /// [`HttpError`]: why it ended.
+    pub async fn events(&self, mut heard: impl FnMut(Option<EngineEvent>)) -> Result<(), HttpError> {
+        let url = self.url("events");
+        let asked = self.streams.get(&url).bearer_auth(&self.door.secret);
+        let mut answer = asked.send().await.map_err(|error| http::silent(&url, &error))?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            return Err(http::unexpected(&url, status, ""));
+        }
+        let mut rest = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| http::silent(&url, &error))? {
+            rest.extend_from_slice(&chunk);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                heard(serde_json::from_slice(&line).ok());
+            }
+        }
+        Ok(())
+    }
+
+    fn url(&self, what: &str) -> String {
+        format!("http://{}/v1/{what}", self.door.address)
+    }
+}

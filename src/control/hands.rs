@@ -1,0 +1,461 @@
+//! Eyes and hands of the repair controller on a real lab: etcd, the broker, the instances, the balancers.
+//!
+//! Invariant: nothing is done on the word of a look alone. Orders to the engine and writes to the store
+//! carry proof of leadership, and what they rest on is compared where they take effect.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{join_all, join3};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::board::Board;
+use super::broker_client::Broker;
+use super::driver::{Deeds, Entry, Failed};
+use super::instance::Instance;
+use super::leadership::Leading;
+use super::store::Store;
+use crate::decide::repair::{LeaderSeen, Routes, Seen, Step, StoreSeen};
+use crate::engine::clock;
+use crate::engine::etcd::{Change, Compare, KeyValue};
+use crate::engine::haproxy::{Admin, Haproxy};
+use crate::engine::http::HttpError;
+use crate::engine::patroni::Patroni;
+use crate::model::control::{Answer, Bodies, ControllerPlan, Deed, Proof, Refusal, Token};
+use crate::model::{ContainerStatus, HostName, MemberId, Mono, Sight, Span};
+
+/// Longest wait for a balancer.
+const BALANCER: Duration = Duration::from_millis(500);
+/// Longest wait for Patroni to take a word.
+const PATRONI: Duration = Duration::from_secs(2);
+/// How long a list of bodies is good enough while somebody is about to take writes and nothing was heard.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// A look that takes longer is told of.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// The outcome, and how long it took.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let began = clock::now();
+    let outcome = work.await;
+    (outcome, clock::now().since(began))
+}
+
+/// One balancer.
+struct Balancer {
+    member: MemberId,
+    stats: Haproxy,
+    admin: Admin,
+    last: Mutex<Sight<Routes>>,
+}
+
+/// Everything a repair controller touches.
+pub struct Hands {
+    plan: ControllerPlan,
+    store: Arc<Store>,
+    broker: Arc<Broker>,
+    leading: Leading,
+    instances: BTreeMap<MemberId, Arc<Instance>>,
+    balancers: Vec<Balancer>,
+    proofs: Mutex<BTreeMap<String, Proof>>,
+    bodies: Mutex<Option<(Mono, Bodies)>>,
+    /// Something was heard since the bodies were listed last.
+    heard: Arc<AtomicBool>,
+    wake: Arc<Notify>,
+    board: Arc<Board>,
+}
+
+/// What wakes and what is shown, shared with the tasks beside the loop.
+#[derive(Clone)]
+pub struct Shared {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The way to the engine.
+    pub broker: Arc<Broker>,
+    /// Instances by member.
+    pub instances: BTreeMap<MemberId, Arc<Instance>>,
+    /// Ends a sleep.
+    pub wake: Arc<Notify>,
+    /// Something was heard of a body.
+    pub heard: Arc<AtomicBool>,
+    /// What is shown of this process.
+    pub board: Arc<Board>,
+}
+
+impl Shared {
+    /// Everything in the plan, unasked.
+    #[must_use]
+    pub fn new(plan: &ControllerPlan, board: Arc<Board>) -> Self {
+        let instance = |(member, doors): (&MemberId, &crate::model::plan::PostgresDoors)| {
+            (member.clone(), Arc::new(Instance::new(doors.clone(), plan.superuser.clone())))
+        };
+        Self {
+            store: Arc::new(Store::new(&plan.etcd)),
+            broker: Arc::new(Broker::new(plan.broker.clone())),
+            instances: plan.postgres.iter().map(instance).collect(),
+            wake: Arc::new(Notify::new()),
+            heard: Arc::new(AtomicBool::new(true)),
+            board,
+        }
+    }
+}
+
+impl Hands {
+    /// Hands for one process.
+    #[must_use]
+    pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
+        let balancers = plan
+            .balancers
+            .iter()
+            .map(|(member, doors)| Balancer {
+                member: member.clone(),
+                stats: Haproxy::new(doors.stats, BALANCER),
+                admin: Admin::new(doors.admin, BALANCER),
+                last: Mutex::default(),
+            })
+            .collect();
+        Self {
+            plan,
+            store: shared.store,
+            broker: shared.broker,
+            leading,
+            instances: shared.instances,
+            balancers,
+            proofs: Mutex::default(),
+            bodies: Mutex::default(),
+            heard: shared.heard,
+            wake: shared.wake,
+            board: shared.board,
+        }
+    }
+
+    fn patroni_key(&self, key: &str) -> String {
+        format!("/service/{}/{key}", self.plan.spec.name)
+    }
+
+    fn parked_key(&self, host: &str) -> String {
+        format!("/pgha/{}/repair/parked/{host}", self.plan.spec.name)
+    }
+
+    async fn look_at_bodies(&self, hurry: bool) -> Sight<Bodies> {
+        let now = clock::now();
+        let heard = self.heard.swap(false, Ordering::SeqCst);
+        if hurry && !heard {
+            let known = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((at, bodies)) = known.as_ref().filter(|(at, _)| now.since(*at) < FRESH) {
+                let _ = at;
+                return Sight::Seen(bodies.clone());
+            }
+        }
+        match self.broker.bodies().await {
+            Ok(bodies) => {
+                *self.bodies.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bodies.clone()));
+                Sight::Seen(bodies)
+            }
+            Err(error) => Sight::Blind(error.to_string()),
+        }
+    }
+
+    async fn look_at_store(&self) -> Sight<StoreSeen> {
+        let (patroni, parked) = (self.patroni_key(""), self.parked_key(""));
+        let (patroni, parked) = tokio::join!(self.store.list(&patroni), self.store.list(&parked));
+        match (patroni, parked) {
+            (Ok(patroni), Ok(parked)) => Sight::Seen(read(&self.plan, &patroni, &parked)),
+            (Err(error), _) | (_, Err(error)) => Sight::Blind(error.to_string()),
+        }
+    }
+
+    /// Whether the holder of the leader key went down with its host: then a candidate must be named, and by
+    /// what was said a moment ago nobody is chosen.
+    fn owes_candidate(&self, bodies: &Sight<Bodies>, store: &Sight<StoreSeen>) -> bool {
+        let (Sight::Seen(bodies), Sight::Seen(store)) = (bodies, store) else { return false };
+        let Some(key) = &store.leader else { return false };
+        let placed = self.plan.members.iter().find(|member| member.id == key.member);
+        let host = placed.and_then(|member| bodies.hosts.get(&member.host));
+        host.is_some_and(|host| host.status != ContainerStatus::Running)
+    }
+
+    async fn ask_for_positions(
+        &self,
+        seen: Vec<(MemberId, crate::decide::repair::InstanceSeen)>,
+    ) -> Vec<(MemberId, crate::decide::repair::InstanceSeen)> {
+        let asked = seen.into_iter().map(|(member, seen)| async move {
+            match self.instances.get(&member) {
+                Some(instance) => (member, instance.position(seen).await),
+                None => (member, seen),
+            }
+        });
+        join_all(asked).await
+    }
+
+    /// How balancers route. While nobody takes writes yet nothing is decided by it, so it is not asked for.
+    async fn look_at_balancers(&self, ask: bool) -> BTreeMap<MemberId, Sight<Routes>> {
+        let looks = self.balancers.iter().map(|balancer| async move {
+            if ask {
+                let seen = match balancer.stats.seen().await {
+                    Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro }),
+                    Err(error) => Sight::Blind(error.to_string()),
+                };
+                *balancer.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+            }
+            let last = balancer.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (balancer.member.clone(), last)
+        });
+        join_all(looks).await.into_iter().collect()
+    }
+
+    /// The same words to every balancer at once; one that is not reached is no obstacle for the others.
+    async fn push(&self, commands: &[String]) -> Result<(), Failed> {
+        let told = self.balancers.iter().map(|balancer| async move {
+            balancer.admin.say(commands).await.map_err(|error| format!("{}: {error}", balancer.member))
+        });
+        let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
+    }
+
+    async fn close(
+        &self,
+        host: &HostName,
+        member: &MemberId,
+        park: bool,
+        token: &Token,
+    ) -> Result<(), Failed> {
+        if park {
+            let owed = [Change::Put {
+                key: self.parked_key(host.as_str()),
+                value: member.as_str().into(),
+                lease: 0,
+            }];
+            self.write(&[], &owed, token).await?;
+            self.push(&parked(host)).await
+        } else {
+            // a balancer that cannot be reached must not keep the primary of the others from coming back
+            if let Err(error) = self.push(&closed(host)).await {
+                tracing::warn!(%error, "a balancer was not told");
+            }
+            Ok(())
+        }
+    }
+
+    async fn unpark(&self, host: &HostName, token: &Token) -> Result<(), Failed> {
+        self.push(&left_to_checks(host)).await?;
+        self.write(&[], &[Change::Delete(self.parked_key(host.as_str()))], token).await
+    }
+
+    /// One transaction that happens only while this replica is the active one.
+    async fn write(&self, when: &[Compare], changes: &[Change], token: &Token) -> Result<(), Failed> {
+        let mut all = vec![Compare::ModRevision(token.key.clone(), token.revision)];
+        all.extend_from_slice(when);
+        match self.store.transact(&all, changes).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(Failed::Guard("the store changed: another leads, or the key is another".to_owned()))
+            }
+            Err(error) => Err(Failed::Trouble(error.to_string())),
+        }
+    }
+
+    async fn release(
+        &self,
+        member: &MemberId,
+        mod_revision: i64,
+        lease: i64,
+        candidate: Option<&MemberId>,
+        token: &Token,
+    ) -> Result<(), Failed> {
+        let key = self.patroni_key("leader");
+        let when = [
+            Compare::Value(key.clone(), member.as_str().as_bytes().to_vec()),
+            Compare::ModRevision(key.clone(), mod_revision),
+        ];
+        let mut changes = Vec::new();
+        if let Some(next) = candidate {
+            let value = serde_json::json!({ "member": next }).to_string().into_bytes();
+            // before the deletion, in one transaction: Patroni reads both at once
+            changes.push(Change::Put { key: self.patroni_key("failover"), value, lease: 0 });
+        }
+        changes.push(Change::Delete(key));
+        self.write(&when, &changes, token).await?;
+        // the dead one's member key goes with its lease; that the lease is gone already is fine
+        self.store.revoke(lease).await.map_err(|error| Failed::Trouble(error.to_string()))
+    }
+
+    async fn order(&self, deed: Deed, token: &Token) -> Result<Option<Proof>, Failed> {
+        match self.broker.order(deed, token).await {
+            Ok(Answer::Done) => Ok(None),
+            Ok(Answer::Proof(proof)) => Ok(Some(proof)),
+            Ok(Answer::Refused { why: Refusal::NotLeader, text }) => Err(Failed::NotLeader(text)),
+            Ok(Answer::Refused { text, .. }) => Err(Failed::Guard(text)),
+            Ok(Answer::Failed { text }) => Err(Failed::Trouble(text)),
+            Err(error) => Err(Failed::Trouble(error.to_string())),
+        }
+    }
+
+    async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
+        // alone it would take a dead leader's lock back, or found a cluster
+        if self.plan.postgres.contains_key(member) {
+            let leader = self.store.get(&self.patroni_key("leader")).await;
+            let leader = leader.map_err(|error| Failed::Trouble(error.to_string()))?;
+            match leader {
+                Some(key) if key.value != member.as_str().as_bytes() => {}
+                _ => return Err(Failed::Guard("the leader key is gone or its own".to_owned())),
+            }
+        }
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+        self.order(Deed::Start { container: container.to_owned() }, token).await.map(drop)
+    }
+
+    async fn wake_patroni(&self, member: &MemberId) -> Result<(), Failed> {
+        let Some(doors) = self.plan.postgres.get(member) else {
+            return Err(Failed::Guard(format!("{member} is no instance")));
+        };
+        let login = &self.plan.rest;
+        let patroni = Patroni::new(doors.rest, PATRONI).with_login(&login.user, &login.password);
+        patroni.wake().await.map(drop).map_err(|error: HttpError| Failed::Trouble(error.to_string()))
+    }
+}
+
+impl Deeds for Hands {
+    async fn leadership(&self) -> Option<Token> {
+        self.board.beat(clock::now());
+        self.leading.borrow().clone()
+    }
+
+    async fn look(&self, hurry: bool) -> Seen {
+        let at = clock::now();
+        let instances = self
+            .instances
+            .iter()
+            .map(|(member, instance)| async move { (member.clone(), instance.seen(hurry).await) });
+        let ((bodies, engine_took), (store, store_took), (postgres, _)) =
+            join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), timed(join_all(instances)))
+                .await;
+        let silent = self.owes_candidate(&bodies, &store);
+        let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
+        let writes = |seen: &crate::decide::repair::InstanceSeen| matches!(&seen.sql, crate::decide::repair::Reply::Answers(sql) if !sql.in_recovery);
+        // how balancers route counts when somebody takes writes, not while its death is dealt with
+        let ask = !holder_lies(&bodies, &store) && (!hurry || postgres.iter().any(|(_, seen)| writes(seen)));
+        let (balancers, balancers_took) = timed(self.look_at_balancers(ask)).await;
+        let took = clock::now().since(at);
+        if took > SLOW {
+            tracing::warn!(?took, ?engine_took, ?store_took, ?balancers_took, hurry, "a slow look");
+        }
+        let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Seen { at, bodies, proofs, store, postgres: postgres.into_iter().collect(), balancers }
+    }
+
+    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+        match step {
+            Step::Close { host, member, park } => self.close(host, member, *park, token).await,
+            Step::Fence { container, .. } => {
+                let deed = Deed::Fence { container: container.clone() };
+                let proof = self.order(deed, token).await?;
+                if let Some(proof) = proof {
+                    self.proofs
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(container.clone(), proof);
+                }
+                Ok(())
+            }
+            Step::Release { member, mod_revision, lease, candidate } => {
+                self.release(member, *mod_revision, *lease, candidate.as_ref(), token).await
+            }
+            Step::Open { host, member } => match self.instances.get(member) {
+                Some(instance) if instance.writes().await == Some(true) => self.push(&open(host)).await,
+                _ => Err(Failed::Guard(format!("{member} does not say that it takes writes"))),
+            },
+            Step::Unpark { host } => self.unpark(host, token).await,
+            Step::Start { member, container } => self.start(member, container, token).await,
+            Step::Wake { member } => self.wake_patroni(member).await,
+        }
+    }
+
+    async fn wait(&self, at_most: Span) {
+        tokio::select! {
+            biased;
+            () = self.wake.notified() => {}
+            () = clock::sleep(at_most.0) => {}
+        }
+    }
+
+    fn now(&self) -> Mono {
+        clock::now()
+    }
+
+    fn tell(&self, entry: &Entry<'_>) {
+        self.board.tell(entry);
+    }
+}
+
+/// Whether the holder of the leader key has no process.
+fn holder_lies(bodies: &Sight<Bodies>, store: &Sight<StoreSeen>) -> bool {
+    let (Sight::Seen(bodies), Sight::Seen(store)) = (bodies, store) else { return false };
+    let holder = store.leader.as_ref().and_then(|key| bodies.members.get(&key.member));
+    holder.is_some_and(|found| found.iter().all(|body| body.status != ContainerStatus::Running))
+}
+
+const BACKENDS: [&str; 2] = ["rw", "ro"];
+
+/// Nothing new, and sessions end. The checks of a dead body agree.
+fn closed(host: &HostName) -> Vec<String> {
+    let both = |word: &str| BACKENDS.map(|backend| word.replace("{}", &format!("{backend}/{host}")));
+    [both("set server {} health down"), both("shutdown sessions server {}")].concat()
+}
+
+/// Out of reach of the checks, which a frozen body may still answer.
+fn parked(host: &HostName) -> Vec<String> {
+    let both = |word: &str| BACKENDS.map(|backend| word.replace("{}", &format!("{backend}/{host}")));
+    [both("set server {} state maint"), both("shutdown sessions server {}")].concat()
+}
+
+/// Back to the checks, beginning down: HAProxy takes a server that leaves maintenance for up.
+fn left_to_checks(host: &HostName) -> Vec<String> {
+    let words = BACKENDS.map(|backend| {
+        [
+            format!("set server {backend}/{host} state ready"),
+            format!("set server {backend}/{host} health down"),
+        ]
+    });
+    words.concat()
+}
+
+/// 5432 leads there; 5433 is left to the checks, which it passed before.
+fn open(host: &HostName) -> Vec<String> {
+    vec![format!("set server rw/{host} state ready"), format!("set server rw/{host} health up")]
+}
+
+/// Patroni's keys and ours.
+fn read(plan: &ControllerPlan, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
+    let scope = format!("/service/{}/", plan.spec.name);
+    let key = |name: &str| patroni.iter().find(|found| found.key.strip_prefix(&scope) == Some(name));
+    let json = |name: &str| -> Option<Value> { serde_json::from_slice(&key(name)?.value).ok() };
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let leader = key("leader").and_then(|found| {
+        let member = MemberId::new(String::from_utf8_lossy(&found.value)).ok()?;
+        Some(LeaderSeen { member, mod_revision: found.mod_revision, lease: found.lease })
+    });
+    let may_lead = json("sync").and_then(|sync| {
+        let leader = text(&sync, "leader")?;
+        let standbys = text(&sync, "sync_standby").unwrap_or_default();
+        let names = std::iter::once(leader.as_str()).chain(standbys.split(','));
+        Some(names.filter_map(|name| MemberId::new(name.trim()).ok()).collect())
+    });
+    let asked =
+        |value: Value| value.get("member").or_else(|| value.get("leader")).is_some_and(|who| !who.is_null());
+    let parked = parked.iter().filter_map(|found| {
+        let host = HostName::new(found.key.rsplit('/').next().unwrap_or_default()).ok()?;
+        Some((host, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?))
+    });
+    StoreSeen {
+        leader,
+        initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
+        maintenance: json("config").is_some_and(|config| config.get("pause") == Some(&Value::Bool(true))),
+        handover: json("failover").is_some_and(asked),
+        may_lead,
+        parked: parked.collect(),
+    }
+}

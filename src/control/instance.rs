@@ -1,0 +1,219 @@
+//! One PostgreSQL member as a controller sees it from outside: a new connection every second (a frozen
+//! postmaster answers no new one), Patroni's word beside it, and the connection of last time held open,
+//! because its end is the first sign of a death and it tells soonest who takes writes.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::decide::repair::{InstanceSeen, Reply, RestReply, SqlReply};
+use crate::engine::clock;
+use crate::engine::http::HttpError;
+use crate::engine::patroni::Patroni;
+use crate::engine::postgres::{Broken, Session};
+use crate::model::plan::{Credentials, PostgresDoors};
+
+/// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
+const LIMIT: Duration = Duration::from_secs(2);
+/// Longest wait over the connection that is held.
+const HELD: Duration = Duration::from_millis(150);
+/// Longest wait for the kernel of the other side, which tells a silent host from a silent process.
+const KERNEL: Duration = Duration::from_millis(500);
+/// Pause between two new connections.
+const EVERY: Duration = Duration::from_secs(1);
+/// The same while somebody is about to take writes.
+const HURRY: Duration = Duration::from_millis(100);
+
+/// One instance.
+#[derive(Debug)]
+pub struct Instance {
+    doors: PostgresDoors,
+    who: Credentials,
+    patroni: Patroni,
+    quick: Patroni,
+    latest: Mutex<InstanceSeen>,
+    held: Mutex<Option<Arc<Session>>>,
+    hurry: AtomicBool,
+    again: Notify,
+}
+
+impl Instance {
+    /// The instance behind these doors.
+    #[must_use]
+    pub fn new(doors: PostgresDoors, who: Credentials) -> Self {
+        let patroni = Patroni::new(doors.rest, LIMIT);
+        let quick = Patroni::new(doors.rest, HELD);
+        Self {
+            doors,
+            who,
+            patroni,
+            quick,
+            latest: Mutex::default(),
+            held: Mutex::default(),
+            hurry: AtomicBool::new(false),
+            again: Notify::new(),
+        }
+    }
+
+    /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
+    pub async fn watch(&self, wake: &Arc<Notify>) {
+        loop {
+            let began = clock::now();
+            let (sql, rest) = join(self.ask_sql(wake), self.ask_rest(&self.patroni)).await;
+            let sql = match sql {
+                // a process that no connection reaches any more, on a host that answers, hangs
+                Reply::Silent(why) if matches!(rest, Reply::Answers(_)) => Reply::Hangs(why),
+                other => other,
+            };
+            if self.publish(Some(sql), Some(rest)) {
+                wake.notify_one();
+            }
+            let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
+            tokio::select! {
+                () = clock::sleep_until(began.plus(pause)) => {}
+                () = self.again.notified() => {}
+            }
+        }
+    }
+
+    /// What is known; with `hurry` asked again over the connection that is held.
+    pub async fn seen(&self, hurry: bool) -> InstanceSeen {
+        if hurry != self.hurry.swap(hurry, Ordering::Relaxed) && hurry {
+            self.again.notify_one();
+        }
+        if hurry {
+            let session = self.held().clone();
+            if let Some(session) = session.filter(|session| !session.is_closed()) {
+                // no answer in so short a time says nothing; the next new connection will
+                let sql = in_recovery(&session, HELD).await.ok();
+                self.publish(sql.map(|in_recovery| Reply::Answers(SqlReply { in_recovery })), None);
+            }
+        }
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same with what Patroni says at this moment, where it said anything lately.
+    pub async fn position(&self, seen: InstanceSeen) -> InstanceSeen {
+        if !matches!(seen.rest, Reply::Answers(_)) {
+            return seen;
+        }
+        let rest = self.ask_rest(&self.quick).await;
+        InstanceSeen { rest, ..seen }
+    }
+
+    /// Whether it takes writes by its own word of this moment, over the connection that is held.
+    pub async fn writes(&self) -> Option<bool> {
+        let session = self.held().clone()?;
+        in_recovery(&session, HELD).await.ok().map(|in_recovery| !in_recovery)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything changed in kind.
+    fn publish(&self, sql: Option<Reply<SqlReply>>, rest: Option<Reply<RestReply>>) -> bool {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (kind(&latest.sql), kind(&latest.rest));
+        let recovery = latest.sql.clone();
+        if let Some(sql) = sql {
+            latest.sql = sql;
+        }
+        if let Some(rest) = rest {
+            latest.rest = rest;
+        }
+        before != (kind(&latest.sql), kind(&latest.rest)) || recovery != latest.sql
+    }
+
+    async fn ask_sql(&self, wake: &Arc<Notify>) -> Reply<SqlReply> {
+        let address = self.doors.sql;
+        let asked = async {
+            let session = Session::connect(address, &self.who, "pgha-controller", LIMIT).await?;
+            let in_recovery = in_recovery(&session, LIMIT).await?;
+            Ok::<_, Broken>((session, in_recovery))
+        };
+        match asked.await {
+            Ok((session, in_recovery)) => {
+                let (over, wake) = (session.over(), Arc::clone(wake));
+                // ends with the session, which the next look replaces
+                tokio::spawn(async move {
+                    over.await;
+                    wake.notify_one();
+                });
+                *self.held() = Some(Arc::new(session));
+                Reply::Answers(SqlReply { in_recovery })
+            }
+            Err(broken) => {
+                *self.held() = None;
+                read(broken, address).await
+            }
+        }
+    }
+
+    async fn ask_rest(&self, patroni: &Patroni) -> Reply<RestReply> {
+        let (seen, alive) = join(patroni.itself(), patroni.alive()).await;
+        match (seen, alive) {
+            (Ok(patroni), Ok(loop_runs)) => Reply::Answers(RestReply { patroni, loop_runs }),
+            (Err(error), _) | (_, Err(error)) => match &error {
+                HttpError::NoAnswer { cause, .. } if cause.contains("refused") => {
+                    Reply::Refuses(error.to_string())
+                }
+                HttpError::NoAnswer { .. } => silent_or_hanging(error.to_string(), self.doors.rest).await,
+                _ => Reply::Refuses(error.to_string()),
+            },
+        }
+    }
+}
+
+const fn kind<T>(reply: &Reply<T>) -> u8 {
+    match reply {
+        Reply::Answers(_) => 0,
+        Reply::Refuses(_) => 1,
+        Reply::Hangs(_) => 2,
+        Reply::Silent(_) => 3,
+        Reply::Unasked => 4,
+    }
+}
+
+/// One round trip.
+async fn in_recovery(session: &Session, limit: Duration) -> Result<bool, Broken> {
+    let asked = session.client().simple_query("select pg_is_in_recovery()");
+    let answer = clock::timeout(limit, asked).await.map_err(|_| Broken::Timeout(limit))?;
+    let answer = answer.map_err(|error| session.explain(&error))?;
+    let word = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    match word {
+        Some("t") => Ok(true),
+        Some("f") => Ok(false),
+        _ => Err(Broken::Other("the answer is no boolean".to_owned())),
+    }
+}
+
+/// What a broken question means.
+async fn read(broken: Broken, address: SocketAddr) -> Reply<SqlReply> {
+    match &broken {
+        // starting up, shutting down, in recovery without hot standby: it sends everybody away
+        Broken::Refused => Reply::Refuses(broken.to_string()),
+        Broken::Sql { state, .. } if state.starts_with("57P") => Reply::Refuses(broken.to_string()),
+        Broken::Timeout(_) => silent_or_hanging(broken.to_string(), address).await,
+        // any other word is one of a living server, and no reason to do anything
+        _ => Reply::Silent(broken.to_string()),
+    }
+}
+
+/// A kernel that takes a connection belongs to a living host.
+async fn silent_or_hanging<T>(why: String, address: SocketAddr) -> Reply<T> {
+    match clock::timeout(KERNEL, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Reply::Hangs(why),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Reply::Refuses(why),
+        _ => Reply::Silent(why),
+    }
+}

@@ -1,0 +1,84 @@
+//! Which replica of a controller is the active one: whoever wrote the leadership key, as long as its lease
+//! lasts.
+//!
+//! A lease alone excludes nobody: a replica that slept may still believe in it. That is harmless, because
+//! every write and every order carries the revision that wrote the key ([`Token`]) and is compared with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::store::Store;
+use crate::engine::clock;
+use crate::engine::etcd::{Change, Compare};
+use crate::engine::http::HttpError;
+use crate::model::MemberId;
+use crate::model::control::Token;
+
+/// Seconds of the lease. etcd looks for leases that ran out every half second.
+const LEASE: u32 = 4;
+/// Pause between two renewals, and between two attempts to become active.
+const EVERY: Duration = Duration::from_millis(700);
+
+/// The token of this replica while it is the active one.
+pub type Leading = watch::Receiver<Option<Token>>;
+
+/// Campaigns for ever; the receiver shows the outcome.
+pub fn campaign(store: Arc<Store>, key: String, replica: MemberId) -> (Leading, impl Future<Output = ()>) {
+    let (told, leading) = watch::channel(None);
+    (leading, run(store, key, replica, told))
+}
+
+async fn run(store: Arc<Store>, key: String, replica: MemberId, told: watch::Sender<Option<Token>>) {
+    let mut lease = None;
+    loop {
+        match turn(&store, &key, &replica, &mut lease).await {
+            Ok(token) => {
+                told.send_if_modified(|now| {
+                    let news = *now != token;
+                    *now = token;
+                    news
+                });
+            }
+            Err(error) => {
+                // not knowing is not leading; the lease may still be there, so it is kept
+                tracing::warn!(%error, "the leadership cannot be seen");
+                told.send_if_modified(|now| now.take().is_some());
+            }
+        }
+        clock::sleep(EVERY).await;
+    }
+}
+
+/// Renews what there is, takes what is free, reads who has it.
+async fn turn(
+    store: &Store,
+    key: &str,
+    replica: &MemberId,
+    lease: &mut Option<i64>,
+) -> Result<Option<Token>, HttpError> {
+    if let Some(mine) = *lease
+        && store.keep_alive(mine).await? == 0
+    {
+        *lease = None;
+    }
+    let found = store.get(key).await?;
+    if let Some(found) = found {
+        // a key on somebody else's lease is somebody else's, also of a namesake that died
+        let own = found.value == replica.as_str().as_bytes() && Some(found.lease) == *lease;
+        return Ok(own.then(|| Token { key: key.to_owned(), revision: found.mod_revision }));
+    }
+    let mine = match *lease {
+        Some(mine) => mine,
+        None => *lease.insert(store.grant(LEASE).await?),
+    };
+    let free = [Compare::ModRevision(key.to_owned(), 0)];
+    let take =
+        [Change::Put { key: key.to_owned(), value: replica.as_str().as_bytes().to_vec(), lease: mine }];
+    store.transact(&free, &take).await?;
+    let found = store.get(key).await?;
+    Ok(found
+        .filter(|found| found.value == replica.as_str().as_bytes() && found.lease == mine)
+        .map(|found| Token { key: key.to_owned(), revision: found.mod_revision }))
+}
