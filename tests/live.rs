@@ -13,6 +13,8 @@ mod desk;
 mod network;
 #[path = "live/patroni.rs"]
 mod patroni;
+#[path = "live/repair.rs"]
+mod repair;
 #[path = "live/storage.rs"]
 mod storage;
 #[path = "live/workloads.rs"]
@@ -65,6 +67,75 @@ lost-acks = {{ within = "documented-bound" }}
     assert_eq!(ran.report["failovers"][0]["fault"], "kill", "{ran}");
     assert!(ran.report["failovers"][0]["stages"]["elected_ms"].is_number(), "{ran}");
     assert_same_when_judged_again(&ran);
+    lab.assert_gone();
+}
+
+#[test]
+fn repair_proves_a_death_and_leads_to_the_next_primary_and_nobody_else_may() {
+    let _engine = engine();
+    let lab = Lab::new("repair", 1);
+    lab.up_with(&["--set", repair::CONTROLLER]);
+    repair::the_broker_obeys_nobody_else(&lab);
+    let ran = lab.run_with(
+        "repair",
+        &format!(
+            r#"timeout = "5m"
+duration = "100s"
+{LOAD}
+[[step]]
+id = "dies"
+at = "5s"
+for = "12s"
+do.kill = {{ target = "primary", signal = "KILL" }}
+
+[[step]]
+id = "freezes"
+at = "25s"
+for = "15s"
+do.pause = {{ target = "primary" }}
+
+[[step]]
+id = "both-die"
+at = "50s"
+for = "15s"
+together = "both"
+do.kill = {{ target = "primary", signal = "KILL" }}
+
+[[step]]
+id = "controller-dies"
+at = "50s"
+for = "15s"
+together = "both"
+do.kill = {{ target = "controller:repair:active", signal = "KILL" }}
+
+[[step]]
+id = "silence"
+at = "75s"
+for = "12s"
+do.engine = {{ mode = "stall" }}
+
+# 20 s: the shortest lease Patroni allows
+[[expect]]
+outage = {{ endpoint = "rw", after = "dies", max = "15s" }}
+[[expect]]
+outage = {{ endpoint = "rw", after = "freezes", max = "15s" }}
+[[expect]]
+outage = {{ endpoint = "rw", after = "both-die", max = "15s" }}
+[[expect]]
+lost-acks = {{ within = "documented-bound" }}
+[[expect]]
+controller = {{ name = "repair", decision = "release" }}
+[[expect]]
+controller = {{ name = "repair", decision = "blind" }}
+[[expect]]
+failovers = {{ min = 3, max = 3 }}
+"#
+        ),
+        &["--set", repair::CONTROLLER],
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
+    assert_same_when_judged_again(&ran);
+    lab.pgha(&["down"]);
     lab.assert_gone();
 }
 

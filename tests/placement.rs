@@ -43,6 +43,16 @@ fn the_small_lab_fits() {
 }
 
 #[test]
+fn replicas_of_one_controller_never_share_a_host_and_keep_away_from_databases() {
+    let two = "[[controller]]\nname = \"repair\"\nreplicas = 2\nimage = \"pgha\"\n\
+               [[controller]]\nname = \"mend\"\nreplicas = 3\nimage = \"mend:1\"\n";
+    let members = founded(&spec(&[Layer::file("lab.toml", two)]));
+    let controllers: Vec<Member> =
+        members.into_iter().filter(|member| member.service == Service::Controller).collect();
+    insta::assert_snapshot!(stands(&controllers), @"mend-1@h2 repair-1@h3 mend-2@h4 repair-2@h1 mend-3@h5");
+}
+
+#[test]
 fn pins_hold_and_databases_keep_away_from_pinned_balancers() {
     let spec = spec(&[Layer::file("lab.toml", "[balancers]\nhosts = [\"h4\", \"h5\"]\n")]);
     insta::assert_snapshot!(stands(&founded(&spec)), @"client@client etcd-1@h1 etcd-2@h2 etcd-3@h3 postgres-1@h6 postgres-2@h1 postgres-3@h2 balancer-1@h4 balancer-2@h5");

@@ -11,6 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pgha::model::control::Contract;
 use pgha::spec::lab::{self, Layer};
 use pgha::spec::{Kind, scenario, schedule, schema};
 
@@ -103,6 +104,7 @@ fn the_schemas_are_current() {
     for (path, text, what) in [
         ("lab/lab.schema.json", schema::lab_schema(), "lab"),
         ("scenarios/scenario.schema.json", schema::scenario_schema(), "scenario"),
+        ("lab/controller.schema.json", schema::schema_for::<Contract>(), "controller"),
     ] {
         let committed = fs::read_to_string(root().join(path)).unwrap_or_default();
         assert!(committed == text, "{path} is not what the types say: pgha schema {what} > {path}");

@@ -328,6 +328,8 @@ pub enum SchemaOf {
     Scenario,
     /// `report.json`
     Report,
+    /// What passes between a lab and a controller
+    Controller,
 }
 
 /// A part of the client program.

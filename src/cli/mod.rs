@@ -122,6 +122,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
                 match of {
                     SchemaOf::Lab => crate::spec::schema::lab_schema(),
                     SchemaOf::Scenario => crate::spec::schema::scenario_schema(),
+                    SchemaOf::Controller =>
+                        crate::spec::schema::schema_for::<crate::model::control::Contract>(),
                     SchemaOf::Report => crate::spec::schema::schema_for::<crate::report::Report>(),
                 }
             );

@@ -41,6 +41,8 @@ use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service
 const LOOK: Duration = Duration::from_secs(2);
 /// Longest wait for the engine to kill or start a body.
 const DO: Duration = Duration::from_secs(15);
+/// A kill that has not ended by then lets the doors be closed meanwhile.
+const AT_ONCE: Duration = Duration::from_millis(400);
 /// A kill that has not ended by then is no proof yet; it goes on by itself.
 const KILL: Duration = Duration::from_secs(2);
 /// Pause before the engine's events are asked for again.
@@ -58,6 +60,9 @@ const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
 
+/// A list is good for so long, together with what was heard since.
+const YOUNG: Duration = Duration::from_millis(900);
+
 struct Broker {
     plan: BrokerPlan,
     docker: Docker,
@@ -67,6 +72,8 @@ struct Broker {
     told: broadcast::Sender<Bytes>,
     /// Containers something was heard of lately, by id.
     lately: Mutex<BTreeMap<String, Mono>>,
+    /// The engine's last list, and when it was asked for.
+    listed: Mutex<Option<(Mono, BTreeMap<String, Container>)>>,
 }
 
 /// Serves until the process is told to end.
@@ -83,7 +90,15 @@ pub async fn serve(
     let (journal, lines) = journal::channel();
     let store = Store::new(&plan.etcd);
     let (told, _) = broadcast::channel(256);
-    let broker = Arc::new(Broker { plan, docker, store, journal, told, lately: Mutex::default() });
+    let broker = Arc::new(Broker {
+        plan,
+        docker,
+        store,
+        journal,
+        told,
+        lately: Mutex::default(),
+        listed: Mutex::default(),
+    });
     let listening = Arc::clone(&broker);
     let router = Router::new()
         .route("/v1/bodies", get(bodies))
@@ -200,11 +215,15 @@ impl Broker {
         loop {
             let mut heard = Box::pin(self.docker.events(self.plan.lab.as_str(), clock::utc_seconds()));
             while let Some(Ok(event)) = heard.next().await {
+                self.lately().insert(event.id.clone(), event.at);
                 if !TOLD.contains(&event.action.as_str()) {
                     continue;
                 }
+                // a body nobody listed yet, or one that is gone
+                if matches!(event.action.as_str(), "create" | "destroy") {
+                    self.listed().take();
+                }
                 let line = serde_json::to_string(&event).unwrap_or_default();
-                self.lately().insert(event.id, event.at);
                 // nobody listens: nobody misses it
                 let _ = self.told.send(Bytes::from(format!("{line}\n")));
             }
@@ -217,10 +236,22 @@ impl Broker {
         self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lab's containers; those of which something was heard lately are asked for one by one.
+    fn listed(&self) -> MutexGuard<'_, Option<(Mono, BTreeMap<String, Container>)>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lab's containers; those of which something was heard lately are asked for one by one. A list costs
+    /// the engine most while it buries a container, so a young one is used again.
     async fn containers(&self) -> Result<BTreeMap<String, Container>, EngineError> {
-        let mut found = self.docker.containers(Some(self.plan.lab.as_str())).await?;
         let now = clock::now();
+        let young = self.listed().clone().filter(|(at, _)| now.since(*at) < YOUNG);
+        let mut found = if let Some((_, found)) = young {
+            found
+        } else {
+            let found = self.docker.containers(Some(self.plan.lab.as_str())).await?;
+            *self.listed() = Some((now, found.clone()));
+            found
+        };
         let fresh: BTreeSet<String> = {
             let mut lately = self.lately();
             lately.retain(|_, at| now.since(*at) < STALE);
@@ -314,7 +345,14 @@ impl Broker {
         {
             return nothing(format!("the engine may start it again: {error}"));
         }
-        let (closed, killed) = tokio::join!(self.close(&found), limited(KILL, self.docker.kill(&id, "KILL")));
+        // most bodies die at once, and the dead need no closed door; who does not is cut off meanwhile
+        let mut kill = std::pin::pin!(limited(KILL, self.docker.kill(&id, "KILL")));
+        let (killed, closed) = if let Ok(killed) = clock::timeout(AT_ONCE, &mut kill).await {
+            (killed, None)
+        } else {
+            let (closed, killed) = tokio::join!(self.close(&found), kill);
+            (killed, Some(closed))
+        };
         let killed = match killed {
             Ok(()) => "killed".to_owned(),
             // it had ended in this moment, which the next look shows
@@ -324,7 +362,7 @@ impl Broker {
         let now = match limited(LOOK, self.docker.inspect(&id)).await {
             Ok(now) => now,
             Err(EngineError::NotFound(_)) => {
-                self.open(&found).await;
+                self.open_if(closed.is_some(), &found).await;
                 return Proof {
                     level: ProofLevel::Dead,
                     evidence: format!("{killed}; the container is gone"),
@@ -333,16 +371,26 @@ impl Broker {
             Err(error) => return nothing(format!("{killed}; the engine does not show it: {error}")),
         };
         if dead(&now) && !now.restarts {
-            // the dead need no closed door, and whoever starts it again shall not find one
-            self.open(&found).await;
+            // whoever starts it again shall not find a closed door
+            self.open_if(closed.is_some(), &found).await;
             return proof(&now, &killed);
         }
+        let closed = match closed {
+            Some(closed) => closed,
+            None => self.close(&found).await,
+        };
         match closed {
             Ok(()) => Proof {
                 level: ProofLevel::CutOff,
                 evidence: format!("{killed}; its ports are closed; the engine says {}", now.status.as_str()),
             },
             Err(error) => nothing(format!("{killed}; its ports could not be closed: {error}")),
+        }
+    }
+
+    async fn open_if(&self, closed: bool, container: &Container) {
+        if closed {
+            self.open(container).await;
         }
     }
 

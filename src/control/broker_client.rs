@@ -44,9 +44,16 @@ impl Broker {
     /// # Errors
     /// [`HttpError`]; after silence the effect is open.
     pub async fn order(&self, deed: Deed, token: &Token) -> Result<Answer, HttpError> {
+        self.send(&Order { token: token.clone(), deadline: clock::now().plus(DO), deed }).await
+    }
+
+    /// Sends an order as it is.
+    ///
+    /// # Errors
+    /// [`HttpError`]; after silence the effect is open.
+    pub async fn send(&self, order: &Order) -> Result<Answer, HttpError> {
         let url = self.url("orders");
-        let order = Order { token: token.clone(), deadline: clock::now().plus(DO), deed };
-        let asked = self.deeds.post(&url).bearer_auth(&self.door.secret).json(&order);
+        let asked = self.deeds.post(&url).bearer_auth(&self.door.secret).json(order);
         let (status, text) = http::exchange(&url, asked).await?;
         if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }
     }

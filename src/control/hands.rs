@@ -163,7 +163,7 @@ impl Hands {
         let (patroni, parked) = (self.patroni_key(""), self.parked_key(""));
         let (patroni, parked) = tokio::join!(self.store.list(&patroni), self.store.list(&parked));
         match (patroni, parked) {
-            (Ok(patroni), Ok(parked)) => Sight::Seen(read(&self.plan, &patroni, &parked)),
+            (Ok(patroni), Ok(parked)) => Sight::Seen(read(self.plan.spec.name.as_str(), &patroni, &parked)),
             (Err(error), _) | (_, Err(error)) => Sight::Blind(error.to_string()),
         }
     }
@@ -175,7 +175,10 @@ impl Hands {
         let Some(key) = &store.leader else { return false };
         let placed = self.plan.members.iter().find(|member| member.id == key.member);
         let host = placed.and_then(|member| bodies.hosts.get(&member.host));
+        let proved = |id: &str| self.proofs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id);
+        let holder = bodies.members.get(&key.member).and_then(|found| found.first());
         host.is_some_and(|host| host.status != ContainerStatus::Running)
+            && holder.is_none_or(|body| proved(&body.id))
     }
 
     async fn ask_for_positions(
@@ -184,6 +187,7 @@ impl Hands {
     ) -> Vec<(MemberId, crate::decide::repair::InstanceSeen)> {
         let asked = seen.into_iter().map(|(member, seen)| async move {
             match self.instances.get(&member) {
+                // asked of everybody who answered lately, the dead one among them: at most `HELD` is lost
                 Some(instance) => (member, instance.position(seen).await),
                 None => (member, seen),
             }
@@ -429,8 +433,8 @@ fn open(host: &HostName) -> Vec<String> {
 }
 
 /// Patroni's keys and ours.
-fn read(plan: &ControllerPlan, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
-    let scope = format!("/service/{}/", plan.spec.name);
+fn read(scope: &str, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
+    let scope = format!("/service/{scope}/");
     let key = |name: &str| patroni.iter().find(|found| found.key.strip_prefix(&scope) == Some(name));
     let json = |name: &str| -> Option<Value> { serde_json::from_slice(&key(name)?.value).ok() };
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -457,5 +461,68 @@ fn read(plan: &ControllerPlan, patroni: &[KeyValue], parked: &[KeyValue]) -> Sto
         handover: json("failover").is_some_and(asked),
         may_lead,
         parked: parked.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(key: &str, value: &str) -> KeyValue {
+        KeyValue { key: key.to_owned(), value: value.as_bytes().to_vec(), mod_revision: 7, lease: 70 }
+    }
+
+    fn name(text: &str) -> MemberId {
+        MemberId::new(text).expect("a name")
+    }
+
+    #[test]
+    fn patronis_keys_are_read_as_it_writes_them() {
+        let seen = read(
+            "lab",
+            &[
+                found("/service/lab/leader", "postgres-1"),
+                found("/service/lab/initialize", "7711382897169322014"),
+                found("/service/lab/config", r#"{"ttl":30,"pause":true}"#),
+                found("/service/lab/failover", r#"{"leader":"postgres-1","member":"postgres-2"}"#),
+                found(
+                    "/service/lab/sync",
+                    r#"{"leader":"postgres-1","sync_standby":"postgres-2,postgres-3"}"#,
+                ),
+            ],
+            &[found("/pgha/lab/repair/parked/h4", "postgres-1")],
+        );
+        assert_eq!(seen.leader, Some(LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 }));
+        assert!(seen.initialized && seen.maintenance && seen.handover);
+        assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
+        assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
+    }
+
+    #[test]
+    fn what_is_not_there_or_empty_asks_for_nothing() {
+        let nothing = read("lab", &[], &[]);
+        assert_eq!(nothing, StoreSeen::default());
+        let quiet = read(
+            "lab",
+            &[
+                found("/service/lab/initialize", ""),
+                found("/service/lab/config", r#"{"ttl":30}"#),
+                found("/service/lab/failover", "{}"),
+                found("/service/lab/sync", r#"{"leader":null,"sync_standby":null}"#),
+                found("/service/labor/leader", "postgres-9"),
+                found("/service/lab/config2", "torn"),
+            ],
+            &[],
+        );
+        assert_eq!(quiet, StoreSeen::default());
+    }
+
+    #[test]
+    fn balancers_are_told_in_their_own_words() {
+        let host = name("h4");
+        insta::assert_snapshot!(closed(&host).join("; "), @"set server rw/h4 health down; set server ro/h4 health down; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
+        insta::assert_snapshot!(parked(&host).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
+        insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");
+        insta::assert_snapshot!(open(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health up");
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::clock;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::postgres::{Broken, Session};
+use crate::model::Mono;
 use crate::model::plan::{Credentials, PostgresDoors};
 
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
@@ -27,6 +28,8 @@ const HELD: Duration = Duration::from_millis(150);
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
+/// Pause between two questions over the connection that is held.
+const BEAT: Duration = Duration::from_millis(250);
 /// The same while somebody is about to take writes.
 const HURRY: Duration = Duration::from_millis(100);
 
@@ -65,20 +68,56 @@ impl Instance {
     pub async fn watch(&self, wake: &Arc<Notify>) {
         loop {
             let began = clock::now();
-            let (sql, rest) = join(self.ask_sql(wake), self.ask_rest(&self.patroni)).await;
-            let sql = match sql {
-                // a process that no connection reaches any more, on a host that answers, hangs
-                Reply::Silent(why) if matches!(rest, Reply::Answers(_)) => Reply::Hangs(why),
-                other => other,
+            let told = |changed: bool| {
+                if changed {
+                    wake.notify_one();
+                }
             };
-            if self.publish(Some(sql), Some(rest)) {
-                wake.notify_one();
+            // each answer counts when it comes: Patroni looks for a PostgreSQL that is gone for seconds
+            let sql = async {
+                let sql = self.ask_sql(wake).await;
+                told(self.publish(Some(sql.clone()), None));
+                sql
+            };
+            let rest = async {
+                let rest = self.ask_rest(&self.patroni).await;
+                told(self.publish(None, Some(rest.clone())));
+                rest
+            };
+            if let (Reply::Silent(why), Reply::Answers(_)) = join(sql, rest).await {
+                // a process that no connection reaches any more, on a host that answers, hangs
+                told(self.publish(Some(Reply::Hangs(why)), None));
             }
-            let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
+            self.rest(began, wake).await;
+        }
+    }
+
+    /// Waits for the next turn. Meanwhile the connection that is held is asked now and then: an instance that
+    /// answers it no more is worth a look, whatever that look then shows.
+    async fn rest(&self, began: Mono, wake: &Arc<Notify>) {
+        let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
+        let turn = async {
             tokio::select! {
                 () = clock::sleep_until(began.plus(pause)) => {}
                 () = self.again.notified() => {}
             }
+        };
+        let beats = async {
+            let mut answered = true;
+            loop {
+                clock::sleep(BEAT).await;
+                let session = self.held().clone();
+                let Some(session) = session.filter(|session| !session.is_closed()) else { continue };
+                let answers = in_recovery(&session, HELD).await.is_ok();
+                if answered && !answers {
+                    wake.notify_one();
+                }
+                answered = answers;
+            }
+        };
+        tokio::select! {
+            () = turn => {}
+            () = beats => {}
         }
     }
 
@@ -103,8 +142,16 @@ impl Instance {
         if !matches!(seen.rest, Reply::Answers(_)) {
             return seen;
         }
-        let rest = self.ask_rest(&self.quick).await;
-        InstanceSeen { rest, ..seen }
+        match join(self.quick.itself(), self.quick.alive()).await {
+            (Ok(patroni), Ok(loop_runs)) => {
+                let rest = Reply::Answers(RestReply { patroni, loop_runs });
+                InstanceSeen { rest, ..seen }
+            }
+            // who does not answer in time is no candidate
+            (Err(error), _) | (_, Err(error)) => {
+                InstanceSeen { rest: Reply::Silent(error.to_string()), ..seen }
+            }
+        }
     }
 
     /// Whether it takes writes by its own word of this moment, over the connection that is held.

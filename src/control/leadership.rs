@@ -5,6 +5,7 @@
 //! every write and every order carries the revision that wrote the key ([`Token`]) and is compared with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -24,16 +25,45 @@ const EVERY: Duration = Duration::from_millis(700);
 /// The token of this replica while it is the active one.
 pub type Leading = watch::Receiver<Option<Token>>;
 
-/// Campaigns for ever; the receiver shows the outcome.
-pub fn campaign(store: Arc<Store>, key: String, replica: MemberId) -> (Leading, impl Future<Output = ()>) {
-    let (told, leading) = watch::channel(None);
-    (leading, run(store, key, replica, told))
+/// The lease of this replica; 0 without one.
+#[derive(Clone, Debug, Default)]
+pub struct Lease(Arc<AtomicI64>);
+
+impl Lease {
+    /// Gives up what this replica has, so that another need not wait for it to run out.
+    pub async fn give_up(&self, store: &Store) {
+        let lease = self.0.swap(0, Ordering::SeqCst);
+        if lease != 0
+            && let Err(error) = store.revoke(lease).await
+        {
+            tracing::warn!(%error, "the lease could not be given up: it runs out");
+        }
+    }
 }
 
-async fn run(store: Arc<Store>, key: String, replica: MemberId, told: watch::Sender<Option<Token>>) {
+/// Campaigns for ever; the receiver shows the outcome.
+pub fn campaign(
+    store: Arc<Store>,
+    key: String,
+    replica: MemberId,
+    lease: Lease,
+) -> (Leading, impl Future<Output = ()>) {
+    let (told, leading) = watch::channel(None);
+    (leading, run(store, key, replica, lease, told))
+}
+
+async fn run(
+    store: Arc<Store>,
+    key: String,
+    replica: MemberId,
+    shown: Lease,
+    told: watch::Sender<Option<Token>>,
+) {
     let mut lease = None;
     loop {
-        match turn(&store, &key, &replica, &mut lease).await {
+        let outcome = turn(&store, &key, &replica, &mut lease).await;
+        shown.0.store(lease.unwrap_or(0), Ordering::SeqCst);
+        match outcome {
             Ok(token) => {
                 told.send_if_modified(|now| {
                     let news = *now != token;

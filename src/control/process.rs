@@ -15,8 +15,10 @@ use super::board::{self, Board};
 use super::driver::conduct;
 use super::hands::{Hands, Shared};
 use super::leadership;
+use super::store::Store;
 use crate::decide::repair::World;
 use crate::engine::clock;
+use crate::engine::etcd::{Change, Compare};
 use crate::engine::journal;
 use crate::model::control::{ControllerPlan, RepairPolicy, leadership_key};
 
@@ -76,16 +78,38 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
     let board = Arc::new(Board::new(journal, metrics));
     let shared = Shared::new(&plan, Arc::clone(&board));
     let key = leadership_key(&plan.spec.name, &plan.controller);
-    let (leading, campaign) = leadership::campaign(Arc::clone(&shared.store), key, plan.replica.clone());
+    let stopped = format!("/pgha/{}/controllers/{}/stopped", plan.spec.name, plan.controller);
+    let (lease, store) = (leadership::Lease::default(), Arc::clone(&shared.store));
+    let replica = plan.replica.clone();
+    let (leading, campaign) = leadership::campaign(Arc::clone(&store), key, replica, lease.clone());
     let mut tasks = JoinSet::new();
     senses(&mut tasks, &plan, &shared);
     tasks.spawn(campaign);
     let hands = Hands::new(plan, shared, leading);
-    tokio::select! {
-        () = conduct(&hands, &world) => Ok(()),
+    let ended = tokio::select! {
+        // stopped for a test: as if it had been killed, so nothing is given up
+        () = until_stopped(&hands, world, &store, &stopped) => return Ok(()),
         ended = board::serve(listener, board) => ended,
         written = journal::write_out(lines, output) => written.map_err(ProcessError::from),
         () = asked_to_end() => Ok(()),
+    };
+    // the campaign first, or it would take what is given up
+    tasks.shutdown().await;
+    lease.give_up(&store).await;
+    ended
+}
+
+/// Runs the loop until it has done the step in `stop-at` and nobody had before: one replica stops, so that the
+/// other one shows what comes of it.
+async fn until_stopped(hands: &Hands, mut world: World, store: &Store, stopped: &str) {
+    loop {
+        conduct(hands, &world).await;
+        let first = [Compare::ModRevision(stopped.to_owned(), 0)];
+        let mark = [Change::Put { key: stopped.to_owned(), value: b"stopped".to_vec(), lease: 0 }];
+        match store.transact(&first, &mark).await {
+            Ok(false) => world.policy.stop_at = None,
+            Ok(true) | Err(_) => return,
+        }
     }
 }
 

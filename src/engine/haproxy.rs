@@ -158,6 +158,41 @@ fn fields(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::TcpListener;
+
+    /// Says one thing to one balancer that answers `answer`; what it was told, and what came of it.
+    async fn told(answer: Option<&'static str>) -> (String, Result<(), AdminError>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let admin = Admin::new(listener.local_addr().expect("an address"), Duration::from_millis(200));
+        let balancer = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("somebody");
+            let mut heard = vec![0; 200];
+            let count = stream.read(&mut heard).await.expect("words");
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.expect("an answer"),
+                None => std::future::pending().await,
+            }
+            String::from_utf8_lossy(&heard[..count]).into_owned()
+        });
+        let commands = ["set server rw/h1 health down", "shutdown sessions server rw/h1"].map(str::to_owned);
+        let outcome = admin.say(&commands).await;
+        if answer.is_none() {
+            balancer.abort();
+            return (String::new(), outcome);
+        }
+        (balancer.await.expect("no panic"), outcome)
+    }
+
+    #[tokio::test]
+    async fn a_balancer_that_says_nothing_wrong_did_it() {
+        let (heard, outcome) = told(Some("\n\n")).await;
+        assert_eq!(heard, "set server rw/h1 health down;shutdown sessions server rw/h1\n");
+        assert_eq!(outcome, Ok(()));
+        let (_, outcome) = told(Some("No such server.\n\n")).await;
+        assert_eq!(outcome, Err(AdminError::Refused("No such server.".to_owned())));
+        let (_, outcome) = told(None).await;
+        assert!(matches!(outcome, Err(AdminError::NoAnswer(..))), "{outcome:?}");
+    }
 
     const CSV: &str = "# pxname,svname,qcur,qmax,scur,smax,slim,stot,status,weight,act,last_chk\n\
         rw,FRONTEND,,,3,9,2000,44,OPEN,,,\n\

@@ -7,8 +7,8 @@ use futures_util::future::{join, join_all, join3};
 
 use super::{LabError, names};
 use crate::engine::docker::{Docker, EngineError};
-use crate::model::Observed;
 use crate::model::body::LABEL_LAB;
+use crate::model::{Container, Observed, Service};
 
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,15 +141,27 @@ const fn no_answer(error: &EngineError) -> bool {
     matches!(error, EngineError::Timeout(_))
 }
 
-/// Removes bodies at once, and beside them sandboxes one after the other: an engine of version 20.10 whose
+/// Removes controllers and their broker first, lest somebody starts again what is being taken down; then bodies
+/// at once, and beside them sandboxes one after the other: an engine of version 20.10 whose
 /// containers leave one network at the same instant may lock itself up for ever (moby/libnetwork, issue 2649).
 /// A namespace lives as long as somebody is in it, so neither waits for the other.
 async fn remove_containers<'a>(
     docker: &Docker,
     seen: &'a Observed,
 ) -> Vec<(&'a String, Result<(), EngineError>)> {
+    let of = |container: &Container, services: &[Service]| {
+        services.iter().any(|service| container.service() == Some(service.as_str()))
+    };
+    let (masters, others): (Vec<_>, Vec<_>) = seen
+        .containers
+        .iter()
+        .partition(|(_, container)| of(container, &[Service::Controller, Service::Broker]));
+    let mut gone = Vec::new();
+    for (name, _) in masters {
+        gone.push((name, docker.remove_container(name).await));
+    }
     let (sandboxes, bodies): (Vec<_>, Vec<_>) =
-        seen.containers.iter().partition(|(_, container)| container.service() == Some("host"));
+        others.into_iter().partition(|(_, container)| container.service() == Some("host"));
     let one_by_one = async {
         let mut outcomes = Vec::with_capacity(sandboxes.len());
         for (name, _) in sandboxes {
@@ -167,6 +179,7 @@ async fn remove_containers<'a>(
     );
     let (mut outcomes, others) = join(at_once, one_by_one).await;
     outcomes.extend(others);
+    outcomes.extend(gone);
     outcomes
 }
 

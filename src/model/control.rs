@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::id::{HostName, MemberId, Name};
 use super::lab::{LabSpec, Member};
 use super::plan::{Credentials, PostgresDoors};
-use super::sighting::BodySeen;
+use super::sighting::{BodySeen, EngineEvent};
 use super::units::{Mono, Span};
 
 /// Where a controller finds its [`ControllerPlan`], a 0600 file of its own volume.
@@ -222,6 +222,24 @@ pub struct Brokered {
     /// The order.
     pub order: Order,
     /// The answer.
+    pub answer: Answer,
+}
+
+/// Everything that passes between a lab and a controller, whoever wrote it: for its JSON Schema alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Contract {
+    /// What it is handed, in [`CONTROLLER_PLAN`].
+    pub plan: ControllerPlan,
+    /// What it must serve at `/status`.
+    pub status: ControllerStatus,
+    /// What the broker answers to `GET /v1/bodies`.
+    pub bodies: Bodies,
+    /// A line of `GET /v1/events`.
+    pub event: EngineEvent,
+    /// What the broker takes at `POST /v1/orders`.
+    pub order: Order,
+    /// What it answers.
     pub answer: Answer,
 }
 

@@ -275,6 +275,10 @@ pub struct Balancers {
     pub timeout_client: Span,
     /// Longest silence of a server (HAProxy: timeout server).
     pub timeout_server: Span,
+    /// How long a new connection to 5432 waits in the balancer while no server is up; `0s`: not at all. Then
+    /// clients are sent away at once, and come again.
+    #[serde(default)]
+    pub hold: Span,
     /// What a server is before its first check has answered.
     pub start: BalancerStart,
 }

@@ -238,6 +238,27 @@ fn happened(story: &mut Story, at: Mono, action: &str, member: &str) {
     story.sightings.first_mut().expect("a look").events.push(event);
 }
 
+/// A lab with a repair controller whose broker started `postgres-2`; with or without a decision that says so.
+fn ordered(story: &mut Story, decided: bool) {
+    let at = unhealed_body(100);
+    let controller = json!({ "name": "repair", "replicas": 1, "image": "pgha" });
+    story.resolved.lab.controllers = vec![serde_json::from_value(controller).expect("a controller")];
+    let member = json!({ "id": "repair-1", "service": "controller", "host": "h5",
+        "size": { "cpus": 1.0, "memory": "128MiB", "disk": "0B" } });
+    story.resolved.members.push(serde_json::from_value(member).expect("a member"));
+    let start = json!({ "start": { "member": "postgres-2", "container": "id-3" } });
+    let steps = if decided { vec![start] } else { vec![] };
+    let decision = json!({ "entry": "decided", "at": at.0 - MS, "looked": at.0 - 2 * MS, "step": "start",
+        "subject": "postgres-2", "reason": "its body is there and does not run", "alarms": [], "steps": steps });
+    let token = json!({ "key": "/pgha/lab/controllers/repair/leader", "revision": 7 });
+    let order =
+        json!({ "token": token, "deadline": at.0 + 1000 * MS, "deed": { "start": { "container": "id-3" } } });
+    let brokered = json!({ "began": at.0, "at": at.0 + MS, "order": order, "answer": "done" });
+    story.logs.insert(name("repair-1"), format!("2026-01-01T00:00:00Z {decision}\n"));
+    story.logs.insert(name("broker"), format!("2026-01-01T00:00:00Z {brokered}\nfor people\n"));
+    happened(story, at, "start", "postgres-2");
+}
+
 fn keeping(change: impl FnOnce(&mut Story)) -> Story {
     let mut story = kept();
     change(&mut story);
@@ -798,6 +819,62 @@ pub const TALES: &[Tale] = &[
         "audit",
         || keeping(new_container),
         "unknown: `postgres-3` got a new container, and nobody heard the engine tell of it",
+    ),
+    (
+        "good-ordered",
+        "audit",
+        || keeping(|story| ordered(story, true)),
+        "pass: all 3 deeds of the engine are explained",
+    ),
+    (
+        "bad-ordered-by-nobody",
+        "audit",
+        || keeping(|story| ordered(story, false)),
+        "fail: the broker was told to `start` in the name of /pgha/lab/controllers/repair/leader, and no decision explains it",
+    ),
+    (
+        "unknown-broker-not-heard",
+        "audit",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                story.logs.remove(&name("broker"));
+            })
+        },
+        "unknown: the lab has controllers, and the broker's journal was not kept",
+    ),
+    (
+        "good-decision",
+        "controller",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                story.expect(json!({ "controller": { "name": "repair", "decision": "start" } }));
+            })
+        },
+        "pass: 1 decisions that were asked for were taken",
+    ),
+    (
+        "bad-decision-never-taken",
+        "controller",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                story.expect(json!({ "controller": { "name": "repair", "decision": "release" } }));
+            })
+        },
+        "fail: controller `repair` never decided to `release`",
+    ),
+    (
+        "good-ordered-restart",
+        "restarts",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                story.expect(json!({ "restarts": { "max": 0 } }));
+            })
+        },
+        "pass: 0 restarts that no fault explains",
     ),
     (
         "good-restarts",

@@ -161,6 +161,11 @@ impl Lab {
 
     /// Writes a scenario and runs it: exit code, report, run directory.
     pub fn run(&self, name: &str, text: &str) -> Ran {
+        self.run_with(name, text, &[])
+    }
+
+    /// The same with more settings.
+    pub fn run_with(&self, name: &str, text: &str, more: &[&str]) -> Ran {
         let path = self.dir.path().join(format!("{name}.toml"));
         fs::write(
             &path,
@@ -170,6 +175,7 @@ impl Lab {
         let runs = self.dir.path().join("runs");
         let output = self
             .command_with_spec(&["run", &text_of(&path), "--runs", &text_of(&runs), "-o", "json"])
+            .args(more)
             .output()
             .expect("pgha starts");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

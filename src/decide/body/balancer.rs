@@ -18,6 +18,7 @@ use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
 /// The user the HAProxy image knows.
 const UID: u32 = 997;
 const TEMPLATE: &str = include_str!("../../../lab/config/haproxy.cfg");
+const HOLD_TEMPLATE: &str = include_str!("../../../lab/config/hold.lua");
 const STATE_TEMPLATE: &str = include_str!("../../../lab/config/haproxy.state");
 /// The backends with the number HAProxy gives each: sections count in the order of the
 /// configuration, and the first of them, `statistics`, is 1.
@@ -30,6 +31,10 @@ pub(super) fn body(ctx: &Context, member: &Member) -> Body {
     body.files = vec![private_file("haproxy.cfg", UID, config(ctx, member))];
     if checked_start(&ctx.spec.balancers) {
         body.files.push(private_file("haproxy.state", UID, state(ctx)));
+    }
+    if !ctx.spec.balancers.hold.0.is_zero() {
+        let limit = ctx.spec.balancers.hold.0.as_millis().to_string();
+        body.files.push(private_file("hold.lua", UID, fill_own(HOLD_TEMPLATE, &[("limit", limit)])));
     }
     // SIGTERM and not SIGUSR1: database sessions outlast any patience, a soft stop would wait for them
     body
@@ -72,6 +77,8 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("threads", threads(member.size.cpus).to_string()),
             ("state-file", state_file),
             ("admin", admin(ctx)),
+            ("lua", holds(balancers, &format!("    lua-load {CONF_PATH}/hold.lua\n"))),
+            ("hold", holds(balancers, &hold_rules(balancers))),
             ("load-state", load_state.to_owned()),
             ("retries", balancers.retries.to_string()),
             (
@@ -89,6 +96,17 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("servers", server_lines(ctx)),
         ],
     )
+}
+
+/// An action may wait only while there is time for inspection left, so there is a little more of it.
+fn hold_rules(balancers: &Balancers) -> String {
+    let inspect = balancers.hold.0 + std::time::Duration::from_secs(1);
+    format!("    tcp-request inspect-delay {}ms\n    tcp-request content lua.hold\n", inspect.as_millis())
+}
+
+/// `text` where new connections are held.
+fn holds(balancers: &Balancers, text: &str) -> String {
+    if balancers.hold.0.is_zero() { String::new() } else { text.to_owned() }
 }
 
 /// The runtime API, for controllers on other hosts; the sandbox lets nobody else through.

@@ -376,3 +376,78 @@ proptest! {
         }
     }
 }
+
+/// The sample with a controller of ours and one of somebody else's.
+fn with_controllers() -> LabSpec {
+    let mut spec = spec();
+    let declared = serde_json::json!([
+        { "name": "repair", "replicas": 1, "image": "pgha", "policy": { "freeze-grace": "1s" } },
+        { "name": "mend", "replicas": 1, "image": "mend:1" },
+    ]);
+    spec.controllers = serde_json::from_value(declared).expect("controllers");
+    spec
+}
+
+#[test]
+fn a_controller_gets_a_plan_and_the_broker_alone_gets_the_engine() {
+    let spec = with_controllers();
+    let mut members = members(&spec);
+    for (id, host) in [("repair-1", "h4"), ("mend-1", "h5")] {
+        members.push(Member {
+            id: id.parse().expect("a name"),
+            service: Service::Controller,
+            host: host.parse().expect("a name"),
+            size: spec.start_size(Service::Controller),
+        });
+    }
+    let secrets = secrets();
+    let ctx = context(&spec, &members, &secrets);
+    let bodies: Vec<Body> = members.iter().map(|member| recipe(&ctx, member)).collect();
+    assert!(bodies.iter().all(|body| !body.engine && body.capabilities.is_empty()));
+    let broker = broker(&ctx).expect("a broker");
+    assert!(broker.engine && broker.capabilities.is_empty());
+    assert_eq!(broker.files[0].mode, 0o600);
+    let told: crate::model::control::BrokerPlan =
+        serde_json::from_str(&broker.files[0].contents).expect("its plan");
+    assert_eq!((told.listen.to_string().as_str(), told.etcd.len()), ("198.18.250.9:7070", 3));
+
+    let plan = |member: &str| -> crate::model::control::ControllerPlan {
+        let body = bodies.iter().find(|body| body.member.as_str() == member).expect("a body");
+        serde_json::from_str(&file(body, "controller.json")).expect("a plan")
+    };
+    let (ours, theirs) = (plan("repair-1"), plan("mend-1"));
+    assert_eq!(ours.listen.to_string(), "198.18.250.14:8410");
+    assert_eq!(theirs.listen.to_string(), "198.18.250.15:8411");
+    assert_eq!(ours.broker.secret, secrets.broker);
+    assert_eq!((ours.etcd.len(), ours.postgres.len(), ours.balancers.len()), (3, 3, 2));
+    assert_eq!(ours.policy["freeze-grace"], "1s");
+    assert!(!format!("{ours:?}{:?}{told:?}", ours.broker).contains("s3cret"));
+    let body = |member: &str| bodies.iter().find(|body| body.member.as_str() == member).expect("a body");
+    assert_eq!(body("repair-1").command, ["/usr/local/bin/pgha", "controller", "repair"]);
+    assert_eq!((body("mend-1").foreign.as_deref(), body("mend-1").command.len()), (Some("mend:1"), 0));
+}
+
+#[test]
+fn the_runtime_api_listens_where_there_are_controllers_and_hears_no_client() {
+    let with = with_controllers();
+    let config = |spec: &LabSpec| file(&body(spec, "pgha-lab-balancer-1"), "haproxy.cfg");
+    assert!(config(&with).contains("stats socket ipv4@0.0.0.0:8405 level admin"));
+    assert!(!config(&spec()).contains("stats socket"));
+    let guard = body(&with, "pgha-lab-host-h4").command.concat();
+    assert!(guard.contains("-s 198.18.250.11 -j RETURN") && guard.contains("--dport 8405"), "{guard}");
+    let core = with.host_index(&"client".parse().expect("a name")).expect("the client's host");
+    assert!(!guard.contains(&format!("-s 198.18.250.{} ", 11 + core)), "{guard}");
+    assert!(!body(&spec(), "pgha-lab-host-h4").command.concat().contains("8405"));
+}
+
+#[test]
+fn clients_are_held_where_the_lab_says_so() {
+    let mut spec = spec();
+    spec.balancers.hold = crate::model::Span::millis(1500);
+    let balancer = body(&spec, "pgha-lab-balancer-1");
+    assert!(
+        file(&balancer, "haproxy.cfg")
+            .contains("tcp-request inspect-delay 2500ms\n    tcp-request content lua.hold")
+    );
+    assert!(file(&balancer, "hold.lua").contains("ms() + 1500"));
+}

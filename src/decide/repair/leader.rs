@@ -84,17 +84,32 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
 fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<&'static str> {
     let instance = draft.seen.postgres.get(member)?;
     let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
-    let hangs = matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_));
+    // a Patroni that looks for a PostgreSQL that is gone answers late; it is not frozen
+    let refuses = matches!(instance.sql, Reply::Refuses(_));
+    let hangs =
+        matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_)) && !refuses;
     (stuck || hangs).then_some("hangs")
 }
 
-/// PostgreSQL is gone and its Patroni lives: it starts it again in place, sooner when told.
+/// PostgreSQL is gone and its Patroni lives, as far as anybody knows: it starts it again in place, sooner when
+/// told; it answers nobody while it looks for what is gone. Meanwhile clients are kept away: those that come
+/// again and again are what its recovery waits for.
 fn wake(draft: &mut Draft<'_>, member: &MemberId) {
     let Some(instance) = draft.seen.postgres.get(member) else { return };
-    if matches!(instance.sql, Reply::Refuses(_)) && matches!(instance.rest, Reply::Answers(_)) {
-        draft.say("wake", Some(member), "PostgreSQL refuses and Patroni answers: it starts it in place");
-        draft.order(Step::Wake { member: member.clone() });
+    let gone = matches!(instance.rest, Reply::Refuses(_) | Reply::Silent(_));
+    if !matches!(instance.sql, Reply::Refuses(_)) || gone {
+        return;
     }
+    let wake = Step::Wake { member: member.clone() };
+    // refused here and well by its Patroni's word: the way from here to it is what is wrong
+    let well = matches!(&instance.rest, Reply::Answers(rest) if rest.patroni.state == "running");
+    if draft.may(&wake) {
+        if let Some(host) = draft.host(member).filter(|_| !well).cloned() {
+            draft.order(Step::Close { host, member: member.clone(), park: false });
+        }
+        draft.order(wake);
+    }
+    draft.say("wake", Some(member), "PostgreSQL refuses and its body runs: Patroni starts it in place");
 }
 
 /// The holder has no body at all: only the engine's word about a known id proves anything.

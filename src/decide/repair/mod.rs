@@ -23,8 +23,8 @@ pub use step::{Decision, Memory, Step};
 
 use draft::Draft;
 
-use crate::model::control::RepairPolicy;
-use crate::model::{Member, Sight};
+use crate::model::control::{Bodies, RepairPolicy};
+use crate::model::{ContainerStatus, Member, Service, Sight};
 
 /// What repair is told once.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,11 +66,13 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
     }
     if !store.initialized {
         let mut decision = nothing("hold", "the cluster is not founded".to_owned(), memory);
-        decision.alarms.push(
-            "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
-             put the key back or found the lab anew"
-                .to_owned(),
-        );
+        if !is_being_founded(world, seen, bodies) {
+            decision.alarms.push(
+                "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
+                 put the key back or found the lab anew"
+                    .to_owned(),
+            );
+        }
         return decision;
     }
     let mut draft = Draft::new(world, seen, bodies, store, memory);
@@ -82,4 +84,15 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
     doors::doors(&mut draft, lives);
     starts::starts(&mut draft);
     draft.finish()
+}
+
+/// Bodies run and no database answers yet: nothing was founded that could have been lost.
+fn is_being_founded(world: &World, seen: &Seen, bodies: &Bodies) -> bool {
+    let answers = seen.postgres.values().any(|instance| matches!(instance.sql, Reply::Answers(_)));
+    let runs = |member: &&Member| {
+        let found = bodies.members.get(&member.id).map_or(&[][..], Vec::as_slice);
+        found.iter().any(|body| body.status == ContainerStatus::Running)
+    };
+    let mut databases = world.members.iter().filter(|member| member.service == Service::Postgres);
+    !answers && databases.any(|member| runs(&member))
 }

@@ -185,8 +185,14 @@ fn silence_is_no_death_and_a_refusal_wakes() {
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
     let mut refusing = instance(true, 1);
     refusing.sql = Reply::Refuses("nobody listens".to_owned());
+    seen.postgres.insert(name("postgres-1"), refusing.clone());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | wake: PostgreSQL refuses and its body runs: Patroni starts it in place");
+    refusing.rest = Reply::Hangs("2 s".to_owned());
+    seen.postgres.insert(name("postgres-1"), refusing.clone());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h1, wake postgres-1 | wake: PostgreSQL refuses and its body runs: Patroni starts it in place");
+    refusing.rest = Reply::Refuses("nobody listens".to_owned());
     seen.postgres.insert(name("postgres-1"), refusing);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | wake: PostgreSQL refuses and Patroni answers: it starts it in place");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | elect: the leader does not take writes yet");
 }
 
 #[test]
@@ -216,6 +222,11 @@ fn without_a_leader_patroni_elects() {
     let decision = decide(&seen, long("postgres-1", "dead"));
     insta::assert_snapshot!(line(&decision), @" | hold: the cluster is not founded");
     assert_eq!(decision.alarms.len(), 1);
+    // bodies run and no database answers: it is being founded, and nothing was lost
+    for instance in seen.postgres.values_mut() {
+        instance.sql = Reply::Refuses("nobody listens".to_owned());
+    }
+    assert_eq!(decide(&seen, Memory::default()).alarms, [""; 0]);
 }
 
 #[test]
