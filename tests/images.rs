@@ -32,7 +32,7 @@ async fn image(role: ImageRole) -> GenericImage {
 async fn build() -> References {
     let docker = Docker::connect().await.unwrap_or_else(|error| {
         panic!(
-            "{error}; `cargo nextest run` (or `cargo test --lib --test tidy --test scenarios --test sim --test judge \
+            "{error}; `cargo nextest run` (or `cargo test --lib --test tidy --test scenarios --test sim --test model --test judge \
              --test placement --test cli`) runs everything that needs no engine"
         )
     });

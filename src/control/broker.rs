@@ -325,7 +325,7 @@ impl Broker {
         }
         let may: &[Service] = match order.deed {
             Deed::Fence { .. } => &[Service::Postgres],
-            Deed::Start { .. } => &[Service::Postgres, Service::Etcd, Service::Balancer],
+            Deed::Start { .. } => &[Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller],
         };
         let service = container.service().unwrap_or_default();
         if may.iter().any(|may| may.as_str() == service) {

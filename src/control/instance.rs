@@ -12,12 +12,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::decide::repair::{InstanceSeen, Reply, RestReply, SqlReply};
+use crate::decide::repair::{Held, InstanceSeen, Reply, RestReply, SqlReply};
 use crate::engine::clock;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::postgres::{Broken, Session};
-use crate::model::Mono;
 use crate::model::plan::{Credentials, PostgresDoors};
 
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
@@ -28,6 +27,10 @@ const HELD: Duration = Duration::from_millis(150);
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
+/// An answer over the connection that is held which comes so soon is one of a healthy instance.
+const QUICK: Duration = Duration::from_millis(50);
+/// Longest wait for one that says anything at all.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two questions over the connection that is held.
 const BEAT: Duration = Duration::from_millis(250);
 /// The same while somebody is about to take writes.
@@ -66,58 +69,66 @@ impl Instance {
 
     /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
     pub async fn watch(&self, wake: &Arc<Notify>) {
-        loop {
-            let began = clock::now();
-            let told = |changed: bool| {
-                if changed {
-                    wake.notify_one();
-                }
-            };
-            // each answer counts when it comes: Patroni looks for a PostgreSQL that is gone for seconds
-            let sql = async {
-                let sql = self.ask_sql(wake).await;
-                told(self.publish(Some(sql.clone()), None));
-                sql
-            };
-            let rest = async {
-                let rest = self.ask_rest(&self.patroni).await;
-                told(self.publish(None, Some(rest.clone())));
-                rest
-            };
-            if let (Reply::Silent(why), Reply::Answers(_)) = join(sql, rest).await {
-                // a process that no connection reaches any more, on a host that answers, hangs
-                told(self.publish(Some(Reply::Hangs(why)), None));
+        let probes = async {
+            loop {
+                self.probe(wake).await;
             }
-            self.rest(began, wake).await;
+        };
+        join(probes, self.beats(wake)).await;
+    }
+
+    /// One new connection, and the pause after it.
+    async fn probe(&self, wake: &Arc<Notify>) {
+        let began = clock::now();
+        let told = |changed: bool| {
+            if changed {
+                wake.notify_one();
+            }
+        };
+        // each answer counts when it comes: Patroni looks for a PostgreSQL that is gone for seconds
+        let sql = async {
+            let sql = self.ask_sql(wake).await;
+            told(self.publish(Some(sql.clone()), None));
+            sql
+        };
+        let rest = async {
+            let rest = self.ask_rest(&self.patroni).await;
+            told(self.publish(None, Some(rest.clone())));
+            rest
+        };
+        if let (Reply::Silent(why), Reply::Answers(_)) = join(sql, rest).await {
+            // a process that no connection reaches any more, on a host that answers, hangs
+            told(self.publish(Some(Reply::Hangs(why)), None));
+        }
+        let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
+        tokio::select! {
+            () = clock::sleep_until(began.plus(pause)) => {}
+            () = self.again.notified() => {}
         }
     }
 
-    /// Waits for the next turn. Meanwhile the connection that is held is asked now and then: an instance that
-    /// answers it no more is worth a look, whatever that look then shows.
-    async fn rest(&self, began: Mono, wake: &Arc<Notify>) {
-        let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
-        let turn = async {
-            tokio::select! {
-                () = clock::sleep_until(began.plus(pause)) => {}
-                () = self.again.notified() => {}
+    /// Asks the connection that is held now and then: an instance that answers it no more as ever is worth a
+    /// look, whatever that look then shows.
+    async fn beats(&self, wake: &Arc<Notify>) {
+        loop {
+            clock::sleep(BEAT).await;
+            let held = self.beat().await;
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::replace(&mut latest.held, held) == Held::Quick && held != Held::Quick {
+                wake.notify_one();
             }
-        };
-        let beats = async {
-            let mut answered = true;
-            loop {
-                clock::sleep(BEAT).await;
-                let session = self.held().clone();
-                let Some(session) = session.filter(|session| !session.is_closed()) else { continue };
-                let answers = in_recovery(&session, HELD).await.is_ok();
-                if answered && !answers {
-                    wake.notify_one();
-                }
-                answered = answers;
-            }
-        };
-        tokio::select! {
-            () = turn => {}
-            () = beats => {}
+        }
+    }
+
+    async fn beat(&self) -> Held {
+        let session = self.held().clone();
+        let Some(session) = session.filter(|session| !session.is_closed()) else { return Held::None };
+        let asked = clock::now();
+        match in_recovery(&session, PATIENCE).await {
+            Ok(_) if clock::now().since(asked) < QUICK => Held::Quick,
+            Ok(_) => Held::Slow,
+            Err(_) if session.is_closed() => Held::None,
+            Err(_) => Held::Silent,
         }
     }
 
@@ -196,10 +207,8 @@ impl Instance {
                 *self.held() = Some(Arc::new(session));
                 Reply::Answers(SqlReply { in_recovery })
             }
-            Err(broken) => {
-                *self.held() = None;
-                read(broken, address).await
-            }
+            // the connection that is held stays: how it answers tells a frozen instance from a slow one
+            Err(broken) => read(broken, address).await,
         }
     }
 

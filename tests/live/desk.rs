@@ -41,7 +41,7 @@ pub fn engine() -> MutexGuard<'static, ()> {
     let version = Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]).output();
     assert!(
         version.is_ok_and(|version| version.status.success()),
-        "no container engine answers; `cargo nextest run` (or `cargo test --lib --test tidy --test scenarios --test sim \
+        "no container engine answers; `cargo nextest run` (or `cargo test --lib --test tidy --test scenarios --test sim --test model \
          --test judge --test placement --test cli`) runs everything that needs none"
     );
     guard

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
+    Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
@@ -308,13 +308,19 @@ pub(super) fn instance(body: &Body) -> InstanceSeen {
                 ..PatroniSeen::default()
             };
             InstanceSeen {
+                held: Held::Quick,
                 sql: Reply::Answers(SqlReply { in_recovery: !body.primary }),
                 rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
             }
         }
         Status::Paused => {
-            InstanceSeen { sql: Reply::Hangs(String::new()), rest: Reply::Hangs(String::new()) }
+            let hangs = || String::new();
+            InstanceSeen { sql: Reply::Hangs(hangs()), rest: Reply::Hangs(hangs()), held: Held::Silent }
         }
-        _ => InstanceSeen { sql: Reply::Refuses(String::new()), rest: Reply::Refuses(String::new()) },
+        _ => InstanceSeen {
+            sql: Reply::Refuses(String::new()),
+            rest: Reply::Refuses(String::new()),
+            held: Held::None,
+        },
     }
 }

@@ -5,12 +5,14 @@
 
 use super::candidate::candidate;
 use super::draft::{Draft, lies};
-use super::{LeaderSeen, Reply, Step};
+use super::{Held, LeaderSeen, Reply, Step};
 use crate::model::control::ProofLevel;
 use crate::model::sighting::BodySeen;
-use crate::model::{ContainerStatus, MemberId};
+use crate::model::{ContainerStatus, MemberId, Span};
 use std::time::Duration;
 
+/// How many graces a body that runs may hang altogether.
+const ALTOGETHER: u32 = 4;
 /// Pause between two looks while somebody is about to take writes.
 const HURRY: Duration = Duration::from_millis(5);
 /// Pause between two looks while a proof is awaited.
@@ -60,7 +62,7 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
             condemn(draft, key, &body.id, false, false);
             return false;
         }
-        ContainerStatus::Paused => Some("frozen"),
+        ContainerStatus::Paused => Some(("frozen", 1)),
         ContainerStatus::Running => hangs(draft, member),
         _ => {
             draft.say("refuse", Some(member), "the engine does not say whether the leader runs");
@@ -68,7 +70,8 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
             return false;
         }
     };
-    if let Some(word) = word {
+    if let Some((word, times)) = word {
+        let grace = Span(grace.0.saturating_mul(times));
         if draft.lasts(member, word, grace) {
             condemn(draft, key, &body.id, true, false);
         } else {
@@ -80,15 +83,21 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
     true
 }
 
-/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck.
-fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<&'static str> {
+/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck; and how many
+/// graces that must last. Slow is not frozen: only beside a connection that answers as ever is it certain that
+/// what hangs is frozen. Where everything hangs, a starved body looks the same, and usually says something in time.
+fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<(&'static str, u32)> {
     let instance = draft.seen.postgres.get(member)?;
     let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
     // a Patroni that looks for a PostgreSQL that is gone answers late; it is not frozen
     let refuses = matches!(instance.sql, Reply::Refuses(_));
     let hangs =
         matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_)) && !refuses;
-    (stuck || hangs).then_some("hangs")
+    match instance.held {
+        Held::Quick if stuck || hangs => Some(("hangs", 1)),
+        Held::Silent if hangs => Some(("hangs altogether", ALTOGETHER)),
+        _ => None,
+    }
 }
 
 /// PostgreSQL is gone and its Patroni lives, as far as anybody knows: it starts it again in place, sooner when

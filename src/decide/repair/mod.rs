@@ -18,7 +18,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use seen::{InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen};
+pub use seen::{Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen};
 pub use step::{Decision, Memory, Step};
 
 use draft::Draft;

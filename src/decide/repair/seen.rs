@@ -65,6 +65,9 @@ pub struct InstanceSeen {
     pub sql: Reply<SqlReply>,
     /// Patroni's REST, over a new connection.
     pub rest: Reply<RestReply>,
+    /// How a connection that was there before answers.
+    #[serde(default)]
+    pub held: Held,
 }
 
 /// How somebody answers a new connection.
@@ -82,6 +85,21 @@ pub enum Reply<T> {
     /// Nobody asked yet.
     #[default]
     Unasked,
+}
+
+/// How a connection to PostgreSQL that is held open answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// There is none.
+    #[default]
+    None,
+    /// At once, as a healthy one does: what hangs beside it is frozen and not slow.
+    Quick,
+    /// After a while.
+    Slow,
+    /// Not at all.
+    Silent,
 }
 
 /// What PostgreSQL said.

@@ -13,7 +13,10 @@ pub(super) fn starts(draft: &mut Draft<'_>) {
     let world = draft.world;
     let mut due: Vec<(&Member, &BodySeen)> = Vec::new();
     for member in &world.members {
-        if !matches!(member.service, Service::Postgres | Service::Etcd | Service::Balancer) {
+        if !matches!(
+            member.service,
+            Service::Postgres | Service::Etcd | Service::Balancer | Service::Controller
+        ) {
             continue;
         }
         let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);

@@ -36,6 +36,7 @@ fn instance(leads: bool, lsn: u64) -> InstanceSeen {
     InstanceSeen {
         sql: Reply::Answers(SqlReply { in_recovery: !leads }),
         rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+        held: Held::Quick,
     }
 }
 
@@ -178,9 +179,30 @@ fn a_frozen_leader_has_a_grace() {
 }
 
 #[test]
+fn slow_is_not_frozen() {
+    let mut seen = healthy(&world());
+    let it = seen.postgres.get_mut(&name("postgres-1")).expect("it");
+    (it.sql, it.rest) = (Reply::Hangs("2 s".to_owned()), Reply::Hangs("2 s".to_owned()));
+    it.held = Held::Slow;
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
+    seen.postgres.get_mut(&name("postgres-1")).expect("it").held = Held::Silent;
+    let lately = Memory {
+        since: [(name("postgres-1"), ("hangs altogether".to_owned(), Mono(1_000_000_000)))].into(),
+        ..Memory::default()
+    };
+    insta::assert_snapshot!(line(&decide(&seen, lately)), @" | grace: the leader hangs altogether, for less than 12s");
+    seen.at = Mono(13_000_000_000);
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs altogether"))), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+}
+
+#[test]
 fn silence_is_no_death_and_a_refusal_wakes() {
     let mut seen = healthy(&world());
-    let silent = InstanceSeen { sql: Reply::Silent(String::new()), rest: Reply::Silent(String::new()) };
+    let silent = InstanceSeen {
+        sql: Reply::Silent(String::new()),
+        rest: Reply::Silent(String::new()),
+        held: Held::Silent,
+    };
     seen.postgres.insert(name("postgres-1"), silent);
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
     let mut refusing = instance(true, 1);
