@@ -234,7 +234,7 @@ fn secrets(lab: &Lab) -> Vec<String> {
     let record: Value = serde_json::from_str(&record).expect("the lab's record");
     let secrets = record["secrets"].as_object().expect("passwords");
     let secrets: Vec<String> = secrets.values().filter_map(Value::as_str).map(str::to_owned).collect();
-    assert_eq!(secrets.len(), 5);
+    assert_eq!(secrets.len(), 6);
     assert!(secrets.iter().all(|secret| secret.len() >= 20));
     // it is these that the service asks for
     let dsn = lab.pgha(&["dsn", "rw"]);
