@@ -73,8 +73,8 @@ pub fn hits(verb: &Verb, world: World<'_>, chance: &mut ChaCha8Rng) -> Result<Hi
             }
             Ok(hits)
         }
-        // the cluster is spoken to through the body that leads it
         Verb::Engine { .. } => Ok(Hits { targets: vec![Service::Broker.into()], ..Hits::default() }),
+        // the cluster is spoken to through the body that leads it
         Verb::Maintenance { .. } | Verb::Scale { .. } => Ok(Hits {
             targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
             ..Hits::default()

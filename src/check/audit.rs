@@ -39,11 +39,14 @@ pub fn check(record: &Record) -> Finding {
     let hosts = deeds::hosts(record);
     let events = deeds::events(record);
     let orders = Orders::of(record);
-    let (mut alone, mut injected, mut healed, mut policy) = (Vec::new(), 0_u64, 0_u64, 0_u64);
-    let mut ordered = 0_u64;
+    let (mut alone, mut injected, mut healed) = (Vec::new(), 0_u64, 0_u64);
+    let (mut ordered, mut policy) = (0_u64, 0_u64);
     for event in events.iter().filter(|event| event.at >= from && event.at < to && needs_a_reason(event)) {
+        if orders.explain(&event.id, &event.action, event.at) {
+            ordered += 1;
+            continue;
+        }
         match deeds::explained(record, &hosts, &event.member, &event.id, event.at) {
-            _ if orders.explain(&event.id, &event.action, event.at) => ordered += 1,
             Some(By::Inject(_)) => injected += 1,
             Some(By::Heal(_)) => healed += 1,
             None if event.action == "start" && deeds::by_policy(record, &events, event) => policy += 1,

@@ -9,22 +9,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::deeds;
 use super::record::Record;
 use crate::model::control::{Answer, Brokered};
 use crate::model::lab::{OURS, Service};
 use crate::model::{MemberId, Mono};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 6] = [
-    ("fence", "kill"),
-    ("fence", "update"),
-    ("fence", "stop"),
-    ("start", "start"),
-    ("start", "restart"),
-    ("start", "unpause"),
-];
-/// How late the runner may hear of what the engine did, nanoseconds.
-const SLACK: u64 = 2_000_000_000;
+const MAY: [(&str, &str); 3] = [("fence", "kill"), ("fence", "update"), ("start", "start")];
 /// How long a decision may wait to be carried out, nanoseconds.
 const PATIENCE: u64 = 60_000_000_000;
 
@@ -93,7 +85,7 @@ impl Orders {
             order.order.deed.container() == container
                 && MAY.contains(&(order.order.deed.name(), action))
                 && at >= order.began
-                && at.0 <= order.at.0.saturating_add(SLACK)
+                && at.0 <= order.at.0.saturating_add(deeds::SLACK)
         })
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::record::{Finding, Record};
-use crate::model::lab::{Service, Size};
+use crate::model::lab::{Service, Size, kind};
 use crate::model::observed::ContainerStatus;
 use crate::model::{Bytes, HostName, MemberId, Mono, Sighting};
 
@@ -42,7 +42,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 fn problem(record: &Record, seen: &Sighting) -> Option<String> {
-    let mut kinds: BTreeMap<(&HostName, String), &MemberId> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&HostName, &str), &MemberId> = BTreeMap::new();
     let mut load: BTreeMap<&HostName, Size> = BTreeMap::new();
     for (member, body) in &seen.bodies {
         // the broker stands on no simulated host
@@ -83,12 +83,6 @@ fn problem(record: &Record, seen: &Sighting) -> Option<String> {
             )
         })
     })
-}
-
-/// What may not stand twice on a host: a service, of controllers each controller.
-fn kind(member: &MemberId, service: &str) -> String {
-    let name = || member.as_str().rsplit_once('-').map_or(member.as_str(), |(name, _)| name);
-    if service == Service::Controller.as_str() { name() } else { service }.to_owned()
 }
 
 /// What a body gets: as planned, or for a newcomer what its service starts with.

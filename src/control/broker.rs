@@ -55,11 +55,9 @@ const SLOW: Duration = Duration::from_secs(1);
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
 /// Ports of an instance that a fence closes in its host.
 const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
-
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
-
 /// A list is good for so long, together with what was heard since.
 const YOUNG: Duration = Duration::from_millis(900);
 
@@ -334,7 +332,7 @@ impl Broker {
         Err(format!("`{}` is not for bodies of `{service}`", order.deed.name()))
     }
 
-    /// No restart, no way in, killed; then what the engine shows of the very container.
+    /// No restart, killed, no way in where it does not die at once; then what the engine shows of the very container.
     async fn fence(&self, found: Container) -> Proof {
         let id = found.id.clone();
         if dead(&found) && !found.restarts {

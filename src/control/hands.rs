@@ -18,13 +18,14 @@ use super::driver::{Deeds, Entry, Failed};
 use super::instance::Instance;
 use super::leadership::Leading;
 use super::store::Store;
-use crate::decide::repair::{LeaderSeen, Routes, Seen, Step, StoreSeen};
+use crate::decide::repair::{InstanceSeen, LeaderSeen, Reply, Routes, Seen, Step, StoreSeen};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::haproxy::{Admin, Haproxy};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::model::control::{Answer, Bodies, ControllerPlan, Deed, Proof, Refusal, Token};
+use crate::model::plan::PostgresDoors;
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Sight, Span};
 
 /// Longest wait for a balancer.
@@ -33,7 +34,6 @@ const BALANCER: Duration = Duration::from_millis(500);
 const PATRONI: Duration = Duration::from_secs(2);
 /// How long a list of bodies is good enough while somebody is about to take writes and nothing was heard.
 const FRESH: Duration = Duration::from_millis(100);
-
 /// A look that takes longer is told of.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -89,7 +89,7 @@ impl Shared {
     /// Everything in the plan, unasked.
     #[must_use]
     pub fn new(plan: &ControllerPlan, board: Arc<Board>) -> Self {
-        let instance = |(member, doors): (&MemberId, &crate::model::plan::PostgresDoors)| {
+        let instance = |(member, doors): (&MemberId, &PostgresDoors)| {
             (member.clone(), Arc::new(Instance::new(doors.clone(), plan.superuser.clone())))
         };
         Self {
@@ -145,8 +145,7 @@ impl Hands {
         let heard = self.heard.swap(false, Ordering::SeqCst);
         if hurry && !heard {
             let known = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, bodies)) = known.as_ref().filter(|(at, _)| now.since(*at) < FRESH) {
-                let _ = at;
+            if let Some((_, bodies)) = known.as_ref().filter(|(at, _)| now.since(*at) < FRESH) {
                 return Sight::Seen(bodies.clone());
             }
         }
@@ -181,10 +180,7 @@ impl Hands {
             && holder.is_none_or(|body| proved(&body.id))
     }
 
-    async fn ask_for_positions(
-        &self,
-        seen: Vec<(MemberId, crate::decide::repair::InstanceSeen)>,
-    ) -> Vec<(MemberId, crate::decide::repair::InstanceSeen)> {
+    async fn ask_for_positions(&self, seen: Vec<(MemberId, InstanceSeen)>) -> Vec<(MemberId, InstanceSeen)> {
         let asked = seen.into_iter().map(|(member, seen)| async move {
             match self.instances.get(&member) {
                 // asked of everybody who answered lately, the dead one among them: at most `HELD` is lost
@@ -334,12 +330,11 @@ impl Deeds for Hands {
             .instances
             .iter()
             .map(|(member, instance)| async move { (member.clone(), instance.seen(hurry).await) });
-        let ((bodies, engine_took), (store, store_took), (postgres, _)) =
-            join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), timed(join_all(instances)))
-                .await;
+        let ((bodies, engine_took), (store, store_took), postgres) =
+            join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), join_all(instances)).await;
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
-        let writes = |seen: &crate::decide::repair::InstanceSeen| matches!(&seen.sql, crate::decide::repair::Reply::Answers(sql) if !sql.in_recovery);
+        let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);
         // how balancers route counts when somebody takes writes, not while its death is dealt with
         let ask = !holder_lies(&bodies, &store) && (!hurry || postgres.iter().any(|(_, seen)| writes(seen)));
         let (balancers, balancers_took) = timed(self.look_at_balancers(ask)).await;
@@ -406,14 +401,19 @@ const BACKENDS: [&str; 2] = ["rw", "ro"];
 
 /// Nothing new, and sessions end. The checks of a dead body agree.
 fn closed(host: &HostName) -> Vec<String> {
-    let both = |word: &str| BACKENDS.map(|backend| word.replace("{}", &format!("{backend}/{host}")));
-    [both("set server {} health down"), both("shutdown sessions server {}")].concat()
+    no_more(host, "health down")
 }
 
 /// Out of reach of the checks, which a frozen body may still answer.
 fn parked(host: &HostName) -> Vec<String> {
-    let both = |word: &str| BACKENDS.map(|backend| word.replace("{}", &format!("{backend}/{host}")));
-    [both("set server {} state maint"), both("shutdown sessions server {}")].concat()
+    no_more(host, "state maint")
+}
+
+/// Both of its servers into `state`, then their sessions.
+fn no_more(host: &HostName, state: &str) -> Vec<String> {
+    let set = BACKENDS.map(|backend| format!("set server {backend}/{host} {state}"));
+    let end = BACKENDS.map(|backend| format!("shutdown sessions server {backend}/{host}"));
+    [set, end].concat()
 }
 
 /// Back to the checks, beginning down: HAProxy takes a server that leaves maintenance for up.

@@ -27,14 +27,14 @@ const HELD: Duration = Duration::from_millis(150);
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
+/// The same while somebody is about to take writes.
+const HURRY: Duration = Duration::from_millis(100);
 /// An answer over the connection that is held which comes so soon is one of a healthy instance.
 const QUICK: Duration = Duration::from_millis(50);
 /// Longest wait for one that says anything at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two questions over the connection that is held.
 const BEAT: Duration = Duration::from_millis(250);
-/// The same while somebody is about to take writes.
-const HURRY: Duration = Duration::from_millis(100);
 
 /// One instance.
 #[derive(Debug)]

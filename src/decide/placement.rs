@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::model::lab::{Desired, Host, Size};
+use crate::model::lab::{Desired, Host, Size, kind};
 use crate::model::{Bytes, HostName, LabSpec, Member, MemberId, Service};
 
 /// Services in the order in which they are founded.
@@ -212,9 +212,8 @@ impl Search<'_> {
         if !self.spec.may_stand(service, host) {
             return Some(Why::NotAllowed);
         }
-        let kind = kind(id, service);
-        let here = members.iter().filter(|member| member.host == host.name);
-        if let Some(twin) = here.into_iter().find(|member| self::kind(&member.id, member.service) == kind) {
+        let kind = kind(id, service.as_str());
+        if let Some(twin) = members.iter().find(|member| member.host == host.name && member.kind() == kind) {
             return Some(Why::Has(twin.id.clone()));
         }
         let (left, _) = carries(host, members);
@@ -246,14 +245,6 @@ impl Search<'_> {
     }
 }
 
-/// What may not stand twice on a host: a service, of controllers each controller.
-fn kind(id: &MemberId, service: Service) -> &str {
-    match service {
-        Service::Controller => id.as_str().rsplit_once('-').map_or(id.as_str(), |(name, _)| name),
-        _ => service.as_str(),
-    }
-}
-
 /// What a host has left, and what it carries.
 fn carries(host: &Host, members: &[Member]) -> Carried {
     let mut room = Room { cores: thousandths(host.cpus), memory: host.memory.0, disk: host.disk.0 };
@@ -262,7 +253,7 @@ fn carries(host: &Host, members: &[Member]) -> Carried {
         room.cores = room.cores.saturating_sub(thousandths(member.size.cpus));
         room.memory = room.memory.saturating_sub(member.size.memory.0);
         room.disk = room.disk.saturating_sub(member.size.disk.0);
-        kinds.insert(kind(&member.id, member.service).to_owned());
+        kinds.insert(member.kind().to_owned());
     }
     (room, kinds)
 }

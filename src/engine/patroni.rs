@@ -110,8 +110,8 @@ impl Patroni {
     /// [`HttpError`] when `GET /patroni` gives no usable answer. A missing answer to `/cluster`
     /// only leaves the leader open: it needs the store, which may be away.
     pub async fn seen(&self) -> Result<PatroniSeen, HttpError> {
-        let (own, cluster) = futures_util::future::join(self.read("/patroni"), self.cluster()).await;
-        let mut seen = parse_member(&self.url("/patroni"), &own?)?;
+        let (own, cluster) = futures_util::future::join(self.itself(), self.cluster()).await;
+        let mut seen = own?;
         seen.leader = cluster.ok().as_ref().and_then(Cluster::leader).map(str::to_owned);
         Ok(seen)
     }

@@ -144,7 +144,8 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
-    /// The body never runs again: no restart by the engine, no way in, killed, and proof of it.
+    /// The body never runs again: no restart by the engine, killed, its ports closed where that does not end it, and
+    /// proof of how far that went.
     Fence {
         /// Which container.
         container: String,

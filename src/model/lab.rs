@@ -360,12 +360,29 @@ pub struct Member {
     pub size: Size,
 }
 
+/// The controller a replica belongs to, by its name: `repair` for `repair-1`.
+#[must_use]
+pub fn controller_of(replica: &MemberId) -> &str {
+    replica.as_str().rsplit_once('-').map_or(replica.as_str(), |(name, _)| name)
+}
+
+/// What may not stand twice on a host: a service, by its word; of controllers each controller.
+#[must_use]
+pub fn kind<'a>(id: &'a MemberId, service: &'a str) -> &'a str {
+    if service == Service::Controller.as_str() { controller_of(id) } else { service }
+}
+
 impl Member {
-    /// The controller this is a replica of: `repair` for `repair-1`. `None` for other services.
+    /// The controller this is a replica of; `None` for other services.
     #[must_use]
     pub fn controller(&self) -> Option<&str> {
-        let of = || self.id.as_str().rsplit_once('-').map_or(self.id.as_str(), |(name, _)| name);
-        (self.service == Service::Controller).then(of)
+        (self.service == Service::Controller).then(|| controller_of(&self.id))
+    }
+
+    /// What may not stand twice on a host.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        kind(&self.id, self.service.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::problem::nearest;
+use crate::model::lab::controller_of;
 use crate::model::{MemberId, Name, Sighting};
 
 /// A condition of a step. Steps look at it at every sighting and at every fault that begins or is healed.
@@ -155,9 +156,8 @@ impl Watched {
         self.streaming = primary.map_or(0, |(_, sql)| sql.streaming.len());
         self.primary = primary.map(|(id, _)| id.clone());
         for (replica, seen) in &sighting.controllers {
-            let name = replica.as_str().rsplit_once('-').map_or(replica.as_str(), |(name, _)| name);
             if let Some(status) = seen.seen().filter(|status| status.active) {
-                self.steps.insert(name.to_owned(), status.step.clone());
+                self.steps.insert(controller_of(replica).to_owned(), status.step.clone());
             }
         }
         if self.first.is_none() {

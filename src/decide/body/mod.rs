@@ -2,7 +2,8 @@
 //! rendered configuration. Pure: the same context gives the same recipe, to the byte, so `up` and
 //! a replacement years later make the same thing.
 //!
-//! Invariants: no service keeps a capability or runs as root; every root is read-only, what must
+//! Invariants: no service keeps a capability, and none but the broker, which holds the engine's socket, runs
+//! as root; every root is read-only, what must
 //! be written goes to a volume or to memory; a password appears in files of mode 0600 only.
 
 mod balancer;
