@@ -43,6 +43,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod broker;
 pub mod chaos;
 pub mod check;
 pub mod cli;

@@ -117,7 +117,8 @@ pub fn of(verb: &Verb) -> &'static dyn Family {
         Verb::Switchover { .. }
         | Verb::Failover { .. }
         | Verb::Maintenance { .. }
-        | Verb::RollingRestart { .. } => &Operator,
+        | Verb::RollingRestart { .. }
+        | Verb::Replace { .. } => &Operator,
         _ => &Missing,
     }
 }

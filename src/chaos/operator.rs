@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use super::family::{Family, Scene, Seen, Victim};
 use super::sql;
-use crate::lab::{names, reach};
+use crate::lab::{names, reach, record};
+use crate::model::control::asked_key;
 use crate::model::plan::Operation;
 use crate::model::{FaultRecord, MemberId, Name, Service, Verb};
 
 const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
 const CONFIG: &str = "config key in etcd";
+const WISH: &str = "key in etcd, the lab's record";
 const STARTS: &str = "pg_postmaster_start_time()";
 /// Under this key the notes keep when each instance had started.
 const NOTE: &str = "started";
@@ -49,6 +51,9 @@ impl Family for Operator {
             {
                 Err(format!("{} is primary already", victims[0].name))
             }
+            Verb::Replace { .. } if scene.record.spec.controllers.is_empty() => {
+                Err("the lab has no controllers: nobody would do it".to_owned())
+            }
             Verb::RollingRestart { .. } => {
                 let mut starts = serde_json::Map::new();
                 for victim in victims {
@@ -71,6 +76,7 @@ impl Family for Operator {
             Verb::Failover { .. } => Operation::Failover { candidate: victim.name.clone() },
             Verb::Maintenance { on } => Operation::Maintenance { on: *on },
             Verb::RollingRestart { .. } => Operation::RollingRestart { members: fault.targets.clone() },
+            Verb::Replace { .. } => Operation::Replace { members: fault.targets.clone() },
             other => return Err(format!("`{}` is no verb of an operator", other.name())),
         };
         ask(scene, operation).await
@@ -81,6 +87,7 @@ impl Family for Operator {
             Verb::Switchover { .. } => leads(scene, Some(&victim.name), candidate(fault).as_ref()).await,
             Verb::Failover { .. } => leads(scene, None, Some(&victim.name)).await,
             Verb::Maintenance { on } => maintenance(scene, *on).await,
+            Verb::Replace { .. } => asked(scene, victim).await,
             _ => restarted(scene, fault, victim).await,
         }
     }
@@ -137,6 +144,22 @@ async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> 
 /// Whether this leader is one the verb wanted.
 fn meant(leader: &Name, not: Option<&Name>, wanted: Option<&Name>) -> bool {
     not != Some(leader) && wanted.is_none_or(|wanted| wanted == leader)
+}
+
+/// Whether controllers were asked to replace this member: the wish stands, or it was fulfilled already.
+async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
+    let key = asked_key(&scene.record.spec.name, &victim.name);
+    match sql::any_key(scene.docker, scene.record, &key).await {
+        Err(why) => Seen::new(false, WISH, why),
+        Ok(wish) if !wish.is_empty() => Seen::new(true, WISH, format!("asked by {wish}")),
+        Ok(_) => match record::read(scene.docker, scene.record.spec.name.as_str()).await {
+            Ok(Some(now)) if now.members.iter().all(|member| member.id != victim.name) => {
+                Seen::new(true, WISH, "it has left already")
+            }
+            Ok(_) => Seen::new(false, WISH, "nobody asks for it"),
+            Err(why) => Seen::new(false, WISH, why.to_string()),
+        },
+    }
 }
 
 async fn maintenance(scene: &Scene<'_>, wanted: bool) -> Seen {

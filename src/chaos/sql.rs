@@ -20,10 +20,16 @@ pub async fn ask(docker: &Docker, container: &str, statement: &str) -> Result<St
 /// # Errors
 /// What the members said.
 pub async fn key(docker: &Docker, record: &Record, key: &str) -> Result<String, String> {
+    any_key(docker, record, &format!("/service/{}/{key}", record.spec.name)).await
+}
+
+/// What a key of etcd says, by its whole name; empty without the key.
+///
+/// # Errors
+/// What the members said.
+pub async fn any_key(docker: &Docker, record: &Record, key: &str) -> Result<String, String> {
     let lab = record.spec.name.as_str();
-    let command =
-        ["etcdctl", "--command-timeout=2s", "get", "--print-value-only", &format!("/service/{lab}/{key}")]
-            .map(str::to_owned);
+    let command = ["etcdctl", "--command-timeout=2s", "get", "--print-value-only", key].map(str::to_owned);
     let mut refusals = Vec::new();
     for (member, _) in record.of(Service::Etcd) {
         match said(docker, &names::container(lab, member.id.as_str()), &command).await {

@@ -42,7 +42,7 @@ pub fn check(record: &Record) -> Finding {
     let (mut alone, mut injected, mut healed) = (Vec::new(), 0_u64, 0_u64);
     let (mut ordered, mut policy) = (0_u64, 0_u64);
     for event in events.iter().filter(|event| event.at >= from && event.at < to && needs_a_reason(event)) {
-        if orders.explain(&event.id, &event.action, event.at) {
+        if orders.explain(event) {
             ordered += 1;
             continue;
         }

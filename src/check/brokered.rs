@@ -13,10 +13,20 @@ use super::deeds;
 use super::record::Record;
 use crate::model::control::{Answer, Brokered};
 use crate::model::lab::{OURS, Service};
+use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 3] = [("fence", "kill"), ("fence", "update"), ("start", "start")];
+const MAY: [(&str, &str); 7] = [
+    ("fence", "kill"),
+    ("fence", "update"),
+    ("start", "start"),
+    ("create", "create"),
+    ("create", "start"),
+    // a dead body made room for the new one
+    ("create", "destroy"),
+    ("retire", "destroy"),
+];
 /// How long a decision may wait to be carried out, nanoseconds.
 const PATIENCE: u64 = 60_000_000_000;
 
@@ -35,7 +45,8 @@ struct Decided {
     controller: String,
     at: Mono,
     deed: String,
-    container: String,
+    /// A container by its id, or a member by its name.
+    subject: String,
 }
 
 #[derive(Deserialize)]
@@ -62,12 +73,13 @@ impl Orders {
             let log = record.logs.get(&member.id).map_or("", String::as_str);
             for line in lines::<Line>(log).filter(|line| line.entry == "decided") {
                 for (deed, told) in line.steps.iter().flatten() {
-                    if let Some(container) = told.get("container").and_then(Value::as_str) {
+                    let subject = told.get("container").or_else(|| told.get("member"));
+                    if let Some(subject) = subject.and_then(Value::as_str) {
                         decided.push(Decided {
                             controller: name.to_owned(),
                             at: line.at,
                             deed: deed.clone(),
-                            container: container.to_owned(),
+                            subject: subject.to_owned(),
                         });
                     }
                 }
@@ -78,14 +90,15 @@ impl Orders {
         Self { given, decided, own, heard: heard.is_some() }
     }
 
-    /// Whether an order answers for what the engine told of a container.
+    /// Whether an order answers for what the engine told.
     #[must_use]
-    pub fn explain(&self, container: &str, action: &str, at: Mono) -> bool {
+    pub fn explain(&self, event: &EngineEvent) -> bool {
         self.given.iter().any(|order| {
-            order.order.deed.container() == container
-                && MAY.contains(&(order.order.deed.name(), action))
-                && at >= order.began
-                && at.0 <= order.at.0.saturating_add(deeds::SLACK)
+            let subject = order.order.deed.subject();
+            (subject == event.id || subject == event.member)
+                && MAY.contains(&(order.order.deed.name(), event.action.as_str()))
+                && event.at >= order.began
+                && event.at.0 <= order.at.0.saturating_add(deeds::SLACK)
         })
     }
 
@@ -105,7 +118,7 @@ impl Orders {
                 !self.decided.iter().any(|decision| {
                     decision.controller == *name
                         && decision.deed == order.order.deed.name()
-                        && decision.container == order.order.deed.container()
+                        && decision.subject == order.order.deed.subject()
                         && decision.at <= order.began
                         && order.began.0 - decision.at.0 <= PATIENCE
                 })

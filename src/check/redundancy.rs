@@ -1,7 +1,8 @@
 //! `redundancy`: how long until every declared copy of the data streamed again after a fault.
 //!
 //! A look shows the data whole when it sees one primary and every other declared copy streaming from it, by
-//! the primary's own list. The time goes from the injection to the first look of the last whole stretch before
+//! the primary's own list, and answering by itself: a walsender counts a silent host as streaming for a minute
+//! (`wal_sender_timeout`). The time goes from the injection to the first look of the last whole stretch before
 //! the next fault (or the end). A look that did not see the primary shows nothing and ends no stretch.
 
 use schemars::JsonSchema;
@@ -112,8 +113,12 @@ fn of_fault(fault: &FaultRecord, faults: &[FaultRecord], looks: &[(Mono, bool)])
 fn whole(seen: &Sighting, copies: usize) -> Option<bool> {
     let sql = seen.postgres.iter().filter_map(|(member, postgres)| Some((member, postgres.sql.seen()?)));
     let (primary, sql) = sql.filter(|(_, sql)| !sql.in_recovery).max_by_key(|(_, sql)| sql.timeline)?;
-    let mut streaming: Vec<&str> =
-        sql.streaming.iter().map(String::as_str).filter(|name| *name != primary.as_str()).collect();
+    let answers = |name: &str| {
+        let mut copies = seen.postgres.iter().filter(|(member, _)| member.as_str() == name);
+        copies.any(|(_, copy)| copy.sql.seen().is_some() || copy.patroni.seen().is_some())
+    };
+    let others = sql.streaming.iter().map(String::as_str).filter(|name| *name != primary.as_str());
+    let mut streaming: Vec<&str> = others.filter(|name| answers(name)).collect();
     streaming.sort_unstable();
     streaming.dedup();
     Some(streaming.len() + 1 >= copies)

@@ -59,7 +59,7 @@ pub fn measure(record: &Record) -> Option<Vec<Restart>> {
     if !events.is_empty() {
         let starts = events.iter().filter(|event| event.action == "start" && event.at >= from);
         let orders = Orders::of(record);
-        let ordered = |event: &&&EngineEvent| orders.explain(&event.id, &event.action, event.at);
+        let ordered = |event: &&&EngineEvent| orders.explain(event);
         let alone = starts
             .filter(|event| !asked_for(&event.member, &event.id, event.at))
             .filter(|event| !ordered(event));

@@ -173,6 +173,24 @@ pub enum Verb {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
+    /// Put a new member on another host in the place of one: added, verified, and only then is the old one removed.
+    ///
+    /// The repair controller does it (preset `repair`), when it is safe: not while nobody takes writes, and never to the leader.
+    Replace {
+        /// Who goes, for example `postgres-2`.
+        member: Name,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Ask, and do not wait until it is done.
+        #[arg(long)]
+        no_wait: bool,
+        /// Longest wait.
+        #[arg(long, value_name = "DURATION", default_value = "5m", conflicts_with = "no_wait")]
+        wait: Span,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Run scenarios: bring up, load, break, heal, judge, take down.
     Run(RunArgs),
     /// Inject one fault by hand; `pgha inject VERB --help` shows the keys of a verb.

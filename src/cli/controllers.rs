@@ -6,19 +6,20 @@ use serde::de::DeserializeOwned;
 use tokio::io::stdout;
 
 use super::{CliError, Exit};
-use crate::control;
+use crate::engine::service::ProcessError;
 use crate::model::Name;
 use crate::model::control::{BROKER_PLAN, BrokerPlan, CONTROLLER_PLAN, ControllerPlan};
+use crate::{broker, control};
 
 /// `pgha broker`
 pub async fn broker(ask: bool) -> Result<Exit, CliError> {
     let plan: BrokerPlan = plan(BROKER_PLAN)?;
     if ask {
-        println!("{}", control::broker::ask(&plan).await);
+        println!("{}", broker::ask(&plan).await);
         return Ok(Exit::Done);
     }
     let docker = super::engine().await?;
-    control::broker::serve(plan, docker, stdout()).await.map_err(failed)?;
+    broker::serve(plan, docker, stdout()).await.map_err(failed)?;
     Ok(Exit::Done)
 }
 
@@ -26,7 +27,7 @@ pub async fn broker(ask: bool) -> Result<Exit, CliError> {
 pub async fn controller(name: &Name) -> Result<Exit, CliError> {
     let plan: ControllerPlan = plan(CONTROLLER_PLAN)?;
     match name.as_str() {
-        "repair" => control::process::repair(plan, stdout()).await.map_err(failed)?,
+        "repair" => Box::pin(control::process::repair(plan, stdout())).await.map_err(failed)?,
         other => return Err(CliError::usage(format!("there is no controller `{other}`"), "repair")),
     }
     Ok(Exit::Done)
@@ -41,6 +42,6 @@ fn plan<T: DeserializeOwned>(path: &str) -> Result<T, CliError> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-fn failed(error: control::ProcessError) -> CliError {
+fn failed(error: ProcessError) -> CliError {
     CliError::usage(error.to_string(), "")
 }

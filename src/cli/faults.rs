@@ -206,11 +206,12 @@ pub async fn inject(args: &InjectArgs) -> Result<Exit, CliError> {
     }
     let sighting = reach::look(&docker, &record).await?;
     let (_newest, newest) = watch::channel(sighting);
+    let (_record, known) = watch::channel(Arc::clone(&record));
     let (over, is_over) = watch::channel(false);
     let told: Arc<Mutex<Vec<FaultRecord>>> = Arc::default();
     let stage = Stage::new(
         docker,
-        Arc::clone(&record),
+        known,
         Arc::new(Ledger::open_lab(path).map_err(failed)?),
         newest,
         clock::now(),
@@ -455,7 +456,7 @@ mod tests {
             (&["loss", "--target", "host:h1", "--percent", "much"], "a number is wanted here"),
             (&["kill"], "--target <VALUE>"),
             (&["kil", "--target", "primary"], "kill"),
-            (&["replace", "--target", "primary"], "`replace` is in the grammar but not built"),
+            (&["resize", "--target", "primary", "--cpu", "1"], "`resize` is in the grammar but not built"),
             (&["pause", "--target", "host:h1"], "names hosts"),
         ] {
             let said = typed(words).expect_err("a mistake");

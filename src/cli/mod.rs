@@ -109,6 +109,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::Failover { lab, to, output } => operate::failover(&lab, to, output).await,
         Verb::Maintenance { switch, lab, output } => operate::maintenance(&lab, switch, output).await,
         Verb::RollingRestart { lab, output } => operate::rolling_restart(&lab, output).await,
+        Verb::Replace { member, lab, no_wait, wait, output } => {
+            operate::replace(&lab, &member, (!no_wait).then_some(wait), output).await
+        }
         // a run is large, and the others should not carry its room
         Verb::Run(args) => Box::pin(run::run(&args)).await,
         Verb::Inject(args) => faults::inject(&args).await,

@@ -1,4 +1,4 @@
-//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`.
+//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`, `replace`.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::engine::clock;
 use crate::lab::record::Record;
 use crate::lab::{reach, record};
 use crate::model::plan::Operation;
-use crate::model::{Name, Service};
+use crate::model::{Name, Service, Sight, Span};
 
 /// `pgha switchover`
 pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Result<Exit, CliError> {
@@ -43,6 +43,57 @@ pub async fn rolling_restart(args: &LabArgs, output: Output) -> Result<Exit, Cli
         })
     })
     .await
+}
+
+/// `pgha replace`
+pub async fn replace(
+    args: &LabArgs,
+    who: &Name,
+    wait: Option<Span>,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let docker = super::engine().await?;
+    let before = record::require(&docker, &settings::lab_name(args)?).await?;
+    if before.spec.controllers.is_empty() {
+        return Err(CliError::usage(
+            format!("lab `{}` has no controllers: nobody would replace {who}", before.spec.name),
+            "found it with one: `pgha up --preset repair`",
+        ));
+    }
+    known(&before, who)?;
+    let asked = operate(args, output, |_| Ok(Operation::Replace { members: vec![who.clone()] })).await?;
+    let Some(wait) = wait.filter(|_| asked == Exit::Done) else { return Ok(asked) };
+    let began = clock::now();
+    let mut told = String::new();
+    loop {
+        let now = record::require(&docker, before.spec.name.as_str()).await?;
+        if now.members.iter().all(|member| member.id != *who) {
+            let new = now.members.iter().find(|member| before.members.iter().all(|old| old.id != member.id));
+            let by = new.map_or("nobody", |member| member.id.as_str());
+            let seconds = clock::now().since(began).as_secs_f64();
+            match output {
+                Output::Json => println!("{}", json!({ "replaced": who, "by": by, "seconds": seconds })),
+                Output::Text => println!("{who} was replaced by {by} in {seconds:.1} s"),
+            }
+            return Ok(Exit::Done);
+        }
+        let sighting = reach::look(&docker, &now).await?;
+        let active = sighting.controllers.values().filter_map(Sight::seen).find(|status| status.active);
+        let says = active.map_or_else(
+            || "no controller is active".to_owned(),
+            |status| format!("{}: {}", status.step, status.reason),
+        );
+        if says != told {
+            eprintln!("{says}");
+            told = says;
+        }
+        if clock::now().since(began) > wait.0 {
+            eprintln!("error: {who} is still there after {wait}");
+            eprintln!("hint: `pgha status` shows what the controller waits for; the wish stands");
+            return Ok(Exit::NotReady);
+        }
+        clock::sleep(std::time::Duration::from_secs(1)).await;
+    }
 }
 
 /// A member of postgres, or an error that names those there are.

@@ -14,10 +14,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::ProcessError;
 use super::driver::Entry;
 use crate::engine::clock;
 use crate::engine::journal::Journal;
+use crate::engine::service::ProcessError;
 use crate::model::Mono;
 use crate::model::control::ControllerStatus;
 

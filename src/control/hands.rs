@@ -16,17 +16,19 @@ use super::board::Board;
 use super::broker_client::Broker;
 use super::driver::{Deeds, Entry, Failed};
 use super::instance::Instance;
+use super::instances::Instances;
 use super::leadership::Leading;
-use super::store::Store;
 use crate::decide::repair::{InstanceSeen, LeaderSeen, Reply, Routes, Seen, Step, StoreSeen};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::haproxy::{Admin, Haproxy};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
-use crate::model::control::{Answer, Bodies, ControllerPlan, Deed, Proof, Refusal, Token};
-use crate::model::plan::PostgresDoors;
-use crate::model::{ContainerStatus, HostName, MemberId, Mono, Sight, Span};
+use crate::engine::store::Store;
+use crate::model::control::{
+    Answer, Bodies, ControllerPlan, Deed, Proof, Refusal, Replacing, Token, asked_key, keys,
+};
+use crate::model::{ContainerStatus, HostName, MemberId, Mono, Service, Sight, Span};
 
 /// Longest wait for a balancer.
 const BALANCER: Duration = Duration::from_millis(500);
@@ -58,7 +60,7 @@ pub struct Hands {
     store: Arc<Store>,
     broker: Arc<Broker>,
     leading: Leading,
-    instances: BTreeMap<MemberId, Arc<Instance>>,
+    instances: Mutex<Instances>,
     balancers: Vec<Balancer>,
     proofs: Mutex<BTreeMap<String, Proof>>,
     bodies: Mutex<Option<(Mono, Bodies)>>,
@@ -75,8 +77,6 @@ pub struct Shared {
     pub store: Arc<Store>,
     /// The way to the engine.
     pub broker: Arc<Broker>,
-    /// Instances by member.
-    pub instances: BTreeMap<MemberId, Arc<Instance>>,
     /// Ends a sleep.
     pub wake: Arc<Notify>,
     /// Something was heard of a body.
@@ -89,13 +89,9 @@ impl Shared {
     /// Everything in the plan, unasked.
     #[must_use]
     pub fn new(plan: &ControllerPlan, board: Arc<Board>) -> Self {
-        let instance = |(member, doors): (&MemberId, &PostgresDoors)| {
-            (member.clone(), Arc::new(Instance::new(doors.clone(), plan.superuser.clone())))
-        };
         Self {
             store: Arc::new(Store::new(&plan.etcd)),
             broker: Arc::new(Broker::new(plan.broker.clone())),
-            instances: plan.postgres.iter().map(instance).collect(),
             wake: Arc::new(Notify::new()),
             heard: Arc::new(AtomicBool::new(true)),
             board,
@@ -117,12 +113,13 @@ impl Hands {
                 last: Mutex::default(),
             })
             .collect();
+        let instances = Mutex::new(Instances::new(&plan, &shared.wake));
         Self {
             plan,
             store: shared.store,
             broker: shared.broker,
             leading,
-            instances: shared.instances,
+            instances,
             balancers,
             proofs: Mutex::default(),
             bodies: Mutex::default(),
@@ -137,7 +134,11 @@ impl Hands {
     }
 
     fn parked_key(&self, host: &str) -> String {
-        format!("/pgha/{}/repair/parked/{host}", self.plan.spec.name)
+        format!("{}repair/parked/{host}", keys(&self.plan.spec.name))
+    }
+
+    fn replacing_key(&self) -> String {
+        format!("{}repair/replacing", keys(&self.plan.spec.name))
     }
 
     async fn look_at_bodies(&self, hurry: bool) -> Sight<Bodies> {
@@ -159,10 +160,10 @@ impl Hands {
     }
 
     async fn look_at_store(&self) -> Sight<StoreSeen> {
-        let (patroni, parked) = (self.patroni_key(""), self.parked_key(""));
-        let (patroni, parked) = tokio::join!(self.store.list(&patroni), self.store.list(&parked));
-        match (patroni, parked) {
-            (Ok(patroni), Ok(parked)) => Sight::Seen(read(self.plan.spec.name.as_str(), &patroni, &parked)),
+        let (patroni, ours) = (self.patroni_key(""), keys(&self.plan.spec.name));
+        let (patroni, ours) = tokio::join!(self.store.list(&patroni), self.store.list(&ours));
+        match (patroni, ours) {
+            (Ok(patroni), Ok(ours)) => Sight::Seen(read(self.plan.spec.name.as_str(), &patroni, &ours)),
             (Err(error), _) | (_, Err(error)) => Sight::Blind(error.to_string()),
         }
     }
@@ -172,7 +173,9 @@ impl Hands {
     fn owes_candidate(&self, bodies: &Sight<Bodies>, store: &Sight<StoreSeen>) -> bool {
         let (Sight::Seen(bodies), Sight::Seen(store)) = (bodies, store) else { return false };
         let Some(key) = &store.leader else { return false };
-        let placed = self.plan.members.iter().find(|member| member.id == key.member);
+        let planned = &self.plan.members;
+        let members = if bodies.placed.is_empty() { planned } else { &bodies.placed };
+        let placed = members.iter().find(|member| member.id == key.member);
         let host = placed.and_then(|member| bodies.hosts.get(&member.host));
         let proved = |id: &str| self.proofs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id);
         let holder = bodies.members.get(&key.member).and_then(|found| found.first());
@@ -182,7 +185,7 @@ impl Hands {
 
     async fn ask_for_positions(&self, seen: Vec<(MemberId, InstanceSeen)>) -> Vec<(MemberId, InstanceSeen)> {
         let asked = seen.into_iter().map(|(member, seen)| async move {
-            match self.instances.get(&member) {
+            match self.instance(&member) {
                 // asked of everybody who answered lately, the dead one among them: at most `HELD` is lost
                 Some(instance) => (member, instance.position(seen).await),
                 None => (member, seen),
@@ -295,25 +298,38 @@ impl Hands {
     }
 
     async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
-        // alone it would take a dead leader's lock back, or found a cluster
-        if self.plan.postgres.contains_key(member) {
-            let leader = self.store.get(&self.patroni_key("leader")).await;
-            let leader = leader.map_err(|error| Failed::Trouble(error.to_string()))?;
-            match leader {
-                Some(key) if key.value != member.as_str().as_bytes() => {}
-                _ => return Err(Failed::Guard("the leader key is gone or its own".to_owned())),
-            }
+        if self.instance(member).is_some() {
+            self.somebody_else_leads(member).await?;
         }
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
         self.order(Deed::Start { container: container.to_owned() }, token).await.map(drop)
     }
 
+    /// Alone a PostgreSQL would take a dead leader's lock back, or found a cluster; and a leader does not leave.
+    async fn somebody_else_leads(&self, member: &MemberId) -> Result<(), Failed> {
+        let leader = self.store.get(&self.patroni_key("leader")).await;
+        match leader.map_err(|error| Failed::Trouble(error.to_string()))? {
+            Some(key) if key.value != member.as_str().as_bytes() => Ok(()),
+            _ => Err(Failed::Guard("the leader key is gone or its own".to_owned())),
+        }
+    }
+
+    /// Whether a member belongs to the lab, by the last look.
+    fn placed(&self, member: &MemberId) -> bool {
+        let known = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().is_none_or(|(_, bodies)| bodies.placed.iter().any(|placed| placed.id == *member))
+    }
+
+    fn instance(&self, member: &MemberId) -> Option<Arc<Instance>> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).of(member)
+    }
+
     async fn wake_patroni(&self, member: &MemberId) -> Result<(), Failed> {
-        let Some(doors) = self.plan.postgres.get(member) else {
+        let Some(instance) = self.instance(member) else {
             return Err(Failed::Guard(format!("{member} is no instance")));
         };
         let login = &self.plan.rest;
-        let patroni = Patroni::new(doors.rest, PATRONI).with_login(&login.user, &login.password);
+        let patroni = Patroni::new(instance.doors().rest, PATRONI).with_login(&login.user, &login.password);
         patroni.wake().await.map(drop).map_err(|error: HttpError| Failed::Trouble(error.to_string()))
     }
 }
@@ -326,12 +342,18 @@ impl Deeds for Hands {
 
     async fn look(&self, hurry: bool) -> Seen {
         let at = clock::now();
-        let instances = self
-            .instances
-            .iter()
-            .map(|(member, instance)| async move { (member.clone(), instance.seen(hurry).await) });
+        let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner).all();
+        let instances = instances
+            .into_iter()
+            .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
         let ((bodies, engine_took), (store, store_took), postgres) =
             join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), join_all(instances)).await;
+        if let Sight::Seen(bodies) = &bodies {
+            self.instances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .follow(&self.plan, bodies, &self.wake);
+        }
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
         let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);
@@ -363,12 +385,51 @@ impl Deeds for Hands {
             Step::Release { member, mod_revision, lease, candidate } => {
                 self.release(member, *mod_revision, *lease, candidate.as_ref(), token).await
             }
-            Step::Open { host, member } => match self.instances.get(member) {
+            Step::Open { host, member } => match self.instance(member) {
                 Some(instance) if instance.writes().await == Some(true) => self.push(&open(host)).await,
                 _ => Err(Failed::Guard(format!("{member} does not say that it takes writes"))),
             },
             Step::Unpark { host } => self.unpark(host, token).await,
             Step::Start { member, container } => self.start(member, container, token).await,
+            Step::Create { member, service, host } => {
+                let deed = Deed::Create { member: member.clone(), service: *service, host: host.clone() };
+                if *service == Service::Postgres {
+                    self.somebody_else_leads(member).await?;
+                }
+                self.order(deed, token).await.map(drop)
+            }
+            Step::Intend { member, by, host, why } => {
+                let word = Replacing {
+                    member: member.clone(),
+                    by: by.clone(),
+                    host: host.clone(),
+                    why: why.clone(),
+                    since: clock::now(),
+                };
+                let key = self.replacing_key();
+                // plain data: serialising it cannot fail
+                let value = serde_json::to_vec(&word).unwrap_or_default();
+                let nobody = [Compare::ModRevision(key.clone(), 0)];
+                self.write(&nobody, &[Change::Put { key, value, lease: 0 }], token).await
+            }
+            Step::Retire { member } => {
+                self.somebody_else_leads(member).await?;
+                self.order(Deed::Retire { member: member.clone() }, token).await.map(drop)
+            }
+            Step::Discard { member } => {
+                self.order(Deed::Discard { member: member.clone() }, token).await.map(drop)
+            }
+            Step::Forget { member } => {
+                // what Patroni kept of a member that left goes with its lease, or now
+                let left = self.patroni_key(&format!("members/{member}"));
+                let asked = asked_key(&self.plan.spec.name, member);
+                let mut keys = vec![self.replacing_key(), asked];
+                if !self.placed(member) {
+                    keys.push(left);
+                }
+                let changes: Vec<Change> = keys.into_iter().map(Change::Delete).collect();
+                self.write(&[], &changes, token).await
+            }
             Step::Wake { member } => self.wake_patroni(member).await,
         }
     }
@@ -433,8 +494,8 @@ fn open(host: &HostName) -> Vec<String> {
 }
 
 /// Patroni's keys and ours.
-fn read(scope: &str, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
-    let scope = format!("/service/{scope}/");
+fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreSeen {
+    let scope = format!("/service/{lab}/");
     let key = |name: &str| patroni.iter().find(|found| found.key.strip_prefix(&scope) == Some(name));
     let json = |name: &str| -> Option<Value> { serde_json::from_slice(&key(name)?.value).ok() };
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -450,10 +511,16 @@ fn read(scope: &str, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
     });
     let asked =
         |value: Value| value.get("member").or_else(|| value.get("leader")).is_some_and(|who| !who.is_null());
-    let parked = parked.iter().filter_map(|found| {
-        let host = HostName::new(found.key.rsplit('/').next().unwrap_or_default()).ok()?;
-        Some((host, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?))
-    });
+    // keys of ours below this part of the lab's, by their last word
+    let part = |part: &str| -> Vec<(MemberId, &[u8])> {
+        let prefix = format!("/pgha/{lab}/{part}/");
+        let named = |found: &KeyValue| MemberId::new(found.key.strip_prefix(&prefix)?).ok();
+        ours.iter().filter_map(|found| Some((named(found)?, found.value.as_slice()))).collect()
+    };
+    let parked = part("repair/parked")
+        .into_iter()
+        .filter_map(|(host, value)| Some((host, MemberId::new(String::from_utf8_lossy(value)).ok()?)));
+    let replacing = ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/replacing"));
     StoreSeen {
         leader,
         initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
@@ -461,6 +528,8 @@ fn read(scope: &str, patroni: &[KeyValue], parked: &[KeyValue]) -> StoreSeen {
         handover: json("failover").is_some_and(asked),
         may_lead,
         parked: parked.collect(),
+        replacing: replacing.and_then(|found| serde_json::from_slice(&found.value).ok()),
+        asked: part("asked/replace").into_iter().map(|(member, _)| member).collect(),
     }
 }
 

@@ -67,6 +67,12 @@ impl Instance {
         }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub const fn doors(&self) -> &PostgresDoors {
+        &self.doors
+    }
+
     /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
     pub async fn watch(&self, wake: &Arc<Notify>) {
         let probes = async {

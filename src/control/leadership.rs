@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::store::Store;
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
 use crate::engine::http::HttpError;
+use crate::engine::store::Store;
 use crate::model::MemberId;
 use crate::model::control::Token;
 

@@ -1,21 +1,17 @@
 //! Controllers: what decides is in room `decide`, here is the loop that asks who is active, looks, has it
-//! decided and acts; its eyes and hands; and the broker, the only way from there to the engine.
+//! decided and acts, and its eyes and hands. The broker is its only way to the engine.
 //!
 //! Theory: level, not edge. Whatever wakes a controller (an event of the engine, the end of a
 //! connection, a change in the store) only makes it look sooner; what is done follows from that look.
 //! A controller that is killed at any point and comes back with empty memory ends in the same lab.
 
 pub mod board;
-pub mod broker;
 pub mod broker_client;
 pub mod driver;
 pub mod hands;
 pub mod instance;
+mod instances;
 pub mod leadership;
 pub mod process;
-pub mod store;
 
 pub use driver::{Deeds, Entry, Failed, conduct};
-pub use process::ProcessError;
-
-use process::asked_to_end;

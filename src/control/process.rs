@@ -1,6 +1,5 @@
 //! A controller as a process: what it is handed, the tasks beside its loop, its end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,55 +7,22 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::board::{self, Board};
 use super::driver::conduct;
 use super::hands::{Hands, Shared};
 use super::leadership;
-use super::store::Store;
 use crate::decide::repair::World;
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
 use crate::engine::journal;
+use crate::engine::service::{ProcessError, asked_to_end};
+use crate::engine::store::Store;
 use crate::model::control::{ControllerPlan, RepairPolicy, leadership_key};
 
 /// Pause before something that ended is begun again.
 const AGAIN: Duration = Duration::from_millis(300);
-
-/// Why a controller or a broker cannot do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// Its address cannot be had.
-    #[error("cannot listen at {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-    /// Its plan is none.
-    #[error("the plan: {0}")]
-    Plan(String),
-    /// Nobody takes its journal, or its server broke.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-impl ProcessError {
-    pub(super) const fn bind(address: SocketAddr, error: std::io::Error) -> Self {
-        Self::Listen(address, error)
-    }
-}
-
-/// Ready when the process is asked to end.
-pub(super) async fn asked_to_end() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
 
 /// Runs the repair controller until it is asked to end, or until it has done the step in `stop-at`. Its
 /// journal goes to `output`, a line an entry.
@@ -68,9 +34,9 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
     let policy: RepairPolicy =
         serde_json::from_value(told).map_err(|error| ProcessError::Plan(error.to_string()))?;
     let lag = plan.spec.postgres.patroni.maximum_lag_on_failover;
-    let world = World { members: plan.members.clone(), lag, policy };
+    let world = World { spec: plan.spec.clone(), members: plan.members.clone(), lag, policy };
     let listener =
-        TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::bind(plan.listen, error))?;
+        TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::Listen(plan.listen, error))?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| ProcessError::Plan(format!("metrics: {error}")))?;
@@ -115,10 +81,6 @@ async fn until_stopped(hands: &Hands, mut world: World, store: &Store, stopped: 
 
 /// What ends a sleep: deaths as the engine tells them, connections that end, the leader key. They only wake.
 fn senses(tasks: &mut JoinSet<()>, plan: &ControllerPlan, shared: &Shared) {
-    for instance in shared.instances.values() {
-        let (instance, wake) = (Arc::clone(instance), Arc::clone(&shared.wake));
-        tasks.spawn(async move { instance.watch(&wake).await });
-    }
     let events = shared.clone();
     tasks.spawn(async move {
         loop {

@@ -99,7 +99,7 @@ pub fn place(spec: &LabSpec, desired: &Desired, existing: &[Member]) -> Result<V
     let missing = missing(spec, desired, &members);
     let mut search = Search { spec, missing: &missing, hopeless: BTreeSet::new(), stuck: None };
     if search.place(0, &mut members) {
-        members.sort_by_key(|member| (member.service, number(&member.id), member.id.clone()));
+        sort(&mut members);
         return Ok(members);
     }
     // when the search fails it has been stuck at least once; the other arm cannot be reached
@@ -107,6 +107,46 @@ pub fn place(spec: &LabSpec, desired: &Desired, existing: &[Member]) -> Result<V
         || Unplaceable { member: missing[0].0.clone(), service: missing[0].1, hosts: Vec::new() },
         |(_, why)| why,
     ))
+}
+
+/// The tidiest host for one more body among those that `may` take it, everybody else staying where they are.
+///
+/// # Errors
+/// [`Unplaceable`] when there is none; hosts that may not take it are not named.
+pub fn one(
+    spec: &LabSpec,
+    members: &[Member],
+    id: &MemberId,
+    service: Service,
+    may: impl Fn(&HostName) -> bool,
+) -> Result<Member, Unplaceable> {
+    let size = spec.start_size(service);
+    let (mut best, mut against) = (None, Vec::new());
+    for (index, host) in spec.hosts.iter().enumerate().filter(|(_, host)| may(&host.name)) {
+        if let Some(why) = refusal(spec, host, id, service, &size, members) {
+            against.push((host.name.clone(), why));
+            continue;
+        }
+        let this = (dislike(spec, host, service, members), index);
+        best = Some(best.map_or(this, |best: ((bool, usize), usize)| best.min(this)));
+    }
+    match best.and_then(|(_, index)| spec.hosts.get(index)) {
+        Some(host) => Ok(Member { id: id.clone(), service, host: host.name.clone(), size }),
+        None => Err(Unplaceable { member: id.clone(), service, hosts: against }),
+    }
+}
+
+/// By service, then by number.
+pub fn sort(members: &mut [Member]) {
+    members.sort_by_key(|member| (member.service, number(&member.id), member.id.clone()));
+}
+
+/// A name nobody has or had.
+#[must_use]
+pub fn new_name<'a>(service: Service, used: impl Iterator<Item = &'a MemberId>) -> Option<MemberId> {
+    let prefix = format!("{service}-");
+    let highest = used.filter(|id| id.as_str().starts_with(&prefix)).map(number).max().unwrap_or(0);
+    member_id(service, highest.checked_add(1)?)
 }
 
 /// The bodies to place: new names, lowest unused number first.
@@ -179,8 +219,8 @@ impl Search<'_> {
         let mut candidates = Vec::new();
         let mut against = Vec::new();
         for (index, host) in self.spec.hosts.iter().enumerate() {
-            match self.refusal(host, id, *service, size, members) {
-                None => candidates.push((self.dislike(host, *service, members), index)),
+            match refusal(self.spec, host, id, *service, size, members) {
+                None => candidates.push((dislike(self.spec, host, *service, members), index)),
                 Some(why) => against.push((host.name.clone(), why)),
             }
         }
@@ -200,49 +240,50 @@ impl Search<'_> {
         self.hopeless.insert(state);
         false
     }
+}
 
-    fn refusal(
-        &self,
-        host: &Host,
-        id: &MemberId,
-        service: Service,
-        size: &Size,
-        members: &[Member],
-    ) -> Option<Why> {
-        if !self.spec.may_stand(service, host) {
-            return Some(Why::NotAllowed);
-        }
-        let kind = kind(id, service.as_str());
-        if let Some(twin) = members.iter().find(|member| member.host == host.name && member.kind() == kind) {
-            return Some(Why::Has(twin.id.clone()));
-        }
-        let (left, _) = carries(host, members);
-        let wanted = thousandths(size.cpus);
-        if left.cores < wanted {
-            return Some(Why::Cores { left: left.cores, of: thousandths(host.cpus), wanted });
-        }
-        if left.memory < size.memory.0 {
-            return Some(Why::Memory { left: Bytes(left.memory), wanted: size.memory });
-        }
-        if left.disk < size.disk.0 {
-            return Some(Why::Disk { left: Bytes(left.disk), wanted: size.disk });
-        }
-        None
+/// What `host` has against one more body.
+fn refusal(
+    spec: &LabSpec,
+    host: &Host,
+    id: &MemberId,
+    service: Service,
+    size: &Size,
+    members: &[Member],
+) -> Option<Why> {
+    if !spec.may_stand(service, host) {
+        return Some(Why::NotAllowed);
     }
+    let kind = kind(id, service.as_str());
+    if let Some(twin) = members.iter().find(|member| member.host == host.name && member.kind() == kind) {
+        return Some(Why::Has(twin.id.clone()));
+    }
+    let (left, _) = carries(host, members);
+    let wanted = thousandths(size.cpus);
+    if left.cores < wanted {
+        return Some(Why::Cores { left: left.cores, of: thousandths(host.cpus), wanted });
+    }
+    if left.memory < size.memory.0 {
+        return Some(Why::Memory { left: Bytes(left.memory), wanted: size.memory });
+    }
+    if left.disk < size.disk.0 {
+        return Some(Why::Disk { left: Bytes(left.disk), wanted: size.disk });
+    }
+    None
+}
 
-    /// Lower is better: balancers and databases apart (one lost host should not cost both), then
-    /// the host with fewest bodies.
-    fn dislike(&self, host: &Host, service: Service, members: &[Member]) -> (bool, usize) {
-        let here = || members.iter().filter(|member| member.host == host.name);
-        let carries = |service| here().any(|member| member.service == service);
-        let mixed = match service {
-            // nor should the host of a lost primary take the active controller with it
-            Service::Balancer | Service::Controller => carries(Service::Postgres),
-            Service::Postgres => carries(Service::Balancer) || self.spec.balancers.hosts.contains(&host.name),
-            _ => false,
-        };
-        (mixed, here().count())
-    }
+/// Lower is better: balancers and databases apart (one lost host should not cost both), then
+/// the host with fewest bodies.
+fn dislike(spec: &LabSpec, host: &Host, service: Service, members: &[Member]) -> (bool, usize) {
+    let here = || members.iter().filter(|member| member.host == host.name);
+    let carries = |service| here().any(|member| member.service == service);
+    let mixed = match service {
+        // nor should the host of a lost primary take the active controller with it
+        Service::Balancer | Service::Controller => carries(Service::Postgres),
+        Service::Postgres => carries(Service::Balancer) || spec.balancers.hosts.contains(&host.name),
+        _ => false,
+    };
+    (mixed, here().count())
 }
 
 /// What a host has left, and what it carries.

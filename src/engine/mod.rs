@@ -18,4 +18,6 @@ pub mod journal;
 pub mod patroni;
 pub mod postgres;
 pub mod process;
+pub mod service;
+pub mod store;
 pub mod wire;

@@ -83,6 +83,8 @@ pub async fn operate(
         operation,
         rest: addresses(record, Service::Postgres, PATRONI_PORT),
         login: patroni_login(record),
+        etcd: addresses(record, Service::Etcd, ETCD_PORT).into_values().collect(),
+        lab: record.spec.name.clone(),
         timeout: OPERATE,
     };
     let mut stream = start(docker, record.spec.name.as_str(), "operate", &plan).await?;

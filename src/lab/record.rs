@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
 
+use super::images::References;
 use super::{LabError, names};
 use crate::decide::body::Secrets;
 use crate::engine::docker::{Docker, EngineError};
@@ -35,6 +36,9 @@ pub struct Record {
     pub secrets: Secrets,
     /// Name of the etcd cluster, unique per founding.
     pub token: String,
+    /// The images its bodies are made from, by role.
+    #[serde(default)]
+    pub images: References,
 }
 
 /// Text of letters and digits that nobody can guess. A password must not follow from a seed, so
@@ -91,6 +95,19 @@ impl Record {
             .filter(move |member| member.service == service)
             .filter_map(|member| self.address(member).map(|address| (member, address)))
     }
+}
+
+/// Writes a record into the lab's client, which must be there.
+///
+/// # Errors
+/// When the engine does not answer, or there is no client.
+pub async fn write(docker: &Docker, record: &Record) -> Result<(), EngineError> {
+    for body in super::up::world(record, true).bodies {
+        if body.service == Some(Service::Client) {
+            docker.write_files(&body).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the record of a lab; `None` when the lab has none.

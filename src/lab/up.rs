@@ -61,11 +61,12 @@ pub struct Standing {
 /// See [`LabError`]; nothing is removed on failure, `up` can be repeated.
 pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -> Result<Standing, LabError> {
     let started = clock::now();
-    let mut record = plan(docker, order).await?;
+    let (mut record, known) = plan(docker, order).await?;
     let tell = |text: &str| news(News::Step(text.to_owned()));
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
     claim_subnet(docker, &mut record).await?;
-    let world = world(&record);
+    record.images.clone_from(&images);
+    let world = world(&record, false);
     let lab = order.spec.name.as_str();
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
@@ -82,26 +83,33 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
         },
     )
     .await?;
-    renew_record(docker, &world).await?;
+    // members may have been added since the client was created; what a controller wrote meanwhile stays
+    if known.is_some_and(|known| known != record) {
+        record::write(docker, &record).await?;
+    }
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);
     Ok(Standing { record, images, plain_volumes: hands.plain_reason(), took, created })
 }
 
-/// The record this `up` works by: the lab's own when it stands, else a new one.
-async fn plan(docker: &Docker, order: &Order) -> Result<Record, LabError> {
+/// The record this `up` works by, and the lab's own when it stands.
+async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>), LabError> {
     let spec = &order.spec;
     let lab = spec.name.as_str();
     let unplaceable = |error: placement::Unplaceable| LabError::Unplaceable(error.to_string());
-    let wanted = Desired::founding(spec);
+    let mut wanted = Desired::founding(spec);
     if let Some(known) = record::read(docker, lab).await? {
+        // names of those who left are not used again
+        wanted.without.clone_from(&known.desired.without);
         if let Some(difference) = difference(&known, spec, &wanted) {
             return Err(LabError::Differs { lab: lab.to_owned(), difference });
         }
         let members = placement::place(spec, &wanted, &known.members).map_err(unplaceable)?;
         let generation = known.desired.generation + u64::from(known.desired.counts != wanted.counts);
         let desired = Desired { generation, ..wanted };
-        return Ok(Record { spec: spec.clone(), desired, members, preset: order.preset.clone(), ..known });
+        let record =
+            Record { spec: spec.clone(), desired, members, preset: order.preset.clone(), ..known.clone() };
+        return Ok((record, Some(known)));
     }
     let members = placement::place(spec, &wanted, &[]).map_err(unplaceable)?;
     let seen = docker.observe(Some(lab)).await?;
@@ -115,7 +123,7 @@ async fn plan(docker: &Docker, order: &Order) -> Result<Record, LabError> {
         None => names::network_address(&spec.network.subnet),
     };
     let subnet = subnet.ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
-    Ok(Record {
+    let record = Record {
         schema_version: 1,
         preset: order.preset.clone(),
         spec: spec.clone(),
@@ -124,7 +132,9 @@ async fn plan(docker: &Docker, order: &Order) -> Result<Record, LabError> {
         members,
         secrets: record::new_secrets(),
         token: record::new_token(lab),
-    })
+        images: BTreeMap::new(),
+    };
+    Ok((record, None))
 }
 
 /// Makes the network of a new lab whose subnet is not fixed. Another lab may have taken the subnet since
@@ -197,16 +207,16 @@ pub fn fits(known: &Record, spec: &LabSpec) -> bool {
     known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
 }
 
-/// Every recipe of the lab.
+/// Every recipe of the lab; `founded`: its etcd cluster exists, whoever comes joins it.
 #[must_use]
-pub fn world(record: &Record) -> World {
+pub fn world(record: &Record, founded: bool) -> World {
     let context = Context {
         spec: &record.spec,
         members: &record.members,
         subnet: record.subnet,
         secrets: &record.secrets,
         token: &record.token,
-        founded: false,
+        founded,
     };
     let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
     bodies.extend(broker(&context));
@@ -218,14 +228,6 @@ pub fn world(record: &Record) -> World {
         bodies.push(body);
     }
     World { network: names::network(record.spec.name.as_str()), subnet: record.subnet, bodies }
-}
-
-/// Writes the record again: members may have been added since the client was created.
-async fn renew_record(docker: &Docker, world: &World) -> Result<(), LabError> {
-    for body in world.bodies.iter().filter(|body| body.service == Some(Service::Client)) {
-        docker.write_files(body).await?;
-    }
-    Ok(())
 }
 
 /// Waits until nobody is left who is not ready.

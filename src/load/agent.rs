@@ -144,6 +144,7 @@ fn lock(path: &Path) -> Result<File, AgentError> {
 }
 
 /// Looks at the lab as a [`WatchPlan`] says and writes [`crate::model::Sighting`]s until it is told to stop, or one.
+/// Another plan on the input takes the place of the first: members come and go.
 ///
 /// # Errors
 /// [`AgentError`].
@@ -153,28 +154,46 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut lines = input.lines();
-    let plan: WatchPlan = plan(&mut lines).await?;
+    let mut plan: WatchPlan = plan(&mut lines).await?;
     let (journal, queue) = journal::channel();
     writing(journal::write_out(queue, output), async move {
-        let mut watcher = Watcher::new(&plan);
-        if plan.once {
-            journal.say(watcher.look().await);
-            return Ok(());
-        }
-        let watching = async {
-            loop {
-                let sighting = watcher.look().await;
-                let began = sighting.at;
-                journal.say(sighting);
-                watcher.turn(began).await;
+        loop {
+            let mut watcher = Watcher::new(&plan);
+            if plan.once {
+                journal.say(watcher.look().await);
+                return Ok(());
             }
-        };
-        tokio::select! {
-            _ = until_stop(&mut lines) => Ok(()),
-            () = watching => Ok(()),
+            let watching = async {
+                loop {
+                    let sighting = watcher.look().await;
+                    let began = sighting.at;
+                    journal.say(sighting);
+                    watcher.turn(began).await;
+                }
+            };
+            tokio::select! {
+                next = next_plan(&mut lines) => match next {
+                    Some(next) => plan = next,
+                    None => return Ok(()),
+                },
+                () = watching => return Ok(()),
+            }
         }
     })
     .await
+}
+
+/// The next plan on the input; `None` when it says stop, or ends.
+async fn next_plan<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Option<WatchPlan> {
+    loop {
+        let line = lines.next_line().await.ok()??;
+        if let Ok(plan) = serde_json::from_str(&line) {
+            return Some(plan);
+        }
+        if serde_json::from_str::<Order>(&line).is_ok_and(|order| order.stop) {
+            return None;
+        }
+    }
 }
 
 /// Reads every node as a [`FinalReadPlan`] says and writes one `FinalRead` event for each node and load.

@@ -2,16 +2,16 @@
 //! leadership, proof of death, the bodies of a lab as the engine shows them, and what the repair
 //! controller is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::{HostName, MemberId, Name};
-use super::lab::{LabSpec, Member};
+use super::lab::{LabSpec, Member, Service};
 use super::plan::{Credentials, PostgresDoors};
 use super::sighting::{BodySeen, EngineEvent};
 use super::units::{Mono, Span};
@@ -38,8 +38,10 @@ pub struct ControllerPlan {
     pub listen: SocketAddr,
     /// The lab as declared; its name is Patroni's scope.
     pub spec: LabSpec,
-    /// Who stands where.
+    /// Who stands where when this was written; who stands where now is in [`Bodies::placed`].
     pub members: Vec<Member>,
+    /// Address of every host: whoever comes to stand there is reached at it.
+    pub hosts: BTreeMap<HostName, IpAddr>,
     /// Client ports of etcd; it asks for no login.
     pub etcd: Vec<SocketAddr>,
     /// The broker.
@@ -155,6 +157,28 @@ pub enum Deed {
         /// Which container.
         container: String,
     },
+    /// A member has a body that was started: a new one from its recipe on the volumes it has, in the place of one
+    /// that does not run; volumes that are missing are made. A member that the lab does not know is taken
+    /// into its record first: a new name, on a host that may carry it.
+    Create {
+        /// Which member.
+        member: MemberId,
+        /// What it does.
+        service: Service,
+        /// Where it stands.
+        host: HostName,
+    },
+    /// A member whose body does not run leaves the lab: its body is removed, its volumes stay, its name is never
+    /// used again. Refused while fewer than the declared number would be left.
+    Retire {
+        /// Which member.
+        member: MemberId,
+    },
+    /// The volumes of a member that left are removed.
+    Discard {
+        /// Which member.
+        member: MemberId,
+    },
 }
 
 impl Deed {
@@ -164,14 +188,20 @@ impl Deed {
         match self {
             Self::Fence { .. } => "fence",
             Self::Start { .. } => "start",
+            Self::Create { .. } => "create",
+            Self::Retire { .. } => "retire",
+            Self::Discard { .. } => "discard",
         }
     }
 
-    /// The container it is about.
+    /// What it is about: a container by its id, or a member by its name.
     #[must_use]
-    pub fn container(&self) -> &str {
+    pub fn subject(&self) -> &str {
         match self {
             Self::Fence { container } | Self::Start { container } => container,
+            Self::Create { member, .. } | Self::Retire { member } | Self::Discard { member } => {
+                member.as_str()
+            }
         }
     }
 }
@@ -309,6 +339,12 @@ pub struct Bodies {
     pub members: BTreeMap<MemberId, Vec<BodySeen>>,
     /// Sandboxes, by host.
     pub hosts: BTreeMap<HostName, BodySeen>,
+    /// Who stands where by the lab's record, with or without a body; empty while nobody could read it.
+    #[serde(default)]
+    pub placed: Vec<Member>,
+    /// Who left the lab: names that are never used again.
+    #[serde(default)]
+    pub retired: BTreeSet<MemberId>,
 }
 
 /// What the repair controller is told in `[controller.policy]`.
@@ -321,6 +357,12 @@ pub struct RepairPolicy {
     pub start_grace: Span,
     /// How many starts of bodies are too many.
     pub starts: Budget,
+    /// How long a host may be down before what stands there is replaced elsewhere.
+    pub host_grace: Span,
+    /// How long a member may run and not serve before it is restarted, and after that before it is replaced.
+    pub sick_grace: Span,
+    /// How many replacements on other hosts are too many.
+    pub replacements: Budget,
     /// Pause between two looks when nothing wakes it.
     pub every: Span,
     /// Whether the leader key of a body that is proved dead is released. Without it Patroni's lease decides.
@@ -328,6 +370,35 @@ pub struct RepairPolicy {
     /// For tests: the process ends when it has done this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
+}
+
+/// Why a member is replaced, and by whom: repair's word in the store, written before anything is done and
+/// removed when all of it is, so that whoever comes after goes on with it. One key for the lab: one at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Replacing {
+    /// Who goes.
+    pub member: MemberId,
+    /// The name of the new member.
+    pub by: MemberId,
+    /// Where it stands.
+    pub host: HostName,
+    /// Why the old one goes.
+    pub why: String,
+    /// Since when.
+    pub since: Mono,
+}
+
+/// Prefix of everything in etcd that the lab and its controllers write for one another.
+#[must_use]
+pub fn keys(lab: &Name) -> String {
+    format!("/pgha/{lab}/")
+}
+
+/// Key by which an operator asks for a member to be replaced; its value says who asks.
+#[must_use]
+pub fn asked_key(lab: &Name, member: &MemberId) -> String {
+    format!("/pgha/{lab}/asked/replace/{member}")
 }
 
 /// At most so many in so long.
@@ -346,6 +417,9 @@ impl Default for RepairPolicy {
             freeze_grace: Span::secs(3),
             start_grace: Span::secs(1),
             starts: Budget { max: 10, per: Span::secs(600) },
+            host_grace: Span::secs(10),
+            sick_grace: Span::secs(60),
+            replacements: Budget { max: 3, per: Span::secs(600) },
             every: Span::secs(1),
             release: true,
             stop_at: None,

@@ -244,6 +244,13 @@ pub struct Patroni {
     pub primary_start_timeout: u32,
     /// Keep the primary while the store is away and every member answers (Patroni: `failsafe_mode`).
     pub failsafe_mode: bool,
+    /// How long the slot of a replica that is gone is kept, seconds (Patroni 4: `member_slots_ttl`, 1800).
+    #[serde(default = "default_member_slots_ttl")]
+    pub member_slots_ttl: u32,
+}
+
+const fn default_member_slots_ttl() -> u32 {
+    1800
 }
 
 /// The balancers.

@@ -182,11 +182,16 @@ pub struct OperatePlan {
     pub rest: BTreeMap<MemberId, SocketAddr>,
     /// Who may ask Patroni for it; the database means nothing here.
     pub login: Credentials,
+    /// Client ports of etcd, for what is asked of controllers.
+    #[serde(default)]
+    pub etcd: Vec<SocketAddr>,
+    /// The lab.
+    pub lab: Name,
     /// Longest wait for all of it.
     pub timeout: Span,
 }
 
-/// What an operator can ask of Patroni.
+/// What an operator can ask of Patroni, and of controllers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Operation {
@@ -211,6 +216,11 @@ pub enum Operation {
         /// Whose.
         members: Vec<MemberId>,
     },
+    /// A new member takes the place of each of these: asked of the controllers, who do it when it is safe.
+    Replace {
+        /// Who goes.
+        members: Vec<MemberId>,
+    },
 }
 
 impl Operation {
@@ -222,6 +232,7 @@ impl Operation {
             Self::Failover { .. } => "failover",
             Self::Maintenance { .. } => "maintenance",
             Self::RollingRestart { .. } => "rolling-restart",
+            Self::Replace { .. } => "replace",
         }
     }
 }

@@ -502,7 +502,7 @@ pub enum Verb {
         /// On or off.
         on: bool,
     },
-    /// A new body for an old one.
+    /// A new member on another host takes the place of one: controllers are asked, who do it when it is safe.
     Replace {
         /// Which.
         target: Target,
@@ -669,7 +669,7 @@ impl Verb {
     #[must_use]
     pub fn built(&self) -> bool {
         match self {
-            Self::Scale { .. } | Self::Resize { .. } | Self::Replace { .. } => false,
+            Self::Scale { .. } | Self::Resize { .. } => false,
             Self::Repeat { verb, .. } => verb.built(),
             _ => true,
         }

@@ -52,7 +52,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_to_ask_is_an_outcome() {
-        let text = r#"{"operation":{"maintenance":{"on":true}},"rest":{},"login":{"user":"u","password":"p","database":""},"timeout":"1s"}"#;
+        let text = r#"{"operation":{"maintenance":{"on":true}},"rest":{},"login":{"user":"u","password":"p","database":""},"lab":"lab","timeout":"1s"}"#;
         let mut output = Vec::new();
         run(BufReader::new(format!("{text}\n").as_bytes()), &mut output).await.expect("an outcome");
         let text = String::from_utf8(output).expect("text");

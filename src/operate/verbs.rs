@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::clock;
+use crate::engine::etcd::Change;
 use crate::engine::patroni::{Cluster, Patroni};
+use crate::engine::store::Store;
+use crate::model::control::asked_key;
 use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
 use crate::model::{MemberId, Mono};
 
@@ -25,6 +28,7 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
         Operation::Failover { candidate } => handover(plan, &mut outcome, Some(candidate), false).await,
         Operation::Maintenance { on } => maintenance(plan, &mut outcome, *on).await,
         Operation::RollingRestart { members } => rolling(plan, &mut outcome, members, deadline).await,
+        Operation::Replace { members } => replace(plan, &mut outcome, members).await,
     };
     outcome.done = said;
     outcome.leader = match cluster(plan).await {
@@ -98,6 +102,28 @@ async fn maintenance(plan: &OperatePlan, outcome: &mut OperateOutcome, on: bool)
         }
     }
     false
+}
+
+/// Writes the wish where controllers look for it.
+async fn replace(plan: &OperatePlan, outcome: &mut OperateOutcome, members: &[MemberId]) -> bool {
+    let store = Store::new(&plan.etcd);
+    let wishes: Vec<Change> = members
+        .iter()
+        .map(|member| Change::Put {
+            key: asked_key(&plan.lab, member),
+            value: b"an operator".to_vec(),
+            lease: 0,
+        })
+        .collect();
+    let written = store.transact(&[], &wishes).await;
+    for member in members {
+        let said = match &written {
+            Ok(_) => "asked for".to_owned(),
+            Err(error) => format!("etcd: {error}"),
+        };
+        outcome.said.push((member.clone(), said));
+    }
+    written.is_ok()
 }
 
 async fn rolling(

@@ -237,7 +237,7 @@ async fn carry_out(
         history.note(format!("the run was cut short: {error}"))?;
     }
     step("collecting logs".to_owned());
-    finish::collect_logs(docker, &record, since, dir).await?;
+    finish::collect_logs(docker, &record.spec, [&record, &samples.record()], since, dir).await?;
     samples.stop().await;
     finish::search_all(&record, dir, &history)?;
     if outcome.is_ok() {

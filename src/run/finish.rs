@@ -1,6 +1,8 @@
 //! What is done when a run is over and its lab still stands: logs are collected, and everything that was
 //! written is searched for passwords.
 
+use std::collections::BTreeSet;
+
 use super::RunError;
 use super::dir::RunDir;
 use super::journal::Lines;
@@ -10,21 +12,25 @@ use crate::engine::docker::Docker;
 use crate::history::Event;
 use crate::lab::names;
 use crate::lab::record::Record;
-use crate::model::{Name, Service};
+use crate::model::{LabSpec, Name, Service};
 
-/// Keeps what every member wrote since the wall clock second `since`: a lab may have seen runs before.
+/// Keeps what every member of these records wrote since the wall clock second `since`: a lab may have seen runs
+/// before, and members come and go.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub async fn collect_logs(
     docker: &Docker,
-    record: &Record,
+    spec: &LabSpec,
+    records: [&Record; 2],
     since: i64,
     dir: &RunDir,
 ) -> Result<(), RunError> {
-    let broker = (!record.spec.controllers.is_empty()).then(|| Name::from(Service::Broker));
-    for member in record.members.iter().map(|member| &member.id).chain(broker.as_ref()) {
-        let name = names::container(record.spec.name.as_str(), member.as_str());
+    let members = records.into_iter().flat_map(|record| &record.members).map(|member| member.id.clone());
+    let mut members: BTreeSet<Name> = members.collect();
+    members.extend((!spec.controllers.is_empty()).then(|| Name::from(Service::Broker)));
+    for member in members {
+        let name = names::container(spec.name.as_str(), member.as_str());
         let text = match docker.logs_since(&name, since).await {
             Ok(text) => text,
             // a body that is gone has no logs any more; the directory says so

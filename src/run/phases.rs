@@ -21,12 +21,12 @@ use crate::engine::docker::{Docker, ExecStream};
 use crate::history::Event;
 use crate::history::event::Phase;
 use crate::lab::reach;
-use crate::lab::ready::{Wanted, not_ready, primary};
+use crate::lab::ready::{NotReady, Wanted, not_ready, primary};
 use crate::lab::record::Record;
 use crate::load::agent::READY;
 use crate::model::plan::{Credentials, Endpoints, FinalReadPlan, LoadPlan};
 use crate::model::scenario::Skip;
-use crate::model::{Mono, Service, Span};
+use crate::model::{Mono, Service, Sighting, Span};
 use crate::spec::schedule;
 
 /// How long the client may take to prepare its tables, and to hand over its last lines.
@@ -85,7 +85,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         let (says, mut said) = mpsc::unbounded_channel();
         let stage = Stage::new(
             self.docker.clone(),
-            Arc::clone(self.record),
+            self.samples.records(),
             Arc::clone(ledger),
             self.samples.watch(),
             start,
@@ -245,7 +245,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
                 biased;
                 () = asked_to_stop(interrupt), if !stopping => return Ok(()),
                 () = clock::sleep_until(deadline) => {
-                    for waiting in not_ready(&self.record.members, Wanted::of(&self.record.spec), &self.samples.newest()) {
+                    for waiting in self.waiting(&self.samples.newest()) {
                         self.step(format!("not whole: {}: {}", waiting.member, waiting.why));
                     }
                     return Ok(());
@@ -258,7 +258,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
                     self.beat(show);
                     let sighting = newest.borrow_and_update().clone();
                     // only looks that began after the heal count, and one may be luck
-                    let fresh = sighting.at > began && not_ready(&self.record.members, Wanted::of(&self.record.spec), &sighting).is_empty();
+                    let fresh = sighting.at > began && self.waiting(&sighting).is_empty();
                     whole = if fresh { whole + 1 } else { 0 };
                     if whole >= 3 {
                         self.step(format!("whole after {:.1} s", clock::now().since(began).as_secs_f64()));
@@ -269,12 +269,18 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         }
     }
 
+    /// Who is not ready, of those who belong to the lab now.
+    fn waiting(&self, sighting: &Sighting) -> Vec<NotReady> {
+        let record = self.samples.record();
+        not_ready(&record.members, Wanted::of(&record.spec), sighting)
+    }
+
     async fn final_reads(&self, show: &Show) -> Result<(), RunError> {
         self.phase(show, Phase::FinalReads)?;
         self.step("reading every node");
         let plan = FinalReadPlan {
             loads: self.order.scenario.loads.clone(),
-            nodes: reach::addresses(self.record, Service::Postgres, POSTGRES_PORT),
+            nodes: reach::addresses(&self.samples.record(), Service::Postgres, POSTGRES_PORT),
             // the superuser in the application's database: every table can be read and locked there
             superuser: Credentials {
                 database: reach::application(self.record).database,

@@ -1,7 +1,7 @@
 //! The runner's own samples of the lab: services from the client host, bodies and events from the
 //! engine. The judged do not keep the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use super::journal::Lines;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
-use crate::lab::{LabError, reach, record::Record};
+use crate::lab::record::{self, Record};
+use crate::lab::{LabError, reach};
 use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
 
@@ -27,6 +28,7 @@ const ENGINE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Samples {
     newest: watch::Receiver<Sighting>,
+    record: watch::Receiver<Arc<Record>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -38,16 +40,19 @@ impl Samples {
     /// When the client does not run.
     pub async fn start(
         docker: &Docker,
-        record: &Record,
+        record: &Arc<Record>,
         lines: Option<Arc<Lines>>,
     ) -> Result<Self, LabError> {
         let plan = reach::watch_plan(record, EVERY, Some(PROBE_EVERY), false);
         let stream = reach::start(docker, record.spec.name.as_str(), "watch", &plan).await?;
         let (newest_in, newest) = watch::channel(Sighting::default());
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = vec![tokio::spawn(services(stream, newest_in, lines.clone(), stopped.clone()))];
+        let (record_in, record) = watch::channel(Arc::clone(record));
+        let written = lines.clone();
+        let mut tasks =
+            vec![tokio::spawn(services(stream, newest_in, written, record.clone(), stopped.clone()))];
         if let Some(lines) = lines {
-            let (docker, lab) = (docker.clone(), record.spec.name.to_string());
+            let (docker, lab) = (docker.clone(), record.borrow().spec.name.to_string());
             let heard = Arc::new(Mutex::new(Vec::new()));
             tasks.push(tokio::spawn(listen(
                 docker.clone(),
@@ -55,15 +60,27 @@ impl Samples {
                 Arc::clone(&heard),
                 stopped.clone(),
             )));
-            tasks.push(tokio::spawn(engine(docker, lab, lines, heard, stopped)));
+            tasks.push(tokio::spawn(engine(docker, lab, lines, heard, record_in, stopped)));
         }
-        Ok(Self { newest, stop, tasks })
+        Ok(Self { newest, record, stop, tasks })
     }
 
     /// The newest look at the services; empty before the first.
     #[must_use]
     pub fn newest(&self) -> Sighting {
         self.newest.borrow().clone()
+    }
+
+    /// The lab's record as it was read last: members come and go.
+    #[must_use]
+    pub fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.record.borrow())
+    }
+
+    /// A receiver that is told of every new record.
+    #[must_use]
+    pub fn records(&self) -> watch::Receiver<Arc<Record>> {
+        self.record.clone()
     }
 
     /// A receiver that is told of every new look.
@@ -87,12 +104,19 @@ async fn services(
     mut stream: ExecStream,
     newest: watch::Sender<Sighting>,
     lines: Option<Arc<Lines>>,
+    mut record: watch::Receiver<Arc<Record>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
         let line = tokio::select! {
             biased;
             _ = stopped.changed() => break,
+            Ok(()) = record.changed() => {
+                let plan = reach::watch_plan(&record.borrow_and_update(), EVERY, Some(PROBE_EVERY), false);
+                // plain data can be written; a client that is gone is noticed by its silence
+                let _ = stream.send_line(&serde_json::to_string(&plan).unwrap_or_default()).await;
+                continue;
+            }
             line = stream.next_line() => line,
         };
         let Ok(Some(line)) = line else { break };
@@ -143,9 +167,11 @@ async fn engine(
     lab: String,
     lines: Arc<Lines>,
     heard: Heard,
+    record: watch::Sender<Arc<Record>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut known = Known::default();
+    let mut there = BTreeSet::new();
     let mut last = false;
     loop {
         let at = clock::now();
@@ -155,6 +181,11 @@ async fn engine(
         // events are written also when the engine does not show its bodies
         if bodies.is_some() || !events.is_empty() {
             let bodies = bodies.unwrap_or_default();
+            let now: BTreeSet<Name> = bodies.keys().cloned().collect();
+            if !bodies.is_empty() && now != there {
+                there = now;
+                renew(&docker, &lab, &record).await;
+            }
             let _ = lines.sighting(&Sighting { at, bodies, events, ..Sighting::default() });
         }
         if last {
@@ -165,6 +196,19 @@ async fn engine(
             _ = stopped.changed() => last = true,
             () = clock::sleep(ENGINE_EVERY) => {}
         }
+    }
+}
+
+/// Reads the lab's record again: somebody came or went.
+async fn renew(docker: &Docker, lab: &str, known: &watch::Sender<Arc<Record>>) {
+    if let Ok(Some(read)) = record::read(docker, lab).await {
+        known.send_if_modified(|known| {
+            let news = **known != read;
+            if news {
+                *known = Arc::new(read);
+            }
+            news
+        });
     }
 }
 

@@ -46,8 +46,8 @@ pub type Hears = Arc<dyn Fn(Word) -> io::Result<()> + Send + Sync>;
 pub struct Stage {
     /// The engine.
     pub docker: Docker,
-    /// The lab.
-    pub record: Arc<Record>,
+    /// The lab as it is recorded now: members come and go.
+    pub record: watch::Receiver<Arc<Record>>,
     /// Where faults are written down first.
     pub ledger: Arc<Ledger>,
     /// The newest look at the lab.
@@ -123,7 +123,7 @@ impl Stage {
     #[expect(clippy::too_many_arguments, reason = "the parts of a run are made once, and handed on once")]
     pub fn new(
         docker: Docker,
-        record: Arc<Record>,
+        record: watch::Receiver<Arc<Record>>,
         ledger: Arc<Ledger>,
         newest: watch::Receiver<Sighting>,
         start: Mono,
@@ -313,17 +313,23 @@ impl Stage {
 
     /// Whom `verb` hits in the lab as it was seen.
     fn resolve(&self, verb: &Verb, sighting: &Sighting, chance: &mut ChaCha8Rng) -> Result<Hits, RunError> {
-        let world = World { members: &self.record.members, hosts: &self.record.spec.hosts, sighting };
+        let record = self.record();
+        let world = World { members: &record.members, hosts: &record.spec.hosts, sighting };
         Ok(hits(verb, world, chance)?)
     }
 
-    fn injector(&self) -> Injector<'_> {
-        Injector { docker: &self.docker, record: &self.record, ledger: &self.ledger }
+    fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.record.borrow())
+    }
+
+    fn injector<'a>(&'a self, record: &'a Record) -> Injector<'a> {
+        Injector { docker: &self.docker, record, ledger: &self.ledger }
     }
 
     /// Prepares all, writes all down, then does all at once.
     async fn inject(&self, shots: &[Shot<'_>]) -> Result<Vec<FaultRecord>, RunError> {
-        let injector = self.injector();
+        let record = self.record();
+        let injector = self.injector(&record);
         let prepared = shots.iter().map(|shot| injector.prepare(shot.id, shot.verb, &shot.hits));
         let prepared = join_all(prepared.collect::<Vec<_>>()).await;
         let mut prepared = prepared.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -348,7 +354,7 @@ impl Stage {
     async fn heal(&self, fault: FaultRecord) {
         // nobody may listen any more when the run has been cut short; the heal matters all the same
         let _ = self.say(Word::Says(format!("heal {}", fault.id)));
-        self.injector().heal(fault, &mut |record| self.tell(record)).await;
+        self.injector(&self.record()).heal(fault, &mut |record| self.tell(record)).await;
     }
 
     /// Records a turn that was meant and never injected.

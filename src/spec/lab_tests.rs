@@ -299,11 +299,11 @@ cpus = "two"
 
     Error:
       × 2 of service balancer are wanted; hosts that may carry one: 1
-         ╭─[built-in lab.toml:108:13]
-     107 │ [balancers]
-     108 │ instances = 2
+         ╭─[built-in lab.toml:109:13]
+     108 │ [balancers]
+     109 │ instances = 2
          ·             ─
-     109 │ # hosts = ["h4", "h5"]
+     110 │ # hosts = ["h4", "h5"]
          ╰────
       help: two of one service never share a host: more hosts, or fewer of them
     "#);

@@ -1,4 +1,4 @@
-//! A lab in memory: three bodies under a Patroni that is the least that matters, a store with leases, a
+//! A lab in memory: three bodies on six hosts, and whoever takes their place, under a Patroni that is the least that matters, a store with leases, a
 //! broker and a balancer with their guards. What must always hold is asserted where an effect happens.
 
 use std::collections::BTreeMap;
@@ -7,9 +7,9 @@ use pgha::control::Failed;
 use pgha::decide::repair::{
     Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
 };
-use pgha::model::control::{Bodies, Proof, ProofLevel, Token};
+use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
-use pgha::model::{ContainerStatus as Status, Lsn, Mono, Name, Sight};
+use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,6 +27,8 @@ pub(super) enum Mutant {
     SilenceIsDeath,
     /// The broker does not compare the token.
     AnyToken,
+    /// A member that is still being cloned is shown as one that streams.
+    ClonesCount,
     /// A lost leader key is shown as another member's, and no guard reads it again.
     NoGuard,
 }
@@ -37,16 +39,27 @@ impl Mutant {
         match self {
             Self::None => "nothing",
             Self::SilenceIsDeath => "the key of a living body was released",
+            Self::ClonesCount => "a member left before another took its place",
             Self::AnyToken => "an old controller acted",
             Self::NoGuard => "a body was started while nobody else led",
         }
     }
 }
 
+/// Hosts that may carry a PostgreSQL.
+const HOSTS: usize = 6;
+
 pub(super) struct Body {
     status: Status,
     primary: bool,
     lsn: u64,
+    host: usize,
+    /// Whether it has a container.
+    there: bool,
+    /// Whether the lab's record names it.
+    placed: bool,
+    /// When its copy of the data is complete.
+    ready: u64,
 }
 
 pub(super) struct Lab {
@@ -59,8 +72,14 @@ pub(super) struct Lab {
     pub(super) gone_since: u64,
     pub(super) revision: i64,
     pub(super) active: Option<(usize, i64, u64)>,
+    /// Whose host is parked.
     pub(super) parked: Vec<usize>,
+    /// 5432, by host.
     pub(super) doors: Vec<bool>,
+    /// Until when a host has no power.
+    host_back: Vec<u64>,
+    replacing: Option<Replacing>,
+    pub(super) retirements: u32,
     pub(super) engine_back: u64,
     pub(super) store_back: u64,
     pub(super) releases: u32,
@@ -73,7 +92,7 @@ pub(super) fn member(n: usize) -> Name {
 }
 
 pub(super) fn host(n: usize) -> Name {
-    Name::new(format!("h{n}")).expect("a name")
+    Name::new(format!("h{}", n + 1)).expect("a name")
 }
 
 pub(super) fn number(name: &Name) -> usize {
@@ -82,7 +101,16 @@ pub(super) fn number(name: &Name) -> usize {
 
 impl Lab {
     pub(super) fn new(seed: u64, mutant: Mutant) -> Self {
-        let bodies = (0..3).map(|_| Body { status: Status::Running, primary: false, lsn: 0 }).collect();
+        let body = |host| Body {
+            status: Status::Running,
+            primary: false,
+            lsn: 0,
+            host,
+            there: true,
+            placed: true,
+            ready: 0,
+        };
+        let bodies = (0..3).map(body).collect();
         let chance = ChaCha8Rng::seed_from_u64(seed);
         Self {
             now: 0,
@@ -94,7 +122,10 @@ impl Lab {
             revision: 1,
             active: None,
             parked: Vec::new(),
-            doors: vec![false; 3],
+            doors: vec![false; HOSTS],
+            host_back: vec![0; HOSTS],
+            replacing: None,
+            retirements: 0,
             engine_back: 0,
             store_back: 0,
             releases: 0,
@@ -104,7 +135,21 @@ impl Lab {
     }
 
     fn runs(&self, n: usize) -> bool {
-        self.bodies[n].status == Status::Running
+        self.bodies[n].there && self.bodies[n].status == Status::Running
+    }
+
+    fn powered(&self, host: usize) -> bool {
+        self.now >= self.host_back[host]
+    }
+
+    /// Numbers of everybody there ever was.
+    fn all(&self) -> std::ops::Range<usize> {
+        0..self.bodies.len()
+    }
+
+    /// Whether it has all the data.
+    fn whole_copy(&self, n: usize) -> bool {
+        self.runs(n) && self.now >= self.bodies[n].ready
     }
 
     fn broke(&mut self, what: &str) {
@@ -134,25 +179,31 @@ impl Lab {
             self.bodies[n].primary = true;
             self.bodies[n].lsn += 1;
             let lsn = self.bodies[n].lsn;
-            for other in (0..3).filter(|other| *other != n) {
-                if self.runs(other) && self.chance.random_bool(0.5) {
+            for other in self.all().filter(|other| *other != n) {
+                if self.whole_copy(other) && self.chance.random_bool(0.5) {
                     self.bodies[other].lsn = lsn;
                 }
             }
         } else if store && self.key.is_none() && self.now > self.gone_since + 100 {
-            let best = (0..3).filter(|n| self.runs(*n)).max_by_key(|n| self.bodies[*n].lsn);
+            let best = self.all().filter(|n| self.whole_copy(*n)).max_by_key(|n| self.bodies[*n].lsn);
             if let Some(n) = best {
                 self.revision += 1;
                 self.key = Some((n, self.revision, self.now + LEASE[0]));
             }
         }
-        for n in 0..3 {
+        for n in self.all() {
             let leads = self.key.is_some_and(|(holder, ..)| holder == n);
             if self.runs(n) && !leads {
                 self.bodies[n].primary = false;
             }
-            if self.now.is_multiple_of(1_000) && !self.parked.contains(&n) {
-                self.doors[n] = self.runs(n) && leads;
+        }
+        if self.now.is_multiple_of(1_000) {
+            let leads = self.key.map(|(holder, ..)| holder).filter(|holder| self.runs(*holder));
+            let leads = leads.map(|holder| self.bodies[holder].host);
+            for host in 0..HOSTS {
+                if !self.is_parked(host) {
+                    self.doors[host] = leads == Some(host);
+                }
             }
         }
     }
@@ -161,9 +212,17 @@ impl Lab {
         if !self.chance.random_bool(0.003) {
             return;
         }
-        let n = self.chance.random_range(0..3);
-        let others = (0..3).filter(|other| *other != n && self.runs(*other)).count();
-        match self.chance.random_range(0..5) {
+        let n = self.chance.random_range(self.all());
+        let others = self.all().filter(|other| *other != n && self.whole_copy(*other)).count();
+        match self.chance.random_range(0..7) {
+            5 if others > 0 && self.runs(n) => self.bodies[n].there = false,
+            6 if others > 0 && self.bodies[n].placed => {
+                let host = self.bodies[n].host;
+                self.host_back[host] = self.now + 6_000;
+                for body in self.bodies.iter_mut().filter(|body| body.host == host) {
+                    body.status = Status::Exited;
+                }
+            }
             0 | 1 if others > 0 => self.bodies[n].status = Status::Exited,
             2 if others > 0 && self.runs(n) => self.bodies[n].status = Status::Paused,
             3 => self.engine_back = self.now + 3_000,
@@ -173,24 +232,46 @@ impl Lab {
         }
     }
 
+    fn is_parked(&self, host: usize) -> bool {
+        self.parked.iter().any(|n| self.bodies[*n].host == host)
+    }
+
+    fn placed(&self) -> Vec<Member> {
+        let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
+        let placed = self.bodies.iter().enumerate().filter(|(_, body)| body.placed);
+        let place = |(n, body): (usize, &Body)| Member {
+            id: member(n),
+            service: Service::Postgres,
+            host: host(body.host),
+            size,
+        };
+        placed.map(place).collect()
+    }
+
     pub(super) fn look(&self, proofs: &BTreeMap<String, Proof>) -> Seen {
         let mut seen = Seen { at: Mono(self.now * 1_000_000), proofs: proofs.clone(), ..Seen::default() };
         let lie = self.mutant == Mutant::SilenceIsDeath && self.now < self.engine_back;
         if self.now >= self.engine_back || lie {
             let mut bodies = Bodies::default();
-            for n in 0..3 {
+            bodies.placed = self.placed();
+            bodies.retired = self.all().filter(|n| !self.bodies[*n].placed).map(member).collect();
+            let body = |id, status, at: usize, service: &str| BodySeen {
+                id,
+                status,
+                host: host(at),
+                service: service.to_owned(),
+                started: String::new(),
+                oom_killed: false,
+            };
+            for at in 0..HOSTS {
+                let status = if self.powered(at) { Status::Running } else { Status::Exited };
+                bodies.hosts.insert(host(at), body(format!("s{at}"), status, at, "host"));
+            }
+            for n in self.all().filter(|n| self.bodies[*n].there) {
                 let doomed = lie && self.key.is_some_and(|(holder, ..)| holder == n);
                 let status = if doomed { Status::Exited } else { self.bodies[n].status };
-                let body = |id, status, service: &str| BodySeen {
-                    id,
-                    status,
-                    host: host(n),
-                    service: service.to_owned(),
-                    started: String::new(),
-                    oom_killed: false,
-                };
-                bodies.members.insert(member(n), vec![body(format!("c{n}"), status, "postgres")]);
-                bodies.hosts.insert(host(n), body(format!("s{n}"), Status::Running, "host"));
+                let its = body(format!("c{n}"), status, self.bodies[n].host, "postgres");
+                bodies.members.insert(member(n), vec![its]);
                 if doomed {
                     let proof = Proof { level: ProofLevel::Dead, evidence: "silence".to_owned() };
                     seen.proofs.insert(format!("c{n}"), proof);
@@ -201,7 +282,7 @@ impl Lab {
         if self.now >= self.store_back {
             let mut leader = self.key.map(|(n, revision, _)| (n, revision));
             if self.mutant == Mutant::NoGuard && leader.is_none() {
-                leader = (0..3).find(|n| self.runs(*n)).map(|n| (n, 0));
+                leader = self.all().find(|n| self.runs(*n)).map(|n| (n, 0));
             }
             seen.store = Sight::Seen(StoreSeen {
                 leader: leader.map(|(n, revision)| LeaderSeen {
@@ -210,15 +291,18 @@ impl Lab {
                     lease: revision,
                 }),
                 initialized: true,
-                parked: self.parked.iter().map(|n| (host(*n), member(*n))).collect(),
+                parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
+                replacing: self.replacing.clone(),
                 ..StoreSeen::default()
             });
         }
-        for (n, body) in self.bodies.iter().enumerate() {
-            seen.postgres.insert(member(n), instance(body));
+        for n in self.all().filter(|n| self.bodies[*n].placed) {
+            let cloning = self.now < self.bodies[n].ready && self.mutant != Mutant::ClonesCount;
+            seen.postgres.insert(member(n), instance(&self.bodies[n], cloning));
         }
         let word = |n: usize| if self.doors[n] { "UP" } else { "DOWN" }.to_owned();
-        let rw = (0..3).map(|n| (host(n), ServerSeen { status: word(n), ..ServerSeen::default() })).collect();
+        let rw =
+            (0..HOSTS).map(|n| (host(n), ServerSeen { status: word(n), ..ServerSeen::default() })).collect();
         let routes = Routes { rw, ..Routes::default() };
         seen.balancers.insert(Name::new("balancer-1").expect("a name"), Sight::Seen(routes));
         seen
@@ -244,14 +328,26 @@ impl Lab {
         }
         let n = number(step.subject());
         match step {
-            Step::Close { park, .. } => {
-                if *park && !self.parked.contains(&n) {
-                    self.parked.push(n);
+            Step::Close { park, member, .. } => {
+                let owner = number(member);
+                if *park && !self.parked.contains(&owner) {
+                    self.parked.push(owner);
                 }
-                self.doors[n] = false;
+                self.doors[n - 1] = false;
             }
-            Step::Open { .. } => self.doors[n] = !self.parked.contains(&n),
-            Step::Unpark { .. } => self.parked.retain(|parked| *parked != n),
+            Step::Open { .. } => self.doors[n - 1] = !self.is_parked(n - 1),
+            Step::Unpark { .. } => {
+                let bodies = &self.bodies;
+                self.parked.retain(|parked| bodies[*parked].host != n - 1);
+            }
+            Step::Create { .. } | Step::Intend { .. } | Step::Retire { .. } | Step::Forget { .. } => {
+                return self.membership(step, n);
+            }
+            Step::Discard { .. } => {
+                if self.bodies[n].placed {
+                    self.broke("the volumes of a member of the lab were removed");
+                }
+            }
             Step::Wake { .. } => {}
             Step::Fence { container, .. } => {
                 self.bodies[n].status = Status::Exited;
@@ -267,6 +363,9 @@ impl Lab {
                     self.broke("a body was started while nobody else led");
                 }
                 proofs.remove(container);
+                if !self.bodies[n].there || !self.powered(self.bodies[n].host) {
+                    return Err(Failed::Trouble("no such container, or no host".to_owned()));
+                }
                 if self.bodies[n].status == Status::Exited {
                     (self.bodies[n].status, self.bodies[n].primary) = (Status::Running, false);
                 }
@@ -275,7 +374,7 @@ impl Lab {
                 if self.key.is_none_or(|(holder, revision, _)| (holder, revision) != (n, *mod_revision)) {
                     return Err(Failed::Guard("another key".to_owned()));
                 }
-                if self.bodies[n].status != Status::Exited {
+                if self.bodies[n].there && self.bodies[n].status != Status::Exited {
                     self.broke("the key of a living body was released");
                 }
                 self.releases += 1;
@@ -285,19 +384,97 @@ impl Lab {
         Ok(())
     }
 
+    /// What the broker and the store do for a replacement, with their guards.
+    fn membership(&mut self, step: &Step, n: usize) -> Result<(), Failed> {
+        let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
+        let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
+        match step {
+            Step::Create { host: on, .. } if else_leads => {
+                let at = number(on) - 1;
+                if !self.powered(at) {
+                    return Err(Failed::Trouble("no host".to_owned()));
+                }
+                if n > self.bodies.len() || self.bodies.get(n).is_some_and(|body| !body.placed) {
+                    return guard("not the next name");
+                }
+                if n == self.bodies.len() {
+                    if self.bodies.iter().any(|body| body.placed && body.host == at) {
+                        return guard("one stands there");
+                    }
+                    let ready = self.now + self.chance.random_range(500..4_000);
+                    let (status, host) = (Status::Running, at);
+                    let (there, placed) = (true, true);
+                    self.bodies.push(Body { status, primary: false, lsn: 0, host, there, placed, ready });
+                } else if !self.bodies[n].there {
+                    let body = &mut self.bodies[n];
+                    (body.there, body.status, body.primary) = (true, Status::Running, false);
+                }
+            }
+            Step::Intend { by, host, why, .. } => {
+                if self.replacing.is_some() {
+                    return guard("the key is there");
+                }
+                let since = Mono(self.now * 1_000_000);
+                let member = member(n);
+                let word = Replacing { member, by: by.clone(), host: host.clone(), why: why.clone(), since };
+                self.replacing = Some(word);
+            }
+            Step::Retire { .. } if else_leads => {
+                let left = self.bodies.iter().filter(|body| body.placed).count();
+                if self.runs(n) || self.bodies[n].there && self.bodies[n].status == Status::Paused {
+                    return guard("it runs");
+                }
+                if self.bodies[n].placed {
+                    if left <= 3 {
+                        return guard("too few would be left");
+                    }
+                    let word = self.replacing.as_ref().filter(|word| number(&word.member) == n);
+                    let by = word.map(|word| number(&word.by));
+                    if by.and_then(|by| self.bodies.get(by)).is_none_or(|body| self.now < body.ready) {
+                        self.broke("a member left before another took its place");
+                    }
+                    self.retirements += 1;
+                }
+                (self.bodies[n].placed, self.bodies[n].there) = (false, false);
+            }
+            Step::Forget { .. } => {
+                self.replacing = None;
+            }
+            _ => return guard("nobody else leads"),
+        }
+        Ok(())
+    }
+
     pub(super) fn whole(&self) -> Result<(), String> {
         let Some((leader, ..)) = self.key else { return Err("no leader".to_owned()) };
-        let dead: Vec<usize> = (0..3).filter(|n| !self.runs(*n)).collect();
-        let doors: Vec<usize> = (0..3).filter(|n| self.doors[*n]).collect();
-        if dead.is_empty() && doors == [leader] && self.parked.is_empty() {
+        let placed: Vec<usize> = self.all().filter(|n| self.bodies[*n].placed).collect();
+        let dead: Vec<usize> = placed.iter().copied().filter(|n| !self.runs(*n)).collect();
+        let doors: Vec<usize> = (0..HOSTS).filter(|host| self.doors[*host]).collect();
+        let right = doors == [self.bodies[leader].host];
+        // whoever leads is not replaced, so its successor waits beside it
+        let waits = self.replacing.as_ref().is_none_or(|word| number(&word.member) == leader);
+        let number = placed.len() == 3 + usize::from(self.replacing.is_some());
+        if dead.is_empty() && right && self.parked.is_empty() && waits && number {
             return Ok(());
         }
-        Err(format!("leader {leader}, dead {dead:?}, doors {doors:?}, parked {:?}", self.parked))
+        let (parked, replacing) = (&self.parked, &self.replacing);
+        Err(format!(
+            "leader {leader}, placed {placed:?}, dead {dead:?}, doors {doors:?}, parked {parked:?}, {replacing:?}"
+        ))
     }
 }
 
-pub(super) fn instance(body: &Body) -> InstanceSeen {
-    match body.status {
+pub(super) fn instance(body: &Body, cloning: bool) -> InstanceSeen {
+    let status = if body.there { body.status } else { Status::Exited };
+    match status {
+        Status::Running if cloning => {
+            let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
+            InstanceSeen {
+                sql: Reply::Refuses(String::new()),
+                rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+                held: Held::None,
+            }
+        }
         Status::Running => {
             let role = if body.primary { "primary" } else { "replica" };
             let patroni = PatroniSeen {

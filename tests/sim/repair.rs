@@ -9,13 +9,14 @@ mod lab;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::repair::{Seen, Step, World};
-use pgha::model::control::{Proof, RepairPolicy, Token};
-use pgha::model::{Bytes, Member, Mono, Service, Size, Span};
+use pgha::model::control::{Budget, Proof, RepairPolicy, Token};
+use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
+use pgha::spec::lab::{Layer, resolve};
 use rand::Rng;
 
 use lab::{CALM, END, LEASE, Lab, Mutant, host, member};
@@ -121,14 +122,27 @@ async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
     conduct(&hands, &world).await;
 }
 
-/// One run; what broke, and how many keys were released.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, u32) {
+/// The built-in lab, of which the hosts matter here.
+fn spec() -> LabSpec {
+    static SPEC: OnceLock<LabSpec> = OnceLock::new();
+    SPEC.get_or_init(|| resolve(&[Layer::built_in()]).expect("the built-in lab resolves")).clone()
+}
+
+/// One run; what broke, how many keys were released and how many members left.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
-    let mut policy = RepairPolicy::default();
-    // this run is about what happens in the end, not about the budget
-    policy.starts.max = 1_000;
-    let world = Arc::new(World { members: (0..3).map(place).collect(), lag: Bytes::mib(1), policy });
+    // this run is about what happens in the end, not about the budgets
+    let plenty = Budget { max: 1_000, per: Span::secs(600) };
+    let policy = RepairPolicy {
+        starts: plenty,
+        replacements: plenty,
+        host_grace: Span::secs(3),
+        sick_grace: Span::secs(5),
+        ..RepairPolicy::default()
+    };
+    let members = (0..3).map(place).collect();
+    let world = Arc::new(World { spec: spec(), members, lag: Bytes::mib(1), policy });
     let lab = Arc::new(Mutex::new(Lab::new(seed, mutant)));
     let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
     let mut processes = vec![born(0), born(1)];
@@ -138,10 +152,10 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, u32) {
             let mut lab = lab.lock().expect("the lab");
             lab.tick();
             if let Some(broken) = lab.broken.take() {
-                return (Err(broken), lab.releases);
+                return (Err(broken), [lab.releases, lab.retirements]);
             }
             if lab.now >= END {
-                return (lab.whole(), lab.releases);
+                return (lab.whole(), [lab.releases, lab.retirements]);
             }
             (lab.now < CALM && lab.chance.random_bool(0.002)).then(|| lab.chance.random_range(0..2))
         };
@@ -161,18 +175,19 @@ fn seeds() -> u64 {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut releases = 0;
+    let mut sums = [0; 2];
     for seed in 0..seeds() {
-        let (outcome, released) = run(seed, Mutant::None);
+        let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
-        releases += released;
+        sums = [sums[0] + done[0], sums[1] + done[1]];
     }
-    assert!(releases > 0, "no run released a key: nothing was tested");
+    assert!(sums[0] > 0, "no run released a key: nothing was tested");
+    assert!(sums[1] > 0, "no run replaced a member: nothing was tested");
 }
 
 #[test]
 fn wrong_hands_are_caught() {
-    for mutant in [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard] {
+    for mutant in [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard, Mutant::ClonesCount] {
         let word = mutant.breaks();
         let caught = (0..seeds()).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
         assert!(caught, "wrong hands went unnoticed: {word}");

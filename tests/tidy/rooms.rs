@@ -17,7 +17,7 @@ pub struct Room {
 const AS_DATA: &str = "move the plain data both need to `model`, or take it as an argument";
 
 /// Bottom up: a room may import only rooms above it in this table, so a circle cannot be written down.
-pub const ROOMS: [Room; 16] = [
+pub const ROOMS: [Room; 17] = [
     Room {
         name: "model",
         pure: true,
@@ -87,6 +87,12 @@ pub const ROOMS: [Room; 16] = [
         instead: AS_DATA,
     },
     Room {
+        name: "broker",
+        pure: false,
+        may: &["model", "decide::body", "decide::placement", "engine", "lab"],
+        instead: "the broker does what it is ordered to and decides nothing but whether it may",
+    },
+    Room {
         name: "control",
         pure: false,
         may: &["model", "stats", "decide", "history", "engine", "drive"],
@@ -120,7 +126,7 @@ pub const ROOMS: [Room; 16] = [
         pure: false,
         may: &[
             "model", "stats", "spec", "decide", "history", "check", "report", "engine", "drive", "lab",
-            "operate", "load", "chaos", "control", "run",
+            "operate", "load", "chaos", "broker", "control", "run",
         ],
         instead: "`cli` may import any room there is: is this a room?",
     },

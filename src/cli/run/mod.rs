@@ -87,7 +87,7 @@ async fn trials(
         if args.trials > 1 {
             eprintln!("trial {} of {}, {}, seed {seed}", trial + 1, args.trials, order.scenario.name);
         }
-        let row = one(docker, args, &order, *trial, alone, interrupt).await?;
+        let row = Box::pin(one(docker, args, &order, *trial, alone, interrupt)).await?;
         let exit = row.exit;
         rows.push(row);
         last = Some(exit);

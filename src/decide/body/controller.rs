@@ -50,6 +50,12 @@ fn plan(ctx: &Context, member: &Member, controller: &Controller, index: usize) -
         listen: SocketAddr::from((ctx.address(&member.host), port)),
         spec: ctx.spec.clone(),
         members: ctx.members.to_vec(),
+        hosts: ctx
+            .spec
+            .hosts
+            .iter()
+            .map(|host| (host.name.clone(), ctx.address(&host.name).into()))
+            .collect(),
         etcd: ctx.sockets(Service::Etcd, ETCD_PORT).map(|(_, at)| at).collect(),
         broker: BrokerDoor {
             address: SocketAddr::from((ctx.broker(), BROKER_PORT)),

@@ -87,6 +87,7 @@ fn dynamic(ctx: &Context) -> Value {
         "maximum_lag_on_failover": patroni.maximum_lag_on_failover.0,
         "primary_start_timeout": patroni.primary_start_timeout,
         "failsafe_mode": patroni.failsafe_mode,
+        "member_slots_ttl": patroni.member_slots_ttl,
     });
     // strict: a primary without its synchronous standby waits rather than acknowledge alone
     match postgres.replication {

@@ -71,7 +71,7 @@ fn unpark(draft: &mut Draft<'_>) {
 }
 
 /// Whether the member takes writes, by PostgreSQL's own word.
-fn writes(draft: &Draft<'_>, member: &MemberId) -> bool {
+pub(super) fn writes(draft: &Draft<'_>, member: &MemberId) -> bool {
     let sql = draft.seen.postgres.get(member).map(|instance| &instance.sql);
     matches!(sql, Some(Reply::Answers(sql)) if !sql.in_recovery)
 }
@@ -89,6 +89,6 @@ fn answers(draft: &Draft<'_>, member: &MemberId) -> bool {
 /// The PostgreSQL member of a host.
 fn resident(draft: &Draft<'_>, host: &HostName) -> Option<MemberId> {
     let postgres = |member: &&crate::model::Member| member.service == crate::model::Service::Postgres;
-    let found = draft.world.members.iter().filter(postgres).find(|member| member.host == *host);
+    let found = draft.members.iter().filter(postgres).find(|member| member.host == *host);
     found.map(|member| member.id.clone())
 }

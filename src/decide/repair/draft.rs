@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Decision, Memory, Seen, Step, StoreSeen, World};
 use crate::model::control::Bodies;
 use crate::model::sighting::BodySeen;
-use crate::model::{ContainerStatus, HostName, MemberId, Service, Span};
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Span};
 
 /// Pause after the first failure of a step; doubled with each.
 const BACK_OFF: Duration = Duration::from_millis(200);
@@ -28,6 +28,8 @@ pub(super) struct Draft<'a> {
     pub bodies: &'a Bodies,
     /// The store's part of it.
     pub store: &'a StoreSeen,
+    /// Who stands where: by the lab's record, or as planned while nobody could read it.
+    pub members: &'a [Member],
     /// What comes of it.
     pub out: Decision,
     wrong: BTreeSet<MemberId>,
@@ -43,7 +45,8 @@ impl<'a> Draft<'a> {
         memory: Memory,
     ) -> Self {
         let out = Decision { memory, again_in: world.policy.every, ..Decision::default() };
-        Self { world, seen, bodies, store, out, wrong: BTreeSet::new() }
+        let members = if bodies.placed.is_empty() { &world.members } else { &bodies.placed };
+        Self { world, seen, bodies, store, members, out, wrong: BTreeSet::new() }
     }
 
     /// Where repair is and why; whoever speaks first is the one to be heard.
@@ -127,16 +130,21 @@ impl<'a> Draft<'a> {
 
     /// The host of a member.
     pub fn host(&self, member: &MemberId) -> Option<&'a HostName> {
-        let placed = self.world.members.iter().find(|placed| placed.id == *member);
+        let placed = self.members.iter().find(|placed| placed.id == *member);
         placed.map(|placed| &placed.host).or_else(|| self.containers(member).first().map(|body| &body.host))
     }
 
     /// Whether a PostgreSQL other than this one runs, as far as the engine shows.
     pub fn another_runs(&self, member: &MemberId) -> bool {
-        let others = self.world.members.iter().filter(|other| other.service == Service::Postgres);
+        let others = self.members.iter().filter(|other| other.service == Service::Postgres);
         others.filter(|other| other.id != *member).any(
             |other| matches!(self.containers(&other.id), [body] if body.status == ContainerStatus::Running),
         )
+    }
+
+    /// How often a step failed in a row.
+    pub fn failures(&self, step: &Step) -> u32 {
+        self.out.memory.failed.get(&step.key()).map_or(0, |(times, _)| *times)
     }
 
     /// The decision.
@@ -146,6 +154,12 @@ impl<'a> Draft<'a> {
         let memory = &mut self.out.memory;
         memory.since.retain(|member, _| wrong.contains(member));
         memory.starts.retain(|when| now.since(*when) < budget);
+        let window = self.world.policy.replacements.per.0;
+        memory.replaced.retain(|when| now.since(*when) < window);
+        memory.lives.retain(|_, lives| {
+            lives.retain(|when| now.since(*when) < budget);
+            !lives.is_empty()
+        });
         memory.done.retain(|_, when| now.since(*when) < REPEAT);
         self.out
     }

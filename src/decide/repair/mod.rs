@@ -6,12 +6,14 @@
 //!
 //! Invariants: no step against a subject that could not be seen; no release without
 //! [`ProofLevel::Dead`](crate::model::control::ProofLevel) of the very container that belongs to the key;
-//! no start of a member that holds the leader key, or while nobody does; nothing in maintenance.
+//! no start of a member that holds the leader key, or while nobody does; nothing leaves before what takes its
+//! place is verified, and never the leader; nothing in maintenance.
 
 mod candidate;
 mod doors;
 mod draft;
 mod leader;
+mod replace;
 mod seen;
 mod starts;
 mod step;
@@ -24,12 +26,14 @@ pub use step::{Decision, Memory, Step};
 use draft::Draft;
 
 use crate::model::control::{Bodies, RepairPolicy};
-use crate::model::{ContainerStatus, Member, Service, Sight};
+use crate::model::{ContainerStatus, LabSpec, Member, Service, Sight};
 
 /// What repair is told once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
-    /// Who stands where.
+    /// The lab as declared: hosts, and who may stand where.
+    pub spec: LabSpec,
+    /// Who stood where when this was written.
     pub members: Vec<Member>,
     /// Bytes a replica may lack and still follow (Patroni: `maximum_lag_on_failover`).
     pub lag: crate::model::Bytes,
@@ -82,7 +86,8 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
         return draft.finish();
     }
     doors::doors(&mut draft, lives);
-    starts::starts(&mut draft);
+    let settled = replace::replace(&mut draft, lives);
+    starts::starts(&mut draft, &settled);
     draft.finish()
 }
 

@@ -1,10 +1,10 @@
 //! What repair knows at one instant. Whatever could not be seen is `Blind`, and forbids harm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::control::{Bodies, Proof};
+use crate::model::control::{Bodies, Proof, Replacing};
 use crate::model::sighting::{PatroniSeen, ServerSeen};
 use crate::model::{HostName, MemberId, Mono, Sight};
 
@@ -43,6 +43,12 @@ pub struct StoreSeen {
     pub may_lead: Option<Vec<MemberId>>,
     /// Hosts whose servers repair put into maintenance at the balancers, with the member for whose sake.
     pub parked: BTreeMap<HostName, MemberId>,
+    /// The replacement that was begun, in the word written when that was decided.
+    #[serde(default)]
+    pub replacing: Option<Replacing>,
+    /// Members an operator wants replaced.
+    #[serde(default)]
+    pub asked: BTreeSet<MemberId>,
 }
 
 /// The leader key.

@@ -3,30 +3,37 @@
 //! Invariant: a PostgreSQL body is started only while somebody else holds the leader key: alone it would
 //! take a dead leader's lock back, or found a new cluster.
 
+use std::collections::BTreeSet;
+
 use super::Step;
 use super::draft::{Draft, lies};
-use crate::model::sighting::BodySeen;
-use crate::model::{ContainerStatus, Member, Service};
+use crate::model::{ContainerStatus, Member, MemberId, Service};
 
-/// Orders at most one start.
-pub(super) fn starts(draft: &mut Draft<'_>) {
+/// A body that could not be started so often is made anew.
+const TRIES: u32 = 3;
+
+/// Orders at most one start; not of those who are `settled`.
+pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {
     let world = draft.world;
-    let mut due: Vec<(&Member, &BodySeen)> = Vec::new();
-    for member in &world.members {
-        if !matches!(
+    let mut due: Vec<(&Member, Step)> = Vec::new();
+    for member in draft.members {
+        let ours = matches!(
             member.service,
             Service::Postgres | Service::Etcd | Service::Balancer | Service::Controller
-        ) {
+        );
+        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
+        // the holder is the business of `leader`, what stands on a lost host of `replace`
+        if !ours || holds || settled.contains(&member.id) || draft.host_runs(&member.host) != Some(true) {
             continue;
         }
-        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
-        if holds {
-            continue; // the business of `leader`
-        }
+        let create =
+            Step::Create { member: member.id.clone(), service: member.service, host: member.host.clone() };
         match draft.containers(&member.id) {
             [body] if lies(body.status) => {
+                let start = Step::Start { member: member.id.clone(), container: body.id.clone() };
+                let step = if draft.failures(&start) < TRIES { start } else { create };
                 if draft.lasts(&member.id, "dead", world.policy.start_grace) && may_start(draft, member) {
-                    due.push((member, body));
+                    due.push((member, step));
                 }
             }
             [body] if body.status == ContainerStatus::Paused => {
@@ -35,7 +42,13 @@ pub(super) fn starts(draft: &mut Draft<'_>) {
                 }
             }
             [_] => {}
-            [] => draft.alarm(format!("{} has no container", member.id)),
+            // without the record nobody knows whether it should have one
+            [] if draft.bodies.placed.is_empty() => draft.alarm(format!("{} has no container", member.id)),
+            [] => {
+                if draft.lasts(&member.id, "gone", world.policy.start_grace) && may_start(draft, member) {
+                    due.push((member, create));
+                }
+            }
             several => draft.alarm(format!("{} containers are called {}", several.len(), member.id)),
         }
     }
@@ -46,7 +59,7 @@ pub(super) fn starts(draft: &mut Draft<'_>) {
     let since =
         |draft: &Draft<'_>, member: &Member| draft.out.memory.since.get(&member.id).map(|(_, when)| *when);
     due.sort_by_key(|(member, _)| (since(draft, member), member.id.clone()));
-    for (member, body) in due {
+    for (member, step) in due {
         if over_budget(draft) {
             draft.alarm(format!(
                 "{} lies dead and the budget of starts is spent ({} in {}): find out why bodies die",
@@ -54,8 +67,14 @@ pub(super) fn starts(draft: &mut Draft<'_>) {
             ));
             continue;
         }
-        if draft.order(Step::Start { member: member.id.clone(), container: body.id.clone() }) {
-            draft.say("start", Some(&member.id), "its body is there and does not run");
+        let (word, reason) = match step {
+            Step::Create { .. } => {
+                ("create", "it has no body that could be started: a new one on its volumes")
+            }
+            _ => ("start", "its body is there and does not run"),
+        };
+        if draft.order(step) {
+            draft.say(word, Some(&member.id), reason);
         }
     }
 }
@@ -79,6 +98,6 @@ fn nobody_can_lead(draft: &Draft<'_>) -> bool {
     let runs = |member: &Member| {
         draft.containers(&member.id).iter().any(|body| body.status == ContainerStatus::Running)
     };
-    let mut postgres = draft.world.members.iter().filter(|member| member.service == Service::Postgres);
+    let mut postgres = draft.members.iter().filter(|member| member.service == Service::Postgres);
     draft.store.leader.is_none() && !postgres.any(runs)
 }

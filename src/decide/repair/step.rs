@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HostName, MemberId, Mono, Span};
+use crate::model::{HostName, MemberId, Mono, Service, Span};
 
 /// One deed of repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,41 @@ pub enum Step {
         /// The engine's id of its container.
         container: String,
     },
+    /// A member gets a body, in its place or as a newcomer. Guard of a PostgreSQL: as for a start.
+    Create {
+        /// Whose body.
+        member: MemberId,
+        /// What it does.
+        service: Service,
+        /// Where it stands.
+        host: HostName,
+    },
+    /// What is about to be done is written down: this member goes when that one has taken its place.
+    Intend {
+        /// Who goes.
+        member: MemberId,
+        /// Who takes its place.
+        by: MemberId,
+        /// Where.
+        host: HostName,
+        /// Why.
+        why: String,
+    },
+    /// A member whose body does not run, and that leads nobody, leaves the lab; its volumes stay.
+    Retire {
+        /// Who.
+        member: MemberId,
+    },
+    /// The volumes of a member that left are removed.
+    Discard {
+        /// Whose.
+        member: MemberId,
+    },
+    /// What was written down is done, or not wanted any more.
+    Forget {
+        /// Who was to go.
+        member: MemberId,
+    },
     /// Patroni of this member looks after its PostgreSQL at once and not at its next turn.
     Wake {
         /// Whose.
@@ -78,6 +113,11 @@ impl Step {
             Self::Open { .. } => "open",
             Self::Unpark { .. } => "unpark",
             Self::Start { .. } => "start",
+            Self::Create { .. } => "create",
+            Self::Intend { .. } => "intend",
+            Self::Retire { .. } => "retire",
+            Self::Discard { .. } => "discard",
+            Self::Forget { .. } => "forget",
             Self::Wake { .. } => "wake",
         }
     }
@@ -91,7 +131,7 @@ impl Step {
     /// Whether it takes or gives life to a body: at most one such step in a decision.
     #[must_use]
     pub const fn disruptive(&self) -> bool {
-        matches!(self, Self::Fence { .. } | Self::Start { .. })
+        matches!(self, Self::Fence { .. } | Self::Start { .. } | Self::Create { .. } | Self::Retire { .. })
     }
 
     /// Whom it is about; hosts for what is done at balancers.
@@ -102,6 +142,11 @@ impl Step {
             Self::Fence { member, .. }
             | Self::Release { member, .. }
             | Self::Start { member, .. }
+            | Self::Create { member, .. }
+            | Self::Intend { member, .. }
+            | Self::Retire { member }
+            | Self::Discard { member }
+            | Self::Forget { member }
             | Self::Wake { member } => member,
         }
     }
@@ -137,6 +182,15 @@ pub struct Memory {
     pub since: BTreeMap<MemberId, (String, Mono)>,
     /// Starts that were ordered, for the budget.
     pub starts: Vec<Mono>,
+    /// When bodies were given life, by member: one that dies again and again has another trouble.
+    #[serde(default)]
+    pub lives: BTreeMap<MemberId, Vec<Mono>>,
+    /// Members that were restarted because they ran and did not serve, and when.
+    #[serde(default)]
+    pub restarted: BTreeMap<MemberId, Mono>,
+    /// Replacements that were begun, for the budget.
+    #[serde(default)]
+    pub replaced: Vec<Mono>,
     /// Containers of leaders by member, so that a body that is gone can be asked for by id.
     pub known: BTreeMap<MemberId, String>,
     /// Steps that failed in a row, by name and subject, and when the last one did: for the back-off.
@@ -158,8 +212,15 @@ impl Memory {
         }
         self.failed.remove(&key);
         self.done.insert(key, at);
-        if matches!(step, Step::Start { .. }) {
-            self.starts.push(at);
+        match step {
+            Step::Start { member, .. } | Step::Create { member, .. } => {
+                self.starts.push(at);
+                self.lives.entry(member.clone()).or_default().push(at);
+                // whoever lies dead again is tried the gentle way first
+                self.failed.remove(&format!("start {member}"));
+            }
+            Step::Intend { .. } => self.replaced.push(at),
+            _ => {}
         }
     }
 }

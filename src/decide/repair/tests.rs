@@ -1,8 +1,11 @@
 //! The decision table of repair, one situation a test, and what holds in every situation.
 
+mod replace;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::decide::body::samples;
 use crate::model::control::{Bodies, Budget, Proof, ProofLevel, RepairPolicy};
 use crate::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
 use crate::model::{Bytes, ContainerStatus, HostName, Lsn, MemberId, Mono, Name, Service, Size, Span};
@@ -22,7 +25,7 @@ fn world() -> World {
     }
     let (id, host) = (name("balancer-1"), name("h1"));
     members.push(Member { id, service: Service::Balancer, host, size });
-    World { members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
+    World { spec: samples::spec(), members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
 }
 
 fn instance(leads: bool, lsn: u64) -> InstanceSeen {
@@ -387,7 +390,17 @@ proptest! {
                     prop_assert_ne!(Some(member), holder);
                     prop_assert!(holder.is_some() || !member.as_str().starts_with("postgres"));
                 }
-                Step::Fence { member, .. } => prop_assert_eq!(Some(member), holder),
+                // the holder; or a replica that runs and does not serve, while the holder takes writes
+                Step::Fence { member, .. } => {
+                    let wrote = holder.and_then(|holder| seen.postgres.get(holder)).map(|one| &one.sql);
+                    let writes = matches!(wrote, Some(Reply::Answers(sql)) if !sql.in_recovery);
+                    prop_assert!(Some(member) == holder || writes);
+                }
+                Step::Create { member, .. } => {
+                    prop_assert_ne!(Some(member), holder);
+                    prop_assert!(holder.is_some() || !member.as_str().starts_with("postgres"));
+                }
+                Step::Retire { member } => prop_assert!(holder.is_some() && Some(member) != holder),
                 _ => {}
             }
         }
@@ -398,7 +411,7 @@ proptest! {
         let mut world = world();
         world.policy.starts = Budget { max: 0, per: Span::secs(1) };
         let decision = repair(&world, &seen, memory);
-        let starts = decision.steps.iter().filter(|step| matches!(step, Step::Start { .. })).count();
+        let starts = decision.steps.iter().filter(|step| matches!(step, Step::Start { .. } | Step::Create { .. })).count();
         prop_assert_eq!(starts, 0);
     }
 }

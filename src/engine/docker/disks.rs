@@ -48,6 +48,16 @@ while [ $# -gt 0 ]; do
 done
 "#;
 
+/// Detaches the named disks and removes their image files.
+const DISCARD: &str = r#"set -eu
+for name in "$@"; do
+  file=/disks/$name.img
+  [ -e "$file" ] || continue
+  for device in $(losetup --noheadings --output NAME --associated "$file"); do losetup --detach "$device"; done
+  rm "$file"
+done
+"#;
+
 /// Detaches every disk of the lab.
 const DETACH: &str = r#"set -u
 for file in /disks/*.img; do
@@ -89,6 +99,27 @@ impl Docker {
             // engines without loop devices refuse the device rules outright
             Err(EngineError::Refused(reason)) => Ok(DiskState::Missing(reason)),
             Err(other) => Err(other),
+        }
+    }
+
+    /// Detaches these disks in `store` and removes what is on them; disks that are not there are fine.
+    ///
+    /// # Errors
+    /// When the engine does not answer or a device is still in use.
+    pub async fn discard_disks(
+        &self,
+        lab: &str,
+        helper_image: &str,
+        store: &str,
+        names: &[String],
+    ) -> EngineResult<()> {
+        let mut command = vec!["sh".to_owned(), "-c".to_owned(), DISCARD.to_owned(), "disks".to_owned()];
+        command.extend_from_slice(names);
+        match self.storage_helper(lab, helper_image, store, command).await? {
+            (0, _) => Ok(()),
+            (code, output) => {
+                Err(EngineError::Refused(format!("removing disks ended with {code}: {output}")))
+            }
         }
     }
 
@@ -136,7 +167,7 @@ impl Docker {
             }),
             ..ContainerCreateBody::default()
         };
-        self.one_shot(request).await
+        Box::pin(self.one_shot(request)).await
     }
 
     /// Runs a command in a throw-away container without network or capabilities, and returns its

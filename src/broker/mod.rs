@@ -4,6 +4,8 @@
 //! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
 //! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
 
+mod membership;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
@@ -23,12 +25,12 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
-use super::ProcessError;
-use super::store::Store;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::http;
 use crate::engine::journal::{self, Journal};
+use crate::engine::service::{self, ProcessError};
+use crate::engine::store::Store;
 use crate::model::control::{
     Answer, Bodies, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
     leadership_key,
@@ -36,6 +38,8 @@ use crate::model::control::{
 use crate::model::scenario::EngineMode;
 use crate::model::sighting::BodySeen;
 use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service};
+
+use membership::Membership;
 
 /// Longest wait for the engine to show something.
 const LOOK: Duration = Duration::from_secs(2);
@@ -70,6 +74,8 @@ struct Broker {
     told: broadcast::Sender<Bytes>,
     /// Containers something was heard of lately, by id.
     lately: Mutex<BTreeMap<String, Mono>>,
+    /// Who stands where, by the lab's record.
+    membership: Membership,
     /// The engine's last list, and when it was asked for.
     listed: Mutex<Option<(Mono, BTreeMap<String, Container>)>>,
 }
@@ -84,13 +90,15 @@ pub async fn serve(
     output: impl AsyncWrite + Unpin + Send,
 ) -> Result<(), ProcessError> {
     let listener =
-        TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::bind(plan.listen, error))?;
+        TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::Listen(plan.listen, error))?;
     let (journal, lines) = journal::channel();
     let store = Store::new(&plan.etcd);
     let (told, _) = broadcast::channel(256);
+    let membership = Membership::new(docker.clone(), plan.lab.clone());
     let broker = Arc::new(Broker {
         plan,
         docker,
+        membership,
         store,
         journal,
         told,
@@ -109,8 +117,9 @@ pub async fn serve(
     tokio::select! {
         ended = server => ended,
         () = listening.listen() => Ok(()),
+        () = listening.membership.follow() => Ok(()),
         written = journal::write_out(lines, output) => written.map_err(ProcessError::from),
-        () = super::asked_to_end() => Ok(()),
+        () = service::asked_to_end() => Ok(()),
     }
 }
 
@@ -152,7 +161,10 @@ fn mode(path: &Path) -> Option<EngineMode> {
 
 async fn bodies(State(broker): State<Arc<Broker>>) -> Response {
     match clock::timeout(LOOK, broker.containers()).await {
-        Ok(Ok(found)) => Json(sort(found)).into_response(),
+        Ok(Ok(found)) => {
+            let (placed, retired) = broker.membership.known();
+            Json(Bodies { placed, retired, ..sort(found) }).into_response()
+        }
         Ok(Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
         Err(late) => (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
     }
@@ -198,11 +210,12 @@ async fn events(State(broker): State<Arc<Broker>>) -> Response {
 
 async fn orders(State(broker): State<Arc<Broker>>, Json(order): Json<Order>) -> Json<Answer> {
     let began = clock::now();
-    let answer = broker.carry_out(&order).await;
+    let answer = Box::pin(broker.carry_out(&order)).await;
     broker.journal.say(Brokered { began, at: clock::now(), order, answer: answer.clone() });
     Json(answer)
 }
 
+/// An order that is not carried out.
 fn refused(why: Refusal, text: impl Into<String>) -> Answer {
     Answer::Refused { why, text: text.into() }
 }
@@ -276,21 +289,40 @@ impl Broker {
         if let Err(why) = self.leads(order).await {
             return refused(Refusal::NotLeader, why);
         }
-        let container = match clock::timeout(LOOK, self.docker.inspect(order.deed.container())).await {
+        match &order.deed {
+            Deed::Fence { container } | Deed::Start { container } => self.about(&order.deed, container).await,
+            Deed::Create { member, service, host } => {
+                let done = self.membership.create(member, *service, host).await;
+                // nobody shall count by a list from before
+                self.listed().take();
+                done
+            }
+            Deed::Retire { member } => {
+                let done = self.membership.retire(member).await;
+                self.listed().take();
+                done
+            }
+            Deed::Discard { member } => self.membership.discard(member).await,
+        }
+    }
+
+    /// A deed about one container.
+    async fn about(&self, deed: &Deed, id: &str) -> Answer {
+        let container = match clock::timeout(LOOK, self.docker.inspect(id)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(EngineError::NotFound(_))) => return gone(order),
+            Ok(Err(EngineError::NotFound(_))) => return gone(deed, id),
             Ok(Err(error)) => return Answer::Failed { text: error.to_string() },
             Err(late) => return Answer::Failed { text: late.to_string() },
         };
-        if let Err(why) = self.allowed(order, &container) {
+        if let Err(why) = self.allowed(deed, id, &container) {
             return refused(Refusal::NotAllowed, why);
         }
-        match &order.deed {
-            Deed::Fence { .. } => Answer::Proof(self.fence(container).await),
-            Deed::Start { .. } => match self.start(&container).await {
-                Ok(()) => Answer::Done,
-                Err(text) => Answer::Failed { text },
-            },
+        if matches!(deed, Deed::Fence { .. }) {
+            return Answer::Proof(self.fence(container).await);
+        }
+        match self.start(&container).await {
+            Ok(()) => Answer::Done,
+            Err(text) => Answer::Failed { text },
         }
     }
 
@@ -313,23 +345,23 @@ impl Broker {
         }
     }
 
-    fn allowed(&self, order: &Order, container: &Container) -> Result<(), String> {
+    fn allowed(&self, deed: &Deed, id: &str, container: &Container) -> Result<(), String> {
         let lab = container.labels.get(crate::model::body::LABEL_LAB).map(String::as_str);
         if lab != Some(self.plan.lab.as_str()) {
             return Err("it is not this lab's".to_owned());
         }
-        if container.id != order.deed.container() {
+        if container.id != id {
             return Err("containers are named by their whole id".to_owned());
         }
-        let may: &[Service] = match order.deed {
+        let may: &[Service] = match deed {
             Deed::Fence { .. } => &[Service::Postgres],
-            Deed::Start { .. } => &[Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller],
+            _ => &membership::MOVABLE,
         };
         let service = container.service().unwrap_or_default();
         if may.iter().any(|may| may.as_str() == service) {
             return Ok(());
         }
-        Err(format!("`{}` is not for bodies of `{service}`", order.deed.name()))
+        Err(format!("`{}` is not for bodies of `{service}`", deed.name()))
     }
 
     /// No restart, killed, no way in where it does not die at once; then what the engine shows of the very container.
@@ -437,14 +469,12 @@ async fn limited<T>(
 }
 
 /// No container has this id. For a fence that is proof: an id never lives again.
-fn gone(order: &Order) -> Answer {
-    match &order.deed {
-        Deed::Fence { container } => Answer::Proof(Proof {
-            level: ProofLevel::Dead,
-            evidence: format!("the engine knows no container {}", short(container)),
-        }),
-        Deed::Start { .. } => refused(Refusal::NotThere, "no container has this id"),
+fn gone(deed: &Deed, id: &str) -> Answer {
+    if matches!(deed, Deed::Fence { .. }) {
+        let evidence = format!("the engine knows no container {}", short(id));
+        return Answer::Proof(Proof { level: ProofLevel::Dead, evidence });
     }
+    refused(Refusal::NotThere, "no container has this id")
 }
 
 /// Whether the engine shows that no process of it is left.

@@ -1,4 +1,4 @@
-//! etcd as controllers use it: every member is one way to the same store. The one that answered last is
+//! etcd as one store: every member is one way to the same store. The one that answered last is
 //! asked first; one that is silent costs its time limit once.
 
 use std::future::Future;
@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::engine::etcd::{Change, Compare, Etcd, KeyValue, Watch};
-use crate::engine::http::HttpError;
+use super::etcd::{Change, Compare, Etcd, KeyValue, Watch};
+use super::http::HttpError;
 
 /// Longest wait for one member.
 const LIMIT: Duration = Duration::from_millis(700);

@@ -1,0 +1,240 @@
+//! Who belongs to the lab: bodies made anew, members taken in and members that leave, by the lab's record.
+//!
+//! Invariants: the record is written before a new member has a body, and before the body of one that leaves is
+//! gone; a running body is neither replaced nor removed; a name is never used twice. One deed at a time.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{dead, limited, refused};
+use crate::decide::placement;
+use crate::engine::clock;
+use crate::engine::docker::{Docker, EngineError};
+use crate::engine::hands::Hands as _;
+use crate::lab::hands::DockerHands;
+use crate::lab::record::{self, Record};
+use crate::lab::{names, up};
+use crate::model::body::LABEL_MEMBER;
+use crate::model::control::{Answer, Refusal};
+use crate::model::lab::Desired;
+use crate::model::{
+    Action, Body, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, VolumeWanted,
+};
+
+/// Services whose bodies controllers may start and make.
+pub(super) const MOVABLE: [Service; 4] =
+    [Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller];
+/// Longest wait for the engine to make or remove something.
+const DO: Duration = Duration::from_secs(15);
+/// Longest wait for the lab's record.
+const READ: Duration = Duration::from_secs(5);
+/// Pause between two looks at the record, which `up` may change, too.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// The members of one lab.
+pub(super) struct Membership {
+    docker: Docker,
+    lab: Name,
+    known: Mutex<Option<Record>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Why a deed was not done.
+enum Not {
+    Refused(Refusal, String),
+    Failed(String),
+}
+
+impl From<EngineError> for Not {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+fn not_allowed(text: impl Into<String>) -> Not {
+    Not::Refused(Refusal::NotAllowed, text.into())
+}
+
+fn answer(outcome: Result<(), Not>) -> Answer {
+    match outcome {
+        Ok(()) => Answer::Done,
+        Err(Not::Refused(why, text)) => refused(why, text),
+        Err(Not::Failed(text)) => Answer::Failed { text },
+    }
+}
+
+impl Membership {
+    pub(super) fn new(docker: Docker, lab: Name) -> Self {
+        Self { docker, lab, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Who stands where and who left, by the record as it was read last.
+    pub(super) fn known(&self) -> (Vec<Member>, BTreeSet<MemberId>) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .map_or_else(Default::default, |record| (record.members.clone(), record.desired.without.clone()))
+    }
+
+    /// Reads the record now and then, for ever.
+    pub(super) async fn follow(&self) {
+        loop {
+            {
+                let _turn = self.turn.lock().await;
+                if let Err(Not::Refused(_, text) | Not::Failed(text)) = self.read().await {
+                    tracing::warn!(text, "the lab's record");
+                }
+            }
+            clock::sleep(EVERY).await;
+        }
+    }
+
+    async fn read(&self) -> Result<Record, Not> {
+        let read = clock::timeout(READ, record::read(&self.docker, self.lab.as_str())).await;
+        let record = read
+            .map_err(|late| Not::Failed(late.to_string()))?
+            .map_err(|error| Not::Failed(error.to_string()))?
+            .ok_or_else(|| Not::Failed("the lab has no record".to_owned()))?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+        Ok(record)
+    }
+
+    async fn write(&self, record: Record) -> Result<(), Not> {
+        limited(DO, record::write(&self.docker, &record)).await?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        Ok(())
+    }
+
+    /// See [`crate::model::control::Deed::Create`].
+    pub(super) async fn create(&self, member: &MemberId, service: Service, host: &HostName) -> Answer {
+        let _turn = self.turn.lock().await;
+        answer(self.make(member, service, host).await)
+    }
+
+    async fn make(&self, id: &MemberId, service: Service, host: &HostName) -> Result<(), Not> {
+        if !MOVABLE.contains(&service) {
+            return Err(not_allowed(format!("`create` is not for bodies of `{service}`")));
+        }
+        let mut record = self.read().await?;
+        match record.members.iter().find(|member| member.id == *id) {
+            Some(known) if known.service == service && known.host == *host => {}
+            Some(known) => {
+                let text = format!("{id} is a {} on {}", known.service, known.host);
+                return Err(not_allowed(text));
+            }
+            None => {
+                let member = newcomer(&record, id, service, host).map_err(not_allowed)?;
+                record.members.push(member);
+                placement::sort(&mut record.members);
+                record.desired.generation += 1;
+                self.write(record.clone()).await?;
+            }
+        }
+        let world = up::world(&record, true);
+        let recipe =
+            world.bodies.into_iter().find(|body| body.member == *id && body.service == Some(service));
+        let body = recipe.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))?;
+        match limited(DO, self.docker.inspect(&body.container)).await {
+            Err(EngineError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(found) if found.status == ContainerStatus::Running => return Ok(()),
+            Ok(found) if dead(&found) => limited(DO, self.docker.remove_container(&found.id)).await?,
+            Ok(found) => return Err(not_allowed(format!("its body is {}", found.status.as_str()))),
+        }
+        let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
+        limited(DO, hands.act(&Action::EnsureVolumes { volumes: volumes(&body) })).await?;
+        limited(DO, hands.act(&Action::EnsureCreated { body: Box::new(body) })).await?;
+        Ok(())
+    }
+
+    /// See [`crate::model::control::Deed::Retire`].
+    pub(super) async fn retire(&self, member: &MemberId) -> Answer {
+        let _turn = self.turn.lock().await;
+        answer(self.leave(member).await)
+    }
+
+    async fn leave(&self, id: &MemberId) -> Result<(), Not> {
+        let mut record = self.read().await?;
+        let container = names::container(self.lab.as_str(), id.as_str());
+        let found = match limited(DO, self.docker.inspect(&container)).await {
+            Ok(found) => Some(found),
+            Err(EngineError::NotFound(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(found) = found.iter().find(|found| !dead(found)) {
+            return Err(not_allowed(format!("its body is {}: fence it first", found.status.as_str())));
+        }
+        if let Some(at) = record.members.iter().position(|member| member.id == *id) {
+            let member = record.members.remove(at);
+            if member.service != Service::Postgres {
+                return Err(not_allowed(format!("members of `{}` do not leave", member.service)));
+            }
+            let wanted = Desired::founding(&record.spec).counts.get(&member.service).copied().unwrap_or(0);
+            let left = record.members.iter().filter(|other| other.service == member.service).count();
+            if left < wanted as usize {
+                return Err(not_allowed(format!("{left} would be left, {wanted} are declared")));
+            }
+            record.desired.without.insert(id.clone());
+            record.desired.generation += 1;
+            self.write(record).await?;
+        } else if !record.desired.without.contains(id) {
+            return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
+        }
+        if let Some(found) = found {
+            limited(DO, self.docker.remove_container(&found.id)).await?;
+        }
+        Ok(())
+    }
+
+    /// See [`crate::model::control::Deed::Discard`].
+    pub(super) async fn discard(&self, member: &MemberId) -> Answer {
+        let _turn = self.turn.lock().await;
+        answer(self.forget(member).await)
+    }
+
+    async fn forget(&self, id: &MemberId) -> Result<(), Not> {
+        let record = self.read().await?;
+        if !record.desired.without.contains(id) {
+            return Err(not_allowed(format!("{id} did not leave the lab")));
+        }
+        let lab = self.lab.as_str();
+        let volumes = limited(DO, self.docker.volumes(Some(lab))).await?;
+        let its = |labels: &std::collections::BTreeMap<String, String>| {
+            labels.get(LABEL_MEMBER).map(String::as_str) == Some(id.as_str())
+        };
+        let volumes: Vec<String> =
+            volumes.into_iter().filter(|(_, labels)| its(labels)).map(|(name, _)| name).collect();
+        for volume in &volumes {
+            limited(DO, self.docker.remove_volume(volume)).await?;
+        }
+        let Some(image) = record.images.get(&ImageRole::Host) else { return Ok(()) };
+        let store = names::disks(lab);
+        if limited(DO, self.docker.volumes(Some(lab))).await?.contains_key(&store) {
+            limited(DO, self.docker.discard_disks(lab, image, &store, &volumes)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A member the lab does not know yet, where it may stand; or why not.
+fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
+    if service != Service::Postgres {
+        return Err(format!("there are no new members of `{service}`"));
+    }
+    let used = record.members.iter().map(|member| &member.id).chain(&record.desired.without);
+    if placement::new_name(service, used).as_ref() != Some(id) {
+        return Err(format!("{id} is not the next name"));
+    }
+    placement::one(&record.spec, &record.members, id, service, |known| known == host)
+        .map_err(|error| error.to_string())
+}
+
+fn volumes(body: &Body) -> Vec<VolumeWanted> {
+    let wanted = body.mounts.iter().map(|mount| VolumeWanted {
+        name: mount.volume.clone(),
+        member: body.member.to_string(),
+        size: mount.sized,
+    });
+    wanted.collect()
+}

@@ -1,0 +1,294 @@
+//! Members that do not serve where they are: restarted in place, and when that does not help replaced by a new
+//! member on another host.
+//!
+//! Theory: add first, verify, remove last. What is about to be done stands in the store before it is begun, so a
+//! controller that comes after goes on with it. The old volume stays untouched until the new copy streams.
+//!
+//! Invariants: one replacement at a time; nothing is begun while nobody takes writes; the leader never goes;
+//! nobody goes before the one who takes its place is verified.
+
+use std::collections::BTreeSet;
+
+use super::doors::writes;
+use super::draft::{Draft, lies};
+use super::{Reply, Step};
+use crate::decide::placement;
+use crate::model::control::Replacing;
+use crate::model::{ContainerStatus, Member, MemberId, Service, Span};
+
+/// Lives in the time of the budget of starts after which a body that lies dead again is given up.
+const LIVES: usize = 3;
+/// A restart counts as tried for so many graces.
+const TRIED: u32 = 10;
+
+/// Goes on with what was begun, or begins; returns who must not be started any more.
+pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> {
+    let store = draft.store;
+    let leads = lives && store.leader.as_ref().is_some_and(|key| writes(draft, &key.member));
+    let mut settled = BTreeSet::new();
+    if let Some(word) = &store.replacing
+        && go_on(draft, word, leads)
+    {
+        settled.insert(word.member.clone());
+    }
+    stranded(draft);
+    for member in draft.members {
+        if store.replacing.is_none() && member.service == Service::Postgres {
+            begin(draft, member, leads);
+        }
+    }
+    for asked in &store.asked {
+        if !draft.members.iter().any(|member| member.id == *asked && member.service == Service::Postgres) {
+            draft.alarm(format!("{asked} is to be replaced and is no PostgreSQL of this lab"));
+        }
+    }
+    settled
+}
+
+/// The next step of a replacement that was begun; whether the old one is done for.
+fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
+    let old = &word.member;
+    let placed = |id: &MemberId| draft.members.iter().any(|member| member.id == *id);
+    let (old_placed, by_placed) = (placed(old), placed(&word.by));
+    if !old_placed {
+        let said = format!("{} has taken its place: its volumes go", word.by);
+        if !draft.containers(old).is_empty() {
+            draft.order(Step::Retire { member: old.clone() });
+        } else if draft.order(Step::Discard { member: old.clone() }) {
+            draft.order(Step::Forget { member: old.clone() });
+        }
+        draft.say("retire", Some(old), said);
+        return true;
+    }
+    let copies = draft.members.iter().filter(|member| member.service == Service::Postgres).count();
+    let extra = copies > draft.world.spec.postgres.instances.start as usize;
+    if draft.bodies.retired.contains(&word.by) || by_placed && !extra {
+        draft.order(Step::Forget { member: old.clone() });
+        draft.say("watch", Some(old), format!("{} is not there for its sake: decided anew", word.by));
+        return false;
+    }
+    let wanted = draft.store.asked.contains(old);
+    if !by_placed {
+        if !wanted && serves(draft, old) {
+            draft.order(Step::Forget { member: old.clone() });
+            draft.say("watch", Some(old), "it is well again: it is not replaced");
+        } else if draft.host_runs(&word.host) != Some(true) {
+            draft.order(Step::Forget { member: old.clone() });
+            draft.say("refuse", Some(old), format!("{}, where it was to go, does not run", word.host));
+        } else if leads {
+            let (member, host) = (word.by.clone(), word.host.clone());
+            if draft.order(Step::Create { member, service: Service::Postgres, host }) {
+                let said = format!("{}: {} is made on {} to take its place", word.why, word.by, word.host);
+                draft.say("add", Some(old), said);
+            }
+        } else {
+            draft.say("wait", Some(old), "nobody takes writes: there is nobody to clone from");
+        }
+        return false;
+    }
+    if let Some(why) = unverified(draft, &word.by) {
+        draft.say("clone", Some(&word.by), format!("{old} waits for it: {why}"));
+        return false;
+    }
+    leave(draft, word)
+}
+
+/// The new copy is verified: the old member may go, unless others still lean on it.
+fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
+    let old = &word.member;
+    if draft.store.leader.as_ref().is_none_or(|key| key.member == *old) {
+        let said = "it leads, or nobody does";
+        draft.alarm(format!("{old} is to be replaced by {} and {said}: hand over first", word.by));
+        draft.say("refuse", Some(old), said);
+        return false;
+    }
+    let needed =
+        draft.store.may_lead.as_ref().is_some_and(|may| may.contains(old) && !may.contains(&word.by));
+    match draft.containers(old) {
+        [] => {
+            draft.order(Step::Retire { member: old.clone() });
+        }
+        [body] if lies(body.status) => {
+            draft.order(Step::Retire { member: old.clone() });
+        }
+        [_] if needed => {
+            draft.say("wait", Some(old), format!("it is a synchronous standby and {} is none yet", word.by));
+            return false;
+        }
+        [body] => {
+            let fence = Step::Fence { member: old.clone(), container: body.id.clone() };
+            if draft.may(&fence)
+                && let Some(host) = draft.host(old).cloned()
+            {
+                draft.order(Step::Close { host, member: old.clone(), park: false });
+                draft.order(fence);
+            }
+        }
+        several => {
+            draft.alarm(format!("{} containers are called {old}: remove the wrong one", several.len()));
+        }
+    }
+    draft.say("retire", Some(old), format!("{} streams in its place", word.by));
+    true
+}
+
+/// Whether this member must be replaced, and the first step to it.
+fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) {
+    let id = &member.id;
+    let asked = draft.store.asked.contains(id);
+    if draft.store.leader.as_ref().is_some_and(|key| key.member == *id) {
+        if asked {
+            draft.alarm(format!("{id} is to be replaced and leads: hand over first"));
+        }
+        return;
+    }
+    let why = if asked { Some("an operator asked for it".to_owned()) } else { wrong(draft, member) };
+    let Some(why) = why else { return };
+    // a dead host has nothing to restart
+    if !leads {
+        draft.say("wait", Some(id), format!("{why}; nobody takes writes, so nothing is begun"));
+        return;
+    }
+    let policy = &draft.world.policy;
+    if draft.out.memory.replaced.len() >= policy.replacements.max as usize {
+        let (max, per) = (policy.replacements.max, policy.replacements.per);
+        let said = format!("{why}; the budget of replacements is spent ({max} in {per})");
+        draft.alarm(format!("{id}: {said}: find out why members go bad"));
+        draft.say("refuse", Some(id), said);
+        return;
+    }
+    match place(draft) {
+        Ok(place) => {
+            let (by, host) = (place.id, place.host);
+            let said = format!("{why}: {by} on {host} shall take its place");
+            if draft.order(Step::Intend { member: id.clone(), by, host, why }) {
+                draft.say("intend", Some(id), said);
+            }
+        }
+        Err(none) => {
+            draft.alarm(format!("{id}: {why}; it waits for a host: {none}"));
+            draft.say("wait", Some(id), format!("{why}; no host can carry another: {none}"));
+        }
+    }
+}
+
+/// Why a member that does not lead must be replaced; orders a restart where that was not tried yet.
+fn wrong(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
+    let (id, policy) = (&member.id, &draft.world.policy);
+    let (host_grace, sick_grace) = (policy.host_grace, policy.sick_grace);
+    if draft.host_runs(&member.host) == Some(false) {
+        return draft
+            .lasts(id, "host", host_grace)
+            .then(|| format!("its host {} has been down for {host_grace}", member.host));
+    }
+    let [body] = draft.containers(id) else { return None };
+    if lies(body.status) {
+        let lives = draft.out.memory.lives.get(id).map_or(0, Vec::len);
+        return (lives >= LIVES).then(|| format!("it died again after {lives} starts"));
+    }
+    if body.status != ContainerStatus::Running {
+        return None;
+    }
+    let trouble = sick(draft, id)?;
+    if !draft.lasts(id, "sick", sick_grace) {
+        draft.say("grace", Some(id), format!("{trouble}, for less than {sick_grace}"));
+        return None;
+    }
+    let now = draft.seen.at;
+    let tried = Span(sick_grace.0.saturating_mul(TRIED));
+    if draft.out.memory.restarted.get(id).is_some_and(|when| now.since(*when) < tried.0) {
+        return Some(format!("{trouble}, and a restart did not help"));
+    }
+    let fence = Step::Fence { member: id.clone(), container: body.id.clone() };
+    if draft.store.leader.is_some() && draft.order(fence) {
+        draft.out.memory.restarted.insert(id.clone(), now);
+        draft.out.memory.since.remove(id);
+        draft.say("restart", Some(id), format!("{trouble}, for {sick_grace}: it is restarted in place"));
+    }
+    None
+}
+
+/// What keeps a member that runs from serving, if it makes no progress by its own word.
+fn sick(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
+    let instance = draft.seen.postgres.get(member)?;
+    let rest = match &instance.rest {
+        Reply::Unasked => return None,
+        Reply::Answers(rest) => rest,
+        Reply::Refuses(why) | Reply::Hangs(why) | Reply::Silent(why) => {
+            return Some(format!("its Patroni does not answer: {why}"));
+        }
+    };
+    let patroni = &rest.patroni;
+    let word = patroni.state.as_str();
+    let ended = ["failed", "crashed", "stopped"].iter().any(|bad| word.contains(bad));
+    let alone = word == "running" && patroni.role == "replica" && patroni.replication_state.is_none();
+    let hangs = matches!(instance.sql, Reply::Hangs(_)) && word == "running";
+    if ended || alone {
+        return Some(format!("its Patroni says {} {word}, and it does not stream", patroni.role));
+    }
+    (hangs || !rest.loop_runs).then(|| "it accepts connections and does not answer".to_owned())
+}
+
+/// Whether a member streams as a replica should.
+fn serves(draft: &Draft<'_>, member: &MemberId) -> bool {
+    unverified(draft, member).is_none()
+}
+
+/// What a member lacks to be a good copy: it leads and writes, or it runs, replays and streams, on the leader's
+/// timeline and close behind.
+fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
+    let [body] = draft.containers(member) else { return Some("it has no body".to_owned()) };
+    if body.status != ContainerStatus::Running {
+        return Some(format!("its body is {}", body.status.as_str()));
+    }
+    let Some(instance) = draft.seen.postgres.get(member) else { return Some("nobody asked it".to_owned()) };
+    let Reply::Answers(rest) = &instance.rest else {
+        return Some("its Patroni does not answer yet".to_owned());
+    };
+    let patroni = &rest.patroni;
+    // it came to lead meanwhile: there is no better copy
+    if writes(draft, member) && draft.store.leader.as_ref().is_some_and(|key| key.member == *member) {
+        return None;
+    }
+    if !matches!(&instance.sql, Reply::Answers(sql) if sql.in_recovery) {
+        return Some(format!("its PostgreSQL does not answer yet, Patroni says {}", patroni.state));
+    }
+    if patroni.state != "streaming" && patroni.replication_state.as_deref() != Some("streaming") {
+        return Some(format!("it does not stream yet, Patroni says {}", patroni.state));
+    }
+    let key = draft.store.leader.as_ref()?;
+    let Some(Reply::Answers(leader)) = draft.seen.postgres.get(&key.member).map(|leader| &leader.rest) else {
+        return Some("the leader's Patroni does not answer".to_owned());
+    };
+    if patroni.timeline.is_none() || patroni.timeline != leader.patroni.timeline {
+        return Some("it is not on the leader's timeline".to_owned());
+    }
+    let behind = match (leader.patroni.lsn, patroni.lsn) {
+        (Some(leader), Some(its)) => leader.0.saturating_sub(its.0),
+        _ => return Some("its position is not known".to_owned()),
+    };
+    (behind > draft.world.lag.0).then(|| format!("it is {behind} bytes behind"))
+}
+
+/// Where a new member stands and what it is called.
+fn place(draft: &Draft<'_>) -> Result<Member, String> {
+    let placed = draft.members.iter().map(|member| &member.id);
+    let used = placed.chain(&draft.bodies.retired).chain(draft.bodies.members.keys());
+    let id = placement::new_name(Service::Postgres, used).ok_or_else(|| "no name is left".to_owned())?;
+    let runs = |host: &crate::model::HostName| draft.host_runs(host) == Some(true);
+    placement::one(&draft.world.spec, draft.members, &id, Service::Postgres, runs)
+        .map_err(|error| error.to_string())
+}
+
+/// What stands on a lost host and is not moved: said, so that somebody knows what it waits for.
+fn stranded(draft: &mut Draft<'_>) {
+    for member in draft.members {
+        let moves = matches!(member.service, Service::Postgres | Service::Client | Service::Broker);
+        if moves || draft.host_runs(&member.host) != Some(false) {
+            continue;
+        }
+        if draft.lasts(&member.id, "host", draft.world.policy.host_grace) {
+            draft.alarm(format!("{} waits for its host {}, which is down", member.id, member.host));
+        }
+    }
+}

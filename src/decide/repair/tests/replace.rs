@@ -1,0 +1,203 @@
+//! Members that do not serve where they are: made anew, restarted, replaced.
+
+use super::*;
+use crate::model::control::Replacing;
+
+/// What a lab looks like whose record can be read and that has a host to spare, h4.
+fn roomy() -> Seen {
+    let world = world();
+    let mut seen = healthy(&world);
+    let all = bodies(&mut seen);
+    all.placed = world.members;
+    all.hosts.insert(name("h4"), body("h4", &name("h4"), "host"));
+    seen
+}
+
+fn power_off(seen: &mut Seen, host: &str) {
+    let all = bodies(seen);
+    if let Some(sandbox) = all.hosts.get_mut(&name(host)) {
+        sandbox.status = ContainerStatus::Exited;
+    }
+    for body in all.members.values_mut().flatten().filter(|body| body.host == name(host)) {
+        body.status = ContainerStatus::Exited;
+    }
+}
+
+fn begun(seen: &mut Seen) {
+    store(seen).replacing = Some(Replacing {
+        member: name("postgres-2"),
+        by: name("postgres-4"),
+        host: name("h4"),
+        why: "its host h2 has been down for 10s".to_owned(),
+        since: Mono(0),
+    });
+}
+
+/// postgres-4 stands on h4 and is this far.
+fn added(seen: &mut Seen, instance: InstanceSeen) {
+    let (id, host) = (name("postgres-4"), name("h4"));
+    let size = world().members[0].size;
+    let all = bodies(seen);
+    all.placed.push(Member { id: id.clone(), service: Service::Postgres, host: host.clone(), size });
+    all.members.insert(id.clone(), vec![body("postgres-4", &host, "postgres")]);
+    seen.postgres.insert(id, instance);
+}
+
+fn cloning() -> InstanceSeen {
+    let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
+    InstanceSeen {
+        sql: Reply::Refuses("it starts".to_owned()),
+        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+        held: Held::None,
+    }
+}
+
+#[test]
+fn a_body_that_is_gone_is_made_anew_on_its_volumes() {
+    let mut seen = roomy();
+    bodies(&mut seen).members.remove(&name("postgres-2"));
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-2", "gone"))), @"create postgres-2 | create: it has no body that could be started: a new one on its volumes");
+    // nobody leads: it might found a cluster, or take a dead leader's lock back
+    store(&mut seen).leader = None;
+    assert_eq!(decide(&seen, long("postgres-2", "gone")).steps, []);
+    let mut unread = roomy();
+    bodies(&mut unread).members.remove(&name("etcd-2"));
+    bodies(&mut unread).placed.clear();
+    let decision = decide(&unread, long("etcd-2", "gone"));
+    assert_eq!((decision.steps, decision.alarms), (Vec::new(), vec!["etcd-2 has no container".to_owned()]));
+}
+
+#[test]
+fn a_body_that_cannot_be_started_is_made_anew() {
+    let mut seen = roomy();
+    turn(&mut seen, "postgres-3", ContainerStatus::Exited);
+    let mut memory = long("postgres-3", "dead");
+    memory.failed.insert("start postgres-3".to_owned(), (3, Mono(0)));
+    insta::assert_snapshot!(line(&decide(&seen, memory)), @"create postgres-3 | create: it has no body that could be started: a new one on its volumes");
+}
+
+#[test]
+fn a_lost_host_is_given_up_after_its_grace() {
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    let decision = decide(&seen, long("postgres-2", "host"));
+    insta::assert_snapshot!(line(&decision), @"intend postgres-2 | intend: its host h2 has been down for 10s: postgres-4 on h4 shall take its place");
+    // nobody takes writes: there is nobody to clone from
+    seen.postgres.insert(name("postgres-1"), instance(false, 7));
+    assert_eq!(decide(&seen, long("postgres-2", "host")).steps, []);
+}
+
+#[test]
+fn without_a_host_it_waits_and_says_so() {
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    bodies(&mut seen).hosts.remove(&name("h4"));
+    let decision = decide(&seen, long("postgres-2", "host"));
+    assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
+    assert!(decision.alarms.iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
+}
+
+#[test]
+fn replacements_have_a_budget() {
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    let mut memory = long("postgres-2", "host");
+    memory.replaced = vec![seen.at; 3];
+    let decision = decide(&seen, memory);
+    assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "refuse"));
+    assert!(decision.alarms.iter().any(|alarm| alarm.contains("budget of replacements")), "{decision:?}");
+}
+
+#[test]
+fn a_replacement_adds_verifies_and_only_then_removes() {
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    begun(&mut seen);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
+    added(&mut seen, cloning());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
+    let far_behind = instance(false, 0);
+    let mut ahead = seen.clone();
+    ahead.postgres.insert(name("postgres-1"), instance(true, 9 << 20));
+    ahead.postgres.insert(name("postgres-4"), far_behind);
+    insta::assert_snapshot!(line(&decide(&ahead, Memory::default())), @" | clone: postgres-2 waits for it: it is 9437184 bytes behind");
+    seen.postgres.insert(name("postgres-4"), instance(false, 1001));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire postgres-2 | retire: postgres-4 streams in its place");
+    let all = bodies(&mut seen);
+    all.members.remove(&name("postgres-2"));
+    all.placed.retain(|member| member.id != name("postgres-2"));
+    all.retired.insert(name("postgres-2"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-2, forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
+}
+
+#[test]
+fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
+    let mut seen = roomy();
+    begun(&mut seen);
+    store(&mut seen).asked.insert(name("postgres-2"));
+    added(&mut seen, instance(false, 1001));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, fence postgres-2 | retire: postgres-4 streams in its place");
+    let mut in_sync = seen.clone();
+    store(&mut in_sync).may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
+    insta::assert_snapshot!(line(&decide(&in_sync, Memory::default())), @" | wait: it is a synchronous standby and postgres-4 is none yet");
+    let key = LeaderSeen { member: name("postgres-2"), mod_revision: 8, lease: 80 };
+    store(&mut seen).leader = Some(key);
+    seen.postgres.insert(name("postgres-1"), instance(false, 1000));
+    seen.postgres.insert(name("postgres-2"), instance(true, 1002));
+    let decision = decide(&seen, Memory::default());
+    assert!(decision.steps.iter().all(|step| !step.disruptive()), "{decision:?}");
+    assert!(decision.alarms.iter().any(|alarm| alarm.contains("hand over first")), "{decision:?}");
+}
+
+#[test]
+fn a_word_that_does_not_hold_any_more_is_taken_back() {
+    // well again before anything was made
+    let mut seen = roomy();
+    begun(&mut seen);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: it is well again: it is not replaced");
+    // decided by an old view: the name belongs to somebody who left
+    power_off(&mut seen, "h2");
+    bodies(&mut seen).retired.insert(name("postgres-4"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    // or stands there in the place of another, so that too few would be left
+    let mut seen = roomy();
+    begun(&mut seen);
+    added(&mut seen, instance(false, 1001));
+    bodies(&mut seen).placed.retain(|member| member.id != name("postgres-3"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+}
+
+#[test]
+fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
+    let mut seen = roomy();
+    let silent = || Reply::Silent("nothing".to_owned());
+    seen.postgres.insert(
+        name("postgres-3"),
+        InstanceSeen { sql: Reply::Silent(String::new()), rest: silent(), held: Held::None },
+    );
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: its Patroni does not answer: nothing, for less than 1m");
+    seen.at = Mono(70_000_000_000);
+    let first = decide(&seen, long("postgres-3", "sick"));
+    insta::assert_snapshot!(line(&first), @"fence postgres-3 | restart: its Patroni does not answer: nothing, for 1m: it is restarted in place");
+    seen.at = Mono(140_000_000_000);
+    let mut memory = first.memory;
+    memory.since.insert(name("postgres-3"), ("sick".to_owned(), Mono(75_000_000_000)));
+    insta::assert_snapshot!(line(&decide(&seen, memory)), @"intend postgres-3 | intend: its Patroni does not answer: nothing, and a restart did not help: postgres-4 on h4 shall take its place");
+    // a clone or a recovery that makes progress is nothing abnormal
+    seen.postgres.insert(name("postgres-3"), cloning());
+    assert_eq!(decide(&seen, long("postgres-3", "sick")).steps, []);
+}
+
+#[test]
+fn an_operators_wish_is_no_order() {
+    let mut seen = roomy();
+    store(&mut seen).asked.insert(name("postgres-1"));
+    let decision = decide(&seen, Memory::default());
+    assert_eq!(decision.alarms, ["postgres-1 is to be replaced and leads: hand over first"]);
+    store(&mut seen).asked = [name("etcd-1")].into();
+    let decision = decide(&seen, Memory::default());
+    assert_eq!(decision.alarms, ["etcd-1 is to be replaced and is no PostgreSQL of this lab"]);
+    store(&mut seen).asked = [name("postgres-3")].into();
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-3 | intend: an operator asked for it: postgres-4 on h4 shall take its place");
+}
