@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use pgha::model::control::Contract;
 use pgha::spec::lab::{self, Layer};
-use pgha::spec::{Kind, scenario, schedule, schema};
+use pgha::spec::{Kind, scenario, schedule, schema, suite};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,6 +33,30 @@ fn files(folder: &str) -> Vec<(PathBuf, String)> {
 
 fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
+}
+
+#[test]
+fn every_trial_of_the_suite_is_a_scenario_that_its_lab_can_run() {
+    let text = fs::read_to_string(root().join("benches/suite.toml")).expect("a text");
+    let suite = suite::parse("suite", &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+    for comparison in &suite.comparisons {
+        let path = root().join("benches").join(&comparison.scenario);
+        let text = fs::read_to_string(&path).expect("a text");
+        let parsed =
+            scenario::parse(stem(&path), &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let declared = parsed.runnable().expect("it can be run");
+        assert_eq!(declared.name.as_str(), stem(&path), "a scenario has the name of its file");
+        for trial in suite::order(comparison) {
+            let made = suite::of_trial(comparison, &declared, trial).expect("a trial");
+            let text = suite::text(&made).expect("TOML");
+            let arm = &comparison.arms[trial.arm];
+            let mut layers = vec![Layer::built_in(), Layer::preset(arm.preset.as_str()).expect("a preset")];
+            layers.push(Layer::scenario(stem(&path), &text));
+            let lab = lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+            scenario::fits_lab(stem(&path), &text, &lab)
+                .unwrap_or_else(|problems| panic!("{}", problems.render()));
+        }
+    }
 }
 
 #[test]
@@ -104,6 +128,7 @@ fn the_schemas_are_current() {
     for (path, text, what) in [
         ("lab/lab.schema.json", schema::lab_schema(), "lab"),
         ("scenarios/scenario.schema.json", schema::scenario_schema(), "scenario"),
+        ("benches/suite.schema.json", schema::suite_schema(), "suite"),
         ("lab/controller.schema.json", schema::schema_for::<Contract>(), "controller"),
     ] {
         let committed = fs::read_to_string(root().join(path)).unwrap_or_default();

@@ -118,7 +118,7 @@ pub async fn serve(
         ended = server => ended,
         () = listening.listen() => Ok(()),
         () = listening.membership.follow() => Ok(()),
-        written = journal::write_out(lines, output) => written.map_err(ProcessError::from),
+        written = journal::write_at_once(lines, output) => written.map_err(ProcessError::from),
         () = service::asked_to_end() => Ok(()),
     }
 }

@@ -135,6 +135,40 @@ pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
     (!logs.is_empty()).then(|| decided.map(|line| line.step).collect())
 }
 
+/// When controllers first decided to act, and did each step, after an instant, in the order in which it happened.
+pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
+    const DID: [(&str, &str); 3] = [("fence", "fenced"), ("release", "released"), ("open", "pushed")];
+    let mut seen = Vec::new();
+    for member in record.resolved.members.iter().filter(|member| member.controller().is_some()) {
+        let log = record.logs.get(&member.id).map_or("", String::as_str);
+        for line in lines::<Told>(log).filter(|line| line.at >= after) {
+            match (line.entry.as_str(), &line.step) {
+                ("decided", _) if !line.steps.is_empty() => seen.push(("decided", line.at)),
+                ("did", Value::Object(step)) if line.error.is_none() => {
+                    let word = DID.iter().find(|(name, _)| step.contains_key(*name));
+                    seen.extend(word.map(|(_, word)| (*word, line.at)));
+                }
+                _ => {}
+            }
+        }
+    }
+    seen.sort_by_key(|(_, at)| *at);
+    seen
+}
+
+/// Any line of a controller's journal.
+#[derive(Deserialize)]
+struct Told {
+    entry: String,
+    at: Mono,
+    #[serde(default)]
+    step: Value,
+    #[serde(default)]
+    steps: Vec<Value>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
 /// Lines of a log that are of this shape; everything else was written for people.
 fn lines<'a, T: for<'de> Deserialize<'de> + 'a>(log: &'a str) -> impl Iterator<Item = T> + 'a {
     log.lines().filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())

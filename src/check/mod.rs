@@ -10,7 +10,7 @@
 
 pub mod audit;
 pub mod bank_total;
-mod brokered;
+pub mod brokered;
 pub mod controller;
 pub mod converged;
 pub mod deeds;

@@ -193,6 +193,11 @@ pub enum Verb {
     },
     /// Run scenarios: bring up, load, break, heal, judge, take down.
     Run(RunArgs),
+    /// Measure labs side by side: a suite of comparisons, arms in turn, the fault at a random phase; can be gone on with.
+    ///
+    /// Every trial is a run whose directory stays below OUT/runs; points go to OUT/points.jsonl, the numbers to
+    /// OUT/bench.json and OUT/bench.md. Begun again with the same OUT, what is finished is not run again.
+    Bench(BenchArgs),
     /// Inject one fault by hand; `pgha inject VERB --help` shows the keys of a verb.
     #[command(subcommand)]
     Inject(InjectArgs),
@@ -308,6 +313,34 @@ pub struct RunArgs {
     pub output: Output,
 }
 
+/// `pgha bench`
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// The suite.
+    #[arg(default_value = "benches/suite.toml", value_name = "SUITE")]
+    pub suite: PathBuf,
+    #[command(flatten)]
+    pub lab: LabArgs,
+    /// Only this comparison; may be given several times.
+    #[arg(long, value_name = "COMPARISON")]
+    pub only: Vec<Name>,
+    /// At most so many trials of every arm.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub trials: Option<u32>,
+    /// Where points, numbers and run directories go.
+    #[arg(long, default_value = "runs/bench")]
+    pub out: PathBuf,
+    /// Only print what would be run, in order, without an engine.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Longest wait for a lab.
+    #[arg(long, default_value = "3m", env = "PGHA_WAIT", hide_env_values = true)]
+    pub wait: Span,
+    /// Text (Markdown) or JSON.
+    #[arg(short, long, default_value = "text")]
+    pub output: Output,
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
@@ -344,6 +377,8 @@ pub enum SchemaOf {
     Lab,
     /// Scenario files.
     Scenario,
+    /// Suites of `pgha bench`
+    Suite,
     /// `report.json`
     Report,
     /// What passes between a lab and a controller

@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod bench;
 mod bodies;
 mod check;
 mod client;
@@ -114,6 +115,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         // a run is large, and the others should not carry its room
         Verb::Run(args) => Box::pin(run::run(&args)).await,
+        Verb::Bench(args) => Box::pin(bench::bench(&args)).await,
         Verb::Inject(args) => faults::inject(&args).await,
         Verb::Faults { lab, output } => faults::faults(&lab, output).await,
         Verb::Heal { ids, lab } => faults::heal(&lab, &ids).await,
@@ -125,6 +127,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
                 match of {
                     SchemaOf::Lab => crate::spec::schema::lab_schema(),
                     SchemaOf::Scenario => crate::spec::schema::scenario_schema(),
+                    SchemaOf::Suite => crate::spec::schema::suite_schema(),
                     SchemaOf::Controller =>
                         crate::spec::schema::schema_for::<crate::model::control::Contract>(),
                     SchemaOf::Report => crate::spec::schema::schema_for::<crate::report::Report>(),

@@ -56,7 +56,7 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
         // stopped for a test: as if it had been killed, so nothing is given up
         () = until_stopped(&hands, world, &store, &stopped) => return Ok(()),
         ended = board::serve(listener, board) => ended,
-        written = journal::write_out(lines, output) => written.map_err(ProcessError::from),
+        written = journal::write_at_once(lines, output) => written.map_err(ProcessError::from),
         () = asked_to_end() => Ok(()),
     };
     // the campaign first, or it would take what is given up

@@ -73,6 +73,24 @@ pub async fn write_out<T: Serialize, W: AsyncWrite + Unpin>(
     output.flush().await
 }
 
+/// The same without waiting for more lines: a process that may be killed at any moment has said why before it acts.
+///
+/// # Errors
+/// Whatever `output` says, typically that nobody reads any more.
+pub async fn write_at_once<T: Serialize, W: AsyncWrite + Unpin>(
+    mut lines: Lines<T>,
+    mut output: W,
+) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    while let Some(line) = lines.0.recv().await {
+        serialize(&line, &mut text)?;
+        output.write_all(&text).await?;
+        output.flush().await?;
+        text.clear();
+    }
+    Ok(())
+}
+
 fn serialize<T: Serialize>(line: &T, text: &mut Vec<u8>) -> std::io::Result<()> {
     serde_json::to_writer(&mut *text, line)?;
     text.push(b'\n');

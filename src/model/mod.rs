@@ -14,6 +14,7 @@ pub mod plan;
 pub mod run;
 pub mod scenario;
 pub mod sighting;
+pub mod suite;
 pub mod target;
 pub mod units;
 

@@ -3,6 +3,7 @@
 //! Instants are milliseconds from the start of the load, because a reader asks "how long after"; spans
 //! carry their unit in the key. A number nobody measured is absent, never 0.
 
+mod bench;
 mod build;
 mod junit;
 mod markdown;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use bench::{BenchReport, ComparisonLine, Point, bench_markdown, compare, point};
 pub use build::build;
 pub use junit::{junit, junit_with};
 pub use markdown::markdown;

@@ -18,6 +18,7 @@ mod scenario_rules;
 pub mod schedule;
 pub mod schema;
 mod shape;
+pub mod suite;
 mod tree;
 mod unbuilt;
 

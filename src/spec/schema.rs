@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::model::suite::Suite;
 use crate::model::{LabSpec, Scenario};
 
 /// Schema of `lab.toml`, of presets, and of a scenario's `[lab] set`, as committed in `lab/lab.schema.json`.
@@ -35,10 +36,21 @@ pub fn scenario_schema() -> String {
     text(&scenario())
 }
 
+/// Schema of a suite, as committed in `benches/suite.schema.json`.
+#[must_use]
+pub fn suite_schema() -> String {
+    text(&suite())
+}
+
 /// Schema of any other format this program writes.
 #[must_use]
 pub fn schema_for<T: JsonSchema>() -> String {
     text(&of::<T>())
+}
+
+/// Schema of a suite as it is checked.
+pub(crate) fn suite() -> Value {
+    of::<Suite>()
 }
 
 /// Schema of one layer of a lab once its ranges are written out.

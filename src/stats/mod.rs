@@ -4,6 +4,8 @@
 //! of operations, and the error of a percentile is below one part in a thousand. Everything here is
 //! total: no sample, no number (`None`), never a zero that looks measured.
 
+pub mod bootstrap;
+
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

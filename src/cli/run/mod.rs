@@ -1,7 +1,7 @@
 //! `run`: scenarios one after the other, a verdict each, one summary. A run that cannot begin is a row of
 //! its own and stops no other.
 
-mod live;
+pub mod live;
 mod pick;
 mod table;
 
@@ -219,7 +219,7 @@ fn own_lab(mut spec: LabSpec, scenario: &Scenario) -> LabSpec {
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM.
-fn interrupts() -> Result<watch::Receiver<bool>, CliError> {
+pub(super) fn interrupts() -> Result<watch::Receiver<bool>, CliError> {
     let (asked, interrupt) = watch::channel(false);
     let failed = |error: std::io::Error| CliError::usage(format!("signals cannot be handled: {error}"), "");
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -237,7 +237,7 @@ fn interrupts() -> Result<watch::Receiver<bool>, CliError> {
     Ok(interrupt)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
     std::fs::write(path, text)
         .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display()), ""))
 }

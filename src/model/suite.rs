@@ -1,0 +1,109 @@
+//! A suite as declared: what is measured side by side, how often, and against what. Plain data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::Name;
+use super::units::Span;
+
+/// A file of comparisons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Suite {
+    /// Version of this format; 1.
+    pub schema: u32,
+    /// What is compared.
+    #[serde(rename = "comparison")]
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One experiment on several labs, in turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Comparison {
+    /// Its name.
+    pub name: Name,
+    /// What it shows.
+    pub about: String,
+    /// The scenario, a path from the suite's folder. Its lab is the arm's, its length follows from the fault.
+    pub scenario: String,
+    /// What is read off each run.
+    pub metric: Metric,
+    /// The step whose instant is drawn.
+    pub fault: Name,
+    /// Between which instants of the load it is drawn; the same for the same trial of every arm.
+    pub phase: Phase,
+    /// The arm the others are compared with.
+    pub baseline: Name,
+    /// In how many blocks the trials are run, so that arms take turns.
+    #[serde(default = "default_blocks")]
+    pub blocks: u32,
+    /// The labs.
+    #[serde(rename = "arm")]
+    pub arms: Vec<Arm>,
+}
+
+const fn default_blocks() -> u32 {
+    5
+}
+
+/// What is read off a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// The longest time without an acknowledgement on 5432, milliseconds.
+    WriteOutage,
+    /// From the fault until every copy streamed again, milliseconds; 0 when none was seen missing.
+    Redundancy,
+    /// Operations on 5433 that were not acknowledged.
+    FailedReads,
+}
+
+impl Metric {
+    /// What it is counted in.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::WriteOutage | Self::Redundancy => "ms",
+            Self::FailedReads => "reads",
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::WriteOutage => "longest write outage through 5432",
+            Self::Redundancy => "time until every copy streamed again",
+            Self::FailedReads => "reads on 5433 that were not acknowledged",
+        }
+    }
+}
+
+/// Two instants of the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Phase {
+    /// Not before.
+    pub from: Span,
+    /// Not after.
+    pub to: Span,
+}
+
+/// One lab of a comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Arm {
+    /// Its name.
+    pub name: Name,
+    /// Its preset.
+    pub preset: Name,
+    /// Settings on top of it, shaped like `lab.toml`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub set: Value,
+    /// How often.
+    pub trials: u32,
+    /// How long the fault lasts; the load goes on for three seconds more.
+    pub lasts: Span,
+}

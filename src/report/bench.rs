@@ -1,0 +1,359 @@
+//! Points of a comparison → its numbers, as JSON and as Markdown. Pure.
+//!
+//! A fail is a point, an unknown proves nothing and is only counted. Every claim is a ratio of two arms that took
+//! turns on one machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Report;
+use crate::check::Record;
+use crate::check::brokered::done;
+use crate::model::scenario::{Endpoint, VerdictWord};
+use crate::model::suite::{Comparison, Metric};
+use crate::model::{Mono, Name};
+use crate::stats::{self, bootstrap};
+
+/// Fixes the resamples of every interval.
+const SEED: u64 = 20_260;
+/// Stages in the order in which they happen; what an arm does not have stays empty.
+const STAGES: [&str; 7] = ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack"];
+
+/// What one run gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Point {
+    /// The comparison.
+    pub comparison: Name,
+    /// The arm.
+    pub arm: Name,
+    /// Number of the trial, from 0.
+    pub trial: u32,
+    /// How it was judged.
+    pub verdict: VerdictWord,
+    /// What was read off it; `None`: it cannot be read off this run.
+    pub value: Option<f64>,
+    /// Acknowledged writes that were lost.
+    pub lost: u64,
+    /// Milliseconds from the intent of the fault to each stage that was seen.
+    pub stages: BTreeMap<String, f64>,
+    /// Its run directory.
+    pub run: String,
+}
+
+/// The point of a judged run.
+#[must_use]
+pub fn point(
+    comparison: &Comparison,
+    arm: &Name,
+    trial: u32,
+    report: &Report,
+    record: Option<&Record>,
+    run: String,
+) -> Point {
+    Point {
+        comparison: comparison.name.clone(),
+        arm: arm.clone(),
+        trial,
+        verdict: report.verdict,
+        value: value(comparison, report),
+        lost: report.loss.lost,
+        stages: record.map(|record| stages(comparison, report, record)).unwrap_or_default(),
+        run,
+    }
+}
+
+fn value(comparison: &Comparison, report: &Report) -> Option<f64> {
+    match comparison.metric {
+        Metric::WriteOutage => report.endpoints.get(&Endpoint::Rw).map(|line| line.outage_max_ms),
+        Metric::Redundancy => {
+            let line = report.redundancy.iter().find(|line| line.fault == comparison.fault)?;
+            if line.lost_ms.is_none() { Some(0.0) } else { line.restored_ms }
+        }
+        Metric::FailedReads => {
+            let reads = report.loads.iter().filter(|load| load.endpoint == "ro");
+            let failed: u64 = reads.map(|load| load.operations.fail + load.operations.info).sum();
+            // counts of a run are far below 2^53
+            Some(failed as f64)
+        }
+    }
+}
+
+/// When what happened after the fault was intended.
+fn stages(comparison: &Comparison, report: &Report, record: &Record) -> BTreeMap<String, f64> {
+    let Some(fault) = record.history.faults.iter().find(|fault| fault.id == comparison.fault) else {
+        return BTreeMap::new();
+    };
+    let since = |at: Mono| stats::millis(at.0.saturating_sub(fault.intent.0));
+    let mut seen = BTreeMap::new();
+    for (stage, at) in done(record, fault.intent) {
+        seen.entry(stage.to_owned()).or_insert(since(at));
+    }
+    let began = fault.began.map_or(0.0, since);
+    let way = report.failovers.iter().find(|way| way.fault == comparison.fault).map(|way| way.stages);
+    let way = way.unwrap_or_default();
+    for (stage, ms) in
+        [("elected", way.elected_ms), ("writable", way.writable_ms), ("first-ack", way.first_ack_ms)]
+    {
+        if let Some(ms) = ms {
+            seen.insert(stage.to_owned(), ms + began);
+        }
+    }
+    seen
+}
+
+/// One arm in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ArmLine {
+    /// The arm.
+    pub arm: Name,
+    /// Points: runs that proved something.
+    pub points: usize,
+    /// Runs that ended unknown.
+    pub unknown: usize,
+    /// Points whose run was judged a fail.
+    pub failed: usize,
+    /// Smallest.
+    pub min: Option<f64>,
+    /// Median.
+    pub median: Option<f64>,
+    /// 95th percentile, nearest rank.
+    pub p95: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Acknowledged writes lost, over all points.
+    pub lost: u64,
+    /// Points that lost any.
+    pub points_with_loss: usize,
+    /// Median of the baseline divided by this one's; absent for the baseline and where this one's is 0.
+    pub ratio: Option<f64>,
+    /// Its 95 % bootstrap interval; absent with fewer than two points in an arm.
+    pub interval: Option<(f64, f64)>,
+    /// Medians of the stages, milliseconds from the fault.
+    pub stages: BTreeMap<String, f64>,
+}
+
+/// One comparison in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ComparisonLine {
+    /// Its name.
+    pub name: Name,
+    /// What it shows.
+    pub about: String,
+    /// What was read off each run.
+    pub metric: Metric,
+    /// The arm of comparison.
+    pub baseline: Name,
+    /// Its arms.
+    pub arms: Vec<ArmLine>,
+}
+
+/// `bench.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BenchReport {
+    /// Version of this format; 1.
+    pub schema_version: u32,
+    /// Version of this program, and how it was built.
+    pub pgha: String,
+    /// The machine, as the first run saw it.
+    pub machine: BTreeMap<String, Value>,
+    /// What was compared.
+    pub comparisons: Vec<ComparisonLine>,
+    /// Every point.
+    pub points: Vec<Point>,
+}
+
+/// The numbers of one comparison.
+#[must_use]
+pub fn compare(comparison: &Comparison, points: &[Point]) -> ComparisonLine {
+    let of = |arm: &Name| -> Vec<&Point> {
+        points.iter().filter(|point| point.comparison == comparison.name && point.arm == *arm).collect()
+    };
+    let values = |arm: &Name| -> Vec<f64> { proving(&of(arm)).filter_map(|point| point.value).collect() };
+    let baseline = values(&comparison.baseline);
+    let arms = comparison.arms.iter().map(|arm| {
+        let (all, sample) = (of(&arm.name), values(&arm.name));
+        let other = arm.name != comparison.baseline;
+        ArmLine {
+            arm: arm.name.clone(),
+            points: sample.len(),
+            unknown: all.iter().filter(|point| point.verdict == VerdictWord::Unknown).count(),
+            failed: all.iter().filter(|point| point.verdict == VerdictWord::Fail).count(),
+            min: bootstrap::quantile(&sample, 0.0),
+            median: bootstrap::middle(&sample),
+            p95: bootstrap::quantile(&sample, 0.95),
+            max: bootstrap::quantile(&sample, 1.0),
+            lost: proving(&all).map(|point| point.lost).sum(),
+            points_with_loss: proving(&all).filter(|point| point.lost > 0).count(),
+            ratio: bootstrap::ratio_of_medians(&baseline, &sample).filter(|_| other),
+            interval: bootstrap::interval(&baseline, &sample, SEED).filter(|_| other),
+            stages: medians(&all),
+        }
+    });
+    ComparisonLine {
+        name: comparison.name.clone(),
+        about: comparison.about.clone(),
+        metric: comparison.metric,
+        baseline: comparison.baseline.clone(),
+        arms: arms.collect(),
+    }
+}
+
+/// Points that prove something.
+fn proving<'a>(points: &'a [&'a Point]) -> impl Iterator<Item = &'a Point> {
+    points.iter().copied().filter(|point| point.verdict != VerdictWord::Unknown)
+}
+
+fn medians(points: &[&Point]) -> BTreeMap<String, f64> {
+    let names: BTreeSet<&String> = proving(points).flat_map(|point| point.stages.keys()).collect();
+    let median = |name: &String| {
+        let sample: Vec<f64> = proving(points).filter_map(|point| point.stages.get(name)).copied().collect();
+        bootstrap::middle(&sample).map(|median| (name.clone(), median))
+    };
+    names.into_iter().filter_map(median).collect()
+}
+
+/// The report for people.
+#[must_use]
+pub fn bench_markdown(report: &BenchReport) -> String {
+    let mut text = format!("# Side by side\n\n{}.", report.pgha);
+    let machine: Vec<String> = report
+        .machine
+        .iter()
+        .map(|(key, value)| {
+            format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        })
+        .collect();
+    let _ = write!(text, " Machine: {}.\n\n", machine.join(", "));
+    text.push_str(
+        "One machine, containers, these faults. Arms took turns; the fault came at a random phase of Patroni's loop, the \
+         same for the same trial of every arm. A fail is a point, an unknown proves nothing and is counted apart. The \
+         engine stands for an out-of-band power controller that stays reachable whatever happens to the lab; that the \
+         fault was announced was no sensor. Other faults, networks and durability give other numbers.\n",
+    );
+    for comparison in &report.comparisons {
+        one(&mut text, comparison);
+    }
+    text
+}
+
+fn one(text: &mut String, line: &ComparisonLine) {
+    let unit = line.metric.unit();
+    let _ = write!(
+        text,
+        "\n## {}\n\n{}\n\nRead off each run: {}, {unit}. Ratio: median of `{}` ÷ median of the arm.\n\n",
+        line.name,
+        line.about,
+        line.metric.words(),
+        line.baseline
+    );
+    text.push_str(
+        "| arm | points | unknown | fail | min | median | p95 | max | lost writes | ratio | 95 % interval |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for arm in &line.arms {
+        let interval =
+            arm.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.1} to {high:.1}"));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} in {} | {} | {interval} |",
+            arm.arm,
+            arm.points,
+            arm.unknown,
+            arm.failed,
+            number(arm.min),
+            number(arm.median),
+            number(arm.p95),
+            number(arm.max),
+            arm.lost,
+            arm.points_with_loss,
+            arm.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}")),
+        );
+    }
+    if line.arms.iter().all(|arm| arm.stages.is_empty()) {
+        return;
+    }
+    let _ = write!(text, "\nWhere the time goes, medians in milliseconds from the fault:\n\n| arm |");
+    for stage in STAGES {
+        let _ = write!(text, " {stage} |");
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(STAGES.len()));
+    for arm in &line.arms {
+        let _ = write!(text, "| {} |", arm.arm);
+        for stage in STAGES {
+            let _ = write!(text, " {} |", number(arm.stages.get(stage).copied()));
+        }
+        text.push('\n');
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::suite;
+
+    const SUITE: &str = r#"
+        schema = 1
+        [[comparison]]
+        name = "dies"
+        about = "A death."
+        scenario = "x.toml"
+        metric = "write-outage"
+        fault = "kill"
+        phase = { from = "4s", to = "14s" }
+        baseline = "stock"
+        arm = [
+            { name = "stock", preset = "stock", trials = 2, lasts = "40s" },
+            { name = "ours", preset = "repair", trials = 5, lasts = "6s" },
+        ]
+    "#;
+
+    fn points(arm: &str, values: &[f64]) -> Vec<Point> {
+        let point = |(trial, value): (u32, &f64)| Point {
+            comparison: "dies".parse().expect("a name"),
+            arm: arm.parse().expect("a name"),
+            trial,
+            verdict: if *value < 0.0 { VerdictWord::Unknown } else { VerdictWord::Pass },
+            value: Some(*value),
+            lost: u64::from(trial == 1),
+            stages: [("first-ack".to_owned(), *value)].into(),
+            run: String::new(),
+        };
+        (0..).zip(values).map(point).collect()
+    }
+
+    #[test]
+    fn a_comparison_in_markdown() {
+        let suite = suite::parse("suite", SUITE).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let points =
+            [points("stock", &[28_000.0, 30_000.0]), points("ours", &[500.0, 400.0, 600.0, -1.0])].concat();
+        let report = BenchReport {
+            schema_version: 1,
+            pgha: "pgha 0.1.0".to_owned(),
+            machine: BTreeMap::new(),
+            comparisons: vec![compare(&suite.comparisons[0], &points)],
+            points,
+        };
+        let text = bench_markdown(&report);
+        let tables: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+        insta::assert_snapshot!(tables.join("\n"), @r"
+        | arm | points | unknown | fail | min | median | p95 | max | lost writes | ratio | 95 % interval |
+        | stock | 2 | 0 | 0 | 28000 | 29000 | 30000 | 30000 | 1 in 1 | – | – |
+        | ours | 3 | 1 | 0 | 400 | 500 | 600 | 600 | 1 in 1 | 58.0 | 46.7 to 75.0 |
+        | arm | decided | fenced | released | elected | writable | pushed | first-ack |
+        | stock | – | – | – | – | – | – | 29000 |
+        | ours | – | – | – | – | – | – | 500 |
+        ");
+    }
+}

@@ -1,0 +1,216 @@
+//! Text of a suite → [`Suite`], or every problem in it; and what each trial of it is.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::problem::{Problem, Problems, Source};
+use super::schema;
+use super::shape::Shape;
+use super::tree;
+use crate::model::suite::{Arm, Comparison, Suite};
+use crate::model::{Name, Scenario, Span};
+
+/// How long the load goes on when the fault is over.
+const AFTER: Duration = Duration::from_secs(3);
+
+/// Reads the text of a suite; `name` is what messages call it, usually its path.
+///
+/// # Errors
+/// Every problem of the file, in the order of its lines.
+pub fn parse(name: &str, text: &str) -> Result<Suite, Problems> {
+    let mut problems = Vec::new();
+    let source = Source::new(name, text);
+    let mut tree = tree::read(&source, &mut problems);
+    Shape::new(schema::suite()).check(&mut tree, &mut problems);
+    let subject = format!("{name} is no suite");
+    if !problems.is_empty() {
+        return Err(Problems::new(subject, problems));
+    }
+    let suite: Suite = serde_json::from_value(tree.value())
+        .map_err(|why| Problems::new(&*subject, vec![Problem::new(&source, None, why.to_string())]))?;
+    let wrong = rules(&suite).into_iter().map(|why| Problem::new(&source, None, why)).collect();
+    Problems::new(subject, wrong).or(suite)
+}
+
+/// What a schema cannot say.
+fn rules(suite: &Suite) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    if suite.schema != 1 {
+        wrong.push(format!("schema {} is not known, this version reads 1", suite.schema));
+    }
+    for comparison in &suite.comparisons {
+        let name = &comparison.name;
+        let mut demand = |holds: bool, why: String| {
+            if !holds {
+                wrong.push(format!("comparison `{name}`: {why}"));
+            }
+        };
+        demand(names.insert(name), "its name is used twice".to_owned());
+        let arms: BTreeSet<&Name> = comparison.arms.iter().map(|arm| &arm.name).collect();
+        demand(arms.len() == comparison.arms.len(), "two arms have one name".to_owned());
+        demand(arms.contains(&comparison.baseline), format!("no arm is called `{}`", comparison.baseline));
+        demand(comparison.phase.from <= comparison.phase.to, "its phase ends before it begins".to_owned());
+        demand(comparison.blocks > 0, "it has no blocks".to_owned());
+        for arm in &comparison.arms {
+            demand(arm.trials > 0, format!("arm `{}` has no trials", arm.name));
+            let named = trial_name(comparison, arm).is_some();
+            demand(named, format!("`{name}-{}` is too long for a scenario's name", arm.name));
+        }
+    }
+    wrong
+}
+
+fn trial_name(comparison: &Comparison, arm: &Arm) -> Option<Name> {
+    Name::new(format!("{}-{}", comparison.name, arm.name)).ok()
+}
+
+/// One trial of one arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trial {
+    /// Position of the arm.
+    pub arm: usize,
+    /// Number of the trial, from 0.
+    pub number: u32,
+}
+
+/// All trials in the order in which they are run: in blocks, every arm once a block with its share of trials, every
+/// other block from the last arm to the first (A B B A …).
+#[must_use]
+pub fn order(comparison: &Comparison) -> Vec<Trial> {
+    let fewest = comparison.arms.iter().map(|arm| arm.trials).min().unwrap_or(1);
+    let blocks = comparison.blocks.min(fewest).max(1);
+    let mut order = Vec::new();
+    for block in 0..blocks {
+        let share = |arm: &Arm, block: u32| {
+            u32::try_from(u64::from(arm.trials) * u64::from(block) / u64::from(blocks)).unwrap_or(u32::MAX)
+        };
+        let mut arms: Vec<(usize, &Arm)> = comparison.arms.iter().enumerate().collect();
+        if block % 2 == 1 {
+            arms.reverse();
+        }
+        for (index, arm) in arms {
+            order.extend(
+                (share(arm, block)..share(arm, block + 1)).map(|number| Trial { arm: index, number }),
+            );
+        }
+    }
+    order
+}
+
+/// When the fault of trial `number` is injected: the same for every arm.
+#[must_use]
+pub fn instant(comparison: &Comparison, seed: u64, number: u32) -> Span {
+    let mut chance = ChaCha8Rng::seed_from_u64(seed.wrapping_add(u64::from(number)));
+    let (from, to) = (comparison.phase.from.0.as_millis(), comparison.phase.to.0.as_millis());
+    let drawn = chance.random_range(from..=to.max(from));
+    Span::millis(u64::try_from(drawn).unwrap_or(u64::MAX))
+}
+
+/// The scenario of one trial, made from the one of the comparison.
+///
+/// # Errors
+/// When that one has no such step, or the step waits for something.
+pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> Result<Scenario, String> {
+    let Some(arm) = comparison.arms.get(trial.arm) else { return Err("no such arm".to_owned()) };
+    let mut made = scenario.clone();
+    made.name = trial_name(comparison, arm).ok_or_else(|| "its name is too long".to_owned())?;
+    made.seed = scenario.seed.wrapping_add(u64::from(trial.number));
+    made.lab.preset = Some(arm.preset.clone());
+    if !arm.set.is_null() {
+        made.lab.set = arm.set.clone();
+    }
+    let at = instant(comparison, scenario.seed, trial.number);
+    let mut steps = made.steps.iter_mut().filter(|step| step.id.as_ref() == Some(&comparison.fault));
+    let step = steps.next().ok_or_else(|| format!("it has no step `{}`", comparison.fault))?;
+    if step.after.is_some() || step.when.is_some() {
+        return Err(format!(
+            "step `{}` waits for something, so its instant cannot be drawn",
+            comparison.fault
+        ));
+    }
+    (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
+    made.duration = Span(at.0 + arm.lasts.0 + AFTER);
+    Ok(made)
+}
+
+/// A scenario as a file would say it.
+///
+/// # Errors
+/// When it holds what TOML cannot say.
+pub fn text(scenario: &Scenario) -> Result<String, String> {
+    toml::to_string(scenario).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::scenario;
+
+    const SUITE: &str = r#"
+        schema = 1
+        [[comparison]]
+        name = "dies"
+        about = "A death."
+        scenario = "x.toml"
+        metric = "write-outage"
+        fault = "kill"
+        phase = { from = "4s", to = "14s" }
+        baseline = "stock"
+        arm = [
+            { name = "stock", preset = "stock", trials = 2, lasts = "40s" },
+            { name = "ours", preset = "repair", trials = 5, lasts = "6s" },
+        ]
+    "#;
+
+    fn suite() -> Comparison {
+        let suite = parse("suite.toml", SUITE).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        suite.comparisons[0].clone()
+    }
+
+    #[test]
+    fn arms_take_turns_and_every_trial_is_run_once() {
+        let order: Vec<String> = order(&suite())
+            .iter()
+            .map(|trial| format!("{}{}", ["s", "o"][trial.arm], trial.number))
+            .collect();
+        assert_eq!(order.join(" "), "s0 o0 o1 o2 o3 o4 s1");
+    }
+
+    #[test]
+    fn the_instant_is_the_same_for_every_arm_and_within_the_phase() {
+        let comparison = suite();
+        let instants: Vec<Span> = (0..50).map(|number| instant(&comparison, 7, number)).collect();
+        assert!(instants.iter().all(|at| *at >= Span::secs(4) && *at <= Span::secs(14)), "{instants:?}");
+        assert!(instants.iter().collect::<BTreeSet<_>>().len() > 40);
+        let file = include_str!("../../scenarios/primary-dies.toml");
+        let scenario = scenario::parse("x", file).expect("a scenario").scenario;
+        let made = |arm| of_trial(&comparison, &scenario, Trial { arm, number: 1 }).expect("a trial");
+        let (stock, ours) = (made(0), made(1));
+        assert_eq!((stock.steps[0].at, stock.seed), (ours.steps[0].at, ours.seed));
+        assert_eq!((stock.name.as_str(), ours.name.as_str()), ("dies-stock", "dies-ours"));
+        assert_eq!(stock.duration.0, ours.duration.0 + Duration::from_secs(34));
+        // what is kept of a trial is a scenario like any other
+        let kept = text(&ours).expect("TOML");
+        assert_eq!(
+            scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())).scenario,
+            ours
+        );
+    }
+
+    #[test]
+    fn every_problem_is_said() {
+        let text = SUITE
+            .replace("baseline = \"stock\"", "baseline = \"stok\"")
+            .replace("from = \"4s\"", "from = \"24s\"")
+            .replace("trials = 2", "trials = 0");
+        let said = parse("suite.toml", &text).expect_err("wrong").render();
+        for what in ["no arm is called `stok`", "ends before it begins", "arm `stock` has no trials"] {
+            assert!(said.contains(what), "{said}");
+        }
+        assert!(parse("suite.toml", "schema = 1\ncomparson = 2").is_err());
+    }
+}
