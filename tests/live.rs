@@ -74,7 +74,7 @@ lost-acks = {{ within = "documented-bound" }}
 fn repair_proves_a_death_and_leads_to_the_next_primary_and_nobody_else_may() {
     let _engine = engine();
     let lab = Lab::new("repair", 1);
-    lab.up_with(&["--set", repair::CONTROLLER]);
+    lab.up_with(&["--set", repair::CONTROLLER, "--set", repair::HOSTS]);
     repair::the_broker_obeys_nobody_else(&lab);
     let ran = lab.run_with(
         "repair",
@@ -131,10 +131,11 @@ controller = {{ name = "repair", decision = "blind" }}
 failovers = {{ min = 3, max = 3 }}
 "#
         ),
-        &["--set", repair::CONTROLLER],
+        &["--set", repair::CONTROLLER, "--set", repair::HOSTS],
     );
     assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
     assert_same_when_judged_again(&ran);
+    repair::what_is_gone_comes_back_and_what_is_asked_for_is_replaced(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -280,7 +280,10 @@ fn one(text: &mut String, line: &ComparisonLine) {
     if line.arms.iter().all(|arm| arm.stages.is_empty()) {
         return;
     }
-    let _ = write!(text, "\nWhere the time goes, medians in milliseconds from the fault:\n\n| arm |");
+    let _ = write!(
+        text,
+        "\nWhere the time goes, medians in milliseconds from the fault (elected and writable as looks half a second apart saw them):\n\n| arm |"
+    );
     for stage in STAGES {
         let _ = write!(text, " {stage} |");
     }

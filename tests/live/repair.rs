@@ -1,8 +1,10 @@
 //! The repair controller on a real engine: a primary that dies, one that freezes, one that dies with the
-//! active controller, and one that dies while the engine is silent. And the broker, asked by somebody who
+//! active controller, and one that dies while the engine is silent; a body that is gone, and a member that is
+//! replaced. And the broker, asked by somebody who
 //! may not give orders.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 
 use pgha::control::broker_client::Broker;
 use pgha::decide::body::BROKER_PORT;
@@ -10,11 +12,20 @@ use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::record::{self, Record};
 use pgha::model::control::{Answer, BrokerDoor, Deed, Refusal, Token};
+use pgha::model::{Name, Service};
 
-use crate::desk::Lab;
+use crate::desk::{Lab, succeed};
 
 /// One active and one standby replica beside the small lab.
 pub const CONTROLLER: &str = r#"controller=[{ name = "repair", replicas = 2, image = "pgha" }]"#;
+
+/// The small lab's hosts, the first of them with room for one more database.
+pub const HOSTS: &str = concat!(
+    r#"host=[{ name = "h1", cpus = 4.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "h2", cpus = 2.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "h3", cpus = 2.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "client", cpus = 2.0, memory = "4GiB", disk = "20GiB", only = ["client"] }]"#,
+);
 
 /// Whoever has not the leadership, asks too late, or names somebody else's body gets nothing done.
 pub fn the_broker_obeys_nobody_else(lab: &Lab) {
@@ -58,10 +69,50 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             let answer = broker.order(fence(foreign.clone()), &token).await.expect("an answer");
             assert_eq!(refused(answer), Refusal::NotAllowed, "{foreign}");
         }
+        // who runs is not removed, who belongs to the lab keeps its volumes, and names come in their order
+        let (name, host) = (name_of, name_of("h1"));
+        let (member, service) = (name("postgres-1"), Service::Postgres);
+        let elsewhere = Deed::Create { member: member.clone(), service, host: name("client") };
+        let skipped = Deed::Create { member: name("postgres-9"), service, host: host.clone() };
+        let client = Deed::Create { member: name("client"), service: Service::Client, host: name("client") };
+        let (retire, discard) = (Deed::Retire { member: member.clone() }, Deed::Discard { member });
+        for deed in [elsewhere, skipped, client, retire, discard] {
+            let answer = broker.order(deed.clone(), &token).await.expect("an answer");
+            assert_eq!(refused(answer), Refusal::NotAllowed, "{deed:?}");
+        }
         let nobody = Deed::Start { container: "0".repeat(64) };
         let answer = broker.order(nobody, &token).await.expect("an answer");
         assert_eq!(refused(answer), Refusal::NotThere);
     });
+}
+
+fn name_of(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+/// A body that somebody removed is made anew on its volumes, by the controller alone; then its member makes room
+/// for a new one, because an operator wants it.
+pub fn what_is_gone_comes_back_and_what_is_asked_for_is_replaced(lab: &Lab) {
+    let replica = member_in(lab, "replica").expect("a replica");
+    let container = format!("pgha-{}-{replica}", lab.name);
+    succeed(Command::new("docker").args(["rm", "--force", &container]));
+    // every look takes a while by itself
+    let back = (0..300).any(|_| member_in(lab, "replica").is_some());
+    assert!(back, "{replica} did not come back:\n{}", lab.pgha(&["status"]));
+    let said = lab.pgha(&["replace", &replica, "--wait", "2m"]);
+    assert!(said.contains(&format!("{replica} was replaced by postgres-3")), "{said}");
+    assert_eq!(member_in(lab, "replica").as_deref(), Some("postgres-3"), "{}", lab.pgha(&["status"]));
+    let volumes = succeed(Command::new("docker").args(["volume", "ls", "--quiet"]));
+    assert!(!volumes.contains(&format!("{container}-")), "volumes of {replica} are still there:\n{volumes}");
+}
+
+/// The member that has this role now.
+fn member_in(lab: &Lab, role: &str) -> Option<String> {
+    let said = lab.command(&["status", "-o", "json"]).output().expect("pgha starts");
+    let status: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    let members = status["members"].as_array().expect("members");
+    let found = members.iter().find(|member| member["role"] == role && member["service"] == "postgres")?;
+    found["name"].as_str().map(str::to_owned)
 }
 
 /// The leadership as the store has it, read by its own command line.

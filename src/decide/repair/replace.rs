@@ -87,10 +87,20 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         return false;
     }
     if let Some(why) = unverified(draft, &word.by) {
+        hasten(draft, &word.by);
         draft.say("clone", Some(&word.by), format!("{old} waits for it: {why}"));
         return false;
     }
     leave(draft, word)
+}
+
+/// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
+/// PostgreSQL asks again only every five seconds: so that turn comes as soon as the newcomer is known.
+fn hasten(draft: &mut Draft<'_>, by: &MemberId) {
+    let known = matches!(draft.seen.postgres.get(by).map(|instance| &instance.rest), Some(Reply::Answers(_)));
+    if let Some(leader) = draft.store.leader.as_ref().filter(|_| known) {
+        draft.order(Step::Wake { member: leader.member.clone() });
+    }
 }
 
 /// The new copy is verified: the old member may go, unless others still lean on it.

@@ -116,12 +116,12 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
     begun(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     added(&mut seen, cloning());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
     let far_behind = instance(false, 0);
     let mut ahead = seen.clone();
     ahead.postgres.insert(name("postgres-1"), instance(true, 9 << 20));
     ahead.postgres.insert(name("postgres-4"), far_behind);
-    insta::assert_snapshot!(line(&decide(&ahead, Memory::default())), @" | clone: postgres-2 waits for it: it is 9437184 bytes behind");
+    insta::assert_snapshot!(line(&decide(&ahead, Memory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: it is 9437184 bytes behind");
     seen.postgres.insert(name("postgres-4"), instance(false, 1001));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire postgres-2 | retire: postgres-4 streams in its place");
     let all = bodies(&mut seen);
