@@ -82,7 +82,11 @@ pub async fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
             // nothing of ours may stay behind, whatever went wrong
             Err(error) => {
                 let _ = down::down(&docker, one.order.spec.name.as_str()).await;
-                return Err(error);
+                if !*interrupt.borrow() {
+                    return Err(error);
+                }
+                // while its lab was being founded
+                None
             }
             Ok(ended) => ended,
         };
