@@ -71,7 +71,7 @@ pub async fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
     fs::create_dir_all(&args.out).map_err(|error| {
         CliError::usage(format!("cannot make {}: {error}", args.out.display()), "is the path right?")
     })?;
-    let mut points: Vec<Point> = Vec::new();
+    let mut points = of_others(args, &chosen);
     let mut machine = BTreeMap::new();
     for (index, one) in planned.iter().enumerate() {
         let next = planned.get(index + 1);
@@ -94,14 +94,14 @@ pub async fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
             eprintln!("  {}", said(one.comparison, &point));
             machine = report.environment.machine;
             points.push(point);
-            keep(args, &chosen, &points, &machine)?;
+            keep(args, &suite, &points, &machine)?;
         }
         if *interrupt.borrow() {
             eprintln!("interrupted: the same command goes on from here");
             return Ok(Exit::Interrupted);
         }
     }
-    let report = keep(args, &chosen, &points, &machine)?;
+    let report = keep(args, &suite, &points, &machine)?;
     match args.output {
         Output::Text => print!("{}", report::bench_markdown(&report)),
         Output::Json => println!("{}", json(&report)?),
@@ -121,6 +121,13 @@ fn chosen(suite: &Suite, args: &BenchArgs) -> Result<Vec<Comparison>, CliError> 
         arm.trials = args.trials.map_or(arm.trials, |most| arm.trials.min(most));
     }
     Ok(chosen)
+}
+
+/// Points that stand in OUT of comparisons that are not run now: a part does not undo the rest.
+fn of_others(args: &BenchArgs, chosen: &[Comparison]) -> Vec<Point> {
+    let text = fs::read_to_string(args.out.join("points.jsonl")).unwrap_or_default();
+    let points = text.lines().filter_map(|line| serde_json::from_str::<Point>(line).ok());
+    points.filter(|point| chosen.iter().all(|comparison| comparison.name != point.comparison)).collect()
 }
 
 /// Every trial of a comparison, in order; whatever is wrong is said before anything starts.
@@ -238,7 +245,7 @@ fn said(comparison: &Comparison, point: &Point) -> String {
 /// Writes everything known so far, and returns it.
 fn keep(
     args: &BenchArgs,
-    comparisons: &[Comparison],
+    suite: &Suite,
     points: &[Point],
     machine: &BTreeMap<String, serde_json::Value>,
 ) -> Result<BenchReport, CliError> {
@@ -247,7 +254,12 @@ fn keep(
         schema_version: 1,
         pgha: format!("pgha {}, {build} build", env!("CARGO_PKG_VERSION")),
         machine: machine.clone(),
-        comparisons: comparisons.iter().map(|comparison| report::compare(comparison, points)).collect(),
+        comparisons: suite
+            .comparisons
+            .iter()
+            .filter(|comparison| points.iter().any(|point| point.comparison == comparison.name))
+            .map(|comparison| report::compare(comparison, points))
+            .collect(),
         points: points.to_vec(),
     };
     let lines: Result<Vec<String>, CliError> = points.iter().map(json).collect();
