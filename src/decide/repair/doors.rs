@@ -4,8 +4,9 @@
 //! word of its PostgreSQL (not in recovery), never on Patroni's, which says so earlier.
 
 use super::draft::{Draft, REPEAT, lies};
-use super::{Reply, Step};
-use crate::model::{ContainerStatus, HostName, MemberId};
+use super::{Reply, Routes, Step};
+use crate::model::sighting::ServerSeen;
+use crate::model::{ContainerStatus, HostName, MemberId, Service};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ const HURRY: Duration = Duration::from_millis(5);
 /// Sets the doors; `lives`: the holder of the leader key lives.
 pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     unpark(draft);
+    turn_readers_away(draft);
     if !lives {
         return;
     }
@@ -29,7 +31,7 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     let Some(host) = draft.host(&key.member).cloned() else { return };
     let (mut shut, mut wrong) = (false, BTreeSet::new());
     for routes in draft.seen.balancers.values().filter_map(|balancer| balancer.seen()) {
-        shut |= !routes.rw.get(&host).is_some_and(crate::model::sighting::ServerSeen::up);
+        shut |= !routes.rw.get(&host).is_some_and(ServerSeen::up);
         wrong.extend(
             routes.rw.iter().filter(|(other, server)| **other != host && server.up()).map(|(other, _)| other),
         );
@@ -51,6 +53,24 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     }
     if shut {
         draft.order(Step::Open { host, member: key.member.clone() });
+    }
+}
+
+/// Leads no reader to a replica whose body lies dead: checks would find out seconds later.
+fn turn_readers_away(draft: &mut Draft<'_>) {
+    for member in draft.members.iter().filter(|member| member.service == Service::Postgres) {
+        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
+        let dead = matches!(draft.containers(&member.id), [body] if lies(body.status));
+        // the holder's doors are closed with its fence
+        if holds || !dead {
+            continue;
+        }
+        let led = |routes: &Routes| routes.ro.get(&member.host).is_some_and(ServerSeen::up);
+        if draft.seen.balancers.values().filter_map(|balancer| balancer.seen()).any(led) {
+            let (host, id) = (member.host.clone(), member.id.clone());
+            draft.order(Step::Close { host, member: id, park: false });
+            draft.say("close", Some(&member.id), "5433 leads to it and its body lies dead");
+        }
     }
 }
 

@@ -268,6 +268,21 @@ fn doors_follow_the_leader() {
 }
 
 #[test]
+fn readers_are_not_led_to_a_dead_replica() {
+    let mut seen = healthy(&world());
+    let up = ServerSeen { status: "UP".to_owned(), ..ServerSeen::default() };
+    if let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) {
+        routes.ro = (1..=3).map(|n| (name(&format!("h{n}")), up.clone())).collect();
+    }
+    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    turn(&mut seen, "postgres-3", ContainerStatus::Exited);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h3 | close: 5433 leads to it and its body lies dead");
+    // frozen is not dead
+    turn(&mut seen, "postgres-3", ContainerStatus::Paused);
+    assert_eq!(decide(&seen, Memory::default()).steps, []);
+}
+
+#[test]
 fn what_was_parked_comes_back() {
     let mut seen = healthy(&world());
     store(&mut seen).parked = [(name("h2"), name("postgres-2"))].into();
