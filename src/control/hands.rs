@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
@@ -173,8 +173,7 @@ impl Hands {
     fn owes_candidate(&self, bodies: &Sight<Bodies>, store: &Sight<StoreSeen>) -> bool {
         let (Sight::Seen(bodies), Sight::Seen(store)) = (bodies, store) else { return false };
         let Some(key) = &store.leader else { return false };
-        let planned = &self.plan.members;
-        let members = if bodies.placed.is_empty() { planned } else { &bodies.placed };
+        let members = bodies.placed_or(&self.plan.members);
         let placed = members.iter().find(|member| member.id == key.member);
         let host = placed.and_then(|member| bodies.hosts.get(&member.host));
         let proved = |id: &str| self.proofs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id);
@@ -320,8 +319,12 @@ impl Hands {
         known.as_ref().is_none_or(|(_, bodies)| bodies.placed.iter().any(|placed| placed.id == *member))
     }
 
+    fn instances(&self) -> MutexGuard<'_, Instances> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn instance(&self, member: &MemberId) -> Option<Arc<Instance>> {
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).of(member)
+        self.instances().of(member)
     }
 
     async fn wake_patroni(&self, member: &MemberId) -> Result<(), Failed> {
@@ -342,17 +345,14 @@ impl Deeds for Hands {
 
     async fn look(&self, hurry: bool) -> Seen {
         let at = clock::now();
-        let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner).all();
+        let instances = self.instances().all();
         let instances = instances
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
         let ((bodies, engine_took), (store, store_took), postgres) =
             join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), join_all(instances)).await;
         if let Sight::Seen(bodies) = &bodies {
-            self.instances
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .follow(&self.plan, bodies, &self.wake);
+            self.instances().follow(&self.plan, bodies, &self.wake);
         }
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
@@ -404,7 +404,6 @@ impl Deeds for Hands {
                     by: by.clone(),
                     host: host.clone(),
                     why: why.clone(),
-                    since: clock::now(),
                 };
                 let key = self.replacing_key();
                 // plain data: serialising it cannot fail

@@ -126,7 +126,7 @@ impl fmt::Debug for BrokerPlan {
 /// Key in etcd by which the replicas of one controller agree who is active.
 #[must_use]
 pub fn leadership_key(lab: &Name, controller: &Name) -> String {
-    format!("/pgha/{lab}/controllers/{controller}/leader")
+    format!("{}controllers/{controller}/leader", keys(lab))
 }
 
 /// What the broker is asked to do.
@@ -347,6 +347,14 @@ pub struct Bodies {
     pub retired: BTreeSet<MemberId>,
 }
 
+impl Bodies {
+    /// Who stands where; as `planned` while nobody could read the record.
+    #[must_use]
+    pub fn placed_or<'a>(&'a self, planned: &'a [Member]) -> &'a [Member] {
+        if self.placed.is_empty() { planned } else { &self.placed }
+    }
+}
+
 /// What the repair controller is told in `[controller.policy]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -385,8 +393,6 @@ pub struct Replacing {
     pub host: HostName,
     /// Why the old one goes.
     pub why: String,
-    /// Since when.
-    pub since: Mono,
 }
 
 /// Prefix of everything in etcd that the lab and its controllers write for one another.
@@ -398,7 +404,7 @@ pub fn keys(lab: &Name) -> String {
 /// Key by which an operator asks for a member to be replaced; its value says who asks.
 #[must_use]
 pub fn asked_key(lab: &Name, member: &MemberId) -> String {
-    format!("/pgha/{lab}/asked/replace/{member}")
+    format!("{}asked/replace/{member}", keys(lab))
 }
 
 /// At most so many in so long.

@@ -414,9 +414,8 @@ impl Lab {
                 if self.replacing.is_some() {
                     return guard("the key is there");
                 }
-                let since = Mono(self.now * 1_000_000);
                 let member = member(n);
-                let word = Replacing { member, by: by.clone(), host: host.clone(), why: why.clone(), since };
+                let word = Replacing { member, by: by.clone(), host: host.clone(), why: why.clone() };
                 self.replacing = Some(word);
             }
             Step::Retire { .. } if else_leads => {

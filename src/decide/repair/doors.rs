@@ -16,7 +16,6 @@ const HURRY: Duration = Duration::from_millis(5);
 /// Sets the doors; `lives`: the holder of the leader key lives.
 pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     unpark(draft);
-    turn_readers_away(draft);
     if !lives {
         return;
     }
@@ -28,6 +27,8 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
         draft.say("elect", Some(&key.member), "the leader does not take writes yet");
         return;
     }
+    // here somebody writes, so balancers were asked for this very look
+    turn_readers_away(draft);
     let Some(host) = draft.host(&key.member).cloned() else { return };
     let (mut shut, mut wrong) = (false, BTreeSet::new());
     for routes in draft.seen.balancers.values().filter_map(|balancer| balancer.seen()) {
@@ -59,10 +60,9 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
 /// Leads no reader to a replica whose body lies dead: checks would find out seconds later.
 fn turn_readers_away(draft: &mut Draft<'_>) {
     for member in draft.members.iter().filter(|member| member.service == Service::Postgres) {
-        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
         let dead = matches!(draft.containers(&member.id), [body] if lies(body.status));
         // the holder's doors are closed with its fence
-        if holds || !dead {
+        if draft.holds(&member.id) || !dead {
             continue;
         }
         let led = |routes: &Routes| routes.ro.get(&member.host).is_some_and(ServerSeen::up);
@@ -102,7 +102,7 @@ fn answers(draft: &Draft<'_>, member: &MemberId) -> bool {
     let (Reply::Answers(sql), Reply::Answers(rest)) = (&instance.sql, &instance.rest) else { return false };
     let streams =
         rest.patroni.state == "streaming" || rest.patroni.replication_state.as_deref() == Some("streaming");
-    let leads = draft.store.leader.as_ref().is_some_and(|key| key.member == *member);
+    let leads = draft.holds(member);
     rest.loop_runs && if leads { !sql.in_recovery } else { sql.in_recovery && streams }
 }
 

@@ -45,7 +45,7 @@ impl<'a> Draft<'a> {
         memory: Memory,
     ) -> Self {
         let out = Decision { memory, again_in: world.policy.every, ..Decision::default() };
-        let members = if bodies.placed.is_empty() { &world.members } else { &bodies.placed };
+        let members = bodies.placed_or(&world.members);
         Self { world, seen, bodies, store, members, out, wrong: BTreeSet::new() }
     }
 
@@ -126,6 +126,11 @@ impl<'a> Draft<'a> {
     /// Whether the sandbox of `host` is known to be in this state of running; `None`: nobody knows.
     pub fn host_runs(&self, host: &HostName) -> Option<bool> {
         self.bodies.hosts.get(host).map(|sandbox| sandbox.status == ContainerStatus::Running)
+    }
+
+    /// Whether a member holds the leader key.
+    pub fn holds(&self, member: &MemberId) -> bool {
+        self.store.leader.as_ref().is_some_and(|key| key.member == *member)
     }
 
     /// The host of a member.

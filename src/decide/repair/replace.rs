@@ -32,10 +32,10 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
         settled.insert(word.member.clone());
     }
     stranded(draft);
-    for member in draft.members {
-        if store.replacing.is_none() && member.service == Service::Postgres {
-            begin(draft, member, leads);
-        }
+    if store.replacing.is_none() {
+        // whoever else needs it has its turn when this one is through
+        let mut databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
+        let _begun = databases.any(|member| begin(draft, member, leads));
     }
     for asked in &store.asked {
         if !draft.members.iter().any(|member| member.id == *asked && member.service == Service::Postgres) {
@@ -142,22 +142,26 @@ fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
     true
 }
 
-/// Whether this member must be replaced, and the first step to it.
-fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) {
+/// The first step for a member that must be restarted or replaced; whether anything was begun.
+fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
     let id = &member.id;
     let asked = draft.store.asked.contains(id);
-    if draft.store.leader.as_ref().is_some_and(|key| key.member == *id) {
+    if draft.holds(id) {
         if asked {
             draft.alarm(format!("{id} is to be replaced and leads: hand over first"));
         }
-        return;
+        return false;
     }
-    let why = if asked { Some("an operator asked for it".to_owned()) } else { wrong(draft, member) };
-    let Some(why) = why else { return };
-    // a dead host has nothing to restart
+    let wrong =
+        if asked { Wrong::Replace("an operator asked for it".to_owned()) } else { wrong(draft, member) };
+    let why = match wrong {
+        Wrong::Nothing => return false,
+        Wrong::Restart { container, why } => return restart(draft, id, container, &why),
+        Wrong::Replace(why) => why,
+    };
     if !leads {
         draft.say("wait", Some(id), format!("{why}; nobody takes writes, so nothing is begun"));
-        return;
+        return false;
     }
     let policy = &draft.world.policy;
     if draft.out.memory.replaced.len() >= policy.replacements.max as usize {
@@ -165,57 +169,80 @@ fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) {
         let said = format!("{why}; the budget of replacements is spent ({max} in {per})");
         draft.alarm(format!("{id}: {said}: find out why members go bad"));
         draft.say("refuse", Some(id), said);
-        return;
+        return false;
     }
     match place(draft) {
         Ok(place) => {
             let (by, host) = (place.id, place.host);
             let said = format!("{why}: {by} on {host} shall take its place");
-            if draft.order(Step::Intend { member: id.clone(), by, host, why }) {
+            let begun = draft.order(Step::Intend { member: id.clone(), by, host, why });
+            if begun {
                 draft.say("intend", Some(id), said);
             }
+            begun
         }
         Err(none) => {
             draft.alarm(format!("{id}: {why}; it waits for a host: {none}"));
             draft.say("wait", Some(id), format!("{why}; no host can carry another: {none}"));
+            false
         }
     }
 }
 
-/// Why a member that does not lead must be replaced; orders a restart where that was not tried yet.
-fn wrong(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
+/// What a member that does not lead needs.
+enum Wrong {
+    /// Nothing, or not yet.
+    Nothing,
+    /// A restart in place, which was not tried yet.
+    Restart {
+        /// Its container.
+        container: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another in its place.
+    Replace(String),
+}
+
+fn wrong(draft: &mut Draft<'_>, member: &Member) -> Wrong {
     let (id, policy) = (&member.id, &draft.world.policy);
     let (host_grace, sick_grace) = (policy.host_grace, policy.sick_grace);
     if draft.host_runs(&member.host) == Some(false) {
-        return draft
-            .lasts(id, "host", host_grace)
-            .then(|| format!("its host {} has been down for {host_grace}", member.host));
+        if draft.lasts(id, "host", host_grace) {
+            return Wrong::Replace(format!("its host {} has been down for {host_grace}", member.host));
+        }
+        return Wrong::Nothing;
     }
-    let [body] = draft.containers(id) else { return None };
-    if lies(body.status) {
-        let lives = draft.out.memory.lives.get(id).map_or(0, Vec::len);
-        return (lives >= LIVES).then(|| format!("it died again after {lives} starts"));
+    let [body] = draft.containers(id) else { return Wrong::Nothing };
+    let lives = draft.out.memory.lives.get(id).map_or(0, Vec::len);
+    if lies(body.status) && lives >= LIVES {
+        return Wrong::Replace(format!("it died again after {lives} starts"));
     }
     if body.status != ContainerStatus::Running {
-        return None;
+        return Wrong::Nothing;
     }
-    let trouble = sick(draft, id)?;
+    let Some(trouble) = sick(draft, id) else { return Wrong::Nothing };
     if !draft.lasts(id, "sick", sick_grace) {
         draft.say("grace", Some(id), format!("{trouble}, for less than {sick_grace}"));
-        return None;
+        return Wrong::Nothing;
     }
-    let now = draft.seen.at;
     let tried = Span(sick_grace.0.saturating_mul(TRIED));
-    if draft.out.memory.restarted.get(id).is_some_and(|when| now.since(*when) < tried.0) {
-        return Some(format!("{trouble}, and a restart did not help"));
+    if draft.out.memory.restarted.get(id).is_some_and(|when| draft.seen.at.since(*when) < tried.0) {
+        return Wrong::Replace(format!("{trouble}, and a restart did not help"));
     }
-    let fence = Step::Fence { member: id.clone(), container: body.id.clone() };
-    if draft.store.leader.is_some() && draft.order(fence) {
-        draft.out.memory.restarted.insert(id.clone(), now);
+    Wrong::Restart { container: body.id.clone(), why: format!("{trouble}, for {sick_grace}") }
+}
+
+/// Takes a replica down that does not serve; `starts` gives it its next life.
+fn restart(draft: &mut Draft<'_>, id: &MemberId, container: String, why: &str) -> bool {
+    let fence = Step::Fence { member: id.clone(), container };
+    let begun = draft.store.leader.is_some() && draft.order(fence);
+    if begun {
+        draft.out.memory.restarted.insert(id.clone(), draft.seen.at);
         draft.out.memory.since.remove(id);
-        draft.say("restart", Some(id), format!("{trouble}, for {sick_grace}: it is restarted in place"));
+        draft.say("restart", Some(id), format!("{why}: it is restarted in place"));
     }
-    None
+    begun
 }
 
 /// What keeps a member that runs from serving, if it makes no progress by its own word.
@@ -257,7 +284,7 @@ fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
     };
     let patroni = &rest.patroni;
     // it came to lead meanwhile: there is no better copy
-    if writes(draft, member) && draft.store.leader.as_ref().is_some_and(|key| key.member == *member) {
+    if writes(draft, member) && draft.holds(member) {
         return None;
     }
     if !matches!(&instance.sql, Reply::Answers(sql) if sql.in_recovery) {

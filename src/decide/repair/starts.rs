@@ -21,7 +21,7 @@ pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {
             member.service,
             Service::Postgres | Service::Etcd | Service::Balancer | Service::Controller
         );
-        let holds = draft.store.leader.as_ref().is_some_and(|key| key.member == member.id);
+        let holds = draft.holds(&member.id);
         // the holder is the business of `leader`, what stands on a lost host of `replace`
         if !ours || holds || settled.contains(&member.id) || draft.host_runs(&member.host) != Some(true) {
             continue;

@@ -29,7 +29,6 @@ fn begun(seen: &mut Seen) {
         by: name("postgres-4"),
         host: name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
-        since: Mono(0),
     });
 }
 
@@ -86,6 +85,26 @@ fn a_lost_host_is_given_up_after_its_grace() {
     // nobody takes writes: there is nobody to clone from
     seen.postgres.insert(name("postgres-1"), instance(false, 7));
     assert_eq!(decide(&seen, long("postgres-2", "host")).steps, []);
+}
+
+#[test]
+fn of_two_that_need_it_one_is_replaced_and_the_other_is_left_alone() {
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    power_off(&mut seen, "h3");
+    let mut memory = long("postgres-2", "host");
+    memory.since.insert(name("postgres-3"), ("host".to_owned(), Mono(0)));
+    let decision = decide(&seen, memory);
+    assert_eq!(decision.steps.len(), 1, "{decision:?}");
+    // nor is another taken down beside it, though it does not serve
+    let mut seen = roomy();
+    power_off(&mut seen, "h2");
+    seen.at = Mono(70_000_000_000);
+    let silent = InstanceSeen { rest: Reply::Silent("nothing".to_owned()), ..instance(false, 1003) };
+    seen.postgres.insert(name("postgres-3"), silent);
+    let mut memory = long("postgres-2", "host");
+    memory.since.insert(name("postgres-3"), ("sick".to_owned(), Mono(0)));
+    insta::assert_snapshot!(line(&decide(&seen, memory)), @"intend postgres-2 | intend: its host h2 has been down for 10s: postgres-4 on h4 shall take its place");
 }
 
 #[test]
