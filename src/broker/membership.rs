@@ -3,7 +3,7 @@
 //! Invariants: the record is written before a new member has a body, and before the body of one that leaves is
 //! gone; a running body is neither replaced nor removed; a name is never used twice. One deed at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,9 +18,7 @@ use crate::lab::{names, up};
 use crate::model::body::LABEL_MEMBER;
 use crate::model::control::{Answer, Refusal};
 use crate::model::lab::Desired;
-use crate::model::{
-    Action, Body, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, VolumeWanted,
-};
+use crate::model::{Action, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service};
 
 /// Services whose bodies controllers may start and make.
 pub(super) const MOVABLE: [Service; 4] =
@@ -143,7 +141,7 @@ impl Membership {
             Ok(found) => return Err(not_allowed(format!("its body is {}", found.status.as_str()))),
         }
         let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
-        limited(DO, hands.act(&Action::EnsureVolumes { volumes: volumes(&body) })).await?;
+        limited(DO, hands.act(&Action::EnsureVolumes { volumes: body.volumes().collect() })).await?;
         limited(DO, hands.act(&Action::EnsureCreated { body: Box::new(body) })).await?;
         Ok(())
     }
@@ -200,18 +198,18 @@ impl Membership {
         }
         let lab = self.lab.as_str();
         let volumes = limited(DO, self.docker.volumes(Some(lab))).await?;
-        let its = |labels: &std::collections::BTreeMap<String, String>| {
-            labels.get(LABEL_MEMBER).map(String::as_str) == Some(id.as_str())
-        };
+        let its =
+            |labels: &BTreeMap<String, String>| labels.get(LABEL_MEMBER).is_some_and(|of| of == id.as_str());
+        let (store, image) = (names::disks(lab), record.images.get(&ImageRole::Host));
+        let disks = image.filter(|_| volumes.contains_key(&store));
         let volumes: Vec<String> =
             volumes.into_iter().filter(|(_, labels)| its(labels)).map(|(name, _)| name).collect();
+        // disks first: as long as their volumes are there, whoever tries again knows what is left to do
+        if let Some(image) = disks {
+            limited(DO, self.docker.discard_disks(lab, image, &store, &volumes)).await?;
+        }
         for volume in &volumes {
             limited(DO, self.docker.remove_volume(volume)).await?;
-        }
-        let Some(image) = record.images.get(&ImageRole::Host) else { return Ok(()) };
-        let store = names::disks(lab);
-        if limited(DO, self.docker.volumes(Some(lab))).await?.contains_key(&store) {
-            limited(DO, self.docker.discard_disks(lab, image, &store, &volumes)).await?;
         }
         Ok(())
     }
@@ -228,13 +226,4 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
     }
     placement::one(&record.spec, &record.members, id, service, |known| known == host)
         .map_err(|error| error.to_string())
-}
-
-fn volumes(body: &Body) -> Vec<VolumeWanted> {
-    let wanted = body.mounts.iter().map(|mount| VolumeWanted {
-        name: mount.volume.clone(),
-        member: body.member.to_string(),
-        size: mount.sized,
-    });
-    wanted.collect()
 }

@@ -83,17 +83,6 @@ fn layer_of(body: &Body) -> Layer {
 /// Every volume of every recipe, once.
 fn wanted_volumes(world: &World) -> Vec<VolumeWanted> {
     let mut names = BTreeSet::new();
-    let mut wanted = Vec::new();
-    for body in &world.bodies {
-        for mount in &body.mounts {
-            if names.insert(mount.volume.clone()) {
-                wanted.push(VolumeWanted {
-                    name: mount.volume.clone(),
-                    member: body.member.to_string(),
-                    size: mount.sized,
-                });
-            }
-        }
-    }
-    wanted
+    let all = world.bodies.iter().flat_map(Body::volumes);
+    all.filter(|volume| names.insert(volume.name.clone())).collect()
 }

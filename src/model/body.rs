@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::decision::VolumeWanted;
 use super::id::{HostName, MemberId};
 use super::lab::{Restart, Service, Size};
 use super::units::Bytes;
@@ -64,6 +65,17 @@ pub struct Body {
     pub stop_signal: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Body {
+    /// The volumes it needs.
+    pub fn volumes(&self) -> impl Iterator<Item = VolumeWanted> {
+        self.mounts.iter().map(|mount| VolumeWanted {
+            name: mount.volume.clone(),
+            member: self.member.to_string(),
+            size: mount.sized,
+        })
+    }
 }
 
 /// An image of the lab, by what it is for.
