@@ -179,6 +179,13 @@ fn an_up_cut_short_goes_on_or_goes_away_and_a_lab_keeps_its_secrets() {
     }
     // the lab stood before these runs, so it stands after them
     assert_eq!(identities(&lab).len(), before.len());
+    // and after a bench whose arms are other labs
+    let out = lab.path("bench");
+    let bench = ["bench", "--only", "primary-dies", "--trials", "1", "--out", &out];
+    let refused = lab.command(&bench).output().expect("pgha starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("was founded differently"), "{said}");
+    assert_eq!(identities(&lab).len(), before.len());
 
     lab.pgha(&["down"]);
     lab.assert_gone();

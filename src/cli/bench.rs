@@ -12,7 +12,7 @@ use super::run::{interrupts, write};
 use super::settings::Resolved;
 use super::{CliError, Exit, settings};
 use crate::engine::docker::Docker;
-use crate::lab::down;
+use crate::lab::{record, up};
 use crate::model::scenario::VerdictWord;
 use crate::model::suite::{Comparison, Suite};
 use crate::model::{LabSpec, Name, Scenario};
@@ -71,42 +71,52 @@ pub async fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
     fs::create_dir_all(&args.out).map_err(|error| {
         CliError::usage(format!("cannot make {}: {error}", args.out.display()), "is the path right?")
     })?;
-    let mut points = of_others(args, &chosen);
-    let mut machine = BTreeMap::new();
-    for (index, one) in planned.iter().enumerate() {
-        let next = planned.get(index + 1);
-        let stays = next.is_some_and(|next| next.order.spec == one.order.spec);
-        eprintln!("{} of {}: {}", index + 1, planned.len(), one.words());
-        let ended = Box::pin(trial(&docker, one, stays, &interrupt)).await;
-        let ended = match ended {
-            // nothing of ours may stay behind, whatever went wrong
-            Err(error) => {
-                let _ = down::down(&docker, one.order.spec.name.as_str()).await;
-                if !*interrupt.borrow() {
-                    return Err(error);
-                }
-                // while its lab was being founded
-                None
-            }
-            Ok(ended) => ended,
-        };
-        if let Some((point, report)) = ended {
-            eprintln!("  {}", said(one.comparison, &point));
-            machine = report.environment.machine;
-            points.push(point);
-            keep(args, &suite, &points, &machine)?;
-        }
-        if *interrupt.borrow() {
-            eprintln!("interrupted: the same command goes on from here");
-            return Ok(Exit::Interrupted);
-        }
+    let measured = Box::pin(measure(args, &suite, &chosen, &planned, &docker, &interrupt)).await;
+    // nothing of ours may stay behind, whatever went wrong; what went wrong first is what a person must hear of
+    let cleared = match planned.first() {
+        Some(one) => conduct::clear(&docker, &one.order.state, one.order.spec.name.as_str()).await,
+        None => Ok(()),
+    };
+    if *interrupt.borrow() {
+        cleared?;
+        eprintln!("interrupted: the same command goes on from here");
+        return Ok(Exit::Interrupted);
     }
-    let report = keep(args, &suite, &points, &machine)?;
+    let report = measured?;
+    cleared?;
     match args.output {
         Output::Text => print!("{}", report::bench_markdown(&report)),
         Output::Json => println!("{}", json(&report)?),
     }
     Ok(Exit::Done)
+}
+
+/// Every trial in turn, until somebody asks to stop.
+async fn measure(
+    args: &BenchArgs,
+    suite: &Suite,
+    chosen: &[Comparison],
+    planned: &[Planned<'_>],
+    docker: &Docker,
+    interrupt: &watch::Receiver<bool>,
+) -> Result<BenchReport, CliError> {
+    let mut points = of_others(args, chosen);
+    let mut machine = BTreeMap::new();
+    for (index, one) in planned.iter().enumerate() {
+        let next = planned.get(index + 1);
+        let stays = next.is_some_and(|next| next.order.spec == one.order.spec);
+        eprintln!("{} of {}: {}", index + 1, planned.len(), one.words());
+        if let Some((point, report)) = Box::pin(trial(docker, one, stays, interrupt)).await? {
+            eprintln!("  {}", said(one.comparison, &point));
+            machine = report.environment.machine;
+            points.push(point);
+            keep(args, suite, &points, &machine)?;
+        }
+        if *interrupt.borrow() {
+            break;
+        }
+    }
+    keep(args, suite, &points, &machine)
 }
 
 fn chosen(suite: &Suite, args: &BenchArgs) -> Result<Vec<Comparison>, CliError> {
@@ -217,14 +227,12 @@ async fn run(
     Ok((!outcome.ended.interrupted).then_some((outcome.dir, outcome.report)))
 }
 
-/// A lab of another arm that stands makes room: it was left by a bench that was killed.
+/// A lab of another arm makes room; one that people founded does not, and is refused by the run.
 async fn make_room(docker: &Docker, order: &Order) -> Result<(), CliError> {
     let lab = order.spec.name.as_str();
-    if let Some(standing) = crate::lab::record::read(docker, lab).await?
-        && !crate::lab::up::fits(&standing, &order.spec)
-    {
-        eprintln!("  taking down lab `{lab}`, which is another arm's");
-        down::down(docker, lab).await?;
+    let standing = record::read(docker, lab).await?;
+    if standing.is_some_and(|standing| !up::fits(&standing, &order.spec)) {
+        conduct::clear(docker, &order.state, lab).await?;
     }
     Ok(())
 }

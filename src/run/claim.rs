@@ -42,6 +42,12 @@ impl Claim {
         !token.is_empty() && [FOUNDING, token].contains(&self.founder.trim())
     }
 
+    /// Whether a run began to found a lab and came no further.
+    #[must_use]
+    pub fn founding_was_cut_short(&self) -> bool {
+        self.founder.trim() == FOUNDING
+    }
+
     /// Says that this run is about to found the lab.
     ///
     /// # Errors
@@ -71,13 +77,13 @@ mod tests {
     fn a_lab_is_used_by_one_run_and_remembers_who_founded_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut first = Claim::take(dir.path(), "lab").expect("a claim").expect("free");
-        assert!(!first.founded_by_a_run("lab-abc"), "nobody said so");
+        assert!(!first.founded_by_a_run("lab-abc") && !first.founding_was_cut_short(), "nobody said so");
         first.founding().expect("written");
         assert!(Claim::take(dir.path(), "lab").expect("an answer").is_none(), "somebody holds it");
         assert!(Claim::take(dir.path(), "other").expect("an answer").is_some());
         drop(first);
         let mut second = Claim::take(dir.path(), "lab").expect("a claim").expect("free again");
-        assert!(second.founded_by_a_run("lab-abc"), "cut short while founding");
+        assert!(second.founded_by_a_run("lab-abc") && second.founding_was_cut_short());
         second.write("lab-abc").expect("written");
         drop(second);
         let mut third = Claim::take(dir.path(), "lab").expect("a claim").expect("free again");

@@ -1,7 +1,7 @@
 //! The run itself, which reads as the sentence: prepare, baseline, hurt, heal, settle, read, judge.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,23 @@ pub async fn run(
     let ended = Ended { interrupted, seconds: clock::now().since(began).as_secs_f64() };
     dir.write_json(OUTCOME, &ended)?;
     Ok(Outcome { dir: dir.path().to_owned(), judgement, report, ended })
+}
+
+/// Takes a lab down that runs founded and left to one another; one that people founded stays.
+///
+/// # Errors
+/// When another run uses it, or the engine does not remove it.
+pub async fn clear(docker: &Docker, state: &Path, lab: &str) -> Result<(), RunError> {
+    let claim = Claim::take(state, lab)?.ok_or_else(|| RunError::Busy(lab.to_owned()))?;
+    let ours = match record::read(docker, lab).await? {
+        Some(record) => claim.founded_by_a_run(&record.token),
+        None => claim.founding_was_cut_short(),
+    };
+    if ours {
+        down::down(docker, lab).await?;
+        ledger::forget(state, lab)?;
+    }
+    Ok(())
 }
 
 /// Undoes what a killed run or a person left on: a run must begin with a whole lab.

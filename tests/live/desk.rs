@@ -154,6 +154,11 @@ impl Lab {
         up.wait().expect("an end").code()
     }
 
+    /// A path beside the scenarios.
+    pub fn path(&self, name: &str) -> String {
+        text_of(&self.dir.path().join(name))
+    }
+
     /// Writes a file beside the scenarios.
     pub fn file(&self, name: &str, text: &str) {
         fs::write(self.dir.path().join(name), text).expect("a file");
