@@ -51,13 +51,34 @@ impl<T> Journal<T> {
 /// # Errors
 /// Whatever `output` says, typically that nobody reads any more.
 pub async fn write_out<T: Serialize, W: AsyncWrite + Unpin>(
+    lines: Lines<T>,
+    output: W,
+) -> std::io::Result<()> {
+    write(lines, output, Some(FLUSH_WITHIN)).await
+}
+
+/// The same without waiting for more lines: a process that may be killed at any moment has said why before it acts.
+///
+/// # Errors
+/// Whatever `output` says, typically that nobody reads any more.
+pub async fn write_at_once<T: Serialize, W: AsyncWrite + Unpin>(
+    lines: Lines<T>,
+    output: W,
+) -> std::io::Result<()> {
+    write(lines, output, None).await
+}
+
+async fn write<T: Serialize, W: AsyncWrite + Unpin>(
     mut lines: Lines<T>,
     mut output: W,
+    within: Option<Duration>,
 ) -> std::io::Result<()> {
     let mut text = Vec::new();
     while let Some(first) = lines.0.recv().await {
         serialize(&first, &mut text)?;
-        clock::sleep(FLUSH_WITHIN).await;
+        if let Some(within) = within {
+            clock::sleep(within).await;
+        }
         let mut in_a_row = 0;
         while let Ok(more) = lines.0.try_recv() {
             serialize(&more, &mut text)?;
@@ -71,24 +92,6 @@ pub async fn write_out<T: Serialize, W: AsyncWrite + Unpin>(
         text.clear();
     }
     output.flush().await
-}
-
-/// The same without waiting for more lines: a process that may be killed at any moment has said why before it acts.
-///
-/// # Errors
-/// Whatever `output` says, typically that nobody reads any more.
-pub async fn write_at_once<T: Serialize, W: AsyncWrite + Unpin>(
-    mut lines: Lines<T>,
-    mut output: W,
-) -> std::io::Result<()> {
-    let mut text = Vec::new();
-    while let Some(line) = lines.0.recv().await {
-        serialize(&line, &mut text)?;
-        output.write_all(&text).await?;
-        output.flush().await?;
-        text.clear();
-    }
-    Ok(())
 }
 
 fn serialize<T: Serialize>(line: &T, text: &mut Vec<u8>) -> std::io::Result<()> {

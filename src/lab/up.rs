@@ -83,7 +83,8 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
         },
     )
     .await?;
-    // members may have been added since the client was created; what a controller wrote meanwhile stays
+    // a client that was there has the record of before; where nothing is new it is not written, for controllers
+    // write it, too
     if known.is_some_and(|known| known != record) {
         record::write(docker, &record).await?;
     }

@@ -1,5 +1,6 @@
 //! The operator's verbs: what Patroni can do by itself (switchover, failover, maintenance, rolling restart) is
-//! asked of it, what needs controllers (replace) is written where they look for it. They run in the client host, where Patroni's REST can be reached.
+//! asked of it, what needs controllers (replace) is written where they look for it. They run in the client
+//! host, where Patroni's REST and etcd can be reached.
 //!
 //! Invariant: nobody here elects or decides; Patroni is asked, and what it answers is the outcome. What
 //! proves that it happened is somebody else's business.

@@ -162,7 +162,7 @@ pub struct BenchReport {
     pub schema_version: u32,
     /// Version of this program, and how it was built.
     pub pgha: String,
-    /// The machine, as the first run saw it.
+    /// The machine, as the newest run saw it.
     pub machine: BTreeMap<String, Value>,
     /// What was compared.
     pub comparisons: Vec<ComparisonLine>,
@@ -306,22 +306,6 @@ mod tests {
     use super::*;
     use crate::spec::suite;
 
-    const SUITE: &str = r#"
-        schema = 1
-        [[comparison]]
-        name = "dies"
-        about = "A death."
-        scenario = "x.toml"
-        metric = "write-outage"
-        fault = "kill"
-        phase = { from = "4s", to = "14s" }
-        baseline = "stock"
-        arm = [
-            { name = "stock", preset = "stock", trials = 2, lasts = "40s" },
-            { name = "ours", preset = "repair", trials = 5, lasts = "6s" },
-        ]
-    "#;
-
     fn points(arm: &str, values: &[f64]) -> Vec<Point> {
         let point = |(trial, value): (u32, &f64)| Point {
             comparison: "dies".parse().expect("a name"),
@@ -338,7 +322,8 @@ mod tests {
 
     #[test]
     fn a_comparison_in_markdown() {
-        let suite = suite::parse("suite", SUITE).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let suite =
+            suite::parse("suite", suite::SAMPLE).unwrap_or_else(|problems| panic!("{}", problems.render()));
         let points =
             [points("stock", &[28_000.0, 30_000.0]), points("ours", &[500.0, 400.0, 600.0, -1.0])].concat();
         let report = BenchReport {

@@ -145,29 +145,31 @@ pub fn text(scenario: &Scenario) -> Result<String, String> {
     toml::to_string(scenario).map_err(|error| error.to_string())
 }
 
+/// A suite of one comparison, for tests.
+#[cfg(test)]
+pub(crate) const SAMPLE: &str = r#"
+    schema = 1
+    [[comparison]]
+    name = "dies"
+    about = "A death."
+    scenario = "x.toml"
+    metric = "write-outage"
+    fault = "kill"
+    phase = { from = "4s", to = "14s" }
+    baseline = "stock"
+    arm = [
+        { name = "stock", preset = "stock", trials = 2, lasts = "40s" },
+        { name = "ours", preset = "repair", trials = 5, lasts = "6s" },
+    ]
+"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::spec::scenario;
 
-    const SUITE: &str = r#"
-        schema = 1
-        [[comparison]]
-        name = "dies"
-        about = "A death."
-        scenario = "x.toml"
-        metric = "write-outage"
-        fault = "kill"
-        phase = { from = "4s", to = "14s" }
-        baseline = "stock"
-        arm = [
-            { name = "stock", preset = "stock", trials = 2, lasts = "40s" },
-            { name = "ours", preset = "repair", trials = 5, lasts = "6s" },
-        ]
-    "#;
-
     fn suite() -> Comparison {
-        let suite = parse("suite.toml", SUITE).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let suite = parse("suite.toml", SAMPLE).unwrap_or_else(|problems| panic!("{}", problems.render()));
         suite.comparisons[0].clone()
     }
 
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_said() {
-        let text = SUITE
+        let text = SAMPLE
             .replace("baseline = \"stock\"", "baseline = \"stok\"")
             .replace("from = \"4s\"", "from = \"24s\"")
             .replace("trials = 2", "trials = 0");

@@ -1,7 +1,6 @@
 //! The repair controller on a real engine: a primary that dies, one that freezes, one that dies with the
 //! active controller, and one that dies while the engine is silent; a body that is gone, and a member that is
-//! replaced. And the broker, asked by somebody who
-//! may not give orders.
+//! replaced. And the broker, asked by somebody who may not give orders.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -70,10 +69,10 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             assert_eq!(refused(answer), Refusal::NotAllowed, "{foreign}");
         }
         // who runs is not removed, who belongs to the lab keeps its volumes, and names come in their order
-        let (name, host) = (name_of, name_of("h1"));
+        let name = |text: &str| text.parse::<Name>().expect("a name");
         let (member, service) = (name("postgres-1"), Service::Postgres);
         let elsewhere = Deed::Create { member: member.clone(), service, host: name("client") };
-        let skipped = Deed::Create { member: name("postgres-9"), service, host: host.clone() };
+        let skipped = Deed::Create { member: name("postgres-9"), service, host: name("h1") };
         let client = Deed::Create { member: name("client"), service: Service::Client, host: name("client") };
         let (retire, discard) = (Deed::Retire { member: member.clone() }, Deed::Discard { member });
         for deed in [elsewhere, skipped, client, retire, discard] {
@@ -84,10 +83,6 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
         let answer = broker.order(nobody, &token).await.expect("an answer");
         assert_eq!(refused(answer), Refusal::NotThere);
     });
-}
-
-fn name_of(text: &str) -> Name {
-    text.parse().expect("a name")
 }
 
 /// A body that somebody removed is made anew on its volumes, by the controller alone; then its member makes room
