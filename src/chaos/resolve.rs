@@ -201,6 +201,9 @@ pub fn resolve(
             if from.len() < count {
                 return Err(no(&format!("`{of}` names only {}", from.len())));
             }
+            // who lies dead already is no victim while others are there: nothing would bite
+            let alive: Vec<MemberId> = from.iter().filter(|id| !dead(sighting, id)).cloned().collect();
+            let from = if alive.len() < count { from } else { alive };
             let mut chosen: Vec<MemberId> = from.choose_multiple(chance, count).cloned().collect();
             chosen.sort();
             chosen
@@ -211,6 +214,13 @@ pub fn resolve(
         }
     };
     if found.is_empty() { Err(no("no such member right now")) } else { Ok(found) }
+}
+
+/// Whether the newest look asked an etcd, or a PostgreSQL and its Patroni, and nobody answered.
+fn dead(sighting: &Sighting, id: &MemberId) -> bool {
+    let postgres = sighting.postgres.get(id);
+    postgres.is_some_and(|seen| seen.sql.seen().is_none() && seen.patroni.seen().is_none())
+        || sighting.etcd.get(id).is_some_and(|seen| seen.seen().is_none())
 }
 
 /// `repair`, `repair:active`, `all:standby`: who says so itself, by the newest look.
@@ -417,6 +427,18 @@ mod tests {
         {
             assert!(named(target, &lab).contains("matches nothing"), "{target}: {}", named(target, &lab));
         }
+    }
+
+    #[test]
+    fn who_lies_dead_is_drawn_last() {
+        let mut lab = sighting();
+        let dead = PostgresSeen {
+            sql: Sight::Blind("refused".to_owned()),
+            patroni: Sight::Blind("refused".to_owned()),
+        };
+        lab.postgres.insert("postgres-1".parse().expect("a name"), dead);
+        assert_eq!(named("random(2) of postgres:all", &lab), "postgres-2 postgres-3");
+        assert_eq!(named("random(3) of postgres:all", &lab), "postgres-1 postgres-2 postgres-3");
     }
 
     #[test]
