@@ -16,7 +16,7 @@
 //! 9. [`check`]: a recorded run → a verdict with evidence, with [`stats`] for the numbers and
 //!    [`report`] for the text.
 //! 10. [`run`]: all of it as one sentence: prepare, baseline, hurt, heal, settle, read, judge.
-//! 11. [`control`]: what runs beside a lab: the repair controller, and the broker that is its way to the engine.
+//! 11. [`control`]: what runs beside a lab: the controllers; [`broker`]: their only way to the engine.
 //! 12. [`cli`]: the door.
 //!
 //! `model`, `stats`, `spec`, `decide`, `history`, `check` and `report` are pure: they wait for

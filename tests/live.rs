@@ -15,6 +15,8 @@ mod network;
 mod patroni;
 #[path = "live/repair.rs"]
 mod repair;
+#[path = "live/sizes.rs"]
+mod sizes;
 #[path = "live/storage.rs"]
 mod storage;
 #[path = "live/workloads.rs"]
@@ -136,6 +138,46 @@ failovers = {{ min = 3, max = 3 }}
     assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
     assert_same_when_judged_again(&ran);
     repair::what_is_gone_comes_back_and_what_is_asked_for_is_replaced(&lab);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn sizes_change_live_and_a_run_sees_them_change() {
+    let _engine = engine();
+    let lab = Lab::new("sizes", 1);
+    lab.up_with(&["--set", sizes::CONTROLLER, "--set", repair::HOSTS]);
+    let ran = lab.run_with(
+        "sizes",
+        &format!(
+            r#"timeout = "3m"
+duration = "20s"
+{LOAD}
+[[step]]
+id = "more"
+at = "5s"
+do.resize = {{ target = "primary", cpu = 1.25, memory = "768MiB", disk = "1GiB" }}
+
+[[expect]]
+scaled = {{ resource = "cpu", target = "primary", to-at-least = "1.25", within = "20s" }}
+[[expect]]
+scaled = {{ resource = "memory", target = "primary", to-at-least = "768MiB", within = "20s" }}
+[[expect]]
+scaled = {{ resource = "disk", target = "primary", to-at-least = "1GiB", within = "20s" }}
+[[expect]]
+errors = {{ max-ratio = 0.0 }}
+[[expect]]
+restarts = {{ max = 0 }}
+[[expect]]
+controller = {{ name = "scaling", decision = "resize" }}
+"#
+        ),
+        &["--set", sizes::CONTROLLER, "--set", repair::HOSTS],
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
+    assert_same_when_judged_again(&ran);
+    sizes::what_cannot_be_is_refused(&lab);
+    sizes::sizes_are_changed_live_and_restarts_follow(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -15,10 +15,12 @@ use crate::engine::hands::Hands as _;
 use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
 use crate::lab::{names, up};
-use crate::model::body::LABEL_MEMBER;
+use crate::model::body::{DATA_PATH, LABEL_MEMBER};
 use crate::model::control::{Answer, Refusal};
 use crate::model::lab::Desired;
-use crate::model::{Action, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service};
+use crate::model::{
+    Action, Body, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
+};
 
 /// Services whose bodies controllers may start and make.
 pub(super) const MOVABLE: [Service; 4] =
@@ -143,6 +145,57 @@ impl Membership {
         let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
         limited(DO, hands.act(&Action::EnsureVolumes { volumes: body.volumes().collect() })).await?;
         limited(DO, hands.act(&Action::EnsureCreated { body: Box::new(body) })).await?;
+        Ok(())
+    }
+
+    /// See [`crate::model::control::Deed::Resize`].
+    pub(super) async fn resize(&self, member: &MemberId, from: Size, to: Size) -> Answer {
+        let _turn = self.turn.lock().await;
+        answer(Box::pin(self.size(member, from, to)).await)
+    }
+
+    async fn size(&self, id: &MemberId, from: Size, to: Size) -> Result<(), Not> {
+        let mut record = self.read().await?;
+        let placed = record.members.iter().position(|member| member.id == *id);
+        let Some(member) = placed.and_then(|at| record.members.get(at)).cloned() else {
+            return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
+        };
+        if member.size != from && member.size != to {
+            return Err(not_allowed(format!("{id} has another size by now")));
+        }
+        placement::resizable(&record.spec, &record.members, &member, &to).map_err(not_allowed)?;
+        let lab = self.lab.as_str();
+        let container = names::container(lab, id.as_str());
+        let found = limited(DO, self.docker.inspect(&container)).await?;
+        let mut fills = true;
+        if found.status == ContainerStatus::Running {
+            let usage = Box::pin(limited(DO, self.docker.usage(&found.id, DATA_PATH))).await?;
+            // version 1 of cgroups refuses that, version 2 kills
+            if to.memory < usage.memory {
+                return Err(not_allowed(format!("{id} uses {} of memory", usage.memory)));
+            }
+            fills = usage.disk.is_none_or(|disk| disk.fills(to.disk));
+        }
+        let sized = limited(DO, self.docker.volumes(Some(lab))).await?.contains_key(&names::disks(lab));
+        if to.disk != from.disk && !sized {
+            return Err(not_allowed("volumes have no size of their own on this machine"));
+        }
+        if let Some(known) = record.members.iter_mut().find(|known| known.id == *id && known.size != to) {
+            known.size = to;
+            record.desired.generation += 1;
+            self.write(record.clone()).await?;
+        }
+        let world = up::world(&record, true);
+        let recipe = world.bodies.into_iter().find(|body| body.member == *id && body.service.is_some());
+        let body = recipe.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))?;
+        // the disk first: a body that is full waits for nothing else
+        if sized && (to.disk != from.disk || !fills) {
+            Box::pin(limited(DO, self.docker.grow_disk(lab, id.as_str(), to.disk))).await?;
+        }
+        limited(DO, self.docker.limit(&found.id, Some(to.cpus), Some(to.memory))).await?;
+        // what its settings say follows; its clock is set by nobody but a fault
+        let files = body.files.iter().filter(|file| !file.path.ends_with("/clock")).cloned().collect();
+        limited(DO, self.docker.write_files(&Body { files, ..body })).await?;
         Ok(())
     }
 

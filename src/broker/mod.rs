@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -31,10 +31,12 @@ use crate::engine::http;
 use crate::engine::journal::{self, Journal};
 use crate::engine::service::{self, ProcessError};
 use crate::engine::store::Store;
+use crate::model::body::DATA_PATH;
 use crate::model::control::{
     Answer, Bodies, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
     leadership_key,
 };
+use crate::model::scaling::Usages;
 use crate::model::scenario::EngineMode;
 use crate::model::sighting::BodySeen;
 use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service};
@@ -59,6 +61,8 @@ const SLOW: Duration = Duration::from_secs(1);
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
 /// Ports of an instance that a fence closes in its host.
 const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
+/// Services whose sizes move.
+const SIZED: [Service; 2] = [Service::Postgres, Service::Balancer];
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
@@ -108,6 +112,7 @@ pub async fn serve(
     let listening = Arc::clone(&broker);
     let router = Router::new()
         .route("/v1/bodies", get(bodies))
+        .route("/v1/usage", get(usage))
         .route("/v1/events", get(events))
         .route("/v1/orders", post(orders))
         .layer(middleware::from_fn_with_state(Arc::clone(&broker), admitted))
@@ -168,6 +173,32 @@ async fn bodies(State(broker): State<Arc<Broker>>) -> Response {
         Ok(Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
         Err(late) => (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
     }
+}
+
+/// What bodies with a size that moves use. Who is not asked in time is left out: what is not known is not guessed.
+async fn usage(State(broker): State<Arc<Broker>>) -> Response {
+    let found = match clock::timeout(LOOK, broker.containers()).await {
+        Ok(Ok(found)) => sort(found).members,
+        Ok(Err(error)) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        Err(late) => return (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
+    };
+    let sized = |body: &BodySeen| SIZED.iter().any(|service| service.as_str() == body.service);
+    let running = found.into_iter().filter_map(|(member, bodies)| match bodies.as_slice() {
+        [body] if body.status == ContainerStatus::Running && sized(body) => Some((member, body.id.clone())),
+        _ => None,
+    });
+    let docker = &broker.docker;
+    let asked = running.map(|(member, id)| async move {
+        match Box::pin(limited(LOOK, docker.usage(&id, DATA_PATH))).await {
+            Ok(usage) => Some((member, usage)),
+            Err(error) => {
+                tracing::debug!(%error, %member, "what it uses is not known");
+                None
+            }
+        }
+    });
+    let usage: Usages = join_all(asked).await.into_iter().flatten().collect();
+    Json(usage).into_response()
 }
 
 /// Containers by what they are. Helpers are nobody's body.
@@ -303,6 +334,7 @@ impl Broker {
                 done
             }
             Deed::Discard { member } => self.membership.discard(member).await,
+            Deed::Resize { member, from, to } => self.membership.resize(member, *from, *to).await,
         }
     }
 

@@ -118,7 +118,8 @@ pub fn of(verb: &Verb) -> &'static dyn Family {
         | Verb::Failover { .. }
         | Verb::Maintenance { .. }
         | Verb::RollingRestart { .. }
-        | Verb::Replace { .. } => &Operator,
+        | Verb::Replace { .. }
+        | Verb::Resize { .. } => &Operator,
         _ => &Missing,
     }
 }

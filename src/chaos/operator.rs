@@ -1,4 +1,4 @@
-//! The operator's verbs as faults: Patroni is asked, in the client host, and whether it happened is
+//! The operator's verbs as faults: Patroni or a controller is asked, in the client host, and whether it happened is
 //! read elsewhere: from PostgreSQL inside its own body and from Patroni's keys in etcd.
 
 use async_trait::async_trait;
@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use super::family::{Family, Scene, Seen, Victim};
 use super::sql;
 use crate::lab::{names, reach, record};
+use crate::model::body::DATA_PATH;
 use crate::model::control::asked_key;
 use crate::model::plan::Operation;
-use crate::model::{FaultRecord, MemberId, Name, Service, Verb};
+use crate::model::scaling::SizeWish;
+use crate::model::{FaultRecord, MemberId, Name, Service, Size, Verb};
 
 const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
 const CONFIG: &str = "config key in etcd";
+const SIZE: &str = "engine inspect, statvfs in the body";
 const WISH: &str = "key in etcd, the lab's record";
 const STARTS: &str = "pg_postmaster_start_time()";
 /// Under this key the notes keep when each instance had started.
@@ -30,12 +33,10 @@ impl Family for Operator {
         fault: &mut FaultRecord,
         victims: &[Victim],
     ) -> Result<(), String> {
-        for victim in victims {
-            let postgres =
-                |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
-            if !postgres(&victim.name) {
-                return Err(format!("{} is no member of postgres", victim.name));
-            }
+        let postgres = |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
+        let others = victims.iter().find(|victim| !postgres(&victim.name));
+        if let Some(other) = others.filter(|_| !matches!(fault.verb, Verb::Resize { .. })) {
+            return Err(format!("{} is no member of postgres", other.name));
         }
         match &fault.verb {
             Verb::Switchover { .. }
@@ -51,7 +52,7 @@ impl Family for Operator {
             {
                 Err(format!("{} is primary already", victims[0].name))
             }
-            Verb::Replace { .. } if scene.record.spec.controllers.is_empty() => {
+            Verb::Replace { .. } | Verb::Resize { .. } if scene.record.spec.controllers.is_empty() => {
                 Err("the lab has no controllers: nobody would do it".to_owned())
             }
             Verb::RollingRestart { .. } => {
@@ -77,6 +78,9 @@ impl Family for Operator {
             Verb::Maintenance { on } => Operation::Maintenance { on: *on },
             Verb::RollingRestart { .. } => Operation::RollingRestart { members: fault.targets.clone() },
             Verb::Replace { .. } => Operation::Replace { members: fault.targets.clone() },
+            Verb::Resize { .. } => {
+                Operation::Resize { members: fault.targets.clone(), size: wish(&fault.verb) }
+            }
             other => return Err(format!("`{}` is no verb of an operator", other.name())),
         };
         ask(scene, operation).await
@@ -88,6 +92,7 @@ impl Family for Operator {
             Verb::Failover { .. } => leads(scene, None, Some(&victim.name)).await,
             Verb::Maintenance { on } => maintenance(scene, *on).await,
             Verb::Replace { .. } => asked(scene, victim).await,
+            Verb::Resize { .. } => resized(scene, victim, wish(&fault.verb)).await,
             _ => restarted(scene, fault, victim).await,
         }
     }
@@ -104,6 +109,14 @@ impl Family for Operator {
             Verb::Maintenance { .. } => maintenance(scene, false).await,
             _ => Seen::new(true, "definition of the verb", "nothing to undo"),
         }
+    }
+}
+
+/// The size a verb wants.
+const fn wish(verb: &Verb) -> SizeWish {
+    match verb {
+        Verb::Resize { cpu, memory, disk, .. } => SizeWish { cpu: *cpu, memory: *memory, disk: *disk },
+        _ => SizeWish { cpu: None, memory: None, disk: None },
     }
 }
 
@@ -160,6 +173,25 @@ async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
             Err(why) => Seen::new(false, WISH, why.to_string()),
         },
     }
+}
+
+/// Whether a body has what was wanted for it, by the engine and its own file system.
+async fn resized(scene: &Scene<'_>, victim: &Victim, wish: SizeWish) -> Seen {
+    let usage = match scene.docker.usage(&victim.container.id, DATA_PATH).await {
+        Ok(usage) => usage,
+        Err(why) => return Seen::new(false, SIZE, why.to_string()),
+    };
+    // what nobody asked for is as it is
+    let now = Size {
+        cpus: usage.cores.unwrap_or_default(),
+        memory: usage.limit.unwrap_or_default(),
+        disk: usage.disk.map(|disk| disk.size).unwrap_or_default(),
+    };
+    let differs = usage.differs(&wish.of(now));
+    let text = differs.clone().unwrap_or_else(|| {
+        format!("{} cores, {} of memory, a file system of {}", now.cpus, now.memory, now.disk)
+    });
+    Seen::new(differs.is_none(), SIZE, text)
 }
 
 async fn maintenance(scene: &Scene<'_>, wanted: bool) -> Seen {

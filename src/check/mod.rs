@@ -32,6 +32,7 @@ pub mod redundancy;
 pub mod register;
 pub mod replaced;
 pub mod restarts;
+pub mod scaled;
 pub mod secrets;
 pub mod stale_reads;
 pub mod throughput;
@@ -80,6 +81,7 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
     ("failovers", Judges::Asked, failovers::check),
     ("replaced", Judges::Asked, replaced::check),
     ("restarts", Judges::Asked, restarts::check),
+    ("scaled", Judges::Asked, scaled::check),
     ("latency", Judges::Asked, latency::check),
     ("throughput", Judges::Asked, throughput::check),
     ("errors", Judges::Every, errors::check),

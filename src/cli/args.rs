@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::faults::InjectArgs;
-use crate::model::{Name, Span};
+use crate::model::{Bytes, Name, Span};
 
 /// A reference lab for highly available PostgreSQL: break a real cluster, learn what it cost.
 #[derive(Debug, Parser)]
@@ -186,6 +186,31 @@ pub enum Verb {
         no_wait: bool,
         /// Longest wait.
         #[arg(long, value_name = "DURATION", default_value = "5m", conflicts_with = "no_wait")]
+        wait: Span,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Give a PostgreSQL or a balancer another size, live; what is not named stays.
+    ///
+    /// The scaling controller does it (preset `zerops-2022`), between the limits of the lab file and within what the
+    /// host has. It goes on scaling from there.
+    Resize {
+        /// Whose, for example `postgres-2`.
+        member: Name,
+        /// Cores.
+        #[arg(long, value_name = "CORES")]
+        cpu: Option<f64>,
+        /// Memory, for example `1GiB`.
+        #[arg(long, value_name = "BYTES")]
+        memory: Option<Bytes>,
+        /// Disk; it never shrinks.
+        #[arg(long, value_name = "BYTES")]
+        disk: Option<Bytes>,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Longest wait.
+        #[arg(long, value_name = "DURATION", default_value = "1m")]
         wait: Span,
         /// Text or JSON.
         #[arg(short, long, default_value = "text")]

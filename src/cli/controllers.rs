@@ -1,4 +1,4 @@
-//! The hidden half of controllers: the broker and the repair controller, inside their bodies.
+//! The hidden half of controllers: the broker and our controllers, inside their bodies.
 
 use std::path::Path;
 
@@ -28,7 +28,10 @@ pub async fn controller(name: &Name) -> Result<Exit, CliError> {
     let plan: ControllerPlan = plan(CONTROLLER_PLAN)?;
     match name.as_str() {
         "repair" => Box::pin(control::process::repair(plan, stdout())).await.map_err(failed)?,
-        other => return Err(CliError::usage(format!("there is no controller `{other}`"), "repair")),
+        "scaling" => Box::pin(control::process::scaling(plan, stdout())).await.map_err(failed)?,
+        other => {
+            return Err(CliError::usage(format!("there is no controller `{other}`"), "repair, scaling"));
+        }
     }
     Ok(Exit::Done)
 }

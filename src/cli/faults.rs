@@ -456,7 +456,8 @@ mod tests {
             (&["loss", "--target", "host:h1", "--percent", "much"], "a number is wanted here"),
             (&["kill"], "--target <VALUE>"),
             (&["kil", "--target", "primary"], "kill"),
-            (&["resize", "--target", "primary", "--cpu", "1"], "`resize` is in the grammar but not built"),
+            (&["scale", "--service", "postgres", "--count", "4"], "`scale` is in the grammar but not built"),
+            (&["resize", "--target", "etcd:any", "--cpu", "1"], "etcd"),
             (&["pause", "--target", "host:h1"], "names hosts"),
         ] {
             let said = typed(words).expect_err("a mistake");

@@ -30,6 +30,7 @@ use clap::{CommandFactory, Parser};
 pub use problem::{CliError, Exit};
 
 use crate::engine::docker::{Docker, EngineError};
+use crate::model::scaling::SizeWish;
 use args::{Cli, ClientPart, SchemaOf, Verb};
 
 /// Runs the program with the arguments of the process.
@@ -112,6 +113,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::RollingRestart { lab, output } => operate::rolling_restart(&lab, output).await,
         Verb::Replace { member, lab, no_wait, wait, output } => {
             operate::replace(&lab, &member, (!no_wait).then_some(wait), output).await
+        }
+        Verb::Resize { member, cpu, memory, disk, lab, wait, output } => {
+            operate::resize(&lab, &member, SizeWish { cpu, memory, disk }, wait, output).await
         }
         // a run is large, and the others should not carry its room
         Verb::Run(args) => Box::pin(run::run(&args)).await,

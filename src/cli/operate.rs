@@ -1,13 +1,16 @@
-//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`, `replace`.
+//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`, `replace`, `resize`.
 
 use serde_json::json;
 
 use super::args::{LabArgs, Output, Switch};
 use super::{CliError, Exit, settings};
+use crate::decide::placement;
 use crate::engine::clock;
 use crate::lab::record::Record;
-use crate::lab::{reach, record};
+use crate::lab::{names, reach, record};
+use crate::model::body::DATA_PATH;
 use crate::model::plan::Operation;
+use crate::model::scaling::SizeWish;
 use crate::model::{Name, Service, Sight, Span};
 
 /// `pgha switchover`
@@ -93,6 +96,78 @@ pub async fn replace(
             return Ok(Exit::NotReady);
         }
         clock::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+/// `pgha resize`
+pub async fn resize(
+    args: &LabArgs,
+    who: &Name,
+    size: SizeWish,
+    wait: Span,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let docker = super::engine().await?;
+    let before = record::require(&docker, &settings::lab_name(args)?).await?;
+    let lab = before.spec.name.clone();
+    if before.spec.controllers.is_empty() {
+        return Err(CliError::usage(
+            format!("lab `{lab}` has no controllers: nobody would resize {who}"),
+            "found it with one that scales: `pgha up --preset zerops-2022`",
+        ));
+    }
+    let Some(member) = before.members.iter().find(|member| member.id == *who) else {
+        let names: Vec<&str> = before.members.iter().map(|member| member.id.as_str()).collect();
+        return Err(CliError::usage(
+            format!("lab `{lab}` has no member `{who}`"),
+            format!("members: {}", names.join(", ")),
+        ));
+    };
+    let to = size.of(member.size);
+    if to == member.size {
+        return Err(CliError::usage(
+            format!("{who} has that size"),
+            "name another: --cpu, --memory or --disk; `pgha status` shows what it has",
+        ));
+    }
+    placement::resizable(&before.spec, &before.members, member, &to).map_err(|why| {
+        CliError::usage(format!("{who} cannot have that size: {why}"), "`pgha status` shows who has what")
+    })?;
+    let wish = Operation::Resize { members: vec![who.clone()], size };
+    let outcome = reach::operate(&docker, &before, wish).await?;
+    if !outcome.done {
+        let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
+        eprintln!("error: resize was not done: {why}");
+        eprintln!("hint: `pgha status` shows whether etcd answers");
+        return Ok(Exit::NotReady);
+    }
+    let began = clock::now();
+    let container = names::container(lab.as_str(), who.as_str());
+    loop {
+        let now = record::require(&docker, lab.as_str()).await?;
+        let given = now.members.iter().find(|member| member.id == *who).map(|member| member.size);
+        let seconds = clock::now().since(began).as_secs_f64();
+        let usage = match given == Some(to) {
+            true => docker.usage(&container, DATA_PATH).await.ok(),
+            false => None,
+        };
+        // the record says so first, then it is done
+        if usage.is_some_and(|usage| usage.differs(&to).is_none()) {
+            match output {
+                Output::Json => println!("{}", json!({ "resized": who, "to": to, "seconds": seconds })),
+                Output::Text => println!(
+                    "{who} has {} cores, {} of memory and {} of disk after {seconds:.1} s",
+                    to.cpus, to.memory, to.disk
+                ),
+            }
+            return Ok(Exit::Done);
+        }
+        if clock::now().since(began) > wait.0 {
+            eprintln!("error: {who} does not have that size after {wait}");
+            eprintln!("hint: `pgha status` shows what the controller waits for; the wish stands");
+            return Ok(Exit::NotReady);
+        }
+        clock::sleep(std::time::Duration::from_millis(500)).await;
     }
 }
 

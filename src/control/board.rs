@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -50,7 +51,7 @@ impl Board {
     }
 
     /// Writes an entry down and shows it.
-    pub fn tell(&self, entry: &Entry<'_>) {
+    pub fn tell<S: Serialize>(&self, entry: &Entry<'_, S>) {
         // plain data: it can be written as JSON
         self.journal.say(serde_json::to_value(entry).unwrap_or_default());
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,8 +67,8 @@ impl Board {
                 }
             }
             Entry::Decided { at, step, subject, reason, alarms, .. } => {
-                counter!("pgha_repair_decisions_total", "step" => (*step).to_owned()).increment(1);
-                gauge!("pgha_repair_alarms").set(alarms.len() as f64);
+                counter!("pgha_controller_decisions_total", "step" => (*step).to_owned()).increment(1);
+                gauge!("pgha_controller_alarms").set(alarms.len() as f64);
                 *status = ControllerStatus {
                     active: true,
                     step: (*step).to_owned(),
@@ -77,11 +78,10 @@ impl Board {
                     at: *at,
                 };
             }
-            Entry::Did { began, at, step, error } => {
+            Entry::Did { began, at, name, error, .. } => {
                 let result = if error.is_none() { "done" } else { "failed" };
-                counter!("pgha_repair_actions_total", "action" => step.name(), "result" => result)
-                    .increment(1);
-                histogram!("pgha_repair_action_seconds", "action" => step.name())
+                counter!("pgha_controller_actions_total", "action" => *name, "result" => result).increment(1);
+                histogram!("pgha_controller_action_seconds", "action" => *name)
                     .record(at.since(*began).as_secs_f64());
             }
         }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::engine::clock;
 use crate::engine::http::{self, HttpError};
 use crate::model::control::{Answer, Bodies, BrokerDoor, Deed, Order, Token};
+use crate::model::scaling::Usages;
 use crate::model::sighting::EngineEvent;
 
 /// Longest wait for a look: a little more than the broker itself waits for the engine.
@@ -33,7 +36,19 @@ impl Broker {
     /// # Errors
     /// [`HttpError`].
     pub async fn bodies(&self) -> Result<Bodies, HttpError> {
-        let url = self.url("bodies");
+        self.look("bodies").await
+    }
+
+    /// What bodies use.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn usage(&self) -> Result<Usages, HttpError> {
+        self.look("usage").await
+    }
+
+    async fn look<T: DeserializeOwned>(&self, what: &str) -> Result<T, HttpError> {
+        let url = self.url(what);
         let asked = self.looks.get(&url).bearer_auth(&self.door.secret);
         let (status, text) = http::exchange(&url, asked).await?;
         if status == 200 { http::json(&url, &text) } else { Err(http::unexpected(&url, status, &text)) }

@@ -1,4 +1,5 @@
-//! The loop of a controller, generic over eyes and hands, so that a simulation runs this very code.
+//! The loop of a controller, generic over its brain and over eyes and hands, so that a simulation runs this very
+//! code.
 //!
 //! One turn: am I the active one? look; decide (pure); do the steps in order, each with proof of
 //! leadership; sleep until woken. A step that fails ends the turn: the next look decides what follows.
@@ -7,23 +8,23 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use crate::decide::repair::{Decision, Memory, Seen, Step, World, repair};
+use crate::decide::brain::{Brain, Decision};
 use crate::model::control::Token;
 use crate::model::{MemberId, Mono, Span};
 
 /// Pause of a replica that is not the active one.
 const STANDBY: Span = Span::millis(250);
 
-/// Eyes and hands of the repair controller.
-pub trait Deeds: Sync {
+/// Eyes and hands of a controller.
+pub trait Deeds<B: Brain>: Sync {
     /// Proof that this replica is the active one, as far as it knows; `None` while another is.
     fn leadership(&self) -> impl Future<Output = Option<Token>> + Send;
 
     /// One fresh look. It never fails: what could not be seen is blind. `hurry` asks instances anew.
-    fn look(&self, hurry: bool) -> impl Future<Output = Seen> + Send;
+    fn look(&self, hurry: bool) -> impl Future<Output = B::Seen> + Send;
 
     /// Does one step; its guard is read again first. The effect may have happened in spite of an error.
-    fn act(&self, step: &Step, token: &Token) -> impl Future<Output = Result<(), Failed>> + Send;
+    fn act(&self, step: &B::Step, token: &Token) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// Sleeps, at most so long, or until something wakes it.
     fn wait(&self, at_most: Span) -> impl Future<Output = ()> + Send;
@@ -32,7 +33,7 @@ pub trait Deeds: Sync {
     fn now(&self) -> Mono;
 
     /// Writes down what was decided or done. It is never waited for.
-    fn tell(&self, entry: &Entry<'_>);
+    fn tell(&self, entry: &Entry<'_, B::Step>);
 }
 
 /// Why a step was not done, as far as anybody knows.
@@ -52,7 +53,7 @@ pub enum Failed {
 /// One line of a controller's journal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
-pub enum Entry<'a> {
+pub enum Entry<'a, S> {
     /// This replica became active, or stopped being it.
     Active {
         /// When.
@@ -75,7 +76,7 @@ pub enum Entry<'a> {
         /// What needs a person.
         alarms: &'a [String],
         /// What will be done.
-        steps: &'a [Step],
+        steps: &'a [S],
     },
     /// A step was done, or not.
     Did {
@@ -84,15 +85,18 @@ pub enum Entry<'a> {
         /// When it ended.
         at: Mono,
         /// Which.
-        step: &'a Step,
+        step: &'a S,
+        /// Its name.
+        #[serde(skip)]
+        name: &'static str,
         /// What went wrong.
         error: Option<String>,
     },
 }
 
-/// Runs until the process ends, or until the step in `policy.stop_at` was done.
-pub async fn conduct<H: Deeds>(hands: &H, world: &World) {
-    let mut memory = Memory::default();
+/// Runs until the process ends, or until the step in the policy's `stop-at` was done.
+pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
+    let mut memory = B::Memory::default();
     let mut was_active = false;
     let mut hurry = false;
     let mut told: Option<(String, String)> = None;
@@ -102,7 +106,7 @@ pub async fn conduct<H: Deeds>(hands: &H, world: &World) {
                 hands.tell(&Entry::Active { at: hands.now(), active: false });
             }
             // what another replica did meanwhile is not in this memory
-            memory = Memory::default();
+            memory = B::Memory::default();
             hands.wait(STANDBY).await;
             continue;
         };
@@ -111,29 +115,29 @@ pub async fn conduct<H: Deeds>(hands: &H, world: &World) {
             told = None;
         }
         let seen = hands.look(hurry).await;
-        let decision = repair(world, &seen, std::mem::take(&mut memory));
+        let decision = brain.decide(&seen, std::mem::take(&mut memory));
         let news = (decision.step.clone(), decision.reason.clone());
         if !decision.steps.is_empty() || told.as_ref() != Some(&news) {
-            hands.tell(&decided(&decision, &seen, hands.now()));
+            hands.tell(&decided(&decision, B::looked(&seen), hands.now()));
             told = Some(news);
         }
         memory = decision.memory;
         hurry = decision.hurry;
         let mut pause = decision.again_in;
         for step in &decision.steps {
-            let began = hands.now();
+            let (began, name) = (hands.now(), B::name(step));
             let outcome = hands.act(step, &token).await;
             let at = hands.now();
             let error = outcome.as_ref().err().map(ToString::to_string);
-            hands.tell(&Entry::Did { began, at, step, error });
-            memory.took(step, at, outcome.is_ok());
+            hands.tell(&Entry::Did { began, at, step, name, error });
+            B::took(&mut memory, step, at, outcome.is_ok());
             // something was done: what it led to is worth a look at once
             pause = Span::millis(0);
             if outcome.is_err() {
                 pause = decision.again_in;
                 break;
             }
-            if world.policy.stop_at.as_deref() == Some(step.name()) {
+            if brain.stop_at() == Some(name) {
                 return;
             }
         }
@@ -141,10 +145,10 @@ pub async fn conduct<H: Deeds>(hands: &H, world: &World) {
     }
 }
 
-fn decided<'a>(decision: &'a Decision, seen: &Seen, at: Mono) -> Entry<'a> {
+fn decided<S, M>(decision: &Decision<S, M>, looked: Mono, at: Mono) -> Entry<'_, S> {
     Entry::Decided {
         at,
-        looked: seen.at,
+        looked,
         step: &decision.step,
         subject: decision.subject.as_ref(),
         reason: &decision.reason,

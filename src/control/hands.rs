@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::board::Board;
@@ -18,16 +17,15 @@ use super::driver::{Deeds, Entry, Failed};
 use super::instance::Instance;
 use super::instances::Instances;
 use super::leadership::Leading;
-use crate::decide::repair::{InstanceSeen, LeaderSeen, Reply, Routes, Seen, Step, StoreSeen};
+use super::orders::Orders;
+use crate::decide::repair::{InstanceSeen, Reply, Routes, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
-use crate::engine::etcd::{Change, Compare, KeyValue};
+use crate::engine::etcd::{Change, Compare};
 use crate::engine::haproxy::{Admin, Haproxy};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::store::Store;
-use crate::model::control::{
-    Answer, Bodies, ControllerPlan, Deed, Proof, Refusal, Replacing, Token, asked_key, keys,
-};
+use crate::model::control::{Bodies, ControllerPlan, Deed, Proof, Replacing, Token, asked_key, keys};
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Service, Sight, Span};
 
 /// Longest wait for a balancer.
@@ -57,8 +55,7 @@ struct Balancer {
 /// Everything a repair controller touches.
 pub struct Hands {
     plan: ControllerPlan,
-    store: Arc<Store>,
-    broker: Arc<Broker>,
+    orders: Orders,
     leading: Leading,
     instances: Mutex<Instances>,
     balancers: Vec<Balancer>,
@@ -114,10 +111,10 @@ impl Hands {
             })
             .collect();
         let instances = Mutex::new(Instances::new(&plan, &shared.wake));
+        let name = plan.spec.name.clone();
         Self {
             plan,
-            store: shared.store,
-            broker: shared.broker,
+            orders: Orders::new(shared.store, shared.broker, name),
             leading,
             instances,
             balancers,
@@ -150,21 +147,12 @@ impl Hands {
                 return Sight::Seen(bodies.clone());
             }
         }
-        match self.broker.bodies().await {
+        match self.orders.broker.bodies().await {
             Ok(bodies) => {
                 *self.bodies.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bodies.clone()));
                 Sight::Seen(bodies)
             }
             Err(error) => Sight::Blind(error.to_string()),
-        }
-    }
-
-    async fn look_at_store(&self) -> Sight<StoreSeen> {
-        let (patroni, ours) = (self.patroni_key(""), keys(&self.plan.spec.name));
-        let (patroni, ours) = tokio::join!(self.store.list(&patroni), self.store.list(&ours));
-        match (patroni, ours) {
-            (Ok(patroni), Ok(ours)) => Sight::Seen(read(self.plan.spec.name.as_str(), &patroni, &ours)),
-            (Err(error), _) | (_, Err(error)) => Sight::Blind(error.to_string()),
         }
     }
 
@@ -231,7 +219,7 @@ impl Hands {
                 value: member.as_str().into(),
                 lease: 0,
             }];
-            self.write(&[], &owed, token).await?;
+            self.orders.write(&[], &owed, token).await?;
             self.push(&parked(host)).await
         } else {
             // a balancer that cannot be reached must not keep the primary of the others from coming back
@@ -244,20 +232,7 @@ impl Hands {
 
     async fn unpark(&self, host: &HostName, token: &Token) -> Result<(), Failed> {
         self.push(&left_to_checks(host)).await?;
-        self.write(&[], &[Change::Delete(self.parked_key(host.as_str()))], token).await
-    }
-
-    /// One transaction that happens only while this replica is the active one.
-    async fn write(&self, when: &[Compare], changes: &[Change], token: &Token) -> Result<(), Failed> {
-        let mut all = vec![Compare::ModRevision(token.key.clone(), token.revision)];
-        all.extend_from_slice(when);
-        match self.store.transact(&all, changes).await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                Err(Failed::Guard("the store changed: another leads, or the key is another".to_owned()))
-            }
-            Err(error) => Err(Failed::Trouble(error.to_string())),
-        }
+        self.orders.write(&[], &[Change::Delete(self.parked_key(host.as_str()))], token).await
     }
 
     async fn release(
@@ -280,20 +255,9 @@ impl Hands {
             changes.push(Change::Put { key: self.patroni_key("failover"), value, lease: 0 });
         }
         changes.push(Change::Delete(key));
-        self.write(&when, &changes, token).await?;
+        self.orders.write(&when, &changes, token).await?;
         // the dead one's member key goes with its lease; that the lease is gone already is fine
-        self.store.revoke(lease).await.map_err(|error| Failed::Trouble(error.to_string()))
-    }
-
-    async fn order(&self, deed: Deed, token: &Token) -> Result<Option<Proof>, Failed> {
-        match self.broker.order(deed, token).await {
-            Ok(Answer::Done) => Ok(None),
-            Ok(Answer::Proof(proof)) => Ok(Some(proof)),
-            Ok(Answer::Refused { why: Refusal::NotLeader, text }) => Err(Failed::NotLeader(text)),
-            Ok(Answer::Refused { text, .. }) => Err(Failed::Guard(text)),
-            Ok(Answer::Failed { text }) => Err(Failed::Trouble(text)),
-            Err(error) => Err(Failed::Trouble(error.to_string())),
-        }
+        self.orders.store.revoke(lease).await.map_err(|error| Failed::Trouble(error.to_string()))
     }
 
     async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
@@ -301,12 +265,12 @@ impl Hands {
             self.somebody_else_leads(member).await?;
         }
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
-        self.order(Deed::Start { container: container.to_owned() }, token).await.map(drop)
+        self.orders.deed(Deed::Start { container: container.to_owned() }, token).await.map(drop)
     }
 
     /// Alone a PostgreSQL would take a dead leader's lock back, or found a cluster; and a leader does not leave.
     async fn somebody_else_leads(&self, member: &MemberId) -> Result<(), Failed> {
-        let leader = self.store.get(&self.patroni_key("leader")).await;
+        let leader = self.orders.store.get(&self.patroni_key("leader")).await;
         match leader.map_err(|error| Failed::Trouble(error.to_string()))? {
             Some(key) if key.value != member.as_str().as_bytes() => Ok(()),
             _ => Err(Failed::Guard("the leader key is gone or its own".to_owned())),
@@ -337,7 +301,7 @@ impl Hands {
     }
 }
 
-impl Deeds for Hands {
+impl Deeds<World> for Hands {
     async fn leadership(&self) -> Option<Token> {
         self.board.beat(clock::now());
         self.leading.borrow().clone()
@@ -350,7 +314,7 @@ impl Deeds for Hands {
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
         let ((bodies, engine_took), (store, store_took), postgres) =
-            join3(timed(self.look_at_bodies(hurry)), timed(self.look_at_store()), join_all(instances)).await;
+            join3(timed(self.look_at_bodies(hurry)), timed(self.orders.look()), join_all(instances)).await;
         if let Sight::Seen(bodies) = &bodies {
             self.instances().follow(&self.plan, bodies, &self.wake);
         }
@@ -373,7 +337,7 @@ impl Deeds for Hands {
             Step::Close { host, member, park } => self.close(host, member, *park, token).await,
             Step::Fence { container, .. } => {
                 let deed = Deed::Fence { container: container.clone() };
-                let proof = self.order(deed, token).await?;
+                let proof = self.orders.deed(deed, token).await?;
                 if let Some(proof) = proof {
                     self.proofs
                         .lock()
@@ -396,7 +360,7 @@ impl Deeds for Hands {
                 if *service == Service::Postgres {
                     self.somebody_else_leads(member).await?;
                 }
-                self.order(deed, token).await.map(drop)
+                self.orders.deed(deed, token).await.map(drop)
             }
             Step::Intend { member, by, host, why } => {
                 let word = Replacing {
@@ -409,14 +373,14 @@ impl Deeds for Hands {
                 // plain data: serialising it cannot fail
                 let value = serde_json::to_vec(&word).unwrap_or_default();
                 let nobody = [Compare::ModRevision(key.clone(), 0)];
-                self.write(&nobody, &[Change::Put { key, value, lease: 0 }], token).await
+                self.orders.write(&nobody, &[Change::Put { key, value, lease: 0 }], token).await
             }
             Step::Retire { member } => {
                 self.somebody_else_leads(member).await?;
-                self.order(Deed::Retire { member: member.clone() }, token).await.map(drop)
+                self.orders.deed(Deed::Retire { member: member.clone() }, token).await.map(drop)
             }
             Step::Discard { member } => {
-                self.order(Deed::Discard { member: member.clone() }, token).await.map(drop)
+                self.orders.deed(Deed::Discard { member: member.clone() }, token).await.map(drop)
             }
             Step::Forget { member } => {
                 // what Patroni kept of a member that left goes with its lease, or now
@@ -427,7 +391,7 @@ impl Deeds for Hands {
                     keys.push(left);
                 }
                 let changes: Vec<Change> = keys.into_iter().map(Change::Delete).collect();
-                self.write(&[], &changes, token).await
+                self.orders.write(&[], &changes, token).await
             }
             Step::Wake { member } => self.wake_patroni(member).await,
         }
@@ -445,7 +409,7 @@ impl Deeds for Hands {
         clock::now()
     }
 
-    fn tell(&self, entry: &Entry<'_>) {
+    fn tell(&self, entry: &Entry<'_, Step>) {
         self.board.tell(entry);
     }
 }
@@ -492,102 +456,13 @@ fn open(host: &HostName) -> Vec<String> {
     vec![format!("set server rw/{host} state ready"), format!("set server rw/{host} health up")]
 }
 
-/// Patroni's keys and ours.
-fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreSeen {
-    let scope = format!("/service/{lab}/");
-    let key = |name: &str| patroni.iter().find(|found| found.key.strip_prefix(&scope) == Some(name));
-    let json = |name: &str| -> Option<Value> { serde_json::from_slice(&key(name)?.value).ok() };
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-    let leader = key("leader").and_then(|found| {
-        let member = MemberId::new(String::from_utf8_lossy(&found.value)).ok()?;
-        Some(LeaderSeen { member, mod_revision: found.mod_revision, lease: found.lease })
-    });
-    let may_lead = json("sync").and_then(|sync| {
-        let leader = text(&sync, "leader")?;
-        let standbys = text(&sync, "sync_standby").unwrap_or_default();
-        let names = std::iter::once(leader.as_str()).chain(standbys.split(','));
-        Some(names.filter_map(|name| MemberId::new(name.trim()).ok()).collect())
-    });
-    let asked =
-        |value: Value| value.get("member").or_else(|| value.get("leader")).is_some_and(|who| !who.is_null());
-    // keys of ours below this part of the lab's, by their last word
-    let part = |part: &str| -> Vec<(MemberId, &[u8])> {
-        let prefix = format!("/pgha/{lab}/{part}/");
-        let named = |found: &KeyValue| MemberId::new(found.key.strip_prefix(&prefix)?).ok();
-        ours.iter().filter_map(|found| Some((named(found)?, found.value.as_slice()))).collect()
-    };
-    let parked = part("repair/parked")
-        .into_iter()
-        .filter_map(|(host, value)| Some((host, MemberId::new(String::from_utf8_lossy(value)).ok()?)));
-    let replacing = ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/replacing"));
-    StoreSeen {
-        leader,
-        initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
-        maintenance: json("config").is_some_and(|config| config.get("pause") == Some(&Value::Bool(true))),
-        handover: json("failover").is_some_and(asked),
-        may_lead,
-        parked: parked.collect(),
-        replacing: replacing.and_then(|found| serde_json::from_slice(&found.value).ok()),
-        asked: part("asked/replace").into_iter().map(|(member, _)| member).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(key: &str, value: &str) -> KeyValue {
-        KeyValue { key: key.to_owned(), value: value.as_bytes().to_vec(), mod_revision: 7, lease: 70 }
-    }
-
-    fn name(text: &str) -> MemberId {
-        MemberId::new(text).expect("a name")
-    }
-
-    #[test]
-    fn patronis_keys_are_read_as_it_writes_them() {
-        let seen = read(
-            "lab",
-            &[
-                found("/service/lab/leader", "postgres-1"),
-                found("/service/lab/initialize", "7711382897169322014"),
-                found("/service/lab/config", r#"{"ttl":30,"pause":true}"#),
-                found("/service/lab/failover", r#"{"leader":"postgres-1","member":"postgres-2"}"#),
-                found(
-                    "/service/lab/sync",
-                    r#"{"leader":"postgres-1","sync_standby":"postgres-2,postgres-3"}"#,
-                ),
-            ],
-            &[found("/pgha/lab/repair/parked/h4", "postgres-1")],
-        );
-        assert_eq!(seen.leader, Some(LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 }));
-        assert!(seen.initialized && seen.maintenance && seen.handover);
-        assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
-        assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
-    }
-
-    #[test]
-    fn what_is_not_there_or_empty_asks_for_nothing() {
-        let nothing = read("lab", &[], &[]);
-        assert_eq!(nothing, StoreSeen::default());
-        let quiet = read(
-            "lab",
-            &[
-                found("/service/lab/initialize", ""),
-                found("/service/lab/config", r#"{"ttl":30}"#),
-                found("/service/lab/failover", "{}"),
-                found("/service/lab/sync", r#"{"leader":null,"sync_standby":null}"#),
-                found("/service/labor/leader", "postgres-9"),
-                found("/service/lab/config2", "torn"),
-            ],
-            &[],
-        );
-        assert_eq!(quiet, StoreSeen::default());
-    }
-
     #[test]
     fn balancers_are_told_in_their_own_words() {
-        let host = name("h4");
+        let host = MemberId::new("h4").expect("a name");
         insta::assert_snapshot!(closed(&host).join("; "), @"set server rw/h4 health down; set server ro/h4 health down; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(parked(&host).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");

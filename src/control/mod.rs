@@ -12,6 +12,8 @@ pub mod hands;
 pub mod instance;
 mod instances;
 pub mod leadership;
+mod orders;
 pub mod process;
+pub mod sizes;
 
 pub use driver::{Deeds, Entry, Failed, conduct};

@@ -10,16 +10,19 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::board::{self, Board};
-use super::driver::conduct;
+use super::driver::{Deeds, conduct};
 use super::hands::{Hands, Shared};
-use super::leadership;
-use crate::decide::repair::World;
+use super::leadership::{self, Leading};
+use super::sizes::Sizes;
+use crate::decide;
+use crate::decide::brain::Brain;
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
 use crate::engine::journal;
 use crate::engine::service::{ProcessError, asked_to_end};
 use crate::engine::store::Store;
-use crate::model::control::{ControllerPlan, RepairPolicy, leadership_key};
+use crate::model::control::{ControllerPlan, RepairPolicy, asked_keys, leadership_key};
+use crate::model::scaling::ScalingPolicy;
 
 /// Pause before something that ended is begun again.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -34,7 +37,29 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
     let policy: RepairPolicy =
         serde_json::from_value(told).map_err(|error| ProcessError::Plan(error.to_string()))?;
     let lag = plan.spec.postgres.patroni.maximum_lag_on_failover;
-    let world = World { spec: plan.spec.clone(), members: plan.members.clone(), lag, policy };
+    let world = decide::repair::World { spec: plan.spec.clone(), members: plan.members.clone(), lag, policy };
+    Box::pin(process(plan, output, world, senses, Hands::new)).await
+}
+
+/// The same for the scaling controller.
+///
+/// # Errors
+/// [`ProcessError`].
+pub async fn scaling(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Result<(), ProcessError> {
+    let policy = ScalingPolicy::told(&plan.policy).map_err(ProcessError::Plan)?;
+    let world = decide::scaling::World { spec: plan.spec.clone(), policy };
+    // measured at its own pace: only a wish wakes it
+    Box::pin(process(plan, output, world, wishes, Sizes::new)).await
+}
+
+/// One controller, whatever its brain.
+async fn process<B: Brain, H: Deeds<B>>(
+    plan: ControllerPlan,
+    output: impl AsyncWrite + Unpin,
+    brain: B,
+    senses: impl FnOnce(&mut JoinSet<()>, &ControllerPlan, &Shared),
+    hands: impl FnOnce(ControllerPlan, Shared, Leading) -> H,
+) -> Result<(), ProcessError> {
     let listener =
         TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::Listen(plan.listen, error))?;
     let metrics = PrometheusBuilder::new()
@@ -51,10 +76,10 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
     let mut tasks = JoinSet::new();
     senses(&mut tasks, &plan, &shared);
     tasks.spawn(campaign);
-    let hands = Hands::new(plan, shared, leading);
+    let hands = hands(plan, shared, leading);
     let ended = tokio::select! {
         // stopped for a test: as if it had been killed, so nothing is given up
-        () = until_stopped(&hands, world, &store, &stopped) => return Ok(()),
+        () = until_stopped(&hands, brain, &store, &stopped) => return Ok(()),
         ended = board::serve(listener, board) => ended,
         written = journal::write_at_once(lines, output) => written.map_err(ProcessError::from),
         () = asked_to_end() => Ok(()),
@@ -67,13 +92,13 @@ pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Re
 
 /// Runs the loop until it has done the step in `stop-at` and nobody had before: one replica stops, so that the
 /// other one shows what comes of it.
-async fn until_stopped(hands: &Hands, mut world: World, store: &Store, stopped: &str) {
+async fn until_stopped<B: Brain, H: Deeds<B>>(hands: &H, mut brain: B, store: &Store, stopped: &str) {
     loop {
-        conduct(hands, &world).await;
+        conduct(hands, &brain).await;
         let first = [Compare::ModRevision(stopped.to_owned(), 0)];
         let mark = [Change::Put { key: stopped.to_owned(), value: b"stopped".to_vec(), lease: 0 }];
         match store.transact(&first, &mark).await {
-            Ok(false) => world.policy.stop_at = None,
+            Ok(false) => brain.never_stop(),
             Ok(true) | Err(_) => return,
         }
     }
@@ -97,18 +122,28 @@ fn senses(tasks: &mut JoinSet<()>, plan: &ControllerPlan, shared: &Shared) {
             clock::sleep(AGAIN).await;
         }
     });
+    watch(tasks, shared, format!("/service/{}/leader", plan.spec.name));
+    wishes(tasks, plan, shared);
+}
+
+/// What operators want ends a sleep, too.
+fn wishes(tasks: &mut JoinSet<()>, plan: &ControllerPlan, shared: &Shared) {
+    watch(tasks, shared, asked_keys(&plan.spec.name));
+}
+
+/// Changes of a key, or of all keys below one that ends with a slash, end a sleep.
+fn watch(tasks: &mut JoinSet<()>, shared: &Shared, key: String) {
     let (store, wake) = (Arc::clone(&shared.store), Arc::clone(&shared.wake));
-    let leader = format!("/service/{}/leader", plan.spec.name);
     tasks.spawn(async move {
         loop {
-            match store.watch(&leader).await {
+            match store.watch(&key).await {
                 Ok(mut watch) => {
                     wake.notify_one();
                     while watch.changed().await.is_ok() {
                         wake.notify_one();
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the leader key cannot be watched"),
+                Err(error) => tracing::warn!(%error, key, "it cannot be watched"),
             }
             clock::sleep(AGAIN).await;
         }

@@ -2,6 +2,8 @@
 //! what is still missing. No clock, no I/O, no chance: time and chance are arguments.
 
 pub mod body;
+pub mod brain;
 pub mod found;
 pub mod placement;
 pub mod repair;
+pub mod scaling;

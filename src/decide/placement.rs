@@ -120,7 +120,10 @@ pub fn one(
     service: Service,
     may: impl Fn(&HostName) -> bool,
 ) -> Result<Member, Unplaceable> {
-    let size = spec.start_size(service);
+    let start = spec.start_size(service);
+    // a copy needs as much disk as those it is made from
+    let disks = members.iter().filter(|member| member.service == service).map(|member| member.size.disk);
+    let size = Size { disk: disks.max().unwrap_or(start.disk).max(start.disk), ..start };
     let (mut best, mut against) = (None, Vec::new());
     for (index, host) in spec.hosts.iter().enumerate().filter(|(_, host)| may(&host.name)) {
         if let Some(why) = refusal(spec, host, id, service, &size, members) {
@@ -134,6 +137,72 @@ pub fn one(
         Some(host) => Ok(Member { id: id.clone(), service, host: host.name.clone(), size }),
         None => Err(Unplaceable { member: id.clone(), service, hosts: against }),
     }
+}
+
+/// What the host of `member` has for it: all that the others there leave.
+#[must_use]
+pub fn room_for(spec: &LabSpec, members: &[Member], member: &Member) -> Size {
+    let Some(host) = spec.host(&member.host) else {
+        return Size { cpus: 0.0, memory: Bytes(0), disk: Bytes(0) };
+    };
+    let others: Vec<Member> = members.iter().filter(|other| other.id != member.id).cloned().collect();
+    let (left, _) = carries(host, &others);
+    #[expect(clippy::cast_precision_loss, reason = "thousandths of a few cores")]
+    let cpus = left.cores as f64 / 1000.0;
+    Size { cpus, memory: Bytes(left.memory), disk: Bytes(left.disk) }
+}
+
+/// Whether `member` may have this size where it stands: between the limits of the spec, within what its host has
+/// left, and no smaller disk.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn resizable(spec: &LabSpec, members: &[Member], member: &Member, to: &Size) -> Result<(), String> {
+    let (id, from) = (&member.id, &member.size);
+    let Some((min, max)) = spec.limits(member.service) else {
+        return Err(format!("{id} is a {}, whose size never moves", member.service));
+    };
+    let room = room_for(spec, members, member);
+    // what does not change is nobody's business
+    let wanted = |size: &Size| (thousandths(size.cpus), size.memory, size.disk);
+    let ((cpus, memory, disk), now) = (wanted(to), wanted(from));
+    let (least, most, left) = (wanted(&min), wanted(&max), wanted(&room));
+    let check = |what: &str, differs: bool, inside: bool, fits: bool, words: [String; 4]| {
+        let [wanted, least, most, left] = words;
+        if differs && !inside {
+            return Err(format!("{what}: {wanted} is not between {least} and {most}, its limits"));
+        }
+        if differs && !fits {
+            return Err(format!("{what}: {wanted} is wanted, and its host has {left} for it"));
+        }
+        Ok(())
+    };
+    let words = |four: [u64; 4]| four.map(cores);
+    let sizes = |four: [Bytes; 4]| four.map(|bytes| bytes.to_string());
+    check(
+        "cpu",
+        cpus != now.0,
+        (least.0..=most.0).contains(&cpus),
+        cpus <= left.0,
+        words([cpus, least.0, most.0, left.0]),
+    )?;
+    check(
+        "memory",
+        memory != now.1,
+        (least.1..=most.1).contains(&memory),
+        memory <= left.1,
+        sizes([memory, least.1, most.1, left.1]),
+    )?;
+    if disk < now.2 {
+        return Err(format!("disk: {disk} is less than the {} it has, and a disk never shrinks", now.2));
+    }
+    check(
+        "disk",
+        disk != now.2,
+        (least.2..=most.2).contains(&disk),
+        disk <= left.2,
+        sizes([disk, least.2, most.2, left.2]),
+    )
 }
 
 /// By service, then by number.

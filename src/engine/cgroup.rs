@@ -11,7 +11,7 @@ pub struct Held {
     pub cpus: Option<f64>,
     /// Memory it may use, bytes; `None` for all.
     pub memory: Option<u64>,
-    /// Memory it uses, bytes.
+    /// Memory it uses and could not give back, bytes: without the page cache of files.
     pub used: u64,
     /// Processes the kernel killed in it for memory.
     pub oom_kills: u64,
@@ -22,6 +22,7 @@ const QUOTA: (&str, &str) = ("cpu/cpu.cfs_quota_us", "cpu.max");
 const PERIOD: &str = "cpu/cpu.cfs_period_us";
 const LIMIT: (&str, &str) = ("memory/memory.limit_in_bytes", "memory.max");
 const USED: (&str, &str) = ("memory/memory.usage_in_bytes", "memory.current");
+const STAT: (&str, &str) = ("memory/memory.stat", "memory.stat");
 const KILLS: (&str, &str) = ("memory/memory.oom_control", "memory.events");
 
 /// Version 1 writes its largest page-aligned number for "no limit"; no machine has so much.
@@ -29,7 +30,8 @@ const NO_LIMIT: u64 = 1 << 60;
 
 /// The program that prints these files inside a container; what is not there is left out.
 pub const PRINT: &str = "cd /sys/fs/cgroup && head -v cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes \
-     memory/memory.usage_in_bytes memory/memory.oom_control cpu.max memory.max memory.current memory.events 2>/dev/null; true";
+     memory/memory.usage_in_bytes memory/memory.stat memory/memory.oom_control cpu.max memory.max memory.current memory.stat \
+     memory.events 2>/dev/null; true";
 
 /// What holds the container whose first process has this number; `None` when it is not to be seen here.
 #[must_use]
@@ -76,12 +78,20 @@ fn from_files(read: &dyn Fn(&str) -> Option<String>) -> Option<Held> {
         Some(quota) => cores(&quota, &read(PERIOD)?),
         None => read(QUOTA.1).and_then(|text| text.split_once(' ').and_then(|(q, p)| cores(q, p))),
     };
+    let stat = read(STAT.0).or_else(|| read(STAT.1)).unwrap_or_default();
+    // version 1 counts a cgroup with what is below it under `total_`, version 2 without that word
+    let pages = |of: &str| {
+        let counted =
+            |word: &str| stat.lines().find_map(|line| line.strip_prefix(word)?.trim().parse::<u64>().ok());
+        counted(&format!("total_{of} ")).or_else(|| counted(&format!("{of} "))).unwrap_or(0)
+    };
+    let cache = pages("inactive_file").saturating_add(pages("active_file"));
     let kills = read(KILLS.0).or_else(|| read(KILLS.1)).unwrap_or_default();
     let oom_kills = kills.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
     Some(Held {
         cpus,
         memory: number(LIMIT).filter(|limit| *limit < NO_LIMIT),
-        used: number(USED)?,
+        used: number(USED)?.saturating_sub(cache),
         oom_kills: oom_kills.unwrap_or(0),
     })
 }
@@ -99,7 +109,8 @@ mod tests {
     #[test]
     fn version_one_is_read() {
         let text = "==> cpu/cpu.cfs_quota_us <==\n25000\n\n==> cpu/cpu.cfs_period_us <==\n100000\n\n\
-                    ==> memory/memory.limit_in_bytes <==\n536870912\n\n==> memory/memory.usage_in_bytes <==\n4096\n\n\
+                    ==> memory/memory.limit_in_bytes <==\n536870912\n\n==> memory/memory.usage_in_bytes <==\n40960\n\n\
+                    ==> memory/memory.stat <==\ninactive_file 1\ntotal_inactive_file 32768\ntotal_active_file 4096\n\n\
                     ==> memory/memory.oom_control <==\noom_kill_disable 0\nunder_oom 0\noom_kill 2\n";
         let held = parse(text).expect("a cgroup");
         assert_eq!(held, Held { cpus: Some(0.25), memory: Some(536_870_912), used: 4096, oom_kills: 2 });
@@ -108,9 +119,10 @@ mod tests {
     #[test]
     fn version_two_is_read() {
         let text = "==> cpu.max <==\nmax 100000\n\n==> memory.max <==\nmax\n\n==> memory.current <==\n8192\n\n\
+                    ==> memory.stat <==\nanon 7\ninactive_file 0\nactive_file 4096\n\n\
                     ==> memory.events <==\nlow 0\noom 1\noom_kill 1\n";
         let held = parse(text).expect("a cgroup");
-        assert_eq!(held, Held { cpus: None, memory: None, used: 8192, oom_kills: 1 });
+        assert_eq!(held, Held { cpus: None, memory: None, used: 4096, oom_kills: 1 });
         assert_eq!(parse(&text.replace("max 100000", "50000 100000")).and_then(|held| held.cpus), Some(0.5));
     }
 

@@ -153,13 +153,17 @@ impl Etcd {
         self.post::<Value>("/v3/lease/revoke", &json!({ "ID": lease.to_string() })).await.map(drop)
     }
 
-    /// Changes of one key from now on. The call has no time limit: whoever waits for it bounds it.
+    /// Changes of one key from now on, or of every key below one that ends with a slash. The call has no time limit: whoever waits for it bounds it.
     ///
     /// # Errors
     /// [`HttpError`] when the member does not take it.
     pub async fn watch(&self, key: &str) -> Result<Watch, HttpError> {
         let url = format!("{}/v3/watch", self.base);
-        let body = json!({ "create_request": { "key": encode(key.as_bytes()) } });
+        let mut request = json!({ "key": encode(key.as_bytes()) });
+        if key.ends_with('/') {
+            request["range_end"] = json!(encode(&prefix_end(key.as_bytes())));
+        }
+        let body = json!({ "create_request": request });
         let answer = http::endless().post(&url).json(&body).send().await;
         let answer = answer.map_err(|error| http::silent(&url, &error))?;
         let mut watch = Watch { url, answer };

@@ -3,6 +3,7 @@
 //! Reading needs no credentials, the verbs do. Patroni writes `master` or `primary` depending on
 //! its version; here it is always `primary`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -256,6 +257,8 @@ struct Member {
     #[serde(default)]
     pending_restart: bool,
     #[serde(default)]
+    pending_restart_reason: BTreeMap<String, Value>,
+    #[serde(default)]
     sync_standby: bool,
     #[serde(default)]
     quorum_standby: bool,
@@ -291,6 +294,7 @@ pub fn parse_member(url: &str, body: &str) -> Result<PatroniSeen, HttpError> {
         replayed: member.xlog.replayed_location.map(Lsn),
         pause: member.pause,
         pending_restart: member.pending_restart,
+        restart_for: member.pending_restart_reason.into_keys().collect(),
         leader: None,
         sync_standby: member.sync_standby || member.quorum_standby,
         version: member.patroni.and_then(|p| p.version),

@@ -84,7 +84,7 @@ impl Store {
         }
     }
 
-    /// Changes of a key from now on.
+    /// Changes of a key from now on, or of every key below one that ends with a slash.
     ///
     /// # Errors
     /// [`HttpError`] of the member that was asked last.

@@ -140,6 +140,7 @@ impl Watcher {
         )
         .await;
         Sighting {
+            usage: BTreeMap::new(),
             at,
             bodies: BTreeMap::new(),
             postgres: postgres.into_iter().collect(),

@@ -11,6 +11,8 @@ use super::id::{HostName, MemberId};
 use super::lab::{Restart, Service, Size};
 use super::units::Bytes;
 
+/// Where a body keeps its data.
+pub const DATA_PATH: &str = "/data";
 /// Label: the lab a container, network or volume belongs to. `down` removes exactly those.
 pub const LABEL_LAB: &str = "pgha.lab";
 /// Label: the member a container or volume belongs to.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::{HostName, MemberId, Name};
-use super::lab::{LabSpec, Member, Service};
+use super::lab::{LabSpec, Member, Service, Size};
 use super::plan::{Credentials, PostgresDoors};
+use super::scaling::Usages;
 use super::sighting::{BodySeen, EngineEvent};
 use super::units::{Mono, Span};
 
@@ -130,7 +131,7 @@ pub fn leadership_key(lab: &Name, controller: &Name) -> String {
 }
 
 /// What the broker is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Order {
     /// Proof of leadership; the broker compares it with etcd before it acts.
@@ -143,7 +144,7 @@ pub struct Order {
 
 /// Everything the broker does, and nothing else. Containers are named by their engine's id: names are
 /// reused, ids are not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
     /// The body never runs again: no restart by the engine, killed, its ports closed where that does not end it, and
@@ -179,6 +180,18 @@ pub enum Deed {
         /// Which member.
         member: MemberId,
     },
+    /// A PostgreSQL or a balancer gets another size, live: the record first, then limits, disk and the settings that
+    /// follow them. Refused when the record says another size than `from`, beyond the limits of the spec or of its
+    /// host, below the memory in use, and for a disk that would shrink. Repeated with the same `to` it finishes what
+    /// was cut short.
+    Resize {
+        /// Which member.
+        member: MemberId,
+        /// What it has by the record.
+        from: Size,
+        /// What it is to have.
+        to: Size,
+    },
 }
 
 impl Deed {
@@ -191,6 +204,7 @@ impl Deed {
             Self::Create { .. } => "create",
             Self::Retire { .. } => "retire",
             Self::Discard { .. } => "discard",
+            Self::Resize { .. } => "resize",
         }
     }
 
@@ -199,9 +213,10 @@ impl Deed {
     pub fn subject(&self) -> &str {
         match self {
             Self::Fence { container } | Self::Start { container } => container,
-            Self::Create { member, .. } | Self::Retire { member } | Self::Discard { member } => {
-                member.as_str()
-            }
+            Self::Create { member, .. }
+            | Self::Retire { member }
+            | Self::Discard { member }
+            | Self::Resize { member, .. } => member.as_str(),
         }
     }
 }
@@ -243,7 +258,7 @@ pub enum Refusal {
 }
 
 /// One line of the broker's journal: what it was asked for and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Brokered {
     /// When the order came.
@@ -266,6 +281,8 @@ pub struct Contract {
     pub status: ControllerStatus,
     /// What the broker answers to `GET /v1/bodies`.
     pub bodies: Bodies,
+    /// What the broker answers to `GET /v1/usage`.
+    pub usage: Usages,
     /// A line of `GET /v1/events`.
     pub event: EngineEvent,
     /// What the broker takes at `POST /v1/orders`.
@@ -401,10 +418,16 @@ pub fn keys(lab: &Name) -> String {
     format!("/pgha/{lab}/")
 }
 
+/// Prefix of the keys by which operators ask controllers for something.
+#[must_use]
+pub fn asked_keys(lab: &Name) -> String {
+    format!("{}asked/", keys(lab))
+}
+
 /// Key by which an operator asks for a member to be replaced; its value says who asks.
 #[must_use]
 pub fn asked_key(lab: &Name, member: &MemberId) -> String {
-    format!("{}asked/replace/{member}", keys(lab))
+    format!("{}replace/{member}", asked_keys(lab))
 }
 
 /// At most so many in so long.

@@ -446,6 +446,18 @@ impl LabSpec {
         }
     }
 
+    /// The least and the most a body of `service` may be given; `None` when its size never moves.
+    #[must_use]
+    pub fn limits(&self, service: Service) -> Option<(Size, Size)> {
+        let (cpus, memory, disk) = match service {
+            Service::Postgres => (&self.postgres.cpus, &self.postgres.memory, &self.postgres.disk),
+            Service::Balancer => (&self.balancers.cpus, &self.balancers.memory, &self.balancers.disk),
+            Service::Client | Service::Etcd | Service::Controller | Service::Broker => return None,
+        };
+        let min = Size { cpus: cpus.min, memory: memory.min, disk: disk.min };
+        Some((min, Size { cpus: cpus.max, memory: memory.max, disk: disk.max }))
+    }
+
     /// The host with this name.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<&Host> {

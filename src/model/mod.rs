@@ -12,6 +12,7 @@ pub mod lab;
 pub mod observed;
 pub mod plan;
 pub mod run;
+pub mod scaling;
 pub mod scenario;
 pub mod sighting;
 pub mod suite;

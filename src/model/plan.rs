@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::id::{MemberId, Name};
+use super::scaling::SizeWish;
 use super::scenario::Load;
 use super::units::Span;
 
@@ -173,7 +174,7 @@ const fn default_look_timeout() -> Span {
 }
 
 /// An operator's verb, carried out by the client host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct OperatePlan {
     /// What is wanted.
@@ -192,7 +193,7 @@ pub struct OperatePlan {
 }
 
 /// What an operator can ask of Patroni, and of controllers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Operation {
     /// A planned handover, to this member or to whom Patroni chooses.
@@ -221,6 +222,13 @@ pub enum Operation {
         /// Who goes.
         members: Vec<MemberId>,
     },
+    /// Another size for each of these: asked of the controllers.
+    Resize {
+        /// Whose.
+        members: Vec<MemberId>,
+        /// Which.
+        size: SizeWish,
+    },
 }
 
 impl Operation {
@@ -233,6 +241,7 @@ impl Operation {
             Self::Maintenance { .. } => "maintenance",
             Self::RollingRestart { .. } => "rolling-restart",
             Self::Replace { .. } => "replace",
+            Self::Resize { .. } => "resize",
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::Name;
+use super::scaling::Resource;
 use super::target::Target;
 use super::units::{Bytes, Span};
 
@@ -669,7 +670,7 @@ impl Verb {
     #[must_use]
     pub fn built(&self) -> bool {
         match self {
-            Self::Scale { .. } | Self::Resize { .. } => false,
+            Self::Scale { .. } => false,
             Self::Repeat { verb, .. } => verb.built(),
             _ => true,
         }
@@ -898,12 +899,12 @@ pub enum Expect {
     #[serde(rename_all = "kebab-case")]
     Scaled {
         /// `cpu`, `memory` or `disk`.
-        resource: Name,
+        resource: Resource,
         /// Whose.
         target: Target,
-        /// At least this much, with its unit.
+        /// At least this much: cores, or bytes with their unit.
         to_at_least: String,
-        /// So soon.
+        /// So soon after the load began.
         within: Span,
     },
     /// Anti-affinity and capacity at every sighting.
@@ -947,12 +948,6 @@ impl Expect {
             Self::Controller { .. } => "controller",
             Self::Log { .. } => "log",
         }
-    }
-
-    /// Whether this version can judge it; what only a controller can do waits for controllers.
-    #[must_use]
-    pub const fn built(&self) -> bool {
-        !matches!(self, Self::Scaled { .. })
     }
 }
 

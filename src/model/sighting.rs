@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::control::ControllerStatus;
 use super::id::{HostName, MemberId};
 use super::observed::ContainerStatus;
+use super::scaling::Usages;
 use super::units::{Lsn, Mono};
 
 /// Seen, or not seen and why.
@@ -60,6 +61,9 @@ pub struct Sighting {
     /// Controllers, by member, in their own words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub controllers: BTreeMap<MemberId, Sight<ControllerStatus>>,
+    /// What bodies whose sizes move use and are held to, by member; only where a scenario asks about sizes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: Usages,
     /// What the engine did to the lab since the look before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EngineEvent>,
@@ -133,6 +137,9 @@ pub struct PatroniSeen {
     pub pause: bool,
     /// Whether a restart is pending.
     pub pending_restart: bool,
+    /// Settings that wait for it, where its Patroni names them (4.0 and later).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_for: Vec<String>,
     /// The member that holds the leader key, as this Patroni knows it.
     pub leader: Option<String>,
     /// Whether this one is a synchronous standby.

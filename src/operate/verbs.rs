@@ -9,6 +9,7 @@ use crate::engine::patroni::{Cluster, Patroni};
 use crate::engine::store::Store;
 use crate::model::control::asked_key;
 use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
+use crate::model::scaling::resize_keys;
 use crate::model::{MemberId, Mono};
 
 /// Longest wait for a question that only reads.
@@ -28,7 +29,16 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
         Operation::Failover { candidate } => handover(plan, &mut outcome, Some(candidate), false).await,
         Operation::Maintenance { on } => maintenance(plan, &mut outcome, *on).await,
         Operation::RollingRestart { members } => rolling(plan, &mut outcome, members, deadline).await,
-        Operation::Replace { members } => replace(plan, &mut outcome, members).await,
+        Operation::Replace { members } => {
+            let wish = |member: &MemberId| (asked_key(&plan.lab, member), b"an operator".to_vec());
+            ask(plan, &mut outcome, members, wish).await
+        }
+        Operation::Resize { members, size } => {
+            let keys = resize_keys(&plan.lab);
+            // plain data: serialising it cannot fail
+            let value = serde_json::to_vec(size).unwrap_or_default();
+            ask(plan, &mut outcome, members, |member| (format!("{keys}{member}"), value.clone())).await
+        }
     };
     outcome.done = said;
     outcome.leader = match cluster(plan).await {
@@ -104,17 +114,16 @@ async fn maintenance(plan: &OperatePlan, outcome: &mut OperateOutcome, on: bool)
     false
 }
 
-/// Writes the wish where controllers look for it.
-async fn replace(plan: &OperatePlan, outcome: &mut OperateOutcome, members: &[MemberId]) -> bool {
+/// Writes a wish for each member where controllers look for it: a key and a value.
+async fn ask(
+    plan: &OperatePlan,
+    outcome: &mut OperateOutcome,
+    members: &[MemberId],
+    wish: impl Fn(&MemberId) -> (String, Vec<u8>),
+) -> bool {
     let store = Store::new(&plan.etcd);
-    let wishes: Vec<Change> = members
-        .iter()
-        .map(|member| Change::Put {
-            key: asked_key(&plan.lab, member),
-            value: b"an operator".to_vec(),
-            lease: 0,
-        })
-        .collect();
+    let put = |(key, value)| Change::Put { key, value, lease: 0 };
+    let wishes: Vec<Change> = members.iter().map(|member| put(wish(member))).collect();
     let written = store.transact(&[], &wishes).await;
     for member in members {
         let said = match &written {

@@ -23,6 +23,7 @@ use crate::history::Event;
 use crate::lab::down;
 use crate::lab::record::{self, Record};
 use crate::lab::up::{self, News, Order as UpOrder};
+use crate::model::Expect;
 use crate::model::scenario::Skip;
 use crate::model::{LabSpec, Name, Scenario, Span};
 use crate::report::{self, Report};
@@ -245,7 +246,8 @@ async fn carry_out(
         loads: Vec::new(),
     })?;
     let written = (!order.leaves_out(Skip::Sightings)).then_some(sightings);
-    let samples = Samples::start(docker, &record, written).await?;
+    let sizes = order.scenario.expects.iter().any(|expect| matches!(expect, Expect::Scaled { .. }));
+    let samples = Samples::start(docker, &record, written, sizes).await?;
     let run = Run { docker, order, record: &record, history: &history, samples: &samples, tell };
     let outcome = run.phases(&ledger, interrupt).await;
     if let Err(error) = &outcome {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,9 @@ use super::journal::Lines;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::lab::record::{self, Record};
-use crate::lab::{LabError, reach};
+use crate::lab::{LabError, names, reach};
+use crate::model::body::DATA_PATH;
+use crate::model::scaling::Usages;
 use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
 
@@ -34,7 +37,8 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Starts the samplers; what they see is written into `lines`, or only handed to who watches.
+    /// Starts the samplers; what they see is written into `lines`, or only handed to who watches. With `sizes`
+    /// also what bodies use and are held to.
     ///
     /// # Errors
     /// When the client does not run.
@@ -42,6 +46,7 @@ impl Samples {
         docker: &Docker,
         record: &Arc<Record>,
         lines: Option<Arc<Lines>>,
+        sizes: bool,
     ) -> Result<Self, LabError> {
         let plan = reach::watch_plan(record, EVERY, Some(PROBE_EVERY), false);
         let stream = reach::start(docker, record.spec.name.as_str(), "watch", &plan).await?;
@@ -60,6 +65,10 @@ impl Samples {
                 Arc::clone(&heard),
                 stopped.clone(),
             )));
+            if sizes {
+                let (docker, record) = (docker.clone(), record.clone());
+                tasks.push(tokio::spawn(usage(docker, Arc::clone(&lines), record, stopped.clone())));
+            }
             tasks.push(tokio::spawn(engine(docker, lab, lines, heard, record_in, stopped)));
         }
         Ok(Self { newest, record, stop, tasks })
@@ -153,6 +162,31 @@ async fn listen(docker: Docker, lab: String, heard: Heard, mut stopped: watch::R
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         }
         since += 1;
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            () = clock::sleep(ENGINE_EVERY) => {}
+        }
+    }
+}
+
+/// Measures what bodies whose sizes move use, again and again.
+async fn usage(
+    docker: Docker,
+    lines: Arc<Lines>,
+    record: watch::Receiver<Arc<Record>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        let (at, now) = (clock::now(), Arc::clone(&record.borrow()));
+        let sized = now.members.iter().filter(|member| now.spec.limits(member.service).is_some());
+        let asked = sized.map(|member| async {
+            let container = names::container(now.spec.name.as_str(), member.id.as_str());
+            // a body that does not run uses nothing
+            Some((member.id.clone(), docker.usage(&container, DATA_PATH).await.ok()?))
+        });
+        let usage: Usages = join_all(asked).await.into_iter().flatten().collect();
+        let _ = lines.sighting(&Sighting { at, usage, ..Sighting::default() });
         tokio::select! {
             biased;
             _ = stopped.changed() => return,

@@ -20,6 +20,7 @@ pub const BUILT_IN: &str = include_str!("../../lab/lab.toml");
 pub const PRESETS: &[(&str, &str)] = &[
     ("stock", include_str!("../../lab/presets/stock.toml")),
     ("repair", include_str!("../../lab/presets/repair.toml")),
+    ("zerops-2022", include_str!("../../lab/presets/zerops-2022.toml")),
     ("stock-tuned", include_str!("../../lab/presets/stock-tuned.toml")),
     ("stock-restart", include_str!("../../lab/presets/stock-restart.toml")),
     ("small", include_str!("../../lab/presets/small.toml")),

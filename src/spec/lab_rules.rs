@@ -7,6 +7,7 @@ use super::shape::{did_you_mean, first_line};
 use super::tree::Node;
 use crate::model::control::RepairPolicy;
 use crate::model::lab::{OURS, Range, Replication};
+use crate::model::scaling::ScalingPolicy;
 use crate::model::{Bytes, HostName, LabSpec, Service};
 
 /// mkfs.xfs refuses smaller file systems.
@@ -103,14 +104,18 @@ impl Rules<'_> {
                         );
                     }
                 }
-                "scaling" => refuse(
-                    "controller `scaling` is in the grammar but not built in this version".to_owned(),
-                    "take the [[controller]] out",
-                    true,
-                ),
+                "scaling" => {
+                    if let Err(error) = ScalingPolicy::told(&controller.policy) {
+                        refuse(
+                            format!("the policy of `scaling`: {error}"),
+                            "see preset `zerops-2022` for its keys",
+                            false,
+                        );
+                    }
+                }
                 _ => refuse(
                     format!("this program is no controller `{name}`"),
-                    "`repair`; for a controller of your own, name its image",
+                    "`repair` or `scaling`; for a controller of your own, name its image",
                     false,
                 ),
             }

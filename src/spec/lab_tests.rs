@@ -116,8 +116,8 @@ fn every_rule_has_its_sentence() {
         ("[[host]]\nname = \"h1\"\n[[host]]\nname = \"h1\"\n", "declared twice"),
         ("[[host]]\nname = \"h1\"\n", "no host is for the client"),
         (
-            "[[controller]]\nname = \"scaling\"\nreplicas = 2\nimage = \"pgha\"\n",
-            "controller `scaling` is in the grammar but not built",
+            "[[controller]]\nname = \"scaling\"\nreplicas = 2\nimage = \"pgha\"\npolicy = { cpu = { min-step = 0.0 } }\n",
+            "the policy of `scaling`: cpu: `min-step` must be more than nothing",
         ),
         (
             "[[controller]]\nname = \"mend\"\nreplicas = 2\nimage = \"pgha\"\n",

@@ -10,6 +10,7 @@ use super::scenario::Draft;
 use super::shape::{did_you_mean, first_line};
 use super::tree::Node;
 use crate::model::Expect;
+use crate::model::scaling::amount;
 
 /// Every check a run's verdict is made of: the expectations, and the rules of the house.
 pub(crate) const CHECKS: &[&str] = &[
@@ -115,6 +116,12 @@ fn check_expect(node: &Node, expect: &Expect, draft: &Draft<'_>, problems: &mut 
         }
         Expect::Latency { load, .. } | Expect::Throughput { load, .. } => {
             name("load", load.as_str(), "load", draft.load_names());
+        }
+        Expect::Scaled { resource, to_at_least, .. } => {
+            if let Err(wanted) = amount(*resource, to_at_least) {
+                let at = node.nearest("scaled.to-at-least");
+                problems.push(at.problem(format!("`{to_at_least}` is no amount of {resource}")).hint(wanted));
+            }
         }
         Expect::Errors { max_ratio, .. } if !(0.0..=1.0).contains(max_ratio) => {
             let at = node.nearest("errors.max-ratio");

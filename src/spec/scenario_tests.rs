@@ -92,12 +92,12 @@ fn every_rule_has_its_sentence() {
 fn what_is_not_built_is_read_and_refused_by_name() {
     let text = GOOD.replace(
         "do.kill = { target = \"primary\", signal = \"KILL\" }",
-        "do.resize = { target = \"primary\", cpu = 1.0 }",
+        "do.scale = { service = \"postgres\", count = 4 }",
     );
     let parsed = parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
     assert!(parsed.unbuilt.iter().all(|problem| problem.kind == Kind::Unbuilt));
-    let problems = parsed.runnable().expect_err("a change of size is not built");
-    assert_eq!(problems.list[0].to_string(), "`resize` is in the grammar but not built in this version");
+    let problems = parsed.runnable().expect_err("a change of number is not built");
+    assert_eq!(problems.list[0].to_string(), "`scale` is in the grammar but not built in this version");
 }
 
 #[test]
@@ -450,8 +450,8 @@ fn what_needs_more_than_this_version_is_refused_by_name_wherever_it_stands() {
             "condition `size(primary, cpu) >= 2`",
         ),
         (
-            "at = \"1s\"\ndo.repeat = { every = \"1s\", times = 2, do.resize = { target = \"primary\", cpu = 1.0 } }",
-            "`resize`",
+            "at = \"1s\"\ndo.repeat = { every = \"1s\", times = 2, do.scale = { service = \"postgres\", count = 4 } }",
+            "`scale`",
         ),
     ] {
         assert_eq!(unbuilt(step), format!("{what} is in the grammar but not built in this version"));

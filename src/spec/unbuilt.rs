@@ -1,5 +1,5 @@
 //! What the grammar of a scenario knows and this version cannot do, refused by name before anything
-//! starts. A line leaves this file when its verb, workload or expectation is built.
+//! starts. A line leaves this file when its verb or preset is built.
 
 use super::condition::Condition;
 use super::problem::Problem;
@@ -9,7 +9,7 @@ use super::tree::Node;
 use crate::model::Verb;
 
 /// Names of presets that belong to later versions.
-const LATER_PRESETS: &[&str] = &["zerops-2022", "zerops-2026"];
+const LATER_PRESETS: &[&str] = &["zerops-2026"];
 
 /// What is right and not built.
 pub(crate) fn problems(draft: &Draft<'_>) -> Vec<Problem> {
@@ -26,11 +26,6 @@ pub(crate) fn problems(draft: &Draft<'_>) -> Vec<Problem> {
         let condition = step.when.as_deref().and_then(|when| Condition::parse(when).ok());
         if let Some(condition) = condition.filter(|condition| !condition.built()) {
             refuse(node.nearest("when"), &format!("condition `{condition}`"));
-        }
-    }
-    for (node, expect) in &draft.expects {
-        if !expect.built() {
-            refuse(node, &format!("expectation `{}`", expect.name()));
         }
     }
     problems

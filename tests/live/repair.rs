@@ -44,7 +44,7 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             let found = bodies.members.iter().find(|(id, _)| id.as_str() == member);
             found.expect("a member").1[0].id.clone()
         };
-        let token = token(lab, &record);
+        let token = token(lab, &record, "repair");
         let fence = |container: String| Deed::Fence { container };
         let refused = |answer: Answer| match answer {
             Answer::Refused { why, .. } => why,
@@ -102,7 +102,7 @@ pub fn what_is_gone_comes_back_and_what_is_asked_for_is_replaced(lab: &Lab) {
 }
 
 /// The member that has this role now.
-fn member_in(lab: &Lab, role: &str) -> Option<String> {
+pub fn member_in(lab: &Lab, role: &str) -> Option<String> {
     let said = lab.command(&["status", "-o", "json"]).output().expect("pgha starts");
     let status: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
     let members = status["members"].as_array().expect("members");
@@ -110,9 +110,9 @@ fn member_in(lab: &Lab, role: &str) -> Option<String> {
     found["name"].as_str().map(str::to_owned)
 }
 
-/// The leadership as the store has it, read by its own command line.
-fn token(lab: &Lab, record: &Record) -> Token {
-    let key = format!("/pgha/{}/controllers/repair/leader", record.spec.name);
+/// The leadership of a controller as the store has it, read by its own command line.
+pub fn token(lab: &Lab, record: &Record, controller: &str) -> Token {
+    let key = format!("/pgha/{}/controllers/{controller}/leader", record.spec.name);
     let words = ["exec", "etcd-1", "--", "/usr/bin/etcdctl", "get", &key, "--write-out", "json"];
     let said = lab.pgha(&words);
     let found: serde_json::Value = serde_json::from_str(&said).expect("JSON of etcdctl");

@@ -52,7 +52,7 @@ impl Hands {
     }
 }
 
-impl Deeds for Hands {
+impl Deeds<World> for Hands {
     async fn leadership(&self) -> Option<Token> {
         self.way().await;
         let mut lab = self.lab();
@@ -114,7 +114,7 @@ impl Deeds for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, _: &Entry<'_>) {}
+    fn tell(&self, _: &Entry<'_, Step>) {}
 }
 
 async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {

@@ -54,8 +54,7 @@ pub const BROKER_PORT: u16 = 7070;
 pub const CONTROLLER_PORT: u16 = 8410;
 /// Where a body finds its configuration and secrets.
 pub const CONF_PATH: &str = "/etc/pgha";
-/// Where a body keeps its data.
-pub const DATA_PATH: &str = "/data";
+pub use crate::model::body::DATA_PATH;
 
 /// Everything a recipe depends on besides the member itself.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,5 @@
 //! A PostgreSQL body: Patroni as the process that matters, PostgreSQL as its child. Patroni's
-//! timings are the spec's (and Patroni's own by default); the memory settings follow this body's
-//! size, the WAL settings the declared disk.
+//! timings are the spec's (and Patroni's own by default); memory and WAL settings follow this body's size.
 
 use serde_json::{Map, Value, json as value};
 
@@ -10,6 +9,7 @@ use super::{
     service_body,
 };
 use crate::model::lab::Replication;
+use crate::model::scaling::memory_step;
 use crate::model::{Body, Bytes, ImageRole, Member, Service};
 
 /// The user the PostgreSQL image knows.
@@ -107,10 +107,8 @@ fn dynamic(ctx: &Context) -> Value {
     dynamic
 }
 
-/// Parameters that must agree between primary and replicas, those that bound the WAL, and
-/// whatever the spec sets.
+/// Parameters that must agree between primary and replicas, and whatever the spec sets.
 fn shared_parameters(ctx: &Context) -> Map<String, Value> {
-    let disk = ctx.spec.postgres.disk.start;
     let mut parameters = Map::new();
     let mut set = |key: &str, value: Value| parameters.insert(key.to_owned(), value);
     set("max_connections", value!(100));
@@ -123,11 +121,6 @@ fn shared_parameters(ctx: &Context) -> Map<String, Value> {
     set("wal_log_hints", value!("on"));
     set("max_wal_senders", value!(10));
     set("max_replication_slots", value!(10));
-    // the defaults, 1 GB between checkpoints and no bound for a slot, would fill a small disk
-    set("min_wal_size", wal(disk, 16, Bytes::mib(80)));
-    set("max_wal_size", wal(disk, 8, Bytes::gib(1)));
-    set("max_slot_wal_keep_size", wal(disk, 4, Bytes::gib(4)));
-    set("wal_keep_size", wal(disk, 16, Bytes::mib(128)));
     for (key, value) in &ctx.spec.postgres.parameters {
         set(key, value.clone());
     }
@@ -147,9 +140,16 @@ fn local_parameters(ctx: &Context, member: &Member) -> Map<String, Value> {
     let mut parameters = Map::new();
     let mut set = |key: &str, value: Value| parameters.insert(key.to_owned(), value);
     set("unix_socket_directories", value!("/run/postgresql"));
-    set("shared_buffers", mib(memory / 4, 16));
+    // the one that a restart must follow: it stands on steps, so that most changes of a size need none
+    set("shared_buffers", mib(memory_step(member.size.memory).as_mib() / 4, 16));
     set("effective_cache_size", mib(memory / 2, 32));
     set("maintenance_work_mem", mib(memory / 16, 16));
+    // the defaults, 1 GB between checkpoints and no bound for a slot, would fill a small disk
+    let disk = member.size.disk;
+    set("min_wal_size", wal(disk, 16, Bytes::mib(80)));
+    set("max_wal_size", wal(disk, 8, Bytes::gib(1)));
+    set("max_slot_wal_keep_size", wal(disk, 4, Bytes::gib(4)));
+    set("wal_keep_size", wal(disk, 16, Bytes::mib(128)));
     // tells an observer behind a balancer whom it reached
     set("pgha.member", value!(member.id.as_str()));
     parameters.retain(|key, _| !ctx.spec.postgres.parameters.contains_key(key));

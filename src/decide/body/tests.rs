@@ -65,7 +65,7 @@ fn patroni_keeps_stock_timings_and_sizes_postgresql() {
   },
   "etcd3": { "hosts": ["198.18.250.11:2379","198.18.250.12:2379","198.18.250.13:2379"] },
   "bootstrap": {
-    "dcs": {"ttl":30,"loop_wait":10,"retry_timeout":10,"maximum_lag_on_failover":1048576,"primary_start_timeout":300,"failsafe_mode":false,"member_slots_ttl":1800,"synchronous_mode":false,"postgresql":{"use_pg_rewind":true,"use_slots":true,"parameters":{"max_connections":200,"max_worker_processes":8,"max_prepared_transactions":0,"max_locks_per_transaction":64,"track_commit_timestamp":"off","wal_level":"replica","hot_standby":"on","wal_log_hints":"on","max_wal_senders":10,"max_replication_slots":10,"min_wal_size":"32MB","max_wal_size":"64MB","max_slot_wal_keep_size":"128MB","wal_keep_size":"32MB"}}},
+    "dcs": {"ttl":30,"loop_wait":10,"retry_timeout":10,"maximum_lag_on_failover":1048576,"primary_start_timeout":300,"failsafe_mode":false,"member_slots_ttl":1800,"synchronous_mode":false,"postgresql":{"use_pg_rewind":true,"use_slots":true,"parameters":{"max_connections":200,"max_worker_processes":8,"max_prepared_transactions":0,"max_locks_per_transaction":64,"track_commit_timestamp":"off","wal_level":"replica","hot_standby":"on","wal_log_hints":"on","max_wal_senders":10,"max_replication_slots":10}}},
     "initdb": [
       "data-checksums",
       { "encoding": "UTF8" },
@@ -95,7 +95,7 @@ fn patroni_keeps_stock_timings_and_sizes_postgresql() {
       "host replication replicator 198.18.250.0/24 scram-sha-256",
       "host all all 198.18.250.0/24 scram-sha-256"
     ],
-    "parameters": {"unix_socket_directories":"/run/postgresql","shared_buffers":"128MB","effective_cache_size":"256MB","maintenance_work_mem":"32MB","pgha.member":"postgres-1"},
+    "parameters": {"unix_socket_directories":"/run/postgresql","shared_buffers":"128MB","effective_cache_size":"256MB","maintenance_work_mem":"32MB","min_wal_size":"32MB","max_wal_size":"64MB","max_slot_wal_keep_size":"128MB","wal_keep_size":"32MB","pgha.member":"postgres-1"},
     "basebackup": [{ "checkpoint": "fast" }]
   },
   "watchdog": { "mode": "off" },

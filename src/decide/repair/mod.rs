@@ -25,8 +25,9 @@ pub use step::{Decision, Memory, Step};
 
 use draft::Draft;
 
+use crate::decide::brain::Brain;
 use crate::model::control::{Bodies, RepairPolicy};
-use crate::model::{ContainerStatus, LabSpec, Member, Service, Sight};
+use crate::model::{ContainerStatus, LabSpec, Member, Mono, Service, Sight};
 
 /// What repair is told once.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,36 @@ pub struct World {
     pub lag: crate::model::Bytes,
     /// What the lab's owner allows.
     pub policy: RepairPolicy,
+}
+
+impl Brain for World {
+    type Seen = Seen;
+    type Step = Step;
+    type Memory = Memory;
+
+    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+        repair(self, seen, memory)
+    }
+
+    fn took(memory: &mut Memory, step: &Step, at: Mono, worked: bool) {
+        memory.took(step, at, worked);
+    }
+
+    fn name(step: &Step) -> &'static str {
+        step.name()
+    }
+
+    fn looked(seen: &Seen) -> Mono {
+        seen.at
+    }
+
+    fn stop_at(&self) -> Option<&str> {
+        self.policy.stop_at.as_deref()
+    }
+
+    fn never_stop(&mut self) {
+        self.policy.stop_at = None;
+    }
 }
 
 /// What must be done now.

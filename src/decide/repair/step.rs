@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HostName, MemberId, Mono, Service, Span};
+use crate::model::{HostName, MemberId, Mono, Service};
 
 /// One deed of repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,27 +152,8 @@ impl Step {
     }
 }
 
-/// What repair wants now. Doing nothing is a decision with a reason, too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Decision {
-    /// To be done in this order; the rest is dropped when one fails, the next look decides.
-    pub steps: Vec<Step>,
-    /// Where repair is in its work, one word.
-    pub step: String,
-    /// Whom that is about.
-    pub subject: Option<MemberId>,
-    /// Why these steps, or why none.
-    pub reason: String,
-    /// What needs a person.
-    pub alarms: Vec<String>,
-    /// What to remember; losing it costs time, never safety.
-    pub memory: Memory,
-    /// Look again after this at the latest.
-    pub again_in: Span,
-    /// Whether instances are to be asked every few milliseconds, because one is about to take writes.
-    pub hurry: bool,
-}
+/// What repair wants now.
+pub type Decision = crate::decide::brain::Decision<Step, Memory>;
 
 /// What repair remembers between two looks. Empty after a restart: nothing that safety depends on is here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

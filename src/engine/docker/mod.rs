@@ -13,6 +13,7 @@ mod images;
 mod limits;
 mod network;
 mod observe;
+mod usage;
 mod volumes;
 
 pub use disks::{Disk, DiskState};

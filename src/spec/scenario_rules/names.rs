@@ -20,8 +20,12 @@ pub(crate) fn check(draft: &Draft<'_>, lab: &LabSpec, problems: &mut Vec<Problem
         known.verb(node.nearest("do"), &step.verb, problems);
     }
     for (node, expect) in &draft.expects {
-        if let Expect::Replaced { target, .. } = expect {
-            known.target(node.nearest("replaced.target"), target, problems);
+        match expect {
+            Expect::Replaced { target, .. } => {
+                known.target(node.nearest("replaced.target"), target, problems);
+            }
+            Expect::Scaled { target, .. } => known.target(node.nearest("scaled.target"), target, problems),
+            _ => {}
         }
     }
 }

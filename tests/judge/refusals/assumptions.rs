@@ -2,8 +2,10 @@
 
 use ReceiptState::{Confirmed, Nothing, Refuted, Superseded};
 
+use pgha::model::scaling::Usage;
 use pgha::model::scenario::VerdictWord::{Pass, Unknown};
 use pgha::model::sighting::BodySeen;
+use pgha::model::{Bytes, Sighting};
 
 use super::*;
 
@@ -133,12 +135,12 @@ fn two_of_a_kind_on_one_host_fail() {
 }
 
 #[test]
-fn an_expectation_nobody_can_judge_is_unknown() {
+fn sizes_nobody_looked_at_are_unknown() {
     assert_eq!(
         spoiled(|story| {
             story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "2", "within": "9s" } }));
         }),
-        "unknown\nscaled: this version cannot judge `scaled`"
+        "unknown\nscaled: nobody looked at sizes, so nobody saw one change"
     );
 }
 
@@ -242,7 +244,41 @@ fn an_expectation_asked_twice_is_answered_once() {
         story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "2", "within": "9s" } }));
         story.expect(json!({ "scaled": { "resource": "cpu", "target": "primary", "to-at-least": "3", "within": "9s" } }));
     });
-    assert_eq!(said, "unknown\nscaled: this version cannot judge `scaled`");
+    assert_eq!(said, "unknown\nscaled: nobody looked at sizes, so nobody saw one change");
+}
+
+/// The small story with one look a second at what the engine holds `postgres-1` to.
+fn sized(cores: &[f64], expect: &serde_json::Value) -> String {
+    spoiled(|story| {
+        let began = story.sightings.iter().map(|seen| seen.at).min().expect("looks");
+        for (second, cores) in (0_u64..).zip(cores) {
+            let at = Mono(began.0 + second * 1_000_000_000);
+            let usage = Usage { at, cores: Some(*cores), limit: Some(Bytes::mib(512)), ..Usage::default() };
+            let usage = [("postgres-1".parse().expect("a name"), usage)].into();
+            story.sightings.push(Sighting { at, usage, ..Sighting::default() });
+        }
+        story.expect(json!({ "scaled": expect }));
+    })
+}
+
+#[test]
+fn a_size_is_reached_in_time_late_or_never() {
+    let wanted = |cores: &str, within: &str| json!({ "resource": "cpu", "target": "postgres:any", "to-at-least": cores, "within": within });
+    assert_eq!(sized(&[0.5, 1.0, 1.5, 1.5], &wanted("1.5", "5s")), "pass");
+    assert_eq!(
+        sized(&[0.5, 0.5, 0.5, 0.5, 1.5], &wanted("1.5", "2s")),
+        "fail\nscaled: cpu of `postgres:any` reached 1.50 cores only 4.0 s after the load began"
+    );
+    assert_eq!(
+        sized(&[0.5, 1.0], &wanted("1.5", "5s")),
+        "fail\nscaled: cpu of `postgres:any` never reached 1.50 cores; the most seen is 1.00 cores"
+    );
+    let memory =
+        json!({ "resource": "memory", "target": "postgres:any", "to-at-least": "1GiB", "within": "5s" });
+    assert_eq!(
+        sized(&[0.5], &memory),
+        "fail\nscaled: memory of `postgres:any` never reached 1024 MiB; the most seen is 512 MiB"
+    );
 }
 
 #[test]

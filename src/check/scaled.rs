@@ -1,0 +1,100 @@
+//! `scaled`: a size that had to be reached was, by what the engine held bodies to in the runner's own looks. The
+//! evidence is the time line: every change of a size, with what was used when it was seen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::audit::load_start;
+use super::record::{Finding, Record};
+use super::replaced::is;
+use crate::model::scaling::{Resource, Usage, amount};
+use crate::model::sighting::BodySeen;
+use crate::model::{Bytes, Expect, MemberId, Mono, Target};
+
+/// Judges the sizes a scenario asks for.
+#[must_use]
+pub fn check(record: &Record) -> Finding {
+    let sightings = record.sightings_in_order();
+    let looks: Vec<(Mono, &MemberId, &Usage)> = sightings
+        .iter()
+        .flat_map(|seen| seen.usage.iter().map(|(member, usage)| (seen.at, member, usage)))
+        .collect();
+    let evidence = json!({ "looks": looks.len(), "changes": changes(&looks) });
+    if looks.is_empty() {
+        return Finding::unknown("nobody looked at sizes, so nobody saw one change", evidence);
+    }
+    let bodies: BTreeMap<&MemberId, &BodySeen> = sightings.iter().flat_map(|seen| &seen.bodies).collect();
+    let began = load_start(record);
+    let mut reached = 0;
+    for expect in &record.scenario.expects {
+        let Expect::Scaled { resource, target, to_at_least, within } = expect else { continue };
+        let Ok(wanted) = amount(*resource, to_at_least) else {
+            return Finding::unknown(format!("`{to_at_least}` is no amount of {resource}"), evidence);
+        };
+        let named = |member: &MemberId| bodies.get(member).is_some_and(|body| is(target, member, body));
+        let of = looks.iter().filter(|(_, member, _)| named(member));
+        let highest = of.clone().filter_map(|(_, _, usage)| given(*resource, usage)).reduce(f64::max);
+        let first = of.clone().find(|(at, _, usage)| *at >= began && reaches(*resource, usage, wanted));
+        match first {
+            Some((at, ..)) if at.since(began) <= within.0 => reached += 1,
+            Some((at, ..)) => {
+                return Finding::fail(late(*resource, target, wanted, at.since(began)), evidence);
+            }
+            None => {
+                let most = highest.map_or_else(|| "nothing".to_owned(), |most| resource.words(most));
+                let wanted = resource.words(wanted);
+                let said =
+                    format!("{resource} of `{target}` never reached {wanted}; the most seen is {most}");
+                return Finding::fail(said, evidence);
+            }
+        }
+    }
+    Finding::pass(format!("{reached} sizes that were asked for were reached"), evidence)
+}
+
+fn late(resource: Resource, target: &Target, wanted: f64, after: Duration) -> String {
+    let (wanted, after) = (resource.words(wanted), after.as_secs_f64());
+    format!("{resource} of `{target}` reached {wanted} only {after:.1} s after the load began")
+}
+
+/// What a body is given of a resource; `None` for no limit.
+#[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
+fn given(resource: Resource, usage: &Usage) -> Option<f64> {
+    match resource {
+        Resource::Cpu => usage.cores,
+        Resource::Memory => usage.limit.map(|limit| limit.0 as f64),
+        Resource::Disk => usage.disk.map(|disk| disk.size.0 as f64),
+    }
+}
+
+/// Whether a body has so much of a resource: cores as the kernel rounds them, and a file system is smaller than
+/// the disk it stands on.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive")]
+fn reaches(resource: Resource, usage: &Usage, wanted: f64) -> bool {
+    match resource {
+        Resource::Cpu => usage.cores.is_some_and(|cores| cores >= wanted - 0.005),
+        Resource::Memory => usage.limit.is_some_and(|limit| limit >= Bytes(wanted as u64)),
+        Resource::Disk => usage.disk.is_some_and(|disk| disk.fills(Bytes(wanted as u64))),
+    }
+}
+
+/// Every change of a size that the looks show, in order.
+fn changes(looks: &[(Mono, &MemberId, &Usage)]) -> Vec<Value> {
+    let mut last: BTreeMap<(&MemberId, Resource), f64> = BTreeMap::new();
+    let mut changes = Vec::new();
+    for (at, member, usage) in looks {
+        for resource in Resource::ALL {
+            let Some(now) = given(resource, usage) else { continue };
+            let before = last.insert((member, resource), now);
+            if let Some(before) = before.filter(|before| (before - now).abs() > f64::EPSILON) {
+                changes.push(json!({
+                    "at_ns": at, "member": member, "resource": resource, "from": before, "to": now,
+                    "memory_used": usage.memory, "cpu_ns": usage.cpu_ns, "throttled_ns": usage.throttled_ns,
+                }));
+            }
+        }
+    }
+    changes
+}

@@ -1,0 +1,220 @@
+//! Eyes and hands of the scaling controller on a real lab: what bodies use, through the broker; the store;
+//! Patroni of whoever was resized, so that its settings follow its size.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use metrics::gauge;
+use tokio::sync::Notify;
+
+use super::board::Board;
+use super::driver::{Deeds, Entry, Failed};
+use super::hands::Shared;
+use super::leadership::Leading;
+use super::orders::{Orders, read};
+use crate::decide::body::PATRONI_PORT;
+use crate::decide::scaling::{Seen, Step, StoreSeen, World};
+use crate::engine::clock;
+use crate::engine::etcd::{Change, KeyValue};
+use crate::engine::http::HttpError;
+use crate::engine::patroni::Patroni;
+use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
+use crate::model::scaling::{SizeWish, Usage, resize_keys};
+use crate::model::sighting::PatroniSeen;
+use crate::model::{Member, MemberId, Mono, Service, Sight, Span};
+
+/// Longest wait for Patroni to take a word.
+const PATRONI: Duration = Duration::from_secs(2);
+/// Longest wait for a restart, or for a handover.
+const RESTART: Duration = Duration::from_mins(1);
+
+/// Everything a scaling controller touches.
+pub struct Sizes {
+    plan: ControllerPlan,
+    orders: Orders,
+    leading: Leading,
+    wake: Arc<Notify>,
+    board: Arc<Board>,
+}
+
+impl Sizes {
+    /// Hands for one process.
+    #[must_use]
+    pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
+        let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
+        Self { plan, orders, leading, wake: shared.wake, board: shared.board }
+    }
+
+    async fn look_at_store(&self) -> Sight<StoreSeen> {
+        let lab = &self.plan.spec.name;
+        match self.orders.keys().await {
+            Ok((patroni, ours)) => {
+                let seen = read(lab.as_str(), &patroni, &ours);
+                Sight::Seen(StoreSeen {
+                    leader: seen.leader.map(|key| key.member),
+                    maintenance: seen.maintenance,
+                    replacing: seen.replacing,
+                    asked: wishes(&resize_keys(lab), &ours),
+                })
+            }
+            Err(why) => Sight::Blind(why),
+        }
+    }
+
+    /// Patroni of a member, with the right to change something.
+    async fn patroni(&self, member: &MemberId, limit: Duration) -> Result<Patroni, Failed> {
+        let bodies = self.orders.broker.bodies().await.map_err(trouble)?;
+        let door = rest(&self.plan, &bodies, member)
+            .ok_or_else(|| Failed::Guard(format!("{member} is no PostgreSQL of this lab")))?;
+        let login = &self.plan.rest;
+        Ok(Patroni::new(door, limit).with_login(&login.user, &login.password))
+    }
+
+    /// What every Patroni says of its member.
+    async fn look_at_postgres(&self, bodies: &Bodies) -> BTreeMap<MemberId, Sight<PatroniSeen>> {
+        let members = bodies.placed_or(&self.plan.members).iter();
+        let asked = members.filter(|member| member.service == Service::Postgres).map(|member| async {
+            let door = rest(&self.plan, bodies, &member.id)?;
+            Some((member.id.clone(), sight(Patroni::new(door, PATRONI).itself().await)))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Has Patroni of a member read its settings, which follow its size, again.
+    async fn reload(&self, member: &MemberId) -> Result<(), Failed> {
+        let Ok(patroni) = self.patroni(member, PATRONI).await else { return Ok(()) };
+        if let Err(error) = patroni.reload().await {
+            // a Patroni that is away reads them when it starts
+            tracing::warn!(%error, %member, "its settings were not read again");
+        }
+        Ok(())
+    }
+}
+
+/// Where Patroni of a member listens; `None` when it has none.
+fn rest(plan: &ControllerPlan, bodies: &Bodies, id: &MemberId) -> Option<std::net::SocketAddr> {
+    let database = |member: &&Member| member.id == *id && member.service == Service::Postgres;
+    let member = bodies.placed_or(&plan.members).iter().find(database)?;
+    Some((*plan.hosts.get(&member.host)?, PATRONI_PORT).into())
+}
+
+/// Sizes operators want; what cannot be read is nobody's wish.
+fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, SizeWish> {
+    let wish = |found: &KeyValue| {
+        let member = MemberId::new(found.key.strip_prefix(prefix)?).ok()?;
+        Some((member, serde_json::from_slice(&found.value).unwrap_or_default()))
+    };
+    ours.iter().filter_map(wish).collect()
+}
+
+impl Deeds<World> for Sizes {
+    async fn leadership(&self) -> Option<Token> {
+        self.board.beat(clock::now());
+        self.leading.borrow().clone()
+    }
+
+    async fn look(&self, _: bool) -> Seen {
+        let at = clock::now();
+        let (bodies, usage, store) =
+            tokio::join!(self.orders.broker.bodies(), self.orders.broker.usage(), self.look_at_store());
+        if let Ok(usage) = &usage {
+            for (member, usage) in usage {
+                show(member, usage);
+            }
+        }
+        let postgres = match &bodies {
+            Ok(bodies) => self.look_at_postgres(bodies).await,
+            Err(_) => BTreeMap::new(),
+        };
+        Seen { at, bodies: sight(bodies), usage: sight(usage), store, postgres }
+    }
+
+    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+        match step {
+            Step::Resize { member, from, to, .. } => {
+                let deed = Deed::Resize { member: member.clone(), from: *from, to: *to };
+                self.orders.deed(deed, token).await?;
+                self.reload(member).await
+            }
+            Step::Restart { member } => {
+                self.patroni(member, RESTART).await?.restart().await.map(drop).map_err(trouble)
+            }
+            Step::Handover { member, to } => {
+                let asked = self.patroni(member, RESTART).await?;
+                asked.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
+            }
+            Step::Forget { member } => {
+                let key = format!("{}{member}", resize_keys(&self.plan.spec.name));
+                self.orders.write(&[], &[Change::Delete(key)], token).await
+            }
+        }
+    }
+
+    async fn wait(&self, at_most: Span) {
+        tokio::select! {
+            biased;
+            () = self.wake.notified() => {}
+            () = clock::sleep(at_most.0) => {}
+        }
+    }
+
+    fn now(&self) -> Mono {
+        clock::now()
+    }
+
+    fn tell(&self, entry: &Entry<'_, Step>) {
+        self.board.tell(entry);
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn trouble(error: HttpError) -> Failed {
+    Failed::Trouble(error.to_string())
+}
+
+fn sight<T>(answer: Result<T, HttpError>) -> Sight<T> {
+    answer.map_or_else(|error| Sight::Blind(error.to_string()), Sight::Seen)
+}
+
+/// What a body uses, as metrics.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+fn show(member: &MemberId, usage: &Usage) {
+    let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
+    of("pgha_cpu_seconds", usage.cpu_ns as f64 / 1e9);
+    of("pgha_cpu_throttled_seconds", usage.throttled_ns as f64 / 1e9);
+    of("pgha_cpu_limit_cores", usage.cores.unwrap_or(f64::INFINITY));
+    of("pgha_memory_bytes", usage.memory.0 as f64);
+    of("pgha_memory_limit_bytes", usage.limit.map_or(f64::INFINITY, |limit| limit.0 as f64));
+    if let Some(disk) = usage.disk {
+        of("pgha_disk_free_bytes", disk.free.0 as f64);
+        of("pgha_disk_bytes", disk.size.0 as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bytes;
+
+    #[test]
+    fn wishes_are_those_of_this_lab_and_a_torn_one_changes_nothing() {
+        let found = |key: &str, value: &str| KeyValue {
+            key: key.to_owned(),
+            value: value.as_bytes().to_vec(),
+            mod_revision: 1,
+            lease: 0,
+        };
+        let prefix = resize_keys(&"lab".parse().expect("a name"));
+        let keys = [
+            found("/pgha/lab/asked/resize/postgres-1", r#"{"memory":"1GiB"}"#),
+            found("/pgha/lab/asked/resize/postgres-2", "torn"),
+            found("/pgha/lab/asked/replace/postgres-3", "an operator"),
+        ];
+        let wishes = wishes(&prefix, &keys);
+        let one = SizeWish { memory: Some(Bytes::gib(1)), ..SizeWish::default() };
+        let name = |name: &str| name.parse::<MemberId>().expect("a name");
+        assert_eq!(wishes, [(name("postgres-1"), one), (name("postgres-2"), SizeWish::default())].into());
+    }
+}

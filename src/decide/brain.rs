@@ -1,0 +1,70 @@
+//! What every brain of a controller is: a pure function from one look and what it remembers to a decision.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{MemberId, Mono, Span};
+
+/// What a controller wants now. Doing nothing is a decision with a reason, too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decision<S, M> {
+    /// To be done in this order; the rest is dropped when one fails, the next look decides.
+    pub steps: Vec<S>,
+    /// Where the controller is in its work, one word.
+    pub step: String,
+    /// Whom that is about.
+    pub subject: Option<MemberId>,
+    /// Why these steps, or why none.
+    pub reason: String,
+    /// What needs a person.
+    pub alarms: Vec<String>,
+    /// What to remember; losing it costs time, never safety.
+    pub memory: M,
+    /// Look again after this at the latest.
+    pub again_in: Span,
+    /// Whether instances are to be asked every few milliseconds, because one is about to take writes.
+    pub hurry: bool,
+}
+
+impl<S, M: Default> Default for Decision<S, M> {
+    fn default() -> Self {
+        Self {
+            steps: Vec::new(),
+            step: String::new(),
+            subject: None,
+            reason: String::new(),
+            alarms: Vec::new(),
+            memory: M::default(),
+            again_in: Span::default(),
+            hurry: false,
+        }
+    }
+}
+
+/// A brain: what it was told once is itself.
+pub trait Brain: Send + Sync {
+    /// What it knows at one instant.
+    type Seen: Send + Sync;
+    /// What it can want done.
+    type Step: Serialize + Send + Sync;
+    /// What it remembers between two looks; empty after a restart.
+    type Memory: Default + Send;
+
+    /// What must be done now.
+    fn decide(&self, seen: &Self::Seen, memory: Self::Memory) -> Decision<Self::Step, Self::Memory>;
+
+    /// Notes that a step was done, or not.
+    fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, worked: bool);
+
+    /// A step's name in journals, metrics and `stop-at`.
+    fn name(step: &Self::Step) -> &'static str;
+
+    /// When a look began.
+    fn looked(seen: &Self::Seen) -> Mono;
+
+    /// The step after which the process ends, for tests.
+    fn stop_at(&self) -> Option<&str>;
+
+    /// No step ends the process any more.
+    fn never_stop(&mut self);
+}

@@ -1,0 +1,126 @@
+//! Measurements of one body, and what they say about a window.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::scaling::{Resource, ScalingPolicy, Usage, Usages};
+use crate::model::{Bytes, Member, MemberId, Mono, Span};
+use crate::stats::bootstrap::quantile;
+
+use super::scales;
+
+/// The newest measurements of one body, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ring {
+    samples: VecDeque<Sample>,
+    /// What was read last: rates are differences.
+    last: Option<Usage>,
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sample {
+    at: Mono,
+    /// Cores used since the measurement before, with those its limit kept from it; `None` for the first one of a
+    /// container. What is throttled uses less than its limit on the whole: by its use alone it would never grow.
+    cores: Option<f64>,
+    memory: f64,
+    disk: Option<f64>,
+}
+
+/// Takes down what bodies use now. The same reading twice is one measurement.
+pub(super) fn note(
+    rings: &mut BTreeMap<MemberId, Ring>,
+    usage: &Usages,
+    placed: &[Member],
+    policy: &ScalingPolicy,
+) {
+    let keep =
+        Resource::ALL.map(|resource| window(policy, resource, true).max(window(policy, resource, false)));
+    let keep = keep.into_iter().max().unwrap_or(1);
+    for member in placed.iter().filter(|member| scales(member.service)) {
+        if let Some(usage) = usage.get(&member.id) {
+            rings.entry(member.id.clone()).or_default().note(usage, member.size.disk, policy.every, keep);
+        }
+    }
+}
+
+/// How many measurements make a window.
+fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
+    let (up_window, down_window) = match resource {
+        Resource::Cpu => (policy.cpu.up_window, policy.cpu.down_window),
+        Resource::Memory => (policy.memory.up_window, policy.memory.down_window),
+        Resource::Disk => (policy.disk.up_window, policy.disk.down_window),
+    };
+    let window = if up { up_window } else { down_window };
+    let every = policy.every.0.as_nanos().max(1);
+    usize::try_from(window.0.as_nanos().div_ceil(every)).unwrap_or(usize::MAX).max(1)
+}
+
+impl Ring {
+    fn note(&mut self, usage: &Usage, disk: Bytes, every: Span, keep: usize) {
+        let last = self.last.as_ref().filter(|last| last.container == usage.container);
+        // a container that was made anew counts from nothing, and what it used before is no use of its own
+        if last.is_none() {
+            self.samples.clear();
+        }
+        let passed = last.map(|last| usage.at.since(last.at));
+        // woken early, the same instant measured again: too short to be a rate
+        if passed.is_some_and(|passed| passed < every.0 / 2) {
+            return;
+        }
+        let cores = last.zip(passed).and_then(|(last, passed)| {
+            let used = usage.cpu_ns.checked_sub(last.cpu_ns)?;
+            let used = used.saturating_add(usage.throttled_ns.checked_sub(last.throttled_ns)?);
+            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a pause")]
+            let cores = used as f64 / passed.as_nanos() as f64;
+            Some(cores)
+        });
+        #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
+        let (memory, disk) = (usage.memory.0 as f64, disk_used(usage, disk).map(|used| used as f64));
+        self.samples.push_back(Sample { at: usage.at, cores, memory, disk });
+        while self.samples.len() > keep {
+            self.samples.pop_front();
+        }
+        self.last = Some(usage.clone());
+    }
+
+    /// A percentile of what was used in the newest window; `None` until there is a whole one after `since`.
+    pub(super) fn percentile(
+        &self,
+        policy: &ScalingPolicy,
+        resource: Resource,
+        up: bool,
+        percent: u8,
+        since: Mono,
+    ) -> Option<f64> {
+        let wanted = window(policy, resource, up);
+        let newest = self.samples.iter().rev().take_while(|sample| sample.at > since);
+        let values = newest.map_while(|sample| match resource {
+            Resource::Cpu => sample.cores,
+            Resource::Memory => Some(sample.memory),
+            Resource::Disk => sample.disk,
+        });
+        let values: Vec<f64> = values.take(wanted).collect();
+        if values.len() < wanted {
+            return None;
+        }
+        quantile(&values, f64::from(percent) / 100.0)
+    }
+
+    /// The most that was used in the newest window.
+    pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource) -> Option<f64> {
+        self.percentile(policy, resource, true, 100, Mono::default())
+    }
+}
+
+/// Bytes of a disk of this size that are taken: also by the file system itself, which shows less than the disk has.
+/// `None` where the volume has no size of its own.
+fn disk_used(usage: &Usage, size: Bytes) -> Option<u64> {
+    let disk = usage.disk?;
+    // a file system that is larger than what was declared is the machine's
+    (disk.size.0 <= size.0).then(|| size.0.saturating_sub(disk.free.0))
+}

@@ -1,0 +1,376 @@
+//! The brain `scaling`: from what bodies use to the sizes they should have, and why. Pure.
+//!
+//! Theory: a size follows the use in a window, in steps that double while they follow one another, between the
+//! limits of the spec and of the host. More is given at once, because more never harms; less is taken only from a
+//! lab that is well, and only so much that the same use does not ask for it back.
+//!
+//! Invariants: no size outside the spec's limits or the host's capacity; memory never below what is in use, nor
+//! below the step PostgreSQL's shared memory stands on; disks never shrink; one restart at a time, and nobody's while
+//! another is not well; nothing is taken away while nobody
+//! leads, while a member is replaced, or from a body that could not be measured; nothing at all in maintenance.
+
+mod measure;
+mod restart;
+mod size;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::brain::{self, Brain};
+use crate::decide::placement;
+use crate::model::control::{Bodies, Replacing};
+use crate::model::scaling::{Resource, ScalingPolicy, SizeWish, Usages};
+use crate::model::sighting::PatroniSeen;
+use crate::model::{ContainerStatus, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
+
+use measure::Ring;
+
+/// Pause after a step that failed; doubled with each.
+const BACK_OFF: Span = Span::secs(1);
+/// The longest such pause, as a power of two of the first.
+const DOUBLINGS: u32 = 6;
+
+/// What scaling is told once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// The lab as declared: hosts and limits.
+    pub spec: LabSpec,
+    /// What the lab's owner allows.
+    pub policy: ScalingPolicy,
+}
+
+/// What scaling knows at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// When the look began.
+    pub at: Mono,
+    /// The engine's view, and who stands where with which size.
+    pub bodies: Sight<Bodies>,
+    /// What bodies use.
+    pub usage: Sight<Usages>,
+    /// What the store says.
+    pub store: Sight<StoreSeen>,
+    /// Instances, in the words of their Patroni.
+    pub postgres: BTreeMap<MemberId, Sight<PatroniSeen>>,
+}
+
+/// What the store says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StoreSeen {
+    /// Who holds Patroni's leader key.
+    pub leader: Option<MemberId>,
+    /// Maintenance: Patroni and controllers only watch.
+    pub maintenance: bool,
+    /// What repair is replacing.
+    pub replacing: Option<Replacing>,
+    /// Sizes an operator wants.
+    pub asked: BTreeMap<MemberId, SizeWish>,
+}
+
+/// One deed of scaling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// A member gets another size, live. Guard: the size it has by the record is `from`.
+    Resize {
+        /// Whose.
+        member: MemberId,
+        /// What it is given.
+        from: Size,
+        /// What it is to be given.
+        to: Size,
+        /// The samples that led to it, in words.
+        why: String,
+    },
+    /// PostgreSQL of a member restarts, because a setting waits for it.
+    Restart {
+        /// Whose.
+        member: MemberId,
+    },
+    /// The leader hands over to a replica, and PostgreSQL starts anew as it becomes one itself.
+    Handover {
+        /// Who leads.
+        member: MemberId,
+        /// Who shall.
+        to: MemberId,
+    },
+    /// What an operator wanted is done, or cannot be.
+    Forget {
+        /// Whose size.
+        member: MemberId,
+    },
+}
+
+impl Step {
+    /// Its name in journals, metrics and `stop-at`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Resize { .. } => "resize",
+            Self::Restart { .. } => "restart",
+            Self::Handover { .. } => "handover",
+            Self::Forget { .. } => "forget",
+        }
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub const fn member(&self) -> &MemberId {
+        match self {
+            Self::Resize { member, .. }
+            | Self::Restart { member }
+            | Self::Handover { member, .. }
+            | Self::Forget { member } => member,
+        }
+    }
+}
+
+/// What scaling wants now.
+pub type Decision = brain::Decision<Step, Memory>;
+
+/// What scaling remembers between two looks. Empty after a restart: windows fill anew.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Memory {
+    /// Measurements, by member.
+    pub rings: BTreeMap<MemberId, Ring>,
+    /// How many steps of a kind followed one another, and when the last one was, by member.
+    pub streaks: BTreeMap<MemberId, size::Streaks>,
+    /// When a size was changed last, by member and resource.
+    #[serde(default)]
+    pub changed: BTreeMap<MemberId, BTreeMap<Resource, Mono>>,
+    /// Steps that failed in a row, by member, and when the last one did: for the back-off.
+    pub failed: BTreeMap<MemberId, (u32, Mono)>,
+}
+
+impl Brain for World {
+    type Seen = Seen;
+    type Step = Step;
+    type Memory = Memory;
+
+    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+        scaling(self, seen, memory)
+    }
+
+    fn took(memory: &mut Memory, step: &Step, at: Mono, worked: bool) {
+        if worked {
+            memory.failed.remove(step.member());
+            if let Step::Resize { member, from, to, .. } = step {
+                let changed = memory.changed.entry(member.clone()).or_default();
+                let other = Resource::ALL.into_iter().filter(|one| size::differs(from, to, *one));
+                changed.extend(other.map(|resource| (resource, at)));
+            }
+        } else {
+            // what was not given is no step that others follow
+            memory.streaks.remove(step.member());
+            let (times, when) = memory.failed.entry(step.member().clone()).or_insert((0, at));
+            (*times, *when) = (times.saturating_add(1), at);
+        }
+    }
+
+    fn name(step: &Step) -> &'static str {
+        step.name()
+    }
+
+    fn looked(seen: &Seen) -> Mono {
+        seen.at
+    }
+
+    fn stop_at(&self) -> Option<&str> {
+        self.policy.stop_at.as_deref()
+    }
+
+    fn never_stop(&mut self) {
+        self.policy.stop_at = None;
+    }
+}
+
+/// What must be done now.
+#[must_use]
+pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
+    let nothing = |step: &str, reason: String, memory: Memory| Decision {
+        step: step.to_owned(),
+        reason,
+        memory,
+        again_in: world.policy.every,
+        ..Decision::default()
+    };
+    let bodies = match &seen.bodies {
+        Sight::Seen(bodies) if !bodies.placed.is_empty() => bodies,
+        Sight::Seen(_) => return nothing("blind", "the lab's record cannot be read".to_owned(), memory),
+        Sight::Blind(why) => return nothing("blind", format!("the engine cannot be seen: {why}"), memory),
+    };
+    let usage = match &seen.usage {
+        Sight::Seen(usage) => usage,
+        Sight::Blind(why) => return nothing("blind", format!("nobody says what is used: {why}"), memory),
+    };
+    let store = match &seen.store {
+        Sight::Seen(store) => store,
+        Sight::Blind(why) => return nothing("blind", format!("the store cannot be seen: {why}"), memory),
+    };
+    measure::note(&mut memory.rings, usage, &bodies.placed, &world.policy);
+    if store.maintenance {
+        return nothing("maintenance", "maintenance: only watching".to_owned(), memory);
+    }
+    let mut draft = Draft {
+        world,
+        seen,
+        bodies,
+        store,
+        usage,
+        held: held(store),
+        room: bodies.placed.clone(),
+        out: nothing("", String::new(), memory),
+    };
+    draft.asked();
+    for member in &bodies.placed {
+        draft.member(member);
+    }
+    restart::restart(&mut draft);
+    draft.finish()
+}
+
+/// Why nothing is taken away from anybody now; `None` when the lab is well as far as scaling can tell.
+fn held(store: &StoreSeen) -> Option<String> {
+    if store.leader.is_none() {
+        return Some("nobody leads".to_owned());
+    }
+    store.replacing.as_ref().map(|word| format!("repair replaces {}", word.member))
+}
+
+/// Whether a service's bodies have limits to move between.
+const fn scales(service: Service) -> bool {
+    matches!(service, Service::Postgres | Service::Balancer)
+}
+
+/// A decision while it is made.
+struct Draft<'a> {
+    world: &'a World,
+    seen: &'a Seen,
+    bodies: &'a Bodies,
+    store: &'a StoreSeen,
+    usage: &'a Usages,
+    /// Why nothing is taken away.
+    held: Option<String>,
+    /// Who stands where with which size, with what this decision gives them.
+    room: Vec<Member>,
+    out: Decision,
+}
+
+impl Draft<'_> {
+    /// Where scaling is and why; whoever speaks first is the one to be heard.
+    fn say(&mut self, step: &str, subject: &MemberId, reason: String) {
+        if self.out.step.is_empty() {
+            step.clone_into(&mut self.out.step);
+            self.out.subject = Some(subject.clone());
+            self.out.reason = reason;
+        }
+    }
+
+    /// Orders a step unless the last one for its member failed a moment ago; whether it did.
+    fn order(&mut self, step: Step, why: String) -> bool {
+        let member = step.member();
+        if let Some((times, when)) = self.out.memory.failed.get(member) {
+            let pause = BACK_OFF.0.saturating_mul(1 << (times.saturating_sub(1)).min(DOUBLINGS));
+            if self.seen.at.since(*when) < pause {
+                return false;
+            }
+        }
+        self.say(step.name(), &member.clone(), why);
+        self.out.steps.push(step);
+        true
+    }
+
+    /// Orders a resize, and counts with it from then on.
+    fn resize(&mut self, member: &Member, to: Size, why: String) -> bool {
+        let step = Step::Resize { member: member.id.clone(), from: member.size, to, why: why.clone() };
+        if !self.order(step, why) {
+            return false;
+        }
+        if let Some(place) = self.room.iter_mut().find(|place| place.id == member.id) {
+            place.size = to;
+        }
+        true
+    }
+
+    /// What operators want comes first, and then windows begin anew.
+    fn asked(&mut self) {
+        for (id, wish) in &self.store.asked {
+            let forget = Step::Forget { member: id.clone() };
+            let placed = self.bodies.placed.iter().find(|member| member.id == *id && scales(member.service));
+            let Some(member) = placed else {
+                self.say("refuse", id, "a size is wanted for it, and it is nobody who scales".to_owned());
+                self.out.steps.push(forget);
+                continue;
+            };
+            let to = wish.of(member.size);
+            match placement::resizable(&self.world.spec, &self.room, member, &to) {
+                Err(why) => {
+                    self.say("refuse", id, format!("an operator wants another size: {why}"));
+                    self.out.steps.push(forget);
+                }
+                Ok(()) if to == member.size => self.out.steps.push(forget),
+                Ok(()) => {
+                    self.out.memory.rings.remove(id);
+                    self.resize(member, to, "an operator asked for it".to_owned());
+                }
+            }
+        }
+    }
+
+    /// The next size of one member.
+    fn member(&mut self, member: &Member) {
+        let id = &member.id;
+        if !scales(member.service) || self.store.asked.contains_key(id) {
+            return;
+        }
+        let [body] = self.bodies.members.get(id).map_or(&[][..], Vec::as_slice) else { return };
+        if body.status != ContainerStatus::Running {
+            return;
+        }
+        let Some(usage) = self.usage.get(id).filter(|usage| usage.container == body.id) else { return };
+        // what the kernel holds it to is not what the record says: a change was cut short, or somebody made one
+        if let Some(differs) = usage.differs(&member.size) {
+            self.resize(member, member.size, differs);
+            return;
+        }
+        let Some(ring) = self.out.memory.rings.get(id).cloned() else { return };
+        let limits = size::Limits::of(&self.world.spec, &self.room, member);
+        let change = size::next(&size::Question {
+            policy: &self.world.policy,
+            member,
+            ring: &ring,
+            limits: &limits,
+            streaks: self.out.memory.streaks.get(id),
+            changed: self.out.memory.changed.get(id),
+            held: self.held.as_deref(),
+            at: self.seen.at,
+        });
+        self.out.alarms.extend(change.alarms);
+        if change.to != member.size {
+            if self.resize(member, change.to, change.why.join("; ")) {
+                self.out.memory.streaks.entry(id.clone()).or_default().extend(change.streaks);
+            }
+        } else if let Some(why) = change.waits {
+            self.say("hold", id, why);
+        }
+    }
+
+    fn finish(mut self) -> Decision {
+        if self.out.step.is_empty() {
+            "watch".clone_into(&mut self.out.step);
+            "every size fits what is used".clone_into(&mut self.out.reason);
+        }
+        let placed: Vec<&MemberId> = self.bodies.placed.iter().map(|member| &member.id).collect();
+        self.out.memory.rings.retain(|member, _| placed.contains(&member));
+        self.out.memory.failed.retain(|member, _| placed.contains(&member));
+        self.out.memory.changed.retain(|member, _| placed.contains(&member));
+        self.out.memory.streaks.retain(|member, _| placed.contains(&member));
+        self.out
+    }
+}

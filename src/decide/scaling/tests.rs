@@ -1,0 +1,381 @@
+//! Tables and properties of the brain: a body that wants so much, measured, decided and given, turn by turn.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::brain::Brain as _;
+use crate::model::scaling::{DiskUsage, Usage};
+use crate::model::sighting::BodySeen;
+use crate::model::{Bytes, HostName, Name};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+/// A database and a balancer on one host of four cores, and what they want.
+struct Story {
+    world: World,
+    memory: Memory,
+    now: u64,
+    members: Vec<Member>,
+    usage: Usages,
+    store: StoreSeen,
+    postgres: BTreeMap<MemberId, Sight<PatroniSeen>>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let mut spec = crate::decide::body::samples::spec();
+        spec.hosts.truncate(1);
+        let host: HostName = spec.hosts[0].name.clone();
+        (spec.hosts[0].cpus, spec.hosts[0].memory, spec.hosts[0].disk) = (4.0, Bytes::gib(4), Bytes::gib(20));
+        let members = vec![
+            Member {
+                id: name("postgres-1"),
+                service: Service::Postgres,
+                host: host.clone(),
+                size: spec.start_size(Service::Postgres),
+            },
+            Member {
+                id: name("etcd-1"),
+                service: Service::Etcd,
+                host: host.clone(),
+                size: spec.start_size(Service::Etcd),
+            },
+        ];
+        let usage = Usage { container: "c1".to_owned(), ..Usage::default() };
+        let store = StoreSeen { leader: Some(name("postgres-1")), ..StoreSeen::default() };
+        Self {
+            world: World { spec, policy: ScalingPolicy::default() },
+            memory: Memory::default(),
+            now: 1_000 * SECOND,
+            members,
+            usage: [(name("postgres-1"), usage)].into(),
+            store,
+            postgres: BTreeMap::new(),
+        }
+    }
+
+    fn size(&self) -> Size {
+        self.members[0].size
+    }
+
+    /// Lets a pause pass in which the database wanted so many cores, so much memory and so much disk, MiB.
+    fn turn(&mut self, cores: f64, memory: u64, disk: u64) -> Decision {
+        let pause = u64::try_from(self.world.policy.every.0.as_nanos()).expect("a pause");
+        self.now += pause;
+        let size = self.size();
+        let usage = self.usage.get_mut(&name("postgres-1")).expect("the database");
+        let given = cores.min(size.cpus);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a pause")]
+        let nanos = |cores: f64| (cores * pause as f64) as u64;
+        usage.at = Mono(self.now);
+        usage.cpu_ns += nanos(given);
+        usage.throttled_ns += nanos(cores - given);
+        usage.memory = Bytes::mib(memory).min(size.memory);
+        (usage.cores, usage.limit) = (Some(size.cpus), Some(size.memory));
+        let free = Bytes(size.disk.0.saturating_sub(Bytes::mib(disk).0));
+        usage.disk = Some(DiskUsage { free, size: Bytes(size.disk.0 - Bytes::mib(64).0) });
+        let seen = self.look();
+        let decision = scaling(&self.world, &seen, std::mem::take(&mut self.memory));
+        self.memory = decision.memory.clone();
+        for step in &decision.steps {
+            if let Step::Resize { member, from, to, .. } = step {
+                let one = self.members.iter_mut().find(|one| one.id == *member).expect("a member");
+                assert_eq!(one.size, *from);
+                one.size = *to;
+            }
+            World::took(&mut self.memory, step, Mono(self.now), true);
+        }
+        decision
+    }
+
+    fn look(&self) -> Seen {
+        let body = |id: &str, service: &str| BodySeen {
+            id: id.to_owned(),
+            status: ContainerStatus::Running,
+            host: self.members[0].host.clone(),
+            service: service.to_owned(),
+            started: String::new(),
+            oom_killed: false,
+        };
+        let members =
+            [(name("postgres-1"), vec![body("c1", "postgres")]), (name("etcd-1"), vec![body("c2", "etcd")])];
+        let bodies = Bodies { members: members.into(), placed: self.members.clone(), ..Bodies::default() };
+        Seen {
+            at: Mono(self.now),
+            bodies: Sight::Seen(bodies),
+            usage: Sight::Seen(self.usage.clone()),
+            store: Sight::Seen(self.store.clone()),
+            postgres: self.postgres.clone(),
+        }
+    }
+
+    /// The same wants for some turns; the sizes it had, each once.
+    fn turns(&mut self, count: usize, cores: f64, memory: u64, disk: u64) -> Vec<String> {
+        let mut sizes = Vec::new();
+        for _ in 0..count {
+            self.turn(cores, memory, disk);
+            let size = self.size();
+            let said = format!("{} {} {}", size.cpus, size.memory, size.disk);
+            if sizes.last() != Some(&said) {
+                sizes.push(said);
+            }
+        }
+        sizes
+    }
+}
+
+#[test]
+fn a_quiet_database_keeps_its_size() {
+    let mut story = Story::new();
+    // half a core is its least and what it gives back: it began with one
+    assert_eq!(story.turns(6, 0.85, 400, 300), ["1 512MiB 512MiB"]);
+    let decision = story.turn(0.85, 400, 300);
+    assert_eq!((decision.step.as_str(), decision.steps.len()), ("watch", 0));
+}
+
+#[test]
+fn cores_need_two_measurements_and_steps_double() {
+    let mut story = Story::new();
+    let first = story.turn(4.0, 400, 300);
+    assert!(first.steps.is_empty(), "a rate needs a measurement before it");
+    assert!(story.turn(4.0, 400, 300).steps.is_empty(), "one is no window");
+    let decision = story.turn(4.0, 400, 300);
+    insta::assert_snapshot!(decision.reason, @"cpu: 4.00 cores of 1.00 cores used (60th percentile of 20s), 0.10 cores shall be free: 1.10 cores");
+    // 0.5 of the host's four cores is etcd's
+    assert_eq!(
+        story.turns(7, 4.0, 400, 300),
+        ["1.3 512MiB 512MiB", "1.7 512MiB 512MiB", "2.5 512MiB 512MiB", "3.5 512MiB 512MiB"]
+    );
+    let decision = story.turn(4.0, 400, 300);
+    insta::assert_snapshot!(decision.reason, @"cpu: 4.00 cores of 3.50 cores used (60th percentile of 20s), 0.10 cores shall be free, and that is all its host has");
+}
+
+#[test]
+fn memory_and_disk_grow_at_the_first_measurement() {
+    let mut story = Story::new();
+    let decision = story.turn(0.85, 470, 450);
+    insta::assert_snapshot!(decision.reason, @"memory: 470 MiB of 512 MiB used (50th percentile of 10s), 64 MiB shall be free: 640 MiB; disk: 450 MiB of 512 MiB used (50th percentile of 10s), 128 MiB shall be free: 1024 MiB");
+    // what is full still grows
+    assert_eq!(story.turns(3, 0.85, 1_000, 2_000), ["1 896MiB 2GiB", "1 1408MiB 4GiB"]);
+}
+
+#[test]
+fn a_full_disk_at_its_limit_is_an_alarm() {
+    let mut story = Story::new();
+    story.turns(5, 0.85, 400, 4_096);
+    assert_eq!(story.size().disk, Bytes::gib(4));
+    let decision = story.turn(0.85, 400, 4_096);
+    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-1: disk: 4096 MiB of 4096 MiB used (50th percentile of 10s), 128 MiB shall be free, and that is its limit");
+    // a disk never shrinks
+    assert_eq!(story.turns(60, 0.85, 400, 10), ["1 512MiB 4GiB"]);
+}
+
+#[test]
+fn what_is_idle_goes_back_and_memory_stops_at_its_step() {
+    let mut story = Story::new();
+    story.turns(4, 0.85, 1_000, 300);
+    assert_eq!(story.size().memory, Bytes::mib(1408));
+    // PostgreSQL's shared memory stands on 1 GiB: less would need a restart
+    let sizes = story.turns(60, 0.2, 100, 300);
+    insta::assert_snapshot!(sizes.join(", "), @"1 1408MiB 512MiB, 0.9 1408MiB 512MiB, 0.7 1408MiB 512MiB, 0.7 1280MiB 512MiB, 0.6 1280MiB 512MiB, 0.5 1280MiB 512MiB, 0.5 1GiB 512MiB");
+}
+
+#[test]
+fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
+    let mut story = Story::new();
+    story.store.leader = None;
+    assert_eq!(story.turns(20, 0.1, 100, 300), ["1 512MiB 512MiB"]);
+    insta::assert_snapshot!(story.turn(0.1, 100, 300).reason, @"cpu: 0.10 cores of 1.00 cores used (40th percentile of 1m), and nothing is taken away: nobody leads");
+    // more is given all the same
+    assert_eq!(story.turns(1, 0.1, 500, 300), ["1 640MiB 512MiB"]);
+    let (member, by, host) = (name("postgres-2"), name("postgres-4"), name("h9"));
+    story.store.replacing = Some(Replacing { member, by, host, why: "its host is down".to_owned() });
+    story.store.leader = Some(name("postgres-1"));
+    assert_eq!(story.turns(20, 0.1, 500, 300), ["1 640MiB 512MiB"]);
+}
+
+#[test]
+fn an_operator_is_obeyed_within_the_limits() {
+    let mut story = Story::new();
+    let wish = SizeWish { cpu: Some(2.0), memory: Some(Bytes::gib(1)), disk: None };
+    story.store.asked = [(name("postgres-1"), wish)].into();
+    story.turn(0.85, 400, 300);
+    assert_eq!((story.size().cpus, story.size().memory), (2.0, Bytes::gib(1)));
+    let done = story.turn(0.85, 400, 300);
+    assert_eq!(done.steps, [Step::Forget { member: name("postgres-1") }]);
+    let wish = SizeWish { disk: Some(Bytes::mib(400)), ..SizeWish::default() };
+    story.store.asked = [(name("postgres-1"), wish)].into();
+    let refused = story.turn(0.85, 400, 300);
+    insta::assert_snapshot!(refused.reason, @"an operator wants another size: disk: 400MiB is less than the 512MiB it has, and a disk never shrinks");
+    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1") }]);
+}
+
+#[test]
+fn what_the_kernel_holds_it_to_is_made_what_its_size_says() {
+    let mut story = Story::new();
+    story.turn(0.85, 400, 300);
+    story.usage.get_mut(&name("postgres-1")).expect("it").limit = Some(Bytes::mib(256));
+    let seen = story.look();
+    let decision = scaling(&story.world, &seen, Memory::default());
+    insta::assert_snapshot!(decision.reason, @"memory: it is held to 256MiB, its size says 512MiB");
+    assert_eq!(decision.steps.len(), 1);
+}
+
+#[test]
+fn who_is_blind_or_in_maintenance_does_nothing() {
+    let mut story = Story::new();
+    story.store.maintenance = true;
+    assert_eq!(story.turn(4.0, 500, 500).step, "maintenance");
+    let seen = story.look();
+    for blind in [
+        Seen { usage: Sight::Blind("late".to_owned()), ..seen.clone() },
+        Seen { store: Sight::Blind("late".to_owned()), ..seen.clone() },
+        Seen { bodies: Sight::Blind("late".to_owned()), ..seen.clone() },
+        Seen { bodies: Sight::Seen(Bodies::default()), ..seen },
+    ] {
+        let decision = scaling(&story.world, &blind, Memory::default());
+        assert_eq!((decision.step.as_str(), decision.steps.len()), ("blind", 0));
+    }
+}
+
+#[test]
+fn a_step_that_fails_is_tried_again_later() {
+    let mut story = Story::new();
+    let decision = story.turn(0.85, 500, 300);
+    let step = decision.steps.first().expect("it grows");
+    story.members[0].size.memory = Bytes::mib(512);
+    for _ in 0..8 {
+        World::took(&mut story.memory, step, Mono(story.now), false);
+    }
+    assert!(story.turn(0.85, 500, 300).steps.is_empty(), "it failed a moment ago");
+    assert_eq!(story.turns(7, 0.85, 500, 300).last().map(String::as_str), Some("1 640MiB 512MiB"));
+}
+
+/// A story with a primary and two replicas that are well, whose shared memory waits for a restart as told.
+fn waiting(pending: [bool; 3]) -> Story {
+    let mut story = Story::new();
+    for (number, pending) in (1..=3).zip(pending) {
+        let id = name(&format!("postgres-{number}"));
+        if number > 1 {
+            let host = name(&format!("h{number}"));
+            story.members.push(Member { id: id.clone(), host, ..story.members[0].clone() });
+        }
+        let (role, state) = if number == 1 { ("primary", "running") } else { ("replica", "streaming") };
+        let restart_for = if pending { vec!["shared_buffers".to_owned()] } else { Vec::new() };
+        let lsn = Some(crate::model::Lsn(number));
+        let seen = PatroniSeen {
+            role: role.to_owned(),
+            state: state.to_owned(),
+            restart_for,
+            lsn,
+            ..PatroniSeen::default()
+        };
+        story.postgres.insert(id, Sight::Seen(seen));
+    }
+    story
+}
+
+#[test]
+fn restarts_are_replicas_first_and_then_the_leader_hands_over() {
+    let mut story = waiting([true, true, true]);
+    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-2") }]);
+    let mut story = waiting([true, false, true]);
+    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-3") }]);
+    let mut story = waiting([true, false, false]);
+    let decision = story.turn(0.85, 400, 300);
+    // postgres-3 has more of the WAL
+    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-3") }]);
+    assert_eq!(decision.step, "handover");
+    if let Some(Sight::Seen(seen)) = story.postgres.get_mut(&name("postgres-2")) {
+        seen.sync_standby = true;
+    }
+    let decision = story.turn(0.85, 400, 300);
+    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
+    assert!(waiting([false; 3]).turn(0.85, 400, 300).steps.is_empty());
+}
+
+#[test]
+fn nobody_restarts_while_another_is_not_well_or_sizes_change() {
+    let mut story = waiting([false, true, false]);
+    assert_eq!(story.turn(0.85, 500, 300).steps.len(), 1, "memory grows, and the restart waits");
+    if let Some(Sight::Seen(seen)) = story.postgres.get_mut(&name("postgres-3")) {
+        seen.state = "starting".to_owned();
+    }
+    insta::assert_snapshot!(story.turn(0.85, 400, 300).reason, @"shared_buffers waits for a restart: postgres-3 is not well");
+    story.postgres.insert(name("postgres-3"), Sight::Blind("late".to_owned()));
+    assert!(story.turn(0.85, 400, 300).steps.is_empty());
+    let mut story = waiting([true, true, true]);
+    story.store.leader = None;
+    insta::assert_snapshot!(story.turn(0.85, 400, 300).reason, @"shared_buffers waits for a restart: nobody leads");
+    // what waits for another setting is nobody's business here
+    let mut story = waiting([true, false, false]);
+    if let Some(Sight::Seen(seen)) = story.postgres.get_mut(&name("postgres-1")) {
+        seen.restart_for = vec!["max_connections".to_owned()];
+    }
+    assert!(story.turn(0.85, 400, 300).steps.is_empty());
+}
+
+fn load() -> impl Strategy<Value = (f64, u64, u64)> {
+    (0_u32..60, 50_u64..3_000, 10_u64..6_000)
+        .prop_map(|(cores, memory, disk)| (f64::from(cores) / 10.0, memory, disk))
+}
+
+proptest! {
+    /// Whatever is wanted, sizes stay inside the spec's limits and the host's capacity, memory above what is in use,
+    /// and disks never shrink.
+    #[test]
+    fn whatever_is_wanted_every_limit_is_kept(loads in proptest::collection::vec((load(), 1_usize..20), 1..8)) {
+        let mut story = Story::new();
+        let (min, max) = story.world.spec.limits(Service::Postgres).expect("it moves");
+        let mut disk = story.size().disk;
+        for ((cores, memory, full), turns) in loads {
+            for _ in 0..turns {
+                story.turn(cores, memory, full);
+                let size = story.size();
+                prop_assert!(size.cpus >= min.cpus - 1e-9 && size.cpus <= max.cpus.min(3.5) + 1e-9, "{size:?}");
+                prop_assert!(size.memory >= min.memory && size.memory <= max.memory, "{size:?}");
+                prop_assert!(size.memory >= Bytes::mib(memory).min(max.memory) || size.memory >= story.usage[&name("postgres-1")].memory);
+                prop_assert!(size.disk >= disk && size.disk <= max.disk, "{size:?}");
+                disk = size.disk;
+            }
+        }
+    }
+
+    /// The same load for a long time ends in one size, which no longer moves.
+    #[test]
+    fn a_constant_load_ends_in_one_size(before in load(), (cores, memory, disk) in load()) {
+        let mut story = Story::new();
+        story.turns(20, before.0, before.1, before.2);
+        story.turns(200, cores, memory, disk);
+        let end = story.size();
+        for _ in 0..60 {
+            story.turn(cores, memory, disk);
+            prop_assert_eq!(story.size(), end);
+        }
+    }
+
+    /// Who wants more never ends up with less.
+    #[test]
+    fn who_wants_more_has_no_less((cores, memory, disk) in load(), more in (0_u32..20, 0_u64..1_000, 0_u64..1_000)) {
+        let (mut one, mut other) = (Story::new(), Story::new());
+        one.turns(120, cores, memory, disk);
+        other.turns(120, cores + f64::from(more.0) / 10.0, memory + more.1, disk + more.2);
+        let (less, more) = (one.size(), other.size());
+        prop_assert!(more.cpus >= less.cpus - 0.2 && more.disk >= less.disk, "{less:?} {more:?}");
+        prop_assert!(more.memory.0 + Bytes::mib(128).0 >= less.memory.0, "{less:?} {more:?}");
+    }
+
+    /// Deciding twice from the same look and memory is the same decision.
+    #[test]
+    fn the_same_look_means_the_same_decision((cores, memory, disk) in load(), turns in 1_usize..10) {
+        let mut story = Story::new();
+        story.turns(turns, cores, memory, disk);
+        let seen = story.look();
+        let decide = || scaling(&story.world, &seen, story.memory.clone());
+        prop_assert_eq!(decide(), decide());
+    }
+}
