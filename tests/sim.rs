@@ -5,6 +5,8 @@
 
 #[path = "sim/repair.rs"]
 mod repair;
+#[path = "sim/scaling.rs"]
+mod scaling;
 
 use std::net::Ipv4Addr;
 

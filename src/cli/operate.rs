@@ -147,11 +147,8 @@ pub async fn resize(
         let now = record::require(&docker, lab.as_str()).await?;
         let given = now.members.iter().find(|member| member.id == *who).map(|member| member.size);
         let seconds = clock::now().since(began).as_secs_f64();
-        let usage = match given == Some(to) {
-            true => docker.usage(&container, DATA_PATH).await.ok(),
-            false => None,
-        };
         // the record says so first, then it is done
+        let usage = if given == Some(to) { docker.usage(&container, DATA_PATH).await.ok() } else { None };
         if usage.is_some_and(|usage| usage.differs(&to).is_none()) {
             match output {
                 Output::Json => println!("{}", json!({ "resized": who, "to": to, "seconds": seconds })),

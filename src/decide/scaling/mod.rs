@@ -334,11 +334,6 @@ impl Draft<'_> {
             return;
         }
         let Some(usage) = self.usage.get(id).filter(|usage| usage.container == body.id) else { return };
-        // what the kernel holds it to is not what the record says: a change was cut short, or somebody made one
-        if let Some(differs) = usage.differs(&member.size) {
-            self.resize(member, member.size, differs);
-            return;
-        }
         let Some(ring) = self.out.memory.rings.get(id).cloned() else { return };
         let limits = size::Limits::of(&self.world.spec, &self.room, member);
         let change = size::next(&size::Question {
@@ -356,6 +351,10 @@ impl Draft<'_> {
             if self.resize(member, change.to, change.why.join("; ")) {
                 self.out.memory.streaks.entry(id.clone()).or_default().extend(change.streaks);
             }
+        } else if let Some(differs) = usage.differs(&member.size) {
+            // a change was cut short, or somebody made one. What is used comes first: a size that was written down
+            // and not given may be too small by now
+            self.resize(member, member.size, differs);
         } else if let Some(why) = change.waits {
             self.say("hold", id, why);
         }

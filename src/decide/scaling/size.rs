@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::measure::Ring;
 use crate::decide::placement;
 use crate::model::scaling::{Resource, Rule, ScalingPolicy, memory_step};
@@ -10,8 +12,20 @@ use crate::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 /// No streak is longer: the step after it is the largest in any case.
 const LONGEST_STREAK: u32 = 30;
 
-/// Steps that followed one another, by resource and direction.
-pub(super) type Streaks = BTreeMap<String, (u32, Mono)>;
+/// Steps in one direction that followed one another, by resource.
+pub(super) type Streaks = BTreeMap<Resource, Streak>;
+
+/// Steps that followed one another: a step the other way ends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Streak {
+    /// Whether they gave more.
+    up: bool,
+    /// How many.
+    times: u32,
+    /// When the last one was decided.
+    at: Mono,
+}
 
 /// What is asked about one member.
 pub(super) struct Question<'a> {
@@ -51,7 +65,7 @@ pub(super) struct Change {
     /// What needs a person.
     pub alarms: Vec<String>,
     /// Streaks that go on.
-    pub streaks: Vec<(String, (u32, Mono))>,
+    pub streaks: Vec<(Resource, Streak)>,
 }
 
 /// Between what a member's size may move.
@@ -179,12 +193,12 @@ pub(super) fn next(asked: &Question<'_>) -> Change {
 }
 
 /// How many steps of a kind followed one another until now.
-fn streak(asked: &Question<'_>, resource: Resource, key: &str, window: Span) -> u32 {
+fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u32 {
     // the next step needs a window of its own after this one was done, and may come a measurement late
     let together = window.0.saturating_mul(2).saturating_add(asked.policy.every.0);
-    match asked.streaks.and_then(|streaks| streaks.get(key)) {
-        Some((times, when)) if asked.at.since(asked.changed(resource).max(*when)) <= together => {
-            (*times).min(LONGEST_STREAK)
+    match asked.streaks.and_then(|streaks| streaks.get(&resource)) {
+        Some(last) if last.up == up && asked.at.since(asked.changed(resource).max(last.at)) <= together => {
+            last.times.min(LONGEST_STREAK)
         }
         _ => 0,
     }
@@ -210,13 +224,12 @@ fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
         rule.up_window,
         resource.words(free)
     );
-    let key = format!("{resource} up");
-    let times = streak(asked, resource, &key, rule.up_window);
+    let times = streak(asked, resource, true, rule.up_window);
     let to = (given + rule.step(times)).min(asked.limits.most(resource));
     set(&mut change.to, resource, to);
     if amount(&change.to, resource) > given {
         change.why.push(format!("{said}: {}", resource.words(to)));
-        change.streaks.push((key, (times.saturating_add(1), asked.at)));
+        change.streaks.push((resource, Streak { up: true, times: times.saturating_add(1), at: asked.at }));
         return true;
     }
     set(&mut change.to, resource, given);
@@ -237,14 +250,15 @@ fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
     let used = asked.ring.percentile(asked.policy, resource, false, rule.down_percentile, since);
     let (Some(used), Some(most)) = (used, asked.ring.most(asked.policy, resource)) else { return };
     let fits = |to: f64| {
-        let enough = to >= amount(&asked.limits.min, resource) && used.max(most) + rule.free(to) <= to;
+        // half a step more than it would ask for: what is used is never quite the same
+        let wanted = used.max(most) + rule.free(to) + rule.min_step / 2.0;
+        let enough = to >= amount(&asked.limits.min, resource) && wanted <= to;
         let same_step = resource != Resource::Memory
             || !asked.limits.database
             || to >= number(memory_step(asked.member.size.memory));
         enough && same_step
     };
-    let key = format!("{resource} down");
-    let times = streak(asked, resource, &key, rule.down_window);
+    let times = streak(asked, resource, false, rule.down_window);
     let mut step = rule.step(times);
     while step > rule.min_step && !fits(given - step) {
         step /= 2.0;
@@ -266,5 +280,5 @@ fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
     }
     set(&mut change.to, resource, given - step);
     change.why.push(format!("{said}: {}", resource.words(given - step)));
-    change.streaks.push((key, (times.saturating_add(1), asked.at)));
+    change.streaks.push((resource, Streak { up: false, times: times.saturating_add(1), at: asked.at }));
 }

@@ -1,0 +1,521 @@
+//! The real loop of the scaling controller against a lab in memory: virtual time, one seed, loads that come and
+//! go, and trouble at every call: crashes, answers that are lost before and after the effect, changes cut in half,
+//! old views, doubled orders, bodies made anew, limits somebody else set.
+//!
+//! What must always hold is asserted where an effect happens; in the end every size fits its load and stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use pgha::control::{Deeds, Entry, Failed, conduct};
+use pgha::decide::placement;
+use pgha::decide::scaling::{Seen, Step, StoreSeen, World};
+use pgha::model::control::{Bodies, Replacing, Token};
+use pgha::model::lab::Range;
+use pgha::model::scaling::{DiskUsage, ScalingPolicy, Usage, memory_step};
+use pgha::model::sighting::{BodySeen, PatroniSeen};
+use pgha::model::{Bytes, ContainerStatus, LabSpec, Lsn, Member, MemberId, Mono, Service, Sight, Size, Span};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Milliseconds of one turn of the simulation.
+const TICK: u64 = 20;
+/// Trouble and changes of the load end here, milliseconds.
+const CALM: u64 = 60_000;
+/// The end: by then everything has been still for longer than any window.
+const END: u64 = 150_000;
+/// Nothing changes any more from here on.
+const STILL: u64 = 125_000;
+/// A lease, milliseconds.
+const LEASE: u64 = 4_000;
+
+/// Hands that do it wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutant {
+    None,
+    /// The record is written, the body never held to it, and the answer is "done".
+    NotApplied,
+    /// Whatever is ordered is done, by whomever and from whatever size.
+    Unchecked,
+}
+
+/// One body.
+struct Machine {
+    container: u32,
+    held: Size,
+    wants: (f64, u64, u64),
+    cpu_ns: u64,
+    throttled_ns: u64,
+    /// The memory step its PostgreSQL has started on.
+    step: Bytes,
+}
+
+struct Lab {
+    now: u64,
+    chance: ChaCha8Rng,
+    mutant: Mutant,
+    spec: LabSpec,
+    members: Vec<Member>,
+    machines: BTreeMap<MemberId, Machine>,
+    active: Option<(usize, i64, u64)>,
+    revision: i64,
+    leader: Option<MemberId>,
+    replacing: bool,
+    maintenance: bool,
+    earlier: Option<Seen>,
+    broken: Option<String>,
+    resizes: u32,
+    restarts: u32,
+}
+
+fn name(text: &str) -> MemberId {
+    text.parse().expect("a name")
+}
+
+fn nanos(cores: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a tick")]
+    let nanos = (cores * 1e6 * TICK as f64) as u64;
+    nanos
+}
+
+impl Lab {
+    fn new(seed: u64, mutant: Mutant, spec: &LabSpec) -> Self {
+        let member = |id: &str, service, host: usize| Member {
+            id: name(id),
+            service,
+            host: spec.hosts[host].name.clone(),
+            size: spec.start_size(service),
+        };
+        let members = vec![
+            member("postgres-1", Service::Postgres, 0),
+            member("postgres-2", Service::Postgres, 1),
+            member("balancer-1", Service::Balancer, 0),
+        ];
+        let machine = |member: &Member| Machine {
+            container: 1,
+            held: member.size,
+            wants: (0.2, 64, 100),
+            cpu_ns: 0,
+            throttled_ns: 0,
+            step: memory_step(member.size.memory),
+        };
+        let machines = members.iter().map(|member| (member.id.clone(), machine(member))).collect();
+        Self {
+            now: 0,
+            chance: ChaCha8Rng::seed_from_u64(seed),
+            mutant,
+            spec: spec.clone(),
+            members,
+            machines,
+            active: None,
+            revision: 0,
+            leader: Some(name("postgres-1")),
+            replacing: false,
+            maintenance: false,
+            earlier: None,
+            broken: None,
+            resizes: 0,
+            restarts: 0,
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now += TICK;
+        let ids: Vec<MemberId> = self.machines.keys().cloned().collect();
+        if self.now < CALM {
+            let one = ids[self.chance.random_range(0..ids.len())].clone();
+            let machine = self.machines.get_mut(&one).expect("a machine");
+            match self.chance.random_range(0..1_500) {
+                0..6 => {
+                    let cores = f64::from(self.chance.random_range(0..40_u32)) / 10.0;
+                    let (memory, disk) =
+                        (self.chance.random_range(32..1_500), self.chance.random_range(50..2_000));
+                    machine.wants = (cores, memory, disk);
+                }
+                6 => {
+                    // made anew by somebody: it counts from nothing, on the limits of the record
+                    machine.container += 1;
+                    (machine.cpu_ns, machine.throttled_ns) = (0, 0);
+                    let size = self.members.iter().find(|member| member.id == one).expect("placed").size;
+                    machine.held = Size { disk: machine.held.disk, ..size };
+                    machine.step = memory_step(size.memory);
+                }
+                7 => machine.held.cpus = 0.25,
+                8 => self.leader = if self.leader.is_none() { Some(name("postgres-1")) } else { None },
+                9 => self.replacing = !self.replacing,
+                10 => self.maintenance = !self.maintenance,
+                _ => {}
+            }
+        } else {
+            self.leader.get_or_insert(name("postgres-1"));
+            (self.replacing, self.maintenance) = (false, false);
+        }
+        for machine in self.machines.values_mut() {
+            let given = machine.wants.0.min(machine.held.cpus);
+            machine.cpu_ns += nanos(given);
+            machine.throttled_ns += nanos(machine.wants.0 - given);
+        }
+    }
+
+    fn used(machine: &Machine) -> (Bytes, Bytes) {
+        (
+            Bytes::mib(machine.wants.1).min(machine.held.memory),
+            Bytes::mib(machine.wants.2).min(machine.held.disk),
+        )
+    }
+
+    fn look(&self) -> Seen {
+        let at = Mono(self.now * 1_000_000);
+        let body = |member: &Member, machine: &Machine| BodySeen {
+            id: format!("{}.{}", member.id, machine.container),
+            status: ContainerStatus::Running,
+            host: member.host.clone(),
+            service: member.service.to_string(),
+            started: String::new(),
+            oom_killed: false,
+        };
+        let usage = |member: &Member, machine: &Machine| {
+            let (memory, disk) = Self::used(machine);
+            let free = Bytes(machine.held.disk.0.saturating_sub(disk.0));
+            Usage {
+                at,
+                container: body(member, machine).id,
+                cpu_ns: machine.cpu_ns,
+                throttled_ns: machine.throttled_ns,
+                memory,
+                cores: Some(machine.held.cpus),
+                limit: Some(machine.held.memory),
+                disk: Some(DiskUsage { free, size: machine.held.disk }),
+            }
+        };
+        let all: Vec<(&Member, &Machine)> =
+            self.members.iter().map(|member| (member, &self.machines[&member.id])).collect();
+        let patroni = |member: &Member, machine: &Machine| {
+            let leads = self.leader.as_ref() == Some(&member.id);
+            let (role, state) = if leads { ("primary", "running") } else { ("replica", "streaming") };
+            let waits = memory_step(member.size.memory) != machine.step;
+            PatroniSeen {
+                role: role.to_owned(),
+                state: state.to_owned(),
+                lsn: Some(Lsn(1)),
+                restart_for: waits.then(|| "shared_buffers".to_owned()).into_iter().collect(),
+                ..PatroniSeen::default()
+            }
+        };
+        let databases = all.iter().filter(|(member, _)| member.service == Service::Postgres);
+        let replacing = Replacing {
+            member: name("postgres-2"),
+            by: name("postgres-3"),
+            host: self.spec.hosts[2].name.clone(),
+            why: "by the seed".to_owned(),
+        };
+        Seen {
+            at,
+            bodies: Sight::Seen(Bodies {
+                members: all
+                    .iter()
+                    .map(|(member, machine)| (member.id.clone(), vec![body(member, machine)]))
+                    .collect(),
+                placed: self.members.clone(),
+                ..Bodies::default()
+            }),
+            usage: Sight::Seen(
+                all.iter().map(|(member, machine)| (member.id.clone(), usage(member, machine))).collect(),
+            ),
+            store: Sight::Seen(StoreSeen {
+                leader: self.leader.clone(),
+                maintenance: self.maintenance,
+                replacing: self.replacing.then_some(replacing),
+                asked: BTreeMap::new(),
+            }),
+            postgres: databases
+                .map(|(member, machine)| (member.id.clone(), Sight::Seen(patroni(member, machine))))
+                .collect(),
+        }
+    }
+
+    /// What the broker and Patroni do. `half`: it is cut off after the record was written.
+    fn effect(&mut self, step: &Step, token: &Token, half: bool) -> Result<(), Failed> {
+        let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
+        let checked = self.mutant != Mutant::Unchecked;
+        if checked && self.active.is_none_or(|(_, revision, _)| revision != token.revision) {
+            return Err(Failed::NotLeader("another leads".to_owned()));
+        }
+        match step {
+            Step::Resize { member, from, to, .. } => {
+                let at = self.members.iter().position(|placed| placed.id == *member).expect("a member");
+                let placed = self.members[at].clone();
+                if checked {
+                    if placed.size != *from && placed.size != *to {
+                        return guard("another size by now");
+                    }
+                    if let Err(why) = placement::resizable(&self.spec, &self.members, &placed, to) {
+                        return guard(&why);
+                    }
+                    if to.memory < Self::used(&self.machines[member]).0 {
+                        return guard("memory in use");
+                    }
+                }
+                self.members[at].size = *to;
+                self.resizes += 1;
+                if self.now > STILL && from != to {
+                    self.break_("a size still moved under a constant load");
+                }
+                let below = memory_step(to.memory) < self.machines[member].step;
+                if placed.service == Service::Postgres && to.memory < from.memory && below && checked {
+                    self.break_("memory went below the step its PostgreSQL stands on");
+                }
+                if half {
+                    return Err(Failed::Trouble("cut off".to_owned()));
+                }
+                if self.mutant != Mutant::NotApplied {
+                    let machine = self.machines.get_mut(member).expect("a machine");
+                    if to.disk < machine.held.disk {
+                        self.broken.get_or_insert("a disk shrank".to_owned());
+                    }
+                    machine.held = *to;
+                }
+                self.within();
+                Ok(())
+            }
+            Step::Restart { member } | Step::Handover { member, .. } => {
+                if let Step::Handover { to, .. } = step {
+                    self.leader = Some(to.clone());
+                }
+                let size = self.members.iter().find(|placed| placed.id == *member).expect("a member").size;
+                self.machines.get_mut(member).expect("a machine").step = memory_step(size.memory);
+                self.restarts += 1;
+                Ok(())
+            }
+            Step::Forget { .. } => Ok(()),
+        }
+    }
+
+    fn break_(&mut self, why: &str) {
+        self.broken.get_or_insert(why.to_owned());
+    }
+
+    /// Every size is within the spec's limits, and every host within what it has.
+    fn within(&mut self) {
+        let mut sums: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
+        let mut wrong = BTreeSet::new();
+        for member in &self.members {
+            let (min, max) = self.spec.limits(member.service).expect("it moves");
+            let size = &member.size;
+            if size.cpus < min.cpus - 1e-9
+                || size.cpus > max.cpus + 1e-9
+                || size.memory < min.memory
+                || size.memory > max.memory
+                || size.disk > max.disk
+            {
+                wrong.insert("a size is beyond the limits of the spec");
+            }
+            let sum = sums.entry(member.host.as_str()).or_default();
+            (sum.0, sum.1) = (sum.0 + size.cpus, sum.1 + size.memory.0);
+        }
+        for host in &self.spec.hosts {
+            let (cpus, memory) = sums.get(host.name.as_str()).copied().unwrap_or_default();
+            if cpus > host.cpus + 1e-6 || memory > host.memory.0 {
+                wrong.insert("a host carries more than it has");
+            }
+        }
+        if let Some(wrong) = wrong.into_iter().next() {
+            self.break_(wrong);
+        }
+    }
+
+    /// Everybody is held to the size of the record, and has what it wants or all there is.
+    fn fits(&self) -> Result<(), String> {
+        for member in &self.members {
+            let machine = &self.machines[&member.id];
+            if machine.held != member.size {
+                return Err(format!(
+                    "{} is held to {:?} and not to {:?}",
+                    member.id, machine.held, member.size
+                ));
+            }
+            if member.service == Service::Postgres && machine.step != memory_step(member.size.memory) {
+                return Err(format!("{} did not restart for its memory", member.id));
+            }
+            let (_, max) = self.spec.limits(member.service).expect("it moves");
+            let room = placement::room_for(&self.spec, &self.members, member);
+            let all = member.size.cpus >= max.cpus.min(room.cpus) - 0.011;
+            if machine.wants.0 > member.size.cpus && !all {
+                return Err(format!(
+                    "{} wants {} cores and has {}",
+                    member.id, machine.wants.0, member.size.cpus
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ready at an instant of the lab.
+struct Until(Arc<Mutex<Lab>>, u64);
+
+impl Future for Until {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0.lock().expect("the lab").now >= self.1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// One process of the controller.
+struct Hands {
+    lab: Arc<Mutex<Lab>>,
+    replica: usize,
+}
+
+impl Hands {
+    fn lab(&self) -> MutexGuard<'_, Lab> {
+        self.lab.lock().expect("the lab")
+    }
+
+    /// The way there: usually short, now and then longer than the lease.
+    fn way(&self) -> Until {
+        let mut lab = self.lab();
+        let trouble = lab.now < CALM && lab.chance.random_bool(0.01);
+        let end = lab.now + if trouble { LEASE + 1_000 } else { lab.chance.random_range(0..40) };
+        Until(Arc::clone(&self.lab), end)
+    }
+}
+
+impl Deeds<World> for Hands {
+    async fn leadership(&self) -> Option<Token> {
+        self.way().await;
+        let mut lab = self.lab();
+        let now = lab.now;
+        let revision = match lab.active.filter(|(_, _, end)| *end >= now) {
+            Some((replica, revision, _)) if replica == self.replica => revision,
+            Some(_) => return None,
+            None => {
+                lab.revision += 1;
+                lab.revision
+            }
+        };
+        lab.active = Some((self.replica, revision, now + LEASE));
+        Some(Token { key: "scaling".to_owned(), revision })
+    }
+
+    async fn look(&self, _: bool) -> Seen {
+        self.way().await;
+        let mut lab = self.lab();
+        let mut fresh = lab.look();
+        if lab.now < CALM {
+            match lab.chance.random_range(0..40) {
+                0 => return lab.earlier.clone().unwrap_or(fresh),
+                1 => fresh.usage = Sight::Blind("by the seed".to_owned()),
+                2 => fresh.store = Sight::Blind("by the seed".to_owned()),
+                3..7 => lab.earlier = Some(fresh.clone()),
+                _ => {}
+            }
+        }
+        fresh
+    }
+
+    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+        self.way().await;
+        let mut lab = self.lab();
+        let dice = if lab.now < CALM { lab.chance.random_range(0..20) } else { 20 };
+        let trouble = || Failed::Trouble("by the seed".to_owned());
+        match dice {
+            0 => Err(trouble()),
+            1 => lab.effect(step, token, false).and(Err(trouble())),
+            2 => lab.effect(step, token, true),
+            3 => {
+                let first = lab.effect(step, token, false);
+                let _again = lab.effect(step, token, false);
+                first
+            }
+            _ => lab.effect(step, token, false),
+        }
+    }
+
+    async fn wait(&self, at_most: Span) {
+        let end = self.lab().now + u64::try_from(at_most.0.as_millis()).expect("short").max(10);
+        Until(Arc::clone(&self.lab), end).await;
+    }
+
+    fn now(&self) -> Mono {
+        Mono(self.lab().now * 1_000_000)
+    }
+
+    fn tell(&self, _: &Entry<'_, Step>) {}
+}
+
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
+    conduct(&Hands { lab, replica }, &*world).await;
+}
+
+/// Two hosts that are too small for everything their bodies may want, and windows of seconds.
+fn world() -> World {
+    let mut spec = super::spec();
+    spec.hosts[0].cpus = 3.0;
+    spec.hosts[0].memory = Bytes::mib(2_200);
+    spec.postgres.cpus = Range { start: 0.5, min: 0.2, max: 2.5 };
+    spec.postgres.memory = Range { start: Bytes::mib(512), min: Bytes::mib(256), max: Bytes::gib(2) };
+    spec.balancers.cpus = Range { start: 0.5, min: 0.2, max: 2.0 };
+    spec.balancers.memory = Range { start: Bytes::mib(128), min: Bytes::mib(128), max: Bytes::gib(1) };
+    let mut policy = ScalingPolicy { every: Span::secs(1), ..ScalingPolicy::default() };
+    (policy.cpu.up_window, policy.cpu.down_window) = (Span::secs(2), Span::secs(4));
+    (policy.memory.up_window, policy.memory.down_window) = (Span::secs(1), Span::secs(5));
+    policy.disk.up_window = Span::secs(1);
+    World { spec, policy }
+}
+
+/// One run; what broke, and how many sizes and restarts there were.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
+    let world = Arc::new(world());
+    let lab = Arc::new(Mutex::new(Lab::new(seed, mutant, &world.spec)));
+    let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
+    let mut processes = vec![born(0), born(1)];
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        let crash = {
+            let mut lab = lab.lock().expect("the lab");
+            lab.tick();
+            let done = [lab.resizes, lab.restarts];
+            if let Some(broken) = lab.broken.take() {
+                return (Err(broken), done);
+            }
+            if lab.now >= END {
+                return (lab.fits(), done);
+            }
+            (lab.now < CALM && lab.chance.random_bool(0.002)).then(|| lab.chance.random_range(0..2))
+        };
+        if let Some(replica) = crash {
+            processes[replica] = born(replica);
+        }
+        for process in &mut processes {
+            let _pending = process.as_mut().poll(&mut context);
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+fn seeds() -> u64 {
+    std::env::var("PGHA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
+#[test]
+fn sizes_through_trouble_end_where_the_load_wants_them() {
+    let mut sums = [0; 2];
+    for seed in 0..seeds() {
+        let (outcome, done) = run(seed, Mutant::None);
+        assert_eq!(outcome, Ok(()), "seed {seed}");
+        sums = [sums[0] + done[0], sums[1] + done[1]];
+    }
+    assert!(sums[0] > 0 && sums[1] > 0, "no size moved or nobody restarted: nothing was tested: {sums:?}");
+}
+
+#[test]
+fn wrong_hands_are_noticed() {
+    for (mutant, word) in [(Mutant::NotApplied, "is held to"), (Mutant::Unchecked, "more than it has")] {
+        let caught = (0..seeds()).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
+        assert!(caught, "wrong hands went unnoticed: {word}");
+    }
+}
