@@ -9,7 +9,7 @@ use super::{CliError, Exit, faults, settings};
 use crate::engine::clock;
 use crate::lab::down::labs;
 use crate::lab::status::{self as look, MemberStatus, Status};
-use crate::model::FaultRecord;
+use crate::model::{Bytes, FaultRecord};
 
 /// `pgha status`
 pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> Result<Exit, CliError> {
@@ -116,8 +116,13 @@ fn row(member: &MemberStatus) -> Vec<String> {
         member.timeline.map_or_else(dash, |timeline| timeline.to_string()),
         member.lag_bytes.map_or_else(dash, |bytes| format!("{bytes} B")),
         format!("{}", member.size.cpus),
-        member.size.memory.to_string(),
-        if member.size.disk.0 == 0 { dash() } else { member.size.disk.to_string() },
+        of(member.memory_used, member.size.memory),
+        if member.size.disk.0 == 0 { dash() } else { of(member.disk_used, member.size.disk) },
         routes,
     ]
+}
+
+/// What is used of what there is, where it is known.
+fn of(used: Option<Bytes>, all: Bytes) -> String {
+    used.map_or_else(|| all.to_string(), |used| format!("{} of {all}", Bytes::mib(used.as_mib())))
 }

@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::ready::{Wanted, not_ready, primary};
 use super::record::{self, Record};
 use super::{LabError, names, reach};
+use crate::engine::clock;
 use crate::engine::docker::Docker;
+use crate::model::body::DATA_PATH;
 use crate::model::control::ControllerStatus;
+use crate::model::scaling::Usages;
 use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, ServerSeen};
-use crate::model::{HostName, MemberId, Name, Service, Sight, Sighting, Size};
+use crate::model::{Bytes, HostName, MemberId, Name, Service, Sight, Sighting, Size};
+
+/// Longest wait for what a body uses.
+const USAGE: Duration = Duration::from_secs(1);
 
 /// `pgha status -o json`. Keys are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +68,10 @@ pub struct MemberStatus {
     pub state: String,
     /// What it gets of its host.
     pub size: Size,
+    /// Memory it uses and could not give back; only where its size may move.
+    pub memory_used: Option<Bytes>,
+    /// Bytes of its disk that are taken; likewise.
+    pub disk_used: Option<Bytes>,
     /// `primary`, `replica`, `leader`, `follower`, or nothing.
     pub role: Option<String>,
     /// Timeline; PostgreSQL only.
@@ -90,6 +102,7 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
         Err(LabError::Engine(_) | LabError::Client(_)) => blind(&record),
         Err(other) => return Err(other),
     };
+    let used = usage(docker, &record).await;
     let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
     let head = primary(&sighting)
         .and_then(|member| sighting.postgres.get(member))
@@ -105,6 +118,11 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
                 host: member.host.clone(),
                 state: state(&names::container(lab, member.id.as_str())),
                 size: member.size,
+                memory_used: used.get(&member.id).map(|usage| usage.memory),
+                disk_used: used
+                    .get(&member.id)
+                    .and_then(|usage| usage.disk)
+                    .and_then(|disk| disk.used(member.size.disk)),
                 role: None,
                 timeline: None,
                 lag_bytes: None,
@@ -146,33 +164,43 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
             status
         })
         .collect();
-    let hosts = record
-        .spec
-        .hosts
-        .iter()
-        .enumerate()
-        .map(|(index, host)| HostStatus {
-            name: host.name.clone(),
-            address: names::host_address(record.subnet, index),
-            state: state(&names::sandbox(lab, host.name.as_str())),
-            carries: record
-                .members
-                .iter()
-                .filter(|member| member.host == host.name)
-                .map(|member| member.id.clone())
-                .collect(),
-        })
-        .collect();
     Ok(Status {
         schema_version: 1,
         lab: lab.to_owned(),
         preset: record.preset.clone(),
         ready: waiting.is_empty(),
         primary: primary(&sighting).cloned(),
-        hosts,
+        hosts: hosts(&record, &state),
         members,
         waiting: waiting.into_iter().map(|waiting| (waiting.member, waiting.why)).collect(),
     })
+}
+
+/// Every host, in the order of the declaration.
+fn hosts(record: &Record, state: &impl Fn(&str) -> String) -> Vec<HostStatus> {
+    let carries = |host: &HostName| {
+        record.members.iter().filter(|member| member.host == *host).map(|member| member.id.clone()).collect()
+    };
+    let declared = record.spec.hosts.iter().enumerate();
+    declared
+        .map(|(index, host)| HostStatus {
+            name: host.name.clone(),
+            address: names::host_address(record.subnet, index),
+            state: state(&names::sandbox(record.spec.name.as_str(), host.name.as_str())),
+            carries: carries(&host.name),
+        })
+        .collect()
+}
+
+/// What bodies whose sizes may move use; who does not say so at once is left out.
+async fn usage(docker: &Docker, record: &Record) -> Usages {
+    let sized = record.members.iter().filter(|member| record.spec.limits(member.service).is_some());
+    let asked = sized.map(|member| async {
+        let container = names::container(record.spec.name.as_str(), member.id.as_str());
+        let usage = Box::pin(docker.usage(&container, DATA_PATH));
+        Some((member.id.clone(), clock::timeout(USAGE, usage).await.ok()?.ok()?))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 fn up(servers: &BTreeMap<HostName, ServerSeen>) -> Vec<HostName> {

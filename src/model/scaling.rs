@@ -71,6 +71,13 @@ pub struct DiskUsage {
 }
 
 impl DiskUsage {
+    /// Bytes of a disk of this size that are taken, also by the file system itself. `None` where the volume has no
+    /// size of its own: a file system larger than what was declared is the machine's.
+    #[must_use]
+    pub const fn used(&self, disk: Bytes) -> Option<Bytes> {
+        if self.size.0 > disk.0 { None } else { Some(Bytes(disk.0.saturating_sub(self.free.0))) }
+    }
+
     /// Whether the file system is as large as a disk of this size makes one. XFS keeps some of it for its log and
     /// its trees, which shows as space that is missing.
     #[must_use]

@@ -80,7 +80,8 @@ impl Ring {
             Some(cores)
         });
         #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
-        let (memory, disk) = (usage.memory.0 as f64, disk_used(usage, disk).map(|used| used as f64));
+        let (memory, disk) =
+            (usage.memory.0 as f64, usage.disk.and_then(|seen| seen.used(disk)).map(|used| used.0 as f64));
         self.samples.push_back(Sample { at: usage.at, cores, memory, disk });
         while self.samples.len() > keep {
             self.samples.pop_front();
@@ -115,12 +116,4 @@ impl Ring {
     pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource) -> Option<f64> {
         self.percentile(policy, resource, true, 100, Mono::default())
     }
-}
-
-/// Bytes of a disk of this size that are taken: also by the file system itself, which shows less than the disk has.
-/// `None` where the volume has no size of its own.
-fn disk_used(usage: &Usage, size: Bytes) -> Option<u64> {
-    let disk = usage.disk?;
-    // a file system that is larger than what was declared is the machine's
-    (disk.size.0 <= size.0).then(|| size.0.saturating_sub(disk.free.0))
 }

@@ -6,8 +6,8 @@
 //!
 //! Invariants: no size outside the spec's limits or the host's capacity; memory never below what is in use, nor
 //! below the step PostgreSQL's shared memory stands on; disks never shrink; one restart at a time, and nobody's while
-//! another is not well; nothing is taken away while nobody
-//! leads, while a member is replaced, or from a body that could not be measured; nothing at all in maintenance.
+//! another is not well; nothing is taken away while nobody leads, while a member is replaced, or from a body that
+//! could not be measured; nothing at all in maintenance.
 
 mod measure;
 mod restart;
