@@ -76,6 +76,8 @@ mod tests {
     }
 
     proptest! {
+        // each case draws twenty thousand samples: a few dozen are enough, and half a minute is too long
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn the_interval_lies_within_what_any_resample_could_give(
             over in prop::collection::vec(1.0_f64..1e5, 2..12),
