@@ -63,6 +63,11 @@ impl Sizes {
         }
     }
 
+    /// Patroni asks for no proof of leadership, so it is read again before it is asked for anything that is felt.
+    async fn leads(&self, token: &Token) -> Result<(), Failed> {
+        self.orders.write(&[], &[], token).await
+    }
+
     /// Patroni of a member, with the right to change something.
     async fn patroni(&self, member: &MemberId, limit: Duration) -> Result<Patroni, Failed> {
         let bodies = self.orders.broker.bodies().await.map_err(trouble)?;
@@ -139,9 +144,11 @@ impl Deeds<World> for Sizes {
                 self.reload(member).await
             }
             Step::Restart { member } => {
+                self.leads(token).await?;
                 self.patroni(member, RESTART).await?.restart().await.map(drop).map_err(trouble)
             }
             Step::Handover { member, to } => {
+                self.leads(token).await?;
                 let asked = self.patroni(member, RESTART).await?;
                 asked.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
             }

@@ -208,8 +208,9 @@ fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u
 fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
     let (id, rule) = (&asked.member.id, Plain::of(asked.policy, resource));
     let given = amount(&asked.member.size, resource);
-    let Some(used) = asked.ring.percentile(asked.policy, resource, true, rule.up_percentile, Mono::default())
-    else {
+    // every step has a window of its own: what led to the last one does not lead to the next
+    let since = asked.changed(resource);
+    let Some(used) = asked.ring.percentile(asked.policy, resource, true, rule.up_percentile, since) else {
         return false;
     };
     let free = rule.free(given);
