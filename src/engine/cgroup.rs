@@ -29,7 +29,7 @@ const KILLS: (&str, &str) = ("memory/memory.oom_control", "memory.events");
 const NO_LIMIT: u64 = 1 << 60;
 
 /// The program that prints these files inside a container; what is not there is left out.
-pub const PRINT: &str = "cd /sys/fs/cgroup && head -v cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes \
+pub const PRINT: &str = "cd /sys/fs/cgroup && head -v -n 999 cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes \
      memory/memory.usage_in_bytes memory/memory.stat memory/memory.oom_control cpu.max memory.max memory.current memory.stat \
      memory.events 2>/dev/null; true";
 
@@ -79,21 +79,25 @@ fn from_files(read: &dyn Fn(&str) -> Option<String>) -> Option<Held> {
         None => read(QUOTA.1).and_then(|text| text.split_once(' ').and_then(|(q, p)| cores(q, p))),
     };
     let stat = read(STAT.0).or_else(|| read(STAT.1)).unwrap_or_default();
-    // version 1 counts a cgroup with what is below it under `total_`, version 2 without that word
-    let pages = |of: &str| {
-        let counted =
-            |word: &str| stat.lines().find_map(|line| line.strip_prefix(word)?.trim().parse::<u64>().ok());
-        counted(&format!("total_{of} ")).or_else(|| counted(&format!("{of} "))).unwrap_or(0)
+    let counted = |name: &str| {
+        let counts = stat.lines().filter_map(|line| line.split_once(' '));
+        counts.into_iter().find_map(|(word, count)| (word == name).then(|| count.trim().parse().ok())?)
     };
-    let cache = pages("inactive_file").saturating_add(pages("active_file"));
     let kills = read(KILLS.0).or_else(|| read(KILLS.1)).unwrap_or_default();
     let oom_kills = kills.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
     Some(Held {
         cpus,
         memory: number(LIMIT).filter(|limit| *limit < NO_LIMIT),
-        used: number(USED)?.saturating_sub(cache),
+        used: number(USED)?.saturating_sub(page_cache(counted)),
         oom_kills: oom_kills.unwrap_or(0),
     })
+}
+
+/// The page cache of files, bytes, by the counts of `memory.stat`: what a body could give back.
+pub(super) fn page_cache(counted: impl Fn(&str) -> Option<u64>) -> u64 {
+    // version 1 counts a cgroup with what is below it under `total_`, version 2 without that word
+    let pages = |of: &str| counted(&format!("total_{of}")).or_else(|| counted(of)).unwrap_or(0);
+    pages("inactive_file").saturating_add(pages("active_file"))
 }
 
 /// Cores of a quota and a period in microseconds; `-1` and `max` are no quota.
@@ -124,6 +128,20 @@ mod tests {
         let held = parse(text).expect("a cgroup");
         assert_eq!(held, Held { cpus: None, memory: None, used: 4096, oom_kills: 1 });
         assert_eq!(parse(&text.replace("max 100000", "50000 100000")).and_then(|held| held.cpus), Some(0.5));
+    }
+
+    #[test]
+    fn a_long_file_is_printed_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut stat = "count 1\n".repeat(60);
+        stat.push_str("inactive_file 4096\nactive_file 0\n");
+        for (file, text) in [("memory.current", "8192\n"), ("memory.stat", &stat), ("memory.max", "max\n")] {
+            fs::write(dir.path().join(file), text).expect("a file");
+        }
+        let script = PRINT.replace("/sys/fs/cgroup", dir.path().to_str().expect("a path that is text"));
+        let said = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
+        let held = parse(&String::from_utf8_lossy(&said.stdout)).expect("a cgroup");
+        assert_eq!(held.used, 4096);
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn hosts(record: &Record, state: &impl Fn(&str) -> String) -> Vec<HostStatus> {
 }
 
 /// What bodies whose sizes may move use; who does not say so at once is left out.
-async fn usage(docker: &Docker, record: &Record) -> Usages {
+pub async fn usage(docker: &Docker, record: &Record) -> Usages {
     let sized = record.members.iter().filter(|member| record.spec.limits(member.service).is_some());
     let asked = sized.map(|member| async {
         let container = names::container(record.spec.name.as_str(), member.id.as_str());

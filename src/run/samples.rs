@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -14,9 +13,7 @@ use super::journal::Lines;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::lab::record::{self, Record};
-use crate::lab::{LabError, names, reach};
-use crate::model::body::DATA_PATH;
-use crate::model::scaling::Usages;
+use crate::lab::{LabError, reach, status};
 use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
 
@@ -179,13 +176,7 @@ async fn usage(
 ) {
     loop {
         let (at, now) = (clock::now(), Arc::clone(&record.borrow()));
-        let sized = now.members.iter().filter(|member| now.spec.limits(member.service).is_some());
-        let asked = sized.map(|member| async {
-            let container = names::container(now.spec.name.as_str(), member.id.as_str());
-            // a body that does not run uses nothing
-            Some((member.id.clone(), docker.usage(&container, DATA_PATH).await.ok()?))
-        });
-        let usage: Usages = join_all(asked).await.into_iter().flatten().collect();
+        let usage = status::usage(&docker, &now).await;
         let _ = lines.sighting(&Sighting { at, usage, ..Sighting::default() });
         tokio::select! {
             biased;

@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use futures_util::future::join3;
 
 use super::{Docker, EngineError, EngineResult};
+use crate::engine::cgroup::page_cache;
 use crate::engine::clock;
 use crate::model::Bytes;
 use crate::model::scaling::{DiskUsage, Usage};
@@ -20,26 +21,22 @@ impl Docker {
     pub async fn usage(&self, container: &str, data: &str) -> EngineResult<Usage> {
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
         let mut stats = Box::pin(self.api.stats(container, Some(options)));
+        // rates are differences: what is counted belongs to the instant in which it was
+        let stats = async { (stats.next().await, clock::now()) };
         let inspected = self.api.inspect_container(container, None::<InspectContainerOptions>);
-        let (stats, inspected, disk) = join3(stats.next(), inspected, self.disk(container, data)).await;
+        let ((stats, at), inspected, disk) = join3(stats, inspected, self.disk(container, data)).await;
         let stats =
             stats.ok_or_else(|| EngineError::Refused("the engine has no statistics".to_owned()))??;
         let held = inspected?.host_config.unwrap_or_default();
         let cpu = stats.cpu_stats.unwrap_or_default();
         let memory = stats.memory_stats.unwrap_or_default();
-        let count = |of: &[&str]| {
-            let stats = memory.stats.as_ref();
-            of.iter().find_map(|key| stats.and_then(|stats| stats.get(*key)).copied()).unwrap_or(0)
-        };
-        // version 1 counts a cgroup with what is below it under `total_`, version 2 without that word
-        let cache = count(&["total_inactive_file", "inactive_file"])
-            .saturating_add(count(&["total_active_file", "active_file"]));
+        let cache = page_cache(|name| memory.stats.as_ref()?.get(name).copied());
         let used = memory
             .usage
             .ok_or_else(|| EngineError::Refused(format!("container {container} does not run")))?;
         let nano_cpus = held.nano_cpus.filter(|cores| *cores > 0);
         Ok(Usage {
-            at: clock::now(),
+            at,
             container: container.to_owned(),
             cpu_ns: cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0),
             throttled_ns: cpu.throttling_data.and_then(|data| data.throttled_time).unwrap_or(0),
