@@ -7,6 +7,8 @@
 mod repair;
 #[path = "sim/scaling.rs"]
 mod scaling;
+#[path = "sim/time.rs"]
+mod time;
 
 use std::net::Ipv4Addr;
 

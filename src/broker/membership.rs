@@ -131,10 +131,7 @@ impl Membership {
                 self.write(record.clone()).await?;
             }
         }
-        let world = up::world(&record, true);
-        let recipe =
-            world.bodies.into_iter().find(|body| body.member == *id && body.service == Some(service));
-        let body = recipe.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))?;
+        let body = recipe(&record, id, service)?;
         match limited(DO, self.docker.inspect(&body.container)).await {
             Err(EngineError::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
@@ -156,8 +153,7 @@ impl Membership {
 
     async fn size(&self, id: &MemberId, from: Size, to: Size) -> Result<(), Not> {
         let mut record = self.read().await?;
-        let placed = record.members.iter().position(|member| member.id == *id);
-        let Some(member) = placed.and_then(|at| record.members.get(at)).cloned() else {
+        let Some(member) = record.members.iter().find(|member| member.id == *id).cloned() else {
             return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
         };
         if member.size != from && member.size != to {
@@ -185,9 +181,7 @@ impl Membership {
             record.desired.generation += 1;
             self.write(record.clone()).await?;
         }
-        let world = up::world(&record, true);
-        let recipe = world.bodies.into_iter().find(|body| body.member == *id && body.service.is_some());
-        let body = recipe.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))?;
+        let body = recipe(&record, id, member.service)?;
         // the disk first: a body that is full waits for nothing else
         if sized && (to.disk != from.disk || !fills) {
             Box::pin(limited(DO, self.docker.grow_disk(lab, id.as_str(), to.disk))).await?;
@@ -279,4 +273,11 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
     }
     placement::one(&record.spec, &record.members, id, service, |known| known == host)
         .map_err(|error| error.to_string())
+}
+
+/// What a member's container is made of.
+fn recipe(record: &Record, id: &MemberId, service: Service) -> Result<Body, Not> {
+    let mut bodies = up::world(record, true).bodies.into_iter();
+    let found = bodies.find(|body| body.member == *id && body.service == Some(service));
+    found.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))
 }

@@ -61,8 +61,6 @@ const SLOW: Duration = Duration::from_secs(1);
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
 /// Ports of an instance that a fence closes in its host.
 const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
-/// Services whose sizes move.
-const SIZED: [Service; 2] = [Service::Postgres, Service::Balancer];
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
@@ -165,24 +163,22 @@ fn mode(path: &Path) -> Option<EngineMode> {
 }
 
 async fn bodies(State(broker): State<Arc<Broker>>) -> Response {
-    match clock::timeout(LOOK, broker.containers()).await {
-        Ok(Ok(found)) => {
+    match broker.sorted().await {
+        Ok(found) => {
             let (placed, retired) = broker.membership.known();
-            Json(Bodies { placed, retired, ..sort(found) }).into_response()
+            Json(Bodies { placed, retired, ..found }).into_response()
         }
-        Ok(Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
-        Err(late) => (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
+        Err(why) => why.into_response(),
     }
 }
 
 /// What bodies with a size that moves use. Who is not asked in time is left out: what is not known is not guessed.
 async fn usage(State(broker): State<Arc<Broker>>) -> Response {
-    let found = match clock::timeout(LOOK, broker.containers()).await {
-        Ok(Ok(found)) => sort(found).members,
-        Ok(Err(error)) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
-        Err(late) => return (StatusCode::GATEWAY_TIMEOUT, late.to_string()).into_response(),
+    let found = match broker.sorted().await {
+        Ok(found) => found.members,
+        Err(why) => return why.into_response(),
     };
-    let sized = |body: &BodySeen| SIZED.iter().any(|service| service.as_str() == body.service);
+    let sized = |body: &BodySeen| Service::SIZED.iter().any(|service| service.as_str() == body.service);
     let running = found.into_iter().filter_map(|(member, bodies)| match bodies.as_slice() {
         [body] if body.status == ContainerStatus::Running && sized(body) => Some((member, body.id.clone())),
         _ => None,
@@ -280,6 +276,15 @@ impl Broker {
 
     fn listed(&self) -> MutexGuard<'_, Option<(Mono, BTreeMap<String, Container>)>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lab's containers by what they are, or what to answer instead.
+    async fn sorted(&self) -> Result<Bodies, (StatusCode, String)> {
+        match clock::timeout(LOOK, self.containers()).await {
+            Ok(Ok(found)) => Ok(sort(found)),
+            Ok(Err(error)) => Err((StatusCode::BAD_GATEWAY, error.to_string())),
+            Err(late) => Err((StatusCode::GATEWAY_TIMEOUT, late.to_string())),
+        }
     }
 
     /// The lab's containers; those of which something was heard lately are asked for one by one. A list costs

@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use super::family::{Family, Scene, Seen, Victim};
 use crate::engine::cgroup::{self, Held};
+use crate::model::scaling::CORES_MARGIN;
 use crate::model::{Bytes, ContainerStatus, FaultRecord, Size, Verb};
 
 const MACHINE: &str = "cgroup files of the machine";
 const INSIDE: &str = "cgroup files inside the body";
 /// Under this key the notes keep what each victim used before.
 const NOTE: &str = "memory";
-/// Cores are compared after the kernel rounded them to microseconds of a period.
-const CORES_MARGIN: f64 = 0.005;
 
 /// Limits of a body, and who eats its memory.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::audit::load_start;
 use super::record::{Finding, Record};
 use super::replaced::is;
-use crate::model::scaling::{Resource, Usage, amount};
+use crate::model::scaling::{CORES_MARGIN, Resource, Usage, amount};
 use crate::model::sighting::BodySeen;
 use crate::model::{Bytes, Expect, MemberId, Mono, Target};
 
@@ -74,7 +74,7 @@ fn given(resource: Resource, usage: &Usage) -> Option<f64> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive")]
 fn reaches(resource: Resource, usage: &Usage, wanted: f64) -> bool {
     match resource {
-        Resource::Cpu => usage.cores.is_some_and(|cores| cores >= wanted - 0.005),
+        Resource::Cpu => usage.cores.is_some_and(|cores| cores >= wanted - CORES_MARGIN),
         Resource::Memory => usage.limit.is_some_and(|limit| limit >= Bytes(wanted as u64)),
         Resource::Disk => usage.disk.is_some_and(|disk| disk.fills(Bytes(wanted as u64))),
     }

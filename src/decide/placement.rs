@@ -163,46 +163,40 @@ pub fn resizable(spec: &LabSpec, members: &[Member], member: &Member, to: &Size)
         return Err(format!("{id} is a {}, whose size never moves", member.service));
     };
     let room = room_for(spec, members, member);
-    // what does not change is nobody's business
-    let wanted = |size: &Size| (thousandths(size.cpus), size.memory, size.disk);
-    let ((cpus, memory, disk), now) = (wanted(to), wanted(from));
-    let (least, most, left) = (wanted(&min), wanted(&max), wanted(&room));
-    let check = |what: &str, differs: bool, inside: bool, fits: bool, words: [String; 4]| {
-        let [wanted, least, most, left] = words;
-        if differs && !inside {
-            return Err(format!("{what}: {wanted} is not between {least} and {most}, its limits"));
-        }
-        if differs && !fits {
-            return Err(format!("{what}: {wanted} is wanted, and its host has {left} for it"));
-        }
-        Ok(())
-    };
-    let words = |four: [u64; 4]| four.map(cores);
-    let sizes = |four: [Bytes; 4]| four.map(|bytes| bytes.to_string());
-    check(
-        "cpu",
-        cpus != now.0,
-        (least.0..=most.0).contains(&cpus),
-        cpus <= left.0,
-        words([cpus, least.0, most.0, left.0]),
-    )?;
-    check(
-        "memory",
-        memory != now.1,
-        (least.1..=most.1).contains(&memory),
-        memory <= left.1,
-        sizes([memory, least.1, most.1, left.1]),
-    )?;
-    if disk < now.2 {
-        return Err(format!("disk: {disk} is less than the {} it has, and a disk never shrinks", now.2));
+    if to.disk < from.disk {
+        return Err(format!(
+            "disk: {} is less than the {} it has, and a disk never shrinks",
+            to.disk, from.disk
+        ));
     }
-    check(
-        "disk",
-        disk != now.2,
-        (least.2..=most.2).contains(&disk),
-        disk <= left.2,
-        sizes([disk, least.2, most.2, left.2]),
-    )
+    let wanted = [to, from, &min, &max, &room];
+    possible("cpu", wanted.map(|size| thousandths(size.cpus)), cores)?;
+    possible("memory", wanted.map(|size| size.memory), |bytes| bytes.to_string())?;
+    possible("disk", wanted.map(|size| size.disk), |bytes| bytes.to_string())
+}
+
+/// Whether an amount may be given: what is wanted, what there is now, the least, the most, what the host has left.
+/// What does not change is nobody's business.
+fn possible<T: Copy + Ord>(
+    what: &str,
+    [wanted, now, least, most, left]: [T; 5],
+    words: impl Fn(T) -> String,
+) -> Result<(), String> {
+    if wanted == now {
+        return Ok(());
+    }
+    let asked = words(wanted);
+    if wanted < least || wanted > most {
+        return Err(format!(
+            "{what}: {asked} is not between {} and {}, its limits",
+            words(least),
+            words(most)
+        ));
+    }
+    if wanted > left {
+        return Err(format!("{what}: {asked} is wanted, and its host has {} for it", words(left)));
+    }
+    Ok(())
 }
 
 /// By service, then by number.

@@ -107,6 +107,9 @@ pub enum Service {
 }
 
 impl Service {
+    /// Those whose bodies have limits to move between ([`LabSpec::limits`]).
+    pub const SIZED: [Self; 2] = [Self::Postgres, Self::Balancer];
+
     /// The prefix of member names, for example `postgres` in `postgres-1`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -13,6 +13,9 @@ use super::id::{MemberId, Name};
 use super::lab::Size;
 use super::units::{Bytes, Mono, Span};
 
+/// Cores are compared after the kernel rounded them to microseconds of a period.
+pub const CORES_MARGIN: f64 = 0.005;
+
 /// What one body uses at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -41,9 +44,7 @@ impl Usage {
     /// How what the body is held to differs from a size; `None` when it does not.
     #[must_use]
     pub fn differs(&self, size: &Size) -> Option<String> {
-        // the kernel rounds cores
-        const MARGIN: f64 = 0.005;
-        if self.cores.is_none_or(|cores| (cores - size.cpus).abs() > MARGIN) {
+        if self.cores.is_none_or(|cores| (cores - size.cpus).abs() > CORES_MARGIN) {
             let held = self.cores.map_or_else(|| "nothing".to_owned(), |cores| Resource::Cpu.words(cores));
             return Some(format!(
                 "cpu: it is held to {held}, its size says {}",

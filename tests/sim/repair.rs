@@ -7,10 +7,7 @@
 mod lab;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Poll, Waker};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::repair::{Seen, Step, World};
@@ -19,6 +16,7 @@ use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
 use rand::Rng;
 
+use super::time::{Timed, Turn, Until, play, seeds};
 use lab::{CALM, END, LEASE, Lab, Mutant, host, member};
 
 /// One process of a controller: its proofs die with it.
@@ -28,13 +26,9 @@ struct Hands {
     proofs: Mutex<BTreeMap<String, Proof>>,
 }
 
-/// Ready at an instant of the lab.
-struct Until(Arc<Mutex<Lab>>, u64);
-
-impl Future for Until {
-    type Output = ();
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0.lock().expect("the lab").now >= self.1 { Poll::Ready(()) } else { Poll::Pending }
+impl Timed for Lab {
+    fn now(&self) -> u64 {
+        self.now
     }
 }
 
@@ -44,7 +38,7 @@ impl Hands {
     }
 
     /// The way there: usually short, now and then longer than the lease.
-    fn way(&self) -> Until {
+    fn way(&self) -> Until<Lab> {
         let mut lab = self.lab();
         let trouble = lab.now < CALM && lab.chance.random_bool(0.01);
         let end = lab.now + if trouble { 4_000 } else { lab.chance.random_range(0..20) };
@@ -145,38 +139,25 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
     let world = Arc::new(World { spec: spec(), members, lag: Bytes::mib(1), policy });
     let lab = Arc::new(Mutex::new(Lab::new(seed, mutant)));
     let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
-    let mut processes = vec![born(0), born(1)];
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        let crash = {
-            let mut lab = lab.lock().expect("the lab");
-            lab.tick();
-            if let Some(broken) = lab.broken.take() {
-                return (Err(broken), [lab.releases, lab.retirements]);
-            }
-            if lab.now >= END {
-                return (lab.whole(), [lab.releases, lab.retirements]);
-            }
-            (lab.now < CALM && lab.chance.random_bool(0.002)).then(|| lab.chance.random_range(0..2))
-        };
-        if let Some(replica) = crash {
-            processes[replica] = born(replica);
+    play(born, || {
+        let mut lab = lab.lock().expect("the lab");
+        lab.tick();
+        let done = [lab.releases, lab.retirements];
+        if let Some(broken) = lab.broken.take() {
+            return Turn::End((Err(broken), done));
         }
-        for process in &mut processes {
-            let _pending = process.as_mut().poll(&mut context);
+        if lab.now >= END {
+            return Turn::End((lab.whole(), done));
         }
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
-fn seeds() -> u64 {
-    std::env::var("PGHA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
+        let crash = lab.now < CALM && lab.chance.random_bool(0.002);
+        if crash { Turn::Crash(lab.chance.random_range(0..2)) } else { Turn::On }
+    })
 }
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
     let mut sums = [0; 2];
-    for seed in 0..seeds() {
+    for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
         sums = [sums[0] + done[0], sums[1] + done[1]];
@@ -189,7 +170,8 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
 fn wrong_hands_are_caught() {
     for mutant in [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard, Mutant::ClonesCount] {
         let word = mutant.breaks();
-        let caught = (0..seeds()).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
+        let caught =
+            (0..seeds(500)).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
         assert!(caught, "wrong hands went unnoticed: {word}");
     }
 }

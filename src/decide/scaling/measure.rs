@@ -41,7 +41,7 @@ pub(super) fn note(
     let keep =
         Resource::ALL.map(|resource| window(policy, resource, true).max(window(policy, resource, false)));
     let keep = keep.into_iter().max().unwrap_or(1);
-    for member in placed.iter().filter(|member| scales(member.service)) {
+    for member in placed.iter().filter(|member| scales(member)) {
         if let Some(usage) = usage.get(&member.id) {
             rings.entry(member.id.clone()).or_default().note(usage, member.size.disk, policy.every, keep);
         }

@@ -243,9 +243,9 @@ fn held(store: &StoreSeen) -> Option<String> {
     store.replacing.as_ref().map(|word| format!("repair replaces {}", word.member))
 }
 
-/// Whether a service's bodies have limits to move between.
-const fn scales(service: Service) -> bool {
-    matches!(service, Service::Postgres | Service::Balancer)
+/// Whether a member's size moves.
+fn scales(member: &Member) -> bool {
+    Service::SIZED.contains(&member.service)
 }
 
 /// A decision while it is made.
@@ -302,7 +302,7 @@ impl Draft<'_> {
     fn asked(&mut self) {
         for (id, wish) in &self.store.asked {
             let forget = Step::Forget { member: id.clone() };
-            let placed = self.bodies.placed.iter().find(|member| member.id == *id && scales(member.service));
+            let placed = self.bodies.placed.iter().find(|member| member.id == *id && scales(member));
             let Some(member) = placed else {
                 self.say("refuse", id, "a size is wanted for it, and it is nobody who scales".to_owned());
                 self.out.steps.push(forget);
@@ -326,7 +326,7 @@ impl Draft<'_> {
     /// The next size of one member.
     fn member(&mut self, member: &Member) {
         let id = &member.id;
-        if !scales(member.service) || self.store.asked.contains_key(id) {
+        if !scales(member) || self.store.asked.contains_key(id) {
             return;
         }
         let [body] = self.bodies.members.get(id).map_or(&[][..], Vec::as_slice) else { return };

@@ -179,7 +179,6 @@ fn targets(at: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
 fn wanted(verb: &Verb) -> Option<(&'static [Service], &'static str)> {
     const POSTGRES: &[Service] = &[Service::Postgres];
     const STORING: &[Service] = &[Service::Postgres, Service::Etcd];
-    const SIZED: &[Service] = &[Service::Postgres, Service::Balancer];
     const SERVING: &[Service] = &[Service::Postgres, Service::Balancer];
     match verb {
         Verb::Freeze { process, .. } | Verb::Crash { process, .. } => Some(match process {
@@ -199,7 +198,7 @@ fn wanted(verb: &Verb) -> Option<(&'static [Service], &'static str)> {
         | Verb::Failover { .. }
         | Verb::RollingRestart { .. }
         | Verb::Replace { .. } => Some((POSTGRES, "what Patroni manages")),
-        Verb::Resize { .. } => Some((SIZED, "a size that moves")),
+        Verb::Resize { .. } => Some((&Service::SIZED, "a size that moves")),
         _ => None,
     }
 }

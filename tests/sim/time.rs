@@ -1,0 +1,58 @@
+//! Virtual time of the labs in memory: futures that are ready at an instant, and two processes of a controller that
+//! are turned until the lab ends, and crash when it says so.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// A lab with a clock of its own.
+pub trait Timed {
+    /// Milliseconds since it began.
+    fn now(&self) -> u64;
+}
+
+/// Ready at an instant of the lab.
+pub struct Until<L>(pub Arc<Mutex<L>>, pub u64);
+
+impl<L: Timed> Future for Until<L> {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0.lock().expect("the lab").now() >= self.1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// What a turn of the lab comes to.
+pub enum Turn<T> {
+    /// It goes on.
+    On,
+    /// It goes on, and this replica crashes and begins anew.
+    Crash(usize),
+    /// It is over.
+    End(T),
+}
+
+/// Turns the lab and the two replicas of a controller in it until it is over.
+pub fn play<P: Future<Output = ()>, T>(
+    born: impl Fn(usize) -> Pin<Box<P>>,
+    mut turn: impl FnMut() -> Turn<T>,
+) -> T {
+    let mut processes = [born(0), born(1)];
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match turn() {
+            Turn::On => {}
+            Turn::Crash(replica) => processes[replica] = born(replica),
+            Turn::End(outcome) => return outcome,
+        }
+        for process in &mut processes {
+            let _pending = process.as_mut().poll(&mut context);
+        }
+    }
+}
+
+/// How many seeds are tried; a longer search is asked for from outside.
+#[allow(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+pub fn seeds(usually: u64) -> u64 {
+    std::env::var("PGHA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
+}
