@@ -25,7 +25,9 @@ use crate::engine::haproxy::{Admin, Haproxy};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::store::Store;
-use crate::model::control::{Bodies, ControllerPlan, Deed, Proof, Replacing, Token, asked_key, keys};
+use crate::model::control::{
+    Bodies, ControllerPlan, Deed, Proof, Replacing, Token, asked_key, keys, switchover_key,
+};
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Service, Sight, Span};
 
 /// Longest wait for a balancer.
@@ -34,6 +36,10 @@ const BALANCER: Duration = Duration::from_millis(500);
 const PATRONI: Duration = Duration::from_secs(2);
 /// How long a list of bodies is good enough while somebody is about to take writes and nothing was heard.
 const FRESH: Duration = Duration::from_millis(100);
+/// Longest wait for a PostgreSQL that is being shut down.
+const STOPS: Duration = Duration::from_secs(1);
+/// Pause between two looks at it.
+const GLANCE: Duration = Duration::from_millis(5);
 /// A look that takes longer is told of.
 const SLOW: Duration = Duration::from_millis(100);
 
@@ -260,6 +266,72 @@ impl Hands {
         self.orders.store.revoke(lease).await.map_err(|error| Failed::Trouble(error.to_string()))
     }
 
+    /// What is in memory goes to the disk of the leader while it still serves.
+    async fn prepare(&self, member: &MemberId) -> Result<(), Failed> {
+        match self.instance(member) {
+            Some(instance) => instance.checkpoint().await.map_err(Failed::Trouble),
+            None => Err(Failed::Guard(format!("{member} is no instance"))),
+        }
+    }
+
+    async fn drain(&self, host: &HostName, member: &MemberId, token: &Token) -> Result<(), Failed> {
+        let owed =
+            [Change::Put { key: self.parked_key(host.as_str()), value: member.as_str().into(), lease: 0 }];
+        self.orders.write(&[], &owed, token).await?;
+        self.push(&drained(host)).await
+    }
+
+    async fn hand_over(
+        &self,
+        member: &MemberId,
+        mod_revision: i64,
+        candidate: &MemberId,
+        wish: i64,
+        token: &Token,
+    ) -> Result<(), Failed> {
+        let (leader, wanted) = (self.patroni_key("leader"), switchover_key(&self.plan.spec.name));
+        let asked = self.patroni_key("failover");
+        let when = [
+            Compare::Value(leader.clone(), member.as_str().as_bytes().to_vec()),
+            Compare::ModRevision(leader, mod_revision),
+            Compare::ModRevision(wanted.clone(), wish),
+            Compare::ModRevision(asked.clone(), 0),
+        ];
+        let value = serde_json::json!({ "leader": member, "member": candidate }).to_string().into_bytes();
+        let changes = [Change::Put { key: asked, value, lease: 0 }, Change::Delete(wanted)];
+        self.orders.write(&when, &changes, token).await?;
+        // it would look at its next turn, up to `loop_wait` later
+        self.wake_patroni(member).await
+    }
+
+    /// Waits a moment for the end of a PostgreSQL that is being shut down: what is to be seen takes milliseconds,
+    /// and its Patroni looks once a second.
+    async fn yield_key(
+        &self,
+        member: &MemberId,
+        mod_revision: i64,
+        handover: i64,
+        token: &Token,
+    ) -> Result<(), Failed> {
+        let Some(instance) = self.instance(member) else {
+            return Err(Failed::Guard(format!("{member} is no instance")));
+        };
+        let deadline = clock::now().plus(STOPS);
+        while !instance.has_stopped().await {
+            if clock::now() >= deadline {
+                return Err(Failed::Guard(format!("{member} has not stopped yet")));
+            }
+            clock::sleep(GLANCE).await;
+        }
+        let (leader, asked) = (self.patroni_key("leader"), self.patroni_key("failover"));
+        let when = [
+            Compare::Value(leader.clone(), member.as_str().as_bytes().to_vec()),
+            Compare::ModRevision(leader.clone(), mod_revision),
+            Compare::ModRevision(asked, handover),
+        ];
+        self.orders.write(&when, &[Change::Delete(leader)], token).await
+    }
+
     async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
         if self.instance(member).is_some() {
             self.somebody_else_leads(member).await?;
@@ -274,6 +346,15 @@ impl Hands {
         match leader.map_err(|error| Failed::Trouble(error.to_string()))? {
             Some(key) if key.value != member.as_str().as_bytes() => Ok(()),
             _ => Err(Failed::Guard("the leader key is gone or its own".to_owned())),
+        }
+    }
+
+    /// By an old look a body that serves now would be taken for the leader that died.
+    async fn still_leads(&self, member: &MemberId, revision: i64) -> Result<(), Failed> {
+        let leader = self.orders.store.get(&self.patroni_key("leader")).await;
+        match leader.map_err(|error| Failed::Trouble(error.to_string()))? {
+            Some(key) if key.value == member.as_str().as_bytes() && key.mod_revision == revision => Ok(()),
+            _ => Err(Failed::Guard("the leader key is another".to_owned())),
         }
     }
 
@@ -335,7 +416,11 @@ impl Deeds<World> for Hands {
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
         match step {
             Step::Close { host, member, park } => self.close(host, member, *park, token).await,
-            Step::Fence { container, .. } => {
+            Step::Fence { member, container, key } => {
+                match key {
+                    Some(revision) => self.still_leads(member, *revision).await?,
+                    None => self.somebody_else_leads(member).await?,
+                }
                 let deed = Deed::Fence { container: container.clone() };
                 let proof = self.orders.deed(deed, token).await?;
                 if let Some(proof) = proof {
@@ -348,6 +433,14 @@ impl Deeds<World> for Hands {
             }
             Step::Release { member, mod_revision, lease, candidate } => {
                 self.release(member, *mod_revision, *lease, candidate.as_ref(), token).await
+            }
+            Step::Prepare { member } => self.prepare(member).await,
+            Step::Drain { host, member } => self.drain(host, member, token).await,
+            Step::HandOver { member, mod_revision, candidate, wish } => {
+                self.hand_over(member, *mod_revision, candidate, *wish, token).await
+            }
+            Step::Yield { member, mod_revision, handover } => {
+                self.yield_key(member, *mod_revision, *handover, token).await
             }
             Step::Open { host, member } => match self.instance(member) {
                 Some(instance) if instance.writes().await == Some(true) => self.push(&open(host)).await,
@@ -433,6 +526,11 @@ fn parked(host: &HostName) -> Vec<String> {
     no_more(host, "state maint")
 }
 
+/// No new session of 5432; those it has go on.
+fn drained(host: &HostName) -> Vec<String> {
+    vec![format!("set server rw/{host} state drain")]
+}
+
 /// Both of its servers into `state`, then their sessions.
 fn no_more(host: &HostName, state: &str) -> Vec<String> {
     let set = BACKENDS.map(|backend| format!("set server {backend}/{host} {state}"));
@@ -466,6 +564,7 @@ mod tests {
         insta::assert_snapshot!(closed(&host).join("; "), @"set server rw/h4 health down; set server ro/h4 health down; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(parked(&host).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");
+        insta::assert_snapshot!(drained(&host).join("; "), @"set server rw/h4 state drain");
         insta::assert_snapshot!(open(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health up");
     }
 }

@@ -23,6 +23,8 @@ use crate::model::plan::{Credentials, PostgresDoors};
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
 const HELD: Duration = Duration::from_millis(150);
+/// Longest wait for a checkpoint before a handover.
+const CHECKPOINT: Duration = Duration::from_secs(3);
 /// Longest wait for the kernel of the other side, which tells a silent host from a silent process.
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
@@ -175,6 +177,30 @@ impl Instance {
     pub async fn writes(&self) -> Option<bool> {
         let session = self.held().clone()?;
         in_recovery(&session, HELD).await.ok().map(|in_recovery| !in_recovery)
+    }
+
+    /// Writes what is in memory to its disk (`CHECKPOINT`).
+    ///
+    /// # Errors
+    /// Why that was not done in time.
+    pub async fn checkpoint(&self) -> Result<(), String> {
+        let Some(session) = self.held().clone() else {
+            return Err("there is no connection to it".to_owned());
+        };
+        match clock::timeout(CHECKPOINT, session.client().batch_execute("checkpoint")).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(session.explain(&error).to_string()),
+            Err(late) => Err(late.to_string()),
+        }
+    }
+
+    /// Whether its PostgreSQL is gone because Patroni stopped it: nobody listens, by its kernel's word, and Patroni
+    /// says that it stops it. While Patroni restarts one in place it says *restarting*.
+    pub async fn has_stopped(&self) -> bool {
+        let gone = clock::timeout(HELD, TcpStream::connect(self.doors.sql)).await;
+        let refused = matches!(gone, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused);
+        refused
+            && matches!(self.quick.itself().await, Ok(seen) if seen.state == "stopping" || seen.state == "stopped")
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {

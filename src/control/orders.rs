@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::broker_client::Broker;
 use super::driver::Failed;
-use crate::decide::repair::{LeaderSeen, StoreSeen};
+use crate::decide::repair::{HandoverSeen, LeaderSeen, StoreSeen, WishSeen};
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::store::Store;
-use crate::model::control::{Answer, Deed, Proof, Refusal, Token, keys};
+use crate::model::control::{Answer, Deed, Proof, Refusal, SwitchoverWish, Token, keys, switchover_key};
 use crate::model::{MemberId, Name, Sight};
 
 /// The way to the store and to the engine.
@@ -85,8 +85,19 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         let names = std::iter::once(leader.as_str()).chain(standbys.split(','));
         Some(names.filter_map(|name| MemberId::new(name.trim()).ok()).collect())
     });
-    let asked =
-        |value: Value| value.get("member").or_else(|| value.get("leader")).is_some_and(|who| !who.is_null());
+    let named = |value: &Value, field: &str| MemberId::new(text(value, field)?).ok();
+    let handover = key("failover").and_then(|found| {
+        let value = json("failover")?;
+        let (from, to) = (named(&value, "leader"), named(&value, "member"));
+        let somebody = from.is_some() || to.is_some();
+        somebody.then_some(HandoverSeen { from, to, mod_revision: found.mod_revision })
+    });
+    let wish = Name::new(lab).ok().and_then(|lab| {
+        let wanted = switchover_key(&lab);
+        let found = ours.iter().find(|found| found.key == wanted)?;
+        let wish: SwitchoverWish = serde_json::from_slice(&found.value).ok()?;
+        Some(WishSeen { candidate: wish.candidate, mod_revision: found.mod_revision })
+    });
     // keys of ours below this part of the lab's, by their last word
     let part = |part: &str| -> Vec<(MemberId, &[u8])> {
         let prefix = format!("/pgha/{lab}/{part}/");
@@ -101,7 +112,8 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         leader,
         initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
         maintenance: json("config").is_some_and(|config| config.get("pause") == Some(&Value::Bool(true))),
-        handover: json("failover").is_some_and(asked),
+        handover,
+        wish,
         may_lead,
         parked: parked.collect(),
         replacing: replacing.and_then(|found| serde_json::from_slice(&found.value).ok()),
@@ -135,10 +147,16 @@ mod tests {
                     r#"{"leader":"postgres-1","sync_standby":"postgres-2,postgres-3"}"#,
                 ),
             ],
-            &[found("/pgha/lab/repair/parked/h4", "postgres-1")],
+            &[
+                found("/pgha/lab/repair/parked/h4", "postgres-1"),
+                found("/pgha/lab/asked/switchover", r#"{"candidate":"postgres-2"}"#),
+            ],
         );
         assert_eq!(seen.leader, Some(LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 }));
-        assert!(seen.initialized && seen.maintenance && seen.handover);
+        assert!(seen.initialized && seen.maintenance);
+        let (from, to) = (Some(name("postgres-1")), Some(name("postgres-2")));
+        assert_eq!(seen.handover, Some(HandoverSeen { from, to: to.clone(), mod_revision: 7 }));
+        assert_eq!(seen.wish, Some(WishSeen { candidate: to, mod_revision: 7 }));
         assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
         assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
     }

@@ -84,6 +84,7 @@ pub async fn operate(
         rest: addresses(record, Service::Postgres, PATRONI_PORT),
         login: patroni_login(record),
         etcd: addresses(record, Service::Etcd, ETCD_PORT).into_values().collect(),
+        controllers: !record.spec.controllers.is_empty(),
         lab: record.spec.name.clone(),
         timeout: OPERATE,
     };

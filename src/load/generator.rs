@@ -25,7 +25,7 @@ use crate::engine::wire::Wire;
 use crate::history::Event;
 use crate::history::event::{Ack, Outcome};
 use crate::model::plan::LoadPlan;
-use crate::model::scenario::{Endpoint, LoadModel, Record};
+use crate::model::scenario::{Endpoint, LoadModel, Record, Session};
 use crate::model::{Load, Mono};
 use crate::spec::arrivals::{Arrivals, Starts};
 
@@ -229,7 +229,8 @@ impl Worker {
     async fn run(mut self, queue: Arc<Queue>) {
         // ahead of the first operation, so that it does not pay for the connection; a failure here
         // is no operation's and the first operation will meet it again
-        while self.line.is_none() && clock::now() < queue.start {
+        let kept = self.load.session == Session::Kept;
+        while kept && self.line.is_none() && clock::now() < queue.start {
             self.line = self.connect().await.ok();
             if self.line.is_none() {
                 self.door += 1;
@@ -246,6 +247,8 @@ impl Worker {
                     self.door += 1;
                 }
                 clock::sleep(self.load.reconnect.0).await;
+            } else if !kept {
+                self.line = None;
             }
         }
     }

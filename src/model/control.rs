@@ -289,6 +289,8 @@ pub struct Contract {
     pub order: Order,
     /// What it answers.
     pub answer: Answer,
+    /// What an operator writes at `/pgha/<lab>/asked/switchover` in etcd.
+    pub switchover: SwitchoverWish,
 }
 
 /// What `/status` of a controller says.
@@ -428,6 +430,21 @@ pub fn asked_keys(lab: &Name) -> String {
 #[must_use]
 pub fn asked_key(lab: &Name, member: &MemberId) -> String {
     format!("{}replace/{member}", asked_keys(lab))
+}
+
+/// Key by which an operator asks for a planned handover; its value is a [`SwitchoverWish`].
+#[must_use]
+pub fn switchover_key(lab: &Name) -> String {
+    format!("{}switchover", asked_keys(lab))
+}
+
+/// A planned handover that an operator asks of the controllers. Whoever takes it removes it in the transaction that
+/// asks Patroni; while it stands, nobody has, and whoever wrote it may take it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SwitchoverWish {
+    /// Who shall lead; `None`: the best copy.
+    pub candidate: Option<MemberId>,
 }
 
 /// At most so many in so long.

@@ -186,6 +186,9 @@ pub struct OperatePlan {
     /// Client ports of etcd, for what is asked of controllers.
     #[serde(default)]
     pub etcd: Vec<SocketAddr>,
+    /// Whether the lab has controllers, who may do it better than Patroni.
+    #[serde(default)]
+    pub controllers: bool,
     /// The lab.
     pub lab: Name,
     /// Longest wait for all of it.

@@ -124,6 +124,9 @@ pub struct Load {
     /// Pause between two attempts to connect.
     #[serde(default = "default_reconnect")]
     pub reconnect: Span,
+    /// Whether a connection is kept for many operations, as pools do, or opened anew for each.
+    #[serde(default)]
+    pub session: Session,
     /// Longest wait for one answer; after it the connection is given up and nobody knows what became of the operation.
     #[serde(default = "default_op_timeout")]
     pub timeout: Span,
@@ -143,6 +146,17 @@ pub struct Load {
     /// (workloads `append`, `bank`, `register`, `freshness`). It then only reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Name>,
+}
+
+/// How long a load keeps a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Session {
+    /// For many operations, until it breaks.
+    #[default]
+    Kept,
+    /// For one operation, which pays for it.
+    Fresh,
 }
 
 const fn default_reconnect() -> Span {

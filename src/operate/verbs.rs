@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::clock;
-use crate::engine::etcd::Change;
+use crate::engine::etcd::{Change, Compare};
 use crate::engine::patroni::{Cluster, Patroni};
 use crate::engine::store::Store;
-use crate::model::control::asked_key;
+use crate::model::control::{SwitchoverWish, asked_key, switchover_key};
 use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
 use crate::model::scaling::resize_keys;
 use crate::model::{MemberId, Mono};
 
 /// Longest wait for a question that only reads.
 const READ: Duration = Duration::from_secs(2);
+/// How long controllers have to take what they are asked for.
+const TAKEN: Duration = Duration::from_secs(5);
 /// Pause between two looks at a member that is coming back.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -25,7 +27,10 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
     let deadline = clock::now().plus(plan.timeout.0);
     let mut outcome = OperateOutcome::default();
     let said = match &plan.operation {
-        Operation::Switchover { candidate } => handover(plan, &mut outcome, candidate.as_ref(), true).await,
+        Operation::Switchover { candidate } => match controllers(plan, candidate.as_ref(), deadline).await {
+            Some(said) => keep(&mut outcome, said),
+            None => handover(plan, &mut outcome, candidate.as_ref(), true).await,
+        },
         Operation::Failover { candidate } => handover(plan, &mut outcome, Some(candidate), false).await,
         Operation::Maintenance { on } => maintenance(plan, &mut outcome, *on).await,
         Operation::RollingRestart { members } => rolling(plan, &mut outcome, members, deadline).await,
@@ -78,6 +83,57 @@ fn nobody(outcome: &mut OperateOutcome, plan: &OperatePlan) -> bool {
         outcome.said.push((member.clone(), "Patroni's REST does not answer".to_owned()));
     }
     false
+}
+
+/// Asks the controllers for a handover and waits for its end; `None` when none of them took it in time, or there is
+/// none: then Patroni is asked.
+async fn controllers(plan: &OperatePlan, candidate: Option<&MemberId>, deadline: Mono) -> Option<Said> {
+    if !plan.controllers {
+        return None;
+    }
+    let (asked, before) = cluster(plan).await?;
+    let old = before.leader()?.to_owned();
+    if candidate.is_some_and(|candidate| candidate.as_str() == old) {
+        return None;
+    }
+    let (store, key) = (Store::new(&plan.etcd), switchover_key(&plan.lab));
+    // plain data: serialising it cannot fail
+    let value = serde_json::to_vec(&SwitchoverWish { candidate: candidate.cloned() }).unwrap_or_default();
+    let wish = Change::Put { key: key.clone(), value, lease: 0 };
+    store.transact(&[Compare::ModRevision(key.clone(), 0)], &[wish]).await.ok().filter(|written| *written)?;
+    let revision = store.get(&key).await.ok()?.map_or(0, |wish| wish.mod_revision);
+    let patience = clock::now().plus(TAKEN);
+    let mut taken = false;
+    loop {
+        if !taken && clock::now() >= patience {
+            let back = [Compare::ModRevision(key.clone(), revision)];
+            match store.transact(&back, &[Change::Delete(key.clone())]).await {
+                Ok(true) => return None,
+                // taken in this moment, or not known: two would be asked
+                Ok(false) | Err(_) => taken = true,
+            }
+        }
+        taken |= matches!(store.get(&key).await, Ok(None));
+        let now = cluster(plan).await;
+        let next = now.as_ref().and_then(|(_, cluster)| cluster.leader()).filter(|leader| *leader != old);
+        if let Some(next) = next.and_then(|next| next.parse::<MemberId>().ok())
+            && writes(plan, &next).await
+        {
+            let said = format!("Successfully switched over to \"{next}\"");
+            return Some(Ok((asked, said)));
+        }
+        if clock::now() >= deadline {
+            let said = "a controller took it and nobody else leads yet";
+            return Some(Err((asked, said.to_owned())));
+        }
+        clock::sleep(LOOK).await;
+    }
+}
+
+/// Whether a member leads and runs, by its own Patroni's word.
+async fn writes(plan: &OperatePlan, member: &MemberId) -> bool {
+    let Some(patroni) = patroni(plan, member, READ) else { return false };
+    matches!(patroni.itself().await, Ok(seen) if seen.role == "primary" && seen.state == "running")
 }
 
 async fn handover(

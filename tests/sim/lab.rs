@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
+    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
+    WishSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
@@ -29,6 +30,8 @@ pub(super) enum Mutant {
     AnyToken,
     /// A member that is still being cloned is shown as one that streams.
     ClonesCount,
+    /// A primary that was asked to hand over is taken for one that has stopped.
+    Hasty,
     /// A lost leader key is shown as another member's, and no guard reads it again.
     NoGuard,
 }
@@ -41,6 +44,7 @@ impl Mutant {
             Self::SilenceIsDeath => "the key of a living body was released",
             Self::ClonesCount => "a member left before another took its place",
             Self::AnyToken => "an old controller acted",
+            Self::Hasty => "the key of a primary that runs was taken",
             Self::NoGuard => "a body was started while nobody else led",
         }
     }
@@ -60,6 +64,8 @@ pub(super) struct Body {
     placed: bool,
     /// When its copy of the data is complete.
     ready: u64,
+    /// Since when its PostgreSQL is stopped for a handover.
+    stopped: Option<u64>,
 }
 
 pub(super) struct Lab {
@@ -83,6 +89,11 @@ pub(super) struct Lab {
     pub(super) engine_back: u64,
     pub(super) store_back: u64,
     pub(super) releases: u32,
+    pub(super) yields: u32,
+    /// Revision of a handover that controllers are asked for.
+    wish: Option<i64>,
+    /// A handover that Patroni is asked for: from whom, to whom, revision and when.
+    handover: Option<(usize, usize, i64, u64)>,
     pub(super) broken: Option<String>,
     pub(super) earlier: Option<Seen>,
 }
@@ -109,6 +120,7 @@ impl Lab {
             there: true,
             placed: true,
             ready: 0,
+            stopped: None,
         };
         let bodies = (0..3).map(body).collect();
         let chance = ChaCha8Rng::seed_from_u64(seed);
@@ -129,6 +141,9 @@ impl Lab {
             engine_back: 0,
             store_back: 0,
             releases: 0,
+            yields: 0,
+            wish: None,
+            handover: None,
             broken: None,
             earlier: None,
         }
@@ -147,9 +162,9 @@ impl Lab {
         0..self.bodies.len()
     }
 
-    /// Whether it has all the data.
+    /// Whether it has all the data and runs.
     fn whole_copy(&self, n: usize) -> bool {
-        self.runs(n) && self.now >= self.bodies[n].ready
+        self.runs(n) && self.bodies[n].stopped.is_none() && self.now >= self.bodies[n].ready
     }
 
     fn broke(&mut self, what: &str) {
@@ -171,13 +186,17 @@ impl Lab {
             }
         }
         let store = self.now >= self.store_back;
+        if store {
+            self.hand_over();
+        }
         if store && self.key.is_some_and(|(_, _, end)| end < self.now) {
             (self.key, self.gone_since) = (None, self.now);
         }
         if let Some((n, revision, _)) = self.key.filter(|(n, ..)| store && self.runs(*n)) {
             self.key = Some((n, revision, self.now + LEASE[0]));
-            self.bodies[n].primary = true;
-            self.bodies[n].lsn += 1;
+            let serves = self.bodies[n].stopped.is_none();
+            self.bodies[n].primary = serves;
+            self.bodies[n].lsn += u64::from(serves);
             let lsn = self.bodies[n].lsn;
             for other in self.all().filter(|other| *other != n) {
                 if self.whole_copy(other) && self.chance.random_bool(0.5) {
@@ -185,8 +204,9 @@ impl Lab {
                 }
             }
         } else if store && self.key.is_none() && self.now > self.gone_since + 100 {
+            let named = self.handover.map(|(_, to, ..)| to).filter(|to| self.whole_copy(*to));
             let best = self.all().filter(|n| self.whole_copy(*n)).max_by_key(|n| self.bodies[*n].lsn);
-            if let Some(n) = best {
+            if let Some(n) = named.or(best) {
                 self.revision += 1;
                 self.key = Some((n, self.revision, self.now + LEASE[0]));
             }
@@ -208,7 +228,46 @@ impl Lab {
         }
     }
 
+    /// What Patroni does for a handover: it stops the leader's PostgreSQL, looks a second later and gives the key away;
+    /// whoever has it then clears the word, and who was stopped follows.
+    fn hand_over(&mut self) {
+        let holder = self.key.map(|(holder, ..)| holder);
+        for n in self.all() {
+            let Some(since) = self.bodies[n].stopped else { continue };
+            let follows = holder.is_some_and(|holder| holder != n) || self.now > since + 3_000;
+            if !self.runs(n) || follows {
+                self.bodies[n].stopped = None;
+            } else if holder == Some(n) && self.now > since + 1_000 {
+                (self.key, self.gone_since) = (None, self.now);
+            }
+        }
+        let Some((from, to, _, when)) = self.handover else { return };
+        let over = holder.is_some_and(|holder| holder != from) && self.now > when + 100;
+        let refused = holder == Some(from) && (!self.whole_copy(to) || from == to);
+        if over || refused {
+            self.handover = None;
+        } else if holder == Some(from) && self.runs(from) && self.now > when + 200 {
+            let body = &mut self.bodies[from];
+            (body.primary, body.stopped) = (false, Some(body.stopped.unwrap_or(self.now)));
+        }
+    }
+
+    /// Somebody wants another leader: by the controllers, or by Patroni itself.
+    fn operator(&mut self) {
+        if !self.chance.random_bool(0.002) {
+            return;
+        }
+        self.revision += 1;
+        if self.chance.random_bool(0.7) {
+            self.wish.get_or_insert(self.revision);
+        } else if let (None, Some((from, ..))) = (self.handover, self.key) {
+            let to = self.chance.random_range(self.all());
+            self.handover = Some((from, to, self.revision, self.now));
+        }
+    }
+
     fn fault(&mut self) {
+        self.operator();
         if !self.chance.random_bool(0.003) {
             return;
         }
@@ -291,6 +350,12 @@ impl Lab {
                     lease: revision,
                 }),
                 initialized: true,
+                handover: self.handover.map(|(from, to, mod_revision, _)| HandoverSeen {
+                    from: Some(member(from)),
+                    to: Some(member(to)),
+                    mod_revision,
+                }),
+                wish: self.wish.map(|mod_revision| WishSeen { candidate: None, mod_revision }),
                 parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
                 replacing: self.replacing.clone(),
                 ..StoreSeen::default()
@@ -298,7 +363,16 @@ impl Lab {
         }
         for n in self.all().filter(|n| self.bodies[*n].placed) {
             let cloning = self.now < self.bodies[n].ready && self.mutant != Mutant::ClonesCount;
-            seen.postgres.insert(member(n), instance(&self.bodies[n], cloning));
+            let mut one = instance(&self.bodies[n], cloning);
+            let asked = self.handover.is_some_and(|(from, ..)| from == n) && self.mutant == Mutant::Hasty;
+            if self.runs(n)
+                && (asked || self.bodies[n].stopped.is_some())
+                && let Reply::Answers(rest) = &mut one.rest
+            {
+                "stopping".clone_into(&mut rest.patroni.state);
+                one.sql = Reply::Refuses(String::new());
+            }
+            seen.postgres.insert(member(n), one);
         }
         let word = |n: usize| if self.doors[n] { "UP" } else { "DOWN" }.to_owned();
         let rw =
@@ -348,8 +422,15 @@ impl Lab {
                     self.broke("the volumes of a member of the lab were removed");
                 }
             }
-            Step::Wake { .. } => {}
-            Step::Fence { container, .. } => {
+            Step::Wake { .. } | Step::Prepare { .. } => {}
+            Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
+            Step::Fence { container, key, .. } => {
+                let holds =
+                    |revision| self.key.is_some_and(|(holder, now, _)| (holder, now) == (n, revision));
+                let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
+                if !key.map_or(else_leads, holds) {
+                    return Err(Failed::Guard("another key".to_owned()));
+                }
                 self.bodies[n].status = Status::Exited;
                 let proof = Proof { level: ProofLevel::Dead, evidence: "killed".to_owned() };
                 proofs.insert(container.clone(), proof);
@@ -384,6 +465,46 @@ impl Lab {
         Ok(())
     }
 
+    /// What store and balancers do for a planned handover, with their guards.
+    fn planned(&mut self, step: &Step, n: usize) -> Result<(), Failed> {
+        let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
+        let key = self.key.map(|(holder, revision, _)| (holder, revision));
+        match step {
+            Step::Drain { member, .. } => {
+                let owner = number(member);
+                if !self.parked.contains(&owner) {
+                    self.parked.push(owner);
+                }
+                self.doors[n - 1] = false;
+            }
+            Step::HandOver { mod_revision, candidate, wish, .. } => {
+                if key != Some((n, *mod_revision)) || self.wish != Some(*wish) || self.handover.is_some() {
+                    return guard("the key, the wish or the handover is another");
+                }
+                self.revision += 1;
+                self.handover = Some((n, number(candidate), self.revision, self.now));
+                self.wish = None;
+            }
+            Step::Yield { mod_revision, handover, .. } => {
+                let asked = self.handover.map(|(_, _, revision, _)| revision);
+                if key != Some((n, *mod_revision)) || asked != Some(*handover) {
+                    return guard("the key or the handover is another");
+                }
+                let stopped = self.runs(n) && self.bodies[n].stopped.is_some();
+                if !stopped && self.mutant != Mutant::Hasty {
+                    return guard("it has not stopped yet");
+                }
+                if !stopped {
+                    self.broke("the key of a primary that runs was taken");
+                }
+                self.yields += 1;
+                (self.key, self.gone_since) = (None, self.now);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// What the broker and the store do for a replacement, with their guards.
     fn membership(&mut self, step: &Step, n: usize) -> Result<(), Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
@@ -403,8 +524,17 @@ impl Lab {
                     }
                     let ready = self.now + self.chance.random_range(500..4_000);
                     let (status, host) = (Status::Running, at);
-                    let (there, placed) = (true, true);
-                    self.bodies.push(Body { status, primary: false, lsn: 0, host, there, placed, ready });
+                    let (there, placed, stopped) = (true, true, None);
+                    self.bodies.push(Body {
+                        status,
+                        primary: false,
+                        lsn: 0,
+                        host,
+                        there,
+                        placed,
+                        ready,
+                        stopped,
+                    });
                 } else if !self.bodies[n].there {
                     let body = &mut self.bodies[n];
                     (body.there, body.status, body.primary) = (true, Status::Running, false);
@@ -453,7 +583,8 @@ impl Lab {
         // whoever leads is not replaced, so its successor waits beside it
         let waits = self.replacing.as_ref().is_none_or(|word| number(&word.member) == leader);
         let number = placed.len() == 3 + usize::from(self.replacing.is_some());
-        if dead.is_empty() && right && self.parked.is_empty() && waits && number {
+        let asked = self.wish.is_some() || self.handover.is_some();
+        if dead.is_empty() && right && self.parked.is_empty() && waits && number && !asked {
             return Ok(());
         }
         let (parked, replacing) = (&self.parked, &self.replacing);

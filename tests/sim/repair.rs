@@ -122,8 +122,8 @@ fn spec() -> LabSpec {
     SPEC.get_or_init(|| resolve(&[Layer::built_in()]).expect("the built-in lab resolves")).clone()
 }
 
-/// One run; what broke, how many keys were released and how many members left.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
+/// One run; what broke, how many keys were released, how many members left and how many leads were handed over.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -142,7 +142,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.releases, lab.retirements];
+        let done = [lab.releases, lab.retirements, lab.yields];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -156,19 +156,22 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 2];
+    let mut sums = [0; 3];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
-        sums = [sums[0] + done[0], sums[1] + done[1]];
+        sums = std::array::from_fn(|n| sums[n] + done[n]);
     }
     assert!(sums[0] > 0, "no run released a key: nothing was tested");
     assert!(sums[1] > 0, "no run replaced a member: nothing was tested");
+    assert!(sums[2] > 0, "no run handed the lead over: nothing was tested");
 }
 
 #[test]
 fn wrong_hands_are_caught() {
-    for mutant in [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard, Mutant::ClonesCount] {
+    for mutant in
+        [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard, Mutant::ClonesCount, Mutant::Hasty]
+    {
         let word = mutant.breaks();
         let caught =
             (0..seeds(500)).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));

@@ -1,17 +1,21 @@
-//! Who may follow a leader whose address is silent. Naming somebody makes Patroni skip its own checks, so
+//! Who may follow a leader. Naming somebody while its address is silent makes Patroni skip its own checks, so
 //! they are made here: reachable, right timeline, highest received position, little lag, allowed to lead.
 
 use super::draft::Draft;
 use super::{Reply, RestReply};
 use crate::model::{ContainerStatus, Lsn, MemberId};
 
-/// The one that may follow `dead`, or why nobody may.
-pub(super) fn candidate(draft: &Draft<'_>, dead: &MemberId) -> Result<MemberId, String> {
+/// The one that may follow `leader`, or why nobody may; of those `wanted` allows.
+pub(super) fn candidate(
+    draft: &Draft<'_>,
+    leader: &MemberId,
+    wanted: impl Fn(&MemberId) -> bool,
+) -> Result<MemberId, String> {
     let known: Vec<(&MemberId, &RestReply, Lsn)> = draft
         .seen
         .postgres
         .iter()
-        .filter(|(member, _)| *member != dead)
+        .filter(|(member, _)| *member != leader)
         .filter_map(|(member, instance)| match &instance.rest {
             Reply::Answers(rest) => Some((member, rest, rest.patroni.lsn?)),
             _ => None,
@@ -23,7 +27,8 @@ pub(super) fn candidate(draft: &Draft<'_>, dead: &MemberId) -> Result<MemberId, 
     let newest = known.iter().filter_map(|(_, rest, _)| rest.patroni.timeline).max();
     let able = known.into_iter().filter(|(member, rest, lsn)| {
         let patroni = &rest.patroni;
-        rest.loop_runs
+        wanted(member)
+            && rest.loop_runs
             && !patroni.pause
             && patroni.role == "replica"
             && (patroni.state == "running" || patroni.state == "streaming")

@@ -58,11 +58,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// No step at all, whatever was wanted.
-    pub fn hold(&mut self, reason: &str) {
+    /// Nothing of what was wanted and said so far.
+    pub fn afresh(&mut self) {
         self.out.steps.clear();
         self.out.step.clear();
-        self.say("hold", None, reason);
     }
 
     /// Something for a person.

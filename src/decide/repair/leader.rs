@@ -149,7 +149,8 @@ fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: 
         release(draft, key);
         return;
     }
-    let fence = Step::Fence { member: member.clone(), container: id.to_owned() };
+    let revision = Some(key.mod_revision);
+    let fence = Step::Fence { member: member.clone(), container: id.to_owned(), key: revision };
     if draft.may(&fence) {
         let host = draft.host(member).cloned();
         if let Some(host) = host {
@@ -177,7 +178,7 @@ fn release(draft: &mut Draft<'_>, key: &LeaderSeen) {
     }
     let silent = draft.host(member).is_some_and(|host| draft.host_runs(host) == Some(false));
     let (candidate, why) = if silent {
-        match candidate(draft, member) {
+        match candidate(draft, member, |_| true) {
             Ok(next) => (Some(next), "its address is silent, the best replica follows".to_owned()),
             Err(why) => (None, format!("its address is silent and no candidate qualifies: {why}")),
         }

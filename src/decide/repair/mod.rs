@@ -12,6 +12,7 @@
 mod candidate;
 mod doors;
 mod draft;
+mod handover;
 mod leader;
 mod replace;
 mod seen;
@@ -20,7 +21,10 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use seen::{Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen};
+pub use seen::{
+    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen,
+    WishSeen,
+};
 pub use step::{Decision, Memory, Step};
 
 use draft::Draft;
@@ -112,8 +116,7 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
     }
     let mut draft = Draft::new(world, seen, bodies, store, memory);
     let lives = leader::leader(&mut draft);
-    if lives && store.handover {
-        draft.hold("a handover was asked for and the leader lives: Patroni does it");
+    if lives && handover::handover(&mut draft) {
         return draft.finish();
     }
     doors::doors(&mut draft, lives);

@@ -126,7 +126,7 @@ fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
             return false;
         }
         [body] => {
-            let fence = Step::Fence { member: old.clone(), container: body.id.clone() };
+            let fence = Step::Fence { member: old.clone(), container: body.id.clone(), key: None };
             if draft.may(&fence)
                 && let Some(host) = draft.host(old).cloned()
             {
@@ -235,7 +235,7 @@ fn wrong(draft: &mut Draft<'_>, member: &Member) -> Wrong {
 
 /// Takes a replica down that does not serve; `starts` gives it its next life.
 fn restart(draft: &mut Draft<'_>, id: &MemberId, container: String, why: &str) -> bool {
-    let fence = Step::Fence { member: id.clone(), container };
+    let fence = Step::Fence { member: id.clone(), container, key: None };
     let begun = draft.store.leader.is_some() && draft.order(fence);
     if begun {
         draft.out.memory.restarted.insert(id.clone(), draft.seen.at);

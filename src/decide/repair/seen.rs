@@ -37,8 +37,11 @@ pub struct StoreSeen {
     pub initialized: bool,
     /// Maintenance: Patroni and controllers only watch.
     pub maintenance: bool,
-    /// Whether somebody asked Patroni for a handover (`/failover`).
-    pub handover: bool,
+    /// A handover that Patroni was asked for (`/failover`).
+    pub handover: Option<HandoverSeen>,
+    /// A handover that controllers are asked for.
+    #[serde(default)]
+    pub wish: Option<WishSeen>,
     /// Who may lead in a synchronous mode (`/sync`, leader included); `None` when writes are asynchronous.
     pub may_lead: Option<Vec<MemberId>>,
     /// Hosts whose servers repair put into maintenance at the balancers, with the member for whose sake.
@@ -61,6 +64,28 @@ pub struct LeaderSeen {
     pub mod_revision: i64,
     /// The lease it hangs on.
     pub lease: i64,
+}
+
+/// A handover that Patroni was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HandoverSeen {
+    /// Who shall give the lead away; `None`: whoever has it.
+    pub from: Option<MemberId>,
+    /// Who shall have it; `None`: whom Patroni chooses.
+    pub to: Option<MemberId>,
+    /// Revision that wrote it.
+    pub mod_revision: i64,
+}
+
+/// A handover that controllers are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WishSeen {
+    /// Who shall lead; `None`: the best copy.
+    pub candidate: Option<MemberId>,
+    /// Revision that wrote it.
+    pub mod_revision: i64,
 }
 
 /// One instance from outside.

@@ -21,12 +21,16 @@ pub enum Step {
         /// store first, so that whoever comes after knows who owes the way back.
         park: bool,
     },
-    /// The body never runs again, and there is proof.
+    /// The body never runs again, and there is proof. Guard: the leader key is still the one that was seen, or, of a
+    /// member that did not have it, somebody else's.
     Fence {
         /// Whose body.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
+        /// Revision that wrote the leader key, where the member has it.
+        #[serde(default)]
+        key: Option<i64>,
     },
     /// Patroni's leader key of a body that is proved dead is taken away, then its lease. One transaction,
     /// if the key is still the one that was seen and this controller still the active one.
@@ -40,6 +44,41 @@ pub enum Step {
         /// Who shall follow when the address of the dead one is silent: Patroni would wait for it. `None`:
         /// Patroni's own race decides.
         candidate: Option<MemberId>,
+    },
+    /// The leader writes what it has in memory to its disk, so that its shutdown has little left to write.
+    Prepare {
+        /// The leader.
+        member: MemberId,
+    },
+    /// At every balancer: no new session of 5432 goes to this host, and those it has may end by themselves.
+    /// Written down in the store first, as for a host that is parked.
+    Drain {
+        /// The host.
+        host: HostName,
+        /// Its primary.
+        member: MemberId,
+    },
+    /// Patroni is asked for a handover, if the wish still stands and the leader is still the same.
+    HandOver {
+        /// Who leads.
+        member: MemberId,
+        /// Revision that wrote its key.
+        mod_revision: i64,
+        /// Who shall lead.
+        candidate: MemberId,
+        /// Revision that wrote the wish.
+        wish: i64,
+    },
+    /// The leader key of one that shut its PostgreSQL down for a handover is taken away, a second before its Patroni
+    /// would. Guard: nobody listens where its PostgreSQL did and its Patroni says that it stops; the key and the
+    /// handover are those that were seen.
+    Yield {
+        /// Whose key.
+        member: MemberId,
+        /// Revision that wrote it.
+        mod_revision: i64,
+        /// Revision that wrote the handover.
+        handover: i64,
     },
     /// At every balancer: 5432 leads to this host. Its instance takes writes, by its own word.
     Open {
@@ -110,6 +149,10 @@ impl Step {
             Self::Close { .. } => "close",
             Self::Fence { .. } => "fence",
             Self::Release { .. } => "release",
+            Self::Prepare { .. } => "prepare",
+            Self::Drain { .. } => "drain",
+            Self::HandOver { .. } => "hand-over",
+            Self::Yield { .. } => "yield",
             Self::Open { .. } => "open",
             Self::Unpark { .. } => "unpark",
             Self::Start { .. } => "start",
@@ -138,9 +181,15 @@ impl Step {
     #[must_use]
     pub const fn subject(&self) -> &MemberId {
         match self {
-            Self::Close { host, .. } | Self::Open { host, .. } | Self::Unpark { host } => host,
+            Self::Close { host, .. }
+            | Self::Drain { host, .. }
+            | Self::Open { host, .. }
+            | Self::Unpark { host } => host,
             Self::Fence { member, .. }
             | Self::Release { member, .. }
+            | Self::Prepare { member }
+            | Self::HandOver { member, .. }
+            | Self::Yield { member, .. }
             | Self::Start { member, .. }
             | Self::Create { member, .. }
             | Self::Intend { member, .. }
@@ -180,6 +229,9 @@ pub struct Memory {
     pub done: BTreeMap<String, Mono>,
     /// Revision of the leader key for which the doors were set last, and when.
     pub opened: Option<(i64, Mono)>,
+    /// When the leader was prepared for a handover, and when its sessions began to be drained.
+    #[serde(default)]
+    pub handover: (Option<Mono>, Option<Mono>),
 }
 
 impl Memory {
@@ -201,6 +253,9 @@ impl Memory {
                 self.failed.remove(&format!("start {member}"));
             }
             Step::Intend { .. } => self.replaced.push(at),
+            Step::Prepare { .. } => self.handover.0 = Some(at),
+            Step::Drain { .. } => self.handover.1 = Some(at),
+            Step::HandOver { .. } => self.handover = (None, None),
             _ => {}
         }
     }

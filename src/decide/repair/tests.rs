@@ -1,5 +1,6 @@
 //! The decision table of repair, one situation a test, and what holds in every situation.
 
+mod handover;
 mod replace;
 
 use proptest::prelude::*;
@@ -263,8 +264,9 @@ fn doors_follow_the_leader() {
     let first = decide(&seen, Memory::default());
     insta::assert_snapshot!(line(&first), @"close h1, open h2 | open: 5432 does not lead to the leader and to it alone");
     insta::assert_snapshot!(line(&decide(&seen, first.memory)), @" | watch: nothing to do");
-    store(&mut seen).handover = true;
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | hold: a handover was asked for and the leader lives: Patroni does it");
+    let (from, to) = (Some(name("postgres-2")), Some(name("postgres-3")));
+    store(&mut seen).handover = Some(HandoverSeen { from, to, mod_revision: 9 });
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-2 | hold: a handover is under way: Patroni does it");
 }
 
 #[test]
@@ -345,7 +347,10 @@ fn build((statuses, leader, replies, flags, coins): Drawn) -> (Seen, Memory) {
     let key = |n| LeaderSeen { member: name(&format!("postgres-{n}")), mod_revision: 7, lease: 70 };
     let keys = store(&mut seen);
     keys.leader = leader.map(key);
-    (keys.maintenance, keys.handover, keys.initialized) = (flags[1], flags[2], !flags[3]);
+    (keys.maintenance, keys.initialized) = (flags[1], !flags[3]);
+    let from = coins[0].then(|| name("postgres-1"));
+    keys.handover = flags[2].then(|| HandoverSeen { from, to: Some(name("postgres-2")), mod_revision: 9 });
+    keys.wish = coins[1].then_some(WishSeen { candidate: None, mod_revision: 9 });
     for (n, (sql, rest)) in (1..).zip(replies) {
         let mut one = instance(leader == Some(n), u64::from(n));
         let silent = || "nothing".to_owned();
@@ -358,6 +363,11 @@ fn build((statuses, leader, replies, flags, coins): Drawn) -> (Seen, Memory) {
         match rest {
             0 => one.rest = Reply::Hangs(silent()),
             1 => one.rest = Reply::Silent(silent()),
+            2 => {
+                if let Reply::Answers(rest) = &mut one.rest {
+                    "stopping".clone_into(&mut rest.patroni.state);
+                }
+            }
             _ => {}
         }
         seen.postgres.insert(name(&format!("postgres-{n}")), one);
@@ -404,6 +414,22 @@ proptest! {
                     prop_assert_eq!(Some(member), holder);
                     let proof = seen.proofs.get(&format!("id-{member}")).map(|proof| proof.level);
                     prop_assert_eq!(proof, Some(ProofLevel::Dead));
+                }
+                // the holder's, that says it stops, for a handover from it to somebody else
+                Step::Yield { member, .. } => {
+                    prop_assert_eq!(Some(member), holder);
+                    let asked = keys.handover.as_ref().expect("a handover");
+                    prop_assert!(asked.from.as_ref().is_none_or(|from| from == member));
+                    prop_assert_ne!(asked.to.as_ref(), Some(member));
+                    let rest = &seen.postgres[member].rest;
+                    prop_assert!(matches!(rest, Reply::Answers(rest) if rest.patroni.state == "stopping"));
+                }
+                // the holder takes writes, and whoever shall follow is a good copy
+                Step::HandOver { member, candidate, .. } => {
+                    prop_assert_eq!(Some(member), holder);
+                    let one = &seen.postgres[candidate];
+                    prop_assert!(matches!(&one.rest, Reply::Answers(rest) if rest.loop_runs && rest.patroni.role == "replica"));
+                    prop_assert!(keys.handover.is_none() && keys.wish.is_some());
                 }
                 Step::Start { member, .. } => {
                     prop_assert_ne!(Some(member), holder);
