@@ -138,6 +138,7 @@ failovers = {{ min = 3, max = 3 }}
     assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
     assert_same_when_judged_again(&ran);
     repair::what_is_gone_comes_back_and_what_is_asked_for_is_replaced(&lab);
+    repair::the_lead_is_handed_over(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }
@@ -178,6 +179,7 @@ controller = {{ name = "scaling", decision = "resize" }}
     assert_same_when_judged_again(&ran);
     sizes::what_cannot_be_is_refused(&lab);
     sizes::sizes_are_changed_live_and_restarts_follow(&lab);
+    repair::patroni_hands_over_where_no_controller_does(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -1,4 +1,4 @@
-//! The release protocol, model-checked: three instances, a lease store, an engine that may stay silent or
+//! The release protocol and the planned handover, model-checked: three instances, a lease store, an engine that may stay silent or
 //! start a body again, two controllers of which one may sleep through everything. Every state that can be
 //! reached within the bounds is looked at; each mutant of the protocol must be caught.
 //!
@@ -9,7 +9,7 @@ use stateright::{Checker, Model, Property};
 
 const BODIES: usize = 3;
 const CONTROLLERS: usize = 2;
-/// Bounds: faults, changes of leadership, revisions of the store.
+/// Bounds: faults, handovers and restarts in place together, changes of leadership, revisions of the store.
 const FAULTS: u8 = 2;
 const TAKEOVERS: u8 = 1;
 const REVISIONS: u8 = 5;
@@ -31,6 +31,8 @@ enum Mutant {
     AnyToken,
     /// A dead member is replaced by one of the same name while it holds the key.
     NameAgain,
+    /// A PostgreSQL that refuses is taken for one that was stopped for a handover.
+    RefusalIsEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +53,8 @@ struct Body {
     restarts: bool,
     /// Killed by a controller, and not started since.
     killed: bool,
+    /// Its Patroni stopped it for a handover, and says so.
+    stopped: bool,
 }
 
 /// Patroni's leader key.
@@ -82,6 +86,8 @@ struct State {
     /// The leadership in force.
     leadership: u8,
     controllers: [Controller; CONTROLLERS],
+    /// Who was asked to hand over.
+    asked: Option<usize>,
     faults: u8,
     /// What went wrong on the way here.
     wrong: Option<&'static str>,
@@ -108,6 +114,16 @@ enum Action {
     /// The order is lost or the engine silent: nobody answers.
     FenceUnanswered(usize),
     Release(usize),
+    /// Somebody asks Patroni for a handover.
+    Ask,
+    /// Patroni stops its PostgreSQL for it.
+    Stop(usize),
+    /// Patroni gives the key away when it sees that.
+    GiveAway(usize),
+    /// PostgreSQL is restarted where it is, by a Patroni that keeps the key.
+    RestartInPlace(usize),
+    /// The key is taken from one that stopped.
+    Yield(usize),
 }
 
 impl State {
@@ -152,14 +168,24 @@ impl Model for Protocol {
 
     fn init_states(&self) -> Vec<State> {
         // the engine may start bodies again until somebody fences them: the worst lab there is
-        let body = Body { life: Life::Runs, id: 1, writes: false, restarts: true, killed: false };
+        let body =
+            Body { life: Life::Runs, id: 1, writes: false, restarts: true, killed: false, stopped: false };
         let mut bodies = [body; BODIES];
         bodies[0].writes = true;
         let idle = Controller { token: 0, saw: None, another: false, proof: None };
         let mut controllers = [idle; CONTROLLERS];
         controllers[0].token = 1;
         let key = Some(Key { member: 0, id: 1, revision: 1 });
-        vec![State { bodies, key, revision: 1, leadership: 1, controllers, faults: 0, wrong: None }]
+        vec![State {
+            bodies,
+            key,
+            revision: 1,
+            leadership: 1,
+            controllers,
+            asked: None,
+            faults: 0,
+            wrong: None,
+        }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -180,7 +206,7 @@ impl Model for Protocol {
                     if body.writes && !own {
                         actions.push(Action::Demote(member));
                     }
-                    if own && !body.writes {
+                    if own && !body.writes && !body.stopped {
                         actions.push(Action::Retake(member));
                     }
                 }
@@ -198,6 +224,18 @@ impl Model for Protocol {
         if state.key.is_some_and(|key| !runs(state, key.member)) {
             actions.push(Action::Expire);
         }
+        if let Some(key) = state.key.filter(|key| runs(state, key.member)) {
+            let body = state.bodies[key.member];
+            if state.faults < FAULTS && body.writes {
+                actions.extend([Action::Ask, Action::RestartInPlace(key.member)]);
+            }
+            if state.asked == Some(key.member) && body.writes {
+                actions.push(Action::Stop(key.member));
+            }
+            if body.stopped {
+                actions.push(Action::GiveAway(key.member));
+            }
+        }
         for controller in 0..CONTROLLERS {
             if state.controllers[controller].token != state.leadership && state.leadership <= TAKEOVERS {
                 actions.push(Action::TakeOver(controller));
@@ -207,6 +245,7 @@ impl Model for Protocol {
                 actions.push(Action::Fence(controller));
                 actions.push(Action::FenceUnanswered(controller));
                 actions.push(Action::Release(controller));
+                actions.push(Action::Yield(controller));
             }
         }
     }
@@ -217,7 +256,7 @@ impl Model for Protocol {
             Action::Crash(member) => {
                 state.faults += 1;
                 state.bodies[member].life = Life::Dead;
-                state.bodies[member].writes = false;
+                (state.bodies[member].writes, state.bodies[member].stopped) = (false, false);
             }
             Action::Freeze(member) => {
                 state.faults += 1;
@@ -235,7 +274,7 @@ impl Model for Protocol {
                 let own = state.key.is_some_and(|key| key.member == member);
                 let id = state.bodies[member].id + 1;
                 state.bodies[member] =
-                    Body { life: Life::Runs, id, writes: own, restarts: true, killed: false };
+                    Body { life: Life::Runs, id, writes: own, restarts: true, killed: false, stopped: false };
             }
             Action::Expire => state.key = None,
             Action::Elect(member) | Action::Retake(member) => {
@@ -245,9 +284,45 @@ impl Model for Protocol {
                 state.revision += 1;
                 let id = state.bodies[member].id;
                 state.key = Some(Key { member, id, revision: state.revision });
-                state.bodies[member].writes = true;
+                (state.bodies[member].writes, state.bodies[member].stopped) = (true, false);
+                // whoever follows takes the word away
+                state.asked = state.asked.filter(|from| *from == member && action == Action::Retake(member));
             }
             Action::Demote(member) => state.bodies[member].writes = false,
+            Action::Ask => {
+                state.faults += 1;
+                state.asked = state.key.map(|key| key.member);
+            }
+            Action::Stop(member) => {
+                (state.bodies[member].writes, state.bodies[member].stopped) = (false, true);
+            }
+            Action::GiveAway(member) => {
+                state.bodies[member].stopped = false;
+                state.key = None;
+            }
+            Action::RestartInPlace(member) => {
+                state.faults += 1;
+                state.bodies[member].writes = false;
+            }
+            Action::Yield(controller) => {
+                let saw = state.controllers[controller].saw?;
+                let now = state.key?;
+                if !self.obeyed(&state, controller) || state.asked != Some(now.member) {
+                    return None;
+                }
+                let body = state.bodies[now.member];
+                // its own words, read at this moment: it does not listen, and its Patroni says that it stops
+                let stops = body.stopped || self.is(Mutant::RefusalIsEnd) && !body.writes;
+                if body.life != Life::Runs || !stops || now != saw && !self.is(Mutant::NoRevision) {
+                    return None;
+                }
+                if !body.stopped {
+                    state.wrong = Some("the key of a primary that serves on was taken away");
+                }
+                state.key = None;
+                state.controllers[controller].saw = None;
+                state.stale(controller);
+            }
             Action::TakeOver(controller) => {
                 state.leadership += 1;
                 // whoever takes over begins with empty memory
@@ -274,7 +349,7 @@ impl Model for Protocol {
                     return None;
                 }
                 let body = &mut state.bodies[key.member];
-                (body.life, body.writes, body.killed) = (Life::Dead, false, true);
+                (body.life, body.writes, body.killed, body.stopped) = (Life::Dead, false, true, false);
                 body.restarts = self.is(Mutant::MayRestart);
                 let id = body.id;
                 state.controllers[controller].proof = Some((key.member, id));
@@ -319,6 +394,9 @@ impl Model for Protocol {
             Property::sometimes("a dead primary is followed without its lease", |_, state: &State| {
                 state.key.is_some_and(|key| key.member != 0) && state.bodies[0].killed
             }),
+            Property::sometimes("a primary that lives has handed over", |_, state: &State| {
+                state.key.is_some_and(|key| key.member != 0) && state.bodies[0].stopped && state.faults == 1
+            }),
         ]
     }
 
@@ -345,6 +423,7 @@ fn every_mutant_is_caught() {
         Mutant::SilenceIsDeath,
         Mutant::AnyToken,
         Mutant::NameAgain,
+        Mutant::RefusalIsEnd,
     ] {
         let checked = Protocol { mutant: Some(mutant) }.checker().threads(2).spawn_bfs().join();
         let caught = ["nothing went wrong", "who holds the key wrote it"]

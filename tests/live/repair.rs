@@ -1,6 +1,6 @@
 //! The repair controller on a real engine: a primary that dies, one that freezes, one that dies with the
-//! active controller, and one that dies while the engine is silent; a body that is gone, and a member that is
-//! replaced. And the broker, asked by somebody who may not give orders.
+//! active controller, and one that dies while the engine is silent; a body that is gone, a member that is
+//! replaced, and a lead that is handed over. And the broker, asked by somebody who may not give orders.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -99,6 +99,34 @@ pub fn what_is_gone_comes_back_and_what_is_asked_for_is_replaced(lab: &Lab) {
     assert_eq!(member_in(lab, "replica").as_deref(), Some("postgres-3"), "{}", lab.pgha(&["status"]));
     let volumes = succeed(Command::new("docker").args(["volume", "ls", "--quiet"]));
     assert!(!volumes.contains(&format!("{container}-")), "volumes of {replica} are still there:\n{volumes}");
+}
+
+/// The controller takes an operator's wish for another primary and carries it out; nothing of it stays behind.
+pub fn the_lead_is_handed_over(lab: &Lab) {
+    let (old, next) =
+        (member_in(lab, "primary").expect("a primary"), member_in(lab, "replica").expect("a replica"));
+    let said = lab.pgha(&["switchover", "--to", &next]);
+    assert_eq!(member_in(lab, "primary"), Some(next), "{said}\n{}", lab.pgha(&["status"]));
+    let journals = ["repair-1", "repair-2"].map(|replica| lab.pgha(&["logs", replica])).concat();
+    assert!(journals.contains(r#"{"hand-over":"#), "Patroni was asked without the controller:\n{said}");
+    let streams = (0..120).any(|_| member_in(lab, "replica").as_deref() == Some(&old));
+    assert!(streams, "{old} does not follow:\n{}", lab.pgha(&["status"]));
+    for what in ["asked/", "repair/parked/"] {
+        let key = format!("/pgha/{}/{what}", lab.name);
+        let words = ["exec", "etcd-1", "--", "/usr/bin/etcdctl", "get", "--prefix", "--keys-only", &key];
+        let gone = (0..60).any(|_| lab.pgha(&words).trim().is_empty());
+        assert!(gone, "left behind: {}", lab.pgha(&words));
+    }
+}
+
+/// A wish that no controller takes is taken back, and Patroni is asked.
+pub fn patroni_hands_over_where_no_controller_does(lab: &Lab) {
+    let next = member_in(lab, "replica").expect("a replica");
+    let said = lab.pgha(&["switchover"]);
+    assert_eq!(member_in(lab, "primary"), Some(next), "{said}\n{}", lab.pgha(&["status"]));
+    let key = format!("/pgha/{}/asked/", lab.name);
+    let words = ["exec", "etcd-1", "--", "/usr/bin/etcdctl", "get", "--prefix", "--keys-only", &key];
+    assert_eq!(lab.pgha(&words).trim(), "");
 }
 
 /// The member that has this role now.
