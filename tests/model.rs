@@ -53,8 +53,6 @@ struct Body {
     restarts: bool,
     /// Killed by a controller, and not started since.
     killed: bool,
-    /// Its Patroni stopped it for a handover, and says so.
-    stopped: bool,
 }
 
 /// Patroni's leader key.
@@ -88,6 +86,8 @@ struct State {
     controllers: [Controller; CONTROLLERS],
     /// Who was asked to hand over.
     asked: Option<usize>,
+    /// Whose PostgreSQL was stopped for that by its Patroni, which says so.
+    stopped: [bool; BODIES],
     faults: u8,
     /// What went wrong on the way here.
     wrong: Option<&'static str>,
@@ -156,6 +156,48 @@ impl Protocol {
             |(member, id): (usize, u8)| member == key.member && (id == key.id || self.is(Mutant::NameNotId));
         self.is(Mutant::ReleaseFirst) || controller.proof.is_some_and(same)
     }
+    /// What belongs to a planned handover; `None`: it cannot happen now.
+    fn hand_over(&self, state: &mut State, action: Action) -> Option<()> {
+        match action {
+            Action::Ask => {
+                state.faults += 1;
+                state.asked = state.key.map(|key| key.member);
+            }
+            Action::Stop(member) => {
+                (state.bodies[member].writes, state.stopped[member]) = (false, true);
+            }
+            Action::GiveAway(member) => {
+                state.stopped[member] = false;
+                state.key = None;
+            }
+            Action::RestartInPlace(member) => {
+                state.faults += 1;
+                state.bodies[member].writes = false;
+            }
+            Action::Yield(controller) => {
+                let saw = state.controllers[controller].saw?;
+                let now = state.key?;
+                if !self.obeyed(state, controller) || state.asked != Some(now.member) {
+                    return None;
+                }
+                let body = state.bodies[now.member];
+                // its own words, read at this moment: it does not listen, and its Patroni says that it stops
+                let stopped = state.stopped[now.member];
+                let stops = stopped || self.is(Mutant::RefusalIsEnd) && !body.writes;
+                if body.life != Life::Runs || !stops || now != saw && !self.is(Mutant::NoRevision) {
+                    return None;
+                }
+                if !stopped {
+                    state.wrong = Some("the key of a primary that serves on was taken away");
+                }
+                state.key = None;
+                state.controllers[controller].saw = None;
+                state.stale(controller);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 fn runs(state: &State, member: usize) -> bool {
@@ -168,8 +210,7 @@ impl Model for Protocol {
 
     fn init_states(&self) -> Vec<State> {
         // the engine may start bodies again until somebody fences them: the worst lab there is
-        let body =
-            Body { life: Life::Runs, id: 1, writes: false, restarts: true, killed: false, stopped: false };
+        let body = Body { life: Life::Runs, id: 1, writes: false, restarts: true, killed: false };
         let mut bodies = [body; BODIES];
         bodies[0].writes = true;
         let idle = Controller { token: 0, saw: None, another: false, proof: None };
@@ -183,6 +224,7 @@ impl Model for Protocol {
             leadership: 1,
             controllers,
             asked: None,
+            stopped: [false; BODIES],
             faults: 0,
             wrong: None,
         }]
@@ -206,7 +248,7 @@ impl Model for Protocol {
                     if body.writes && !own {
                         actions.push(Action::Demote(member));
                     }
-                    if own && !body.writes && !body.stopped {
+                    if own && !body.writes && !state.stopped[member] {
                         actions.push(Action::Retake(member));
                     }
                 }
@@ -232,7 +274,7 @@ impl Model for Protocol {
             if state.asked == Some(key.member) && body.writes {
                 actions.push(Action::Stop(key.member));
             }
-            if body.stopped {
+            if state.stopped[key.member] {
                 actions.push(Action::GiveAway(key.member));
             }
         }
@@ -256,7 +298,7 @@ impl Model for Protocol {
             Action::Crash(member) => {
                 state.faults += 1;
                 state.bodies[member].life = Life::Dead;
-                (state.bodies[member].writes, state.bodies[member].stopped) = (false, false);
+                (state.bodies[member].writes, state.stopped[member]) = (false, false);
             }
             Action::Freeze(member) => {
                 state.faults += 1;
@@ -274,7 +316,7 @@ impl Model for Protocol {
                 let own = state.key.is_some_and(|key| key.member == member);
                 let id = state.bodies[member].id + 1;
                 state.bodies[member] =
-                    Body { life: Life::Runs, id, writes: own, restarts: true, killed: false, stopped: false };
+                    Body { life: Life::Runs, id, writes: own, restarts: true, killed: false };
             }
             Action::Expire => state.key = None,
             Action::Elect(member) | Action::Retake(member) => {
@@ -284,45 +326,16 @@ impl Model for Protocol {
                 state.revision += 1;
                 let id = state.bodies[member].id;
                 state.key = Some(Key { member, id, revision: state.revision });
-                (state.bodies[member].writes, state.bodies[member].stopped) = (true, false);
+                (state.bodies[member].writes, state.stopped[member]) = (true, false);
                 // whoever follows takes the word away
                 state.asked = state.asked.filter(|from| *from == member && action == Action::Retake(member));
             }
             Action::Demote(member) => state.bodies[member].writes = false,
-            Action::Ask => {
-                state.faults += 1;
-                state.asked = state.key.map(|key| key.member);
-            }
-            Action::Stop(member) => {
-                (state.bodies[member].writes, state.bodies[member].stopped) = (false, true);
-            }
-            Action::GiveAway(member) => {
-                state.bodies[member].stopped = false;
-                state.key = None;
-            }
-            Action::RestartInPlace(member) => {
-                state.faults += 1;
-                state.bodies[member].writes = false;
-            }
-            Action::Yield(controller) => {
-                let saw = state.controllers[controller].saw?;
-                let now = state.key?;
-                if !self.obeyed(&state, controller) || state.asked != Some(now.member) {
-                    return None;
-                }
-                let body = state.bodies[now.member];
-                // its own words, read at this moment: it does not listen, and its Patroni says that it stops
-                let stops = body.stopped || self.is(Mutant::RefusalIsEnd) && !body.writes;
-                if body.life != Life::Runs || !stops || now != saw && !self.is(Mutant::NoRevision) {
-                    return None;
-                }
-                if !body.stopped {
-                    state.wrong = Some("the key of a primary that serves on was taken away");
-                }
-                state.key = None;
-                state.controllers[controller].saw = None;
-                state.stale(controller);
-            }
+            Action::Ask
+            | Action::Stop(_)
+            | Action::GiveAway(_)
+            | Action::RestartInPlace(_)
+            | Action::Yield(_) => self.hand_over(&mut state, action)?,
             Action::TakeOver(controller) => {
                 state.leadership += 1;
                 // whoever takes over begins with empty memory
@@ -349,7 +362,9 @@ impl Model for Protocol {
                     return None;
                 }
                 let body = &mut state.bodies[key.member];
-                (body.life, body.writes, body.killed, body.stopped) = (Life::Dead, false, true, false);
+                (body.life, body.writes, body.killed) = (Life::Dead, false, true);
+                state.stopped[key.member] = false;
+                let body = &mut state.bodies[key.member];
                 body.restarts = self.is(Mutant::MayRestart);
                 let id = body.id;
                 state.controllers[controller].proof = Some((key.member, id));
@@ -395,7 +410,7 @@ impl Model for Protocol {
                 state.key.is_some_and(|key| key.member != 0) && state.bodies[0].killed
             }),
             Property::sometimes("a primary that lives has handed over", |_, state: &State| {
-                state.key.is_some_and(|key| key.member != 0) && state.bodies[0].stopped && state.faults == 1
+                state.key.is_some_and(|key| key.member != 0) && state.stopped[0] && state.faults == 1
             }),
         ]
     }

@@ -138,7 +138,8 @@ pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
 
 /// When controllers first decided to act, and did each step, after an instant, in the order in which it happened.
 pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
-    const DID: [(&str, &str); 3] = [("fence", "fenced"), ("release", "released"), ("open", "pushed")];
+    const DID: [(&str, &str); 4] =
+        [("fence", "fenced"), ("release", "released"), ("yield", "released"), ("open", "pushed")];
     let mut seen = Vec::new();
     for member in record.resolved.members.iter().filter(|member| member.controller().is_some()) {
         let log = record.logs.get(&member.id).map_or("", String::as_str);

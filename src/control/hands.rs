@@ -286,7 +286,7 @@ impl Hands {
         member: &MemberId,
         mod_revision: i64,
         candidate: &MemberId,
-        wish: i64,
+        [wish, idle]: [i64; 2],
         token: &Token,
     ) -> Result<(), Failed> {
         let (leader, wanted) = (self.patroni_key("leader"), switchover_key(&self.plan.spec.name));
@@ -295,7 +295,7 @@ impl Hands {
             Compare::Value(leader.clone(), member.as_str().as_bytes().to_vec()),
             Compare::ModRevision(leader, mod_revision),
             Compare::ModRevision(wanted.clone(), wish),
-            Compare::ModRevision(asked.clone(), 0),
+            Compare::ModRevision(asked.clone(), idle),
         ];
         let value = serde_json::json!({ "leader": member, "member": candidate }).to_string().into_bytes();
         let changes = [Change::Put { key: asked, value, lease: 0 }, Change::Delete(wanted)];
@@ -436,8 +436,8 @@ impl Deeds<World> for Hands {
             }
             Step::Prepare { member } => self.prepare(member).await,
             Step::Drain { host, member } => self.drain(host, member, token).await,
-            Step::HandOver { member, mod_revision, candidate, wish } => {
-                self.hand_over(member, *mod_revision, candidate, *wish, token).await
+            Step::HandOver { member, mod_revision, candidate, wish, idle } => {
+                self.hand_over(member, *mod_revision, candidate, [*wish, *idle], token).await
             }
             Step::Yield { member, mod_revision, handover } => {
                 self.yield_key(member, *mod_revision, *handover, token).await

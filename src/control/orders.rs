@@ -96,7 +96,8 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         let wanted = switchover_key(&lab);
         let found = ours.iter().find(|found| found.key == wanted)?;
         let wish: SwitchoverWish = serde_json::from_slice(&found.value).ok()?;
-        Some(WishSeen { candidate: wish.candidate, mod_revision: found.mod_revision })
+        let idle = key("failover").map_or(0, |found| found.mod_revision);
+        Some(WishSeen { candidate: wish.candidate, mod_revision: found.mod_revision, idle })
     });
     // keys of ours below this part of the lab's, by their last word
     let part = |part: &str| -> Vec<(MemberId, &[u8])> {
@@ -156,7 +157,7 @@ mod tests {
         assert!(seen.initialized && seen.maintenance);
         let (from, to) = (Some(name("postgres-1")), Some(name("postgres-2")));
         assert_eq!(seen.handover, Some(HandoverSeen { from, to: to.clone(), mod_revision: 7 }));
-        assert_eq!(seen.wish, Some(WishSeen { candidate: to, mod_revision: 7 }));
+        assert_eq!(seen.wish, Some(WishSeen { candidate: to, mod_revision: 7, idle: 7 }));
         assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
         assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
     }

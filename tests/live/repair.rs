@@ -103,14 +103,23 @@ pub fn what_is_gone_comes_back_and_what_is_asked_for_is_replaced(lab: &Lab) {
 
 /// The controller takes an operator's wish for another primary and carries it out; nothing of it stays behind.
 pub fn the_lead_is_handed_over(lab: &Lab) {
-    let (old, next) =
-        (member_in(lab, "primary").expect("a primary"), member_in(lab, "replica").expect("a replica"));
-    let said = lab.pgha(&["switchover", "--to", &next]);
-    assert_eq!(member_in(lab, "primary"), Some(next), "{said}\n{}", lab.pgha(&["status"]));
-    let journals = ["repair-1", "repair-2"].map(|replica| lab.pgha(&["logs", replica])).concat();
-    assert!(journals.contains(r#"{"hand-over":"#), "Patroni was asked without the controller:\n{said}");
-    let streams = (0..120).any(|_| member_in(lab, "replica").as_deref() == Some(&old));
-    assert!(streams, "{old} does not follow:\n{}", lab.pgha(&["status"]));
+    // and back: Patroni leaves an empty word of the first one
+    for times in 1..=2 {
+        let (old, next) =
+            (member_in(lab, "primary").expect("a primary"), member_in(lab, "replica").expect("a replica"));
+        let said = lab.pgha(&["switchover", "--to", &next]);
+        assert_eq!(member_in(lab, "primary"), Some(next), "{said}\n{}", lab.pgha(&["status"]));
+        let journals = ["repair-1", "repair-2"].map(|replica| lab.pgha(&["logs", replica])).concat();
+        let did = |line: &&str| {
+            line.contains(r#""entry":"did""#)
+                && line.contains("hand-over")
+                && line.contains(r#""error":null"#)
+        };
+        let taken = journals.lines().filter(did).count();
+        assert_eq!(taken, times, "Patroni was asked without the controller:\n{said}");
+        let streams = (0..120).any(|_| member_in(lab, "replica").as_deref() == Some(&old));
+        assert!(streams, "{old} does not follow:\n{}", lab.pgha(&["status"]));
+    }
     for what in ["asked/", "repair/parked/"] {
         let key = format!("/pgha/{}/{what}", lab.name);
         let words = ["exec", "etcd-1", "--", "/usr/bin/etcdctl", "get", "--prefix", "--keys-only", &key];

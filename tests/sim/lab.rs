@@ -94,6 +94,8 @@ pub(super) struct Lab {
     wish: Option<i64>,
     /// A handover that Patroni is asked for: from whom, to whom, revision and when.
     handover: Option<(usize, usize, i64, u64)>,
+    /// Revision of the empty word that Patroni leaves when a handover is done; 0: there was none.
+    idle: i64,
     pub(super) broken: Option<String>,
     pub(super) earlier: Option<Seen>,
 }
@@ -144,6 +146,7 @@ impl Lab {
             yields: 0,
             wish: None,
             handover: None,
+            idle: 0,
             broken: None,
             earlier: None,
         }
@@ -245,7 +248,8 @@ impl Lab {
         let over = holder.is_some_and(|holder| holder != from) && self.now > when + 100;
         let refused = holder == Some(from) && (!self.whole_copy(to) || from == to);
         if over || refused {
-            self.handover = None;
+            self.revision += 1;
+            (self.handover, self.idle) = (None, self.revision);
         } else if holder == Some(from) && self.runs(from) && self.now > when + 200 {
             let body = &mut self.bodies[from];
             (body.primary, body.stopped) = (false, Some(body.stopped.unwrap_or(self.now)));
@@ -355,7 +359,11 @@ impl Lab {
                     to: Some(member(to)),
                     mod_revision,
                 }),
-                wish: self.wish.map(|mod_revision| WishSeen { candidate: None, mod_revision }),
+                wish: self.wish.map(|mod_revision| WishSeen {
+                    candidate: None,
+                    mod_revision,
+                    idle: self.idle,
+                }),
                 parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
                 replacing: self.replacing.clone(),
                 ..StoreSeen::default()
@@ -477,8 +485,9 @@ impl Lab {
                 }
                 self.doors[n - 1] = false;
             }
-            Step::HandOver { mod_revision, candidate, wish, .. } => {
-                if key != Some((n, *mod_revision)) || self.wish != Some(*wish) || self.handover.is_some() {
+            Step::HandOver { mod_revision, candidate, wish, idle, .. } => {
+                let asked = self.handover.is_some() || self.idle != *idle;
+                if key != Some((n, *mod_revision)) || self.wish != Some(*wish) || asked {
                     return guard("the key, the wish or the handover is another");
                 }
                 self.revision += 1;

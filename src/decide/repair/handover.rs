@@ -110,9 +110,9 @@ fn wanted(draft: &mut Draft<'_>, key: &LeaderSeen, wish: &WishSeen) -> bool {
             _ => {}
         }
     }
-    let (mod_revision, wish) = (key.mod_revision, wish.mod_revision);
+    let (mod_revision, idle, wish) = (key.mod_revision, wish.idle, wish.mod_revision);
     let said = format!("Patroni is asked to hand over to {next}");
-    draft.order(Step::HandOver { member: member.clone(), mod_revision, candidate: next, wish });
+    draft.order(Step::HandOver { member: member.clone(), mod_revision, candidate: next, wish, idle });
     draft.say("hand-over", Some(member), said);
     true
 }

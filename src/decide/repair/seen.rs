@@ -86,6 +86,9 @@ pub struct WishSeen {
     pub candidate: Option<MemberId>,
     /// Revision that wrote it.
     pub mod_revision: i64,
+    /// Revision that wrote `/failover` while it asks for nothing: Patroni empties it when a handover is done. 0: there
+    /// is none.
+    pub idle: i64,
 }
 
 /// One instance from outside.

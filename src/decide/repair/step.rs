@@ -68,6 +68,8 @@ pub enum Step {
         candidate: MemberId,
         /// Revision that wrote the wish.
         wish: i64,
+        /// Revision of the word that asks Patroni for nothing; 0: there is none.
+        idle: i64,
     },
     /// The leader key of one that shut its PostgreSQL down for a handover is taken away, a second before its Patroni
     /// would. Guard: nobody listens where its PostgreSQL did and its Patroni says that it stops; the key and the

@@ -350,7 +350,7 @@ fn build((statuses, leader, replies, flags, coins): Drawn) -> (Seen, Memory) {
     (keys.maintenance, keys.initialized) = (flags[1], !flags[3]);
     let from = coins[0].then(|| name("postgres-1"));
     keys.handover = flags[2].then(|| HandoverSeen { from, to: Some(name("postgres-2")), mod_revision: 9 });
-    keys.wish = coins[1].then_some(WishSeen { candidate: None, mod_revision: 9 });
+    keys.wish = coins[1].then_some(WishSeen { candidate: None, mod_revision: 9, idle: 0 });
     for (n, (sql, rest)) in (1..).zip(replies) {
         let mut one = instance(leader == Some(n), u64::from(n));
         let silent = || "nothing".to_owned();

@@ -8,7 +8,7 @@ fn wished(candidate: Option<&str>) -> (World, Seen) {
     world.spec.balancers.hold = Span::secs(2);
     let mut seen = healthy(&world);
     let candidate = candidate.map(name);
-    store(&mut seen).wish = Some(WishSeen { candidate, mod_revision: 9 });
+    store(&mut seen).wish = Some(WishSeen { candidate, mod_revision: 9, idle: 5 });
     (world, seen)
 }
 
@@ -40,6 +40,10 @@ fn a_wish_is_prepared_drained_and_handed_to_patroni() {
     sessions(&mut seen, 0);
     let third = repair(&world, &seen, drained.clone());
     insta::assert_snapshot!(line(&third), @"hand-over postgres-1 | hand-over: Patroni is asked to hand over to postgres-3");
+    // in the place of the word that Patroni left when the last handover was done
+    let (member, candidate) = (name("postgres-1"), name("postgres-3"));
+    let step = Step::HandOver { member, mod_revision: 7, candidate, wish: 9, idle: 5 };
+    assert_eq!(third.steps, [step]);
     sessions(&mut seen, 3);
     seen.at = seen.at.plus(std::time::Duration::from_millis(300));
     assert_eq!(repair(&world, &seen, drained).steps, third.steps);
