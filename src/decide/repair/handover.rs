@@ -44,14 +44,23 @@ fn under_way(draft: &mut Draft<'_>, key: &LeaderSeen, asked: &HandoverSeen) {
     draft.afresh();
     draft.out.hurry = true;
     draft.soon(HURRY);
-    let rest = draft.seen.postgres.get(member).map(|instance| &instance.rest);
-    let stops = matches!(rest, Some(Reply::Answers(rest)) if ["stopping", "stopped"].contains(&rest.patroni.state.as_str()));
+    let (mut stops, mut serves) = (false, false);
+    if let Some(instance) = draft.seen.postgres.get(member) {
+        let word = match &instance.rest {
+            Reply::Answers(rest) => rest.patroni.state.as_str(),
+            _ => "",
+        };
+        let refuses = matches!(instance.sql, Reply::Refuses(_));
+        // one that was asked as its PostgreSQL went away answers seconds later: its word of before counts little
+        // then, and it is asked once more before anything is done
+        stops = ["stopping", "stopped"].contains(&word) || refuses && ["running", ""].contains(&word);
+        serves = word == "running" && !refuses;
+    }
     let (mod_revision, handover) = (key.mod_revision, asked.mod_revision);
     let step = Step::Yield { member: member.clone(), mod_revision, handover };
     if stops && draft.world.policy.release && draft.order(step) {
         draft.say("yield", Some(member), "its PostgreSQL stops for a handover: then its key is taken");
     }
-    let serves = matches!(rest, Some(Reply::Answers(rest)) if rest.patroni.state == "running");
     if serves {
         // its loop reads a copy of the store that follows by a watch: one that was woken too soon sees nothing to do
         draft.order(Step::Wake { member: member.clone() });

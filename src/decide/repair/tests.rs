@@ -415,14 +415,15 @@ proptest! {
                     let proof = seen.proofs.get(&format!("id-{member}")).map(|proof| proof.level);
                     prop_assert_eq!(proof, Some(ProofLevel::Dead));
                 }
-                // the holder's, that says it stops, for a handover from it to somebody else
+                // the holder's, that says it stops or refuses, for a handover from it to somebody else
                 Step::Yield { member, .. } => {
                     prop_assert_eq!(Some(member), holder);
                     let asked = keys.handover.as_ref().expect("a handover");
                     prop_assert!(asked.from.as_ref().is_none_or(|from| from == member));
                     prop_assert_ne!(asked.to.as_ref(), Some(member));
-                    let rest = &seen.postgres[member].rest;
-                    prop_assert!(matches!(rest, Reply::Answers(rest) if rest.patroni.state == "stopping"));
+                    let one = &seen.postgres[member];
+                    let says = matches!(&one.rest, Reply::Answers(rest) if rest.patroni.state == "stopping");
+                    prop_assert!(says || matches!(one.sql, Reply::Refuses(_)));
                 }
                 // the holder takes writes, and whoever shall follow is a good copy
                 Step::HandOver { member, candidate, .. } => {
