@@ -220,12 +220,7 @@ impl Hands {
         token: &Token,
     ) -> Result<(), Failed> {
         if park {
-            let owed = [Change::Put {
-                key: self.parked_key(host.as_str()),
-                value: member.as_str().into(),
-                lease: 0,
-            }];
-            self.orders.write(&[], &owed, token).await?;
+            self.owe(host, member, token).await?;
             self.push(&parked(host)).await
         } else {
             // a balancer that cannot be reached must not keep the primary of the others from coming back
@@ -241,6 +236,13 @@ impl Hands {
         self.orders.write(&[], &[Change::Delete(self.parked_key(host.as_str()))], token).await
     }
 
+    /// The leader key is the one that was seen.
+    fn still_held(&self, member: &MemberId, mod_revision: i64) -> [Compare; 2] {
+        let key = self.patroni_key("leader");
+        let value = Compare::Value(key.clone(), member.as_str().as_bytes().to_vec());
+        [value, Compare::ModRevision(key, mod_revision)]
+    }
+
     async fn release(
         &self,
         member: &MemberId,
@@ -249,18 +251,14 @@ impl Hands {
         candidate: Option<&MemberId>,
         token: &Token,
     ) -> Result<(), Failed> {
-        let key = self.patroni_key("leader");
-        let when = [
-            Compare::Value(key.clone(), member.as_str().as_bytes().to_vec()),
-            Compare::ModRevision(key.clone(), mod_revision),
-        ];
+        let when = self.still_held(member, mod_revision);
         let mut changes = Vec::new();
         if let Some(next) = candidate {
             let value = serde_json::json!({ "member": next }).to_string().into_bytes();
             // before the deletion, in one transaction: Patroni reads both at once
             changes.push(Change::Put { key: self.patroni_key("failover"), value, lease: 0 });
         }
-        changes.push(Change::Delete(key));
+        changes.push(Change::Delete(self.patroni_key("leader")));
         self.orders.write(&when, &changes, token).await?;
         // the dead one's member key goes with its lease; that the lease is gone already is fine
         self.orders.store.revoke(lease).await.map_err(|error| Failed::Trouble(error.to_string()))
@@ -275,10 +273,15 @@ impl Hands {
     }
 
     async fn drain(&self, host: &HostName, member: &MemberId, token: &Token) -> Result<(), Failed> {
-        let owed =
-            [Change::Put { key: self.parked_key(host.as_str()), value: member.as_str().into(), lease: 0 }];
-        self.orders.write(&[], &owed, token).await?;
+        self.owe(host, member, token).await?;
         self.push(&drained(host)).await
+    }
+
+    /// Whoever comes after this controller knows for whose sake a host was taken from the checks, and gives it back.
+    async fn owe(&self, host: &HostName, member: &MemberId, token: &Token) -> Result<(), Failed> {
+        let key = self.parked_key(host.as_str());
+        let owed = [Change::Put { key, value: member.as_str().into(), lease: 0 }];
+        self.orders.write(&[], &owed, token).await
     }
 
     async fn hand_over(
@@ -289,14 +292,11 @@ impl Hands {
         [wish, idle]: [i64; 2],
         token: &Token,
     ) -> Result<(), Failed> {
-        let (leader, wanted) = (self.patroni_key("leader"), switchover_key(&self.plan.spec.name));
-        let asked = self.patroni_key("failover");
-        let when = [
-            Compare::Value(leader.clone(), member.as_str().as_bytes().to_vec()),
-            Compare::ModRevision(leader, mod_revision),
-            Compare::ModRevision(wanted.clone(), wish),
-            Compare::ModRevision(asked.clone(), idle),
-        ];
+        let (wanted, asked) = (switchover_key(&self.plan.spec.name), self.patroni_key("failover"));
+        let [value, revision] = self.still_held(member, mod_revision);
+        let words = [(&wanted, wish), (&asked, idle)];
+        let [wish, idle] = words.map(|(key, revision)| Compare::ModRevision(key.clone(), revision));
+        let when = [value, revision, wish, idle];
         let value = serde_json::json!({ "leader": member, "member": candidate }).to_string().into_bytes();
         let changes = [Change::Put { key: asked, value, lease: 0 }, Change::Delete(wanted)];
         self.orders.write(&when, &changes, token).await?;
@@ -323,13 +323,9 @@ impl Hands {
             }
             clock::sleep(GLANCE).await;
         }
-        let (leader, asked) = (self.patroni_key("leader"), self.patroni_key("failover"));
-        let when = [
-            Compare::Value(leader.clone(), member.as_str().as_bytes().to_vec()),
-            Compare::ModRevision(leader.clone(), mod_revision),
-            Compare::ModRevision(asked, handover),
-        ];
-        self.orders.write(&when, &[Change::Delete(leader)], token).await
+        let [value, revision] = self.still_held(member, mod_revision);
+        let when = [value, revision, Compare::ModRevision(self.patroni_key("failover"), handover)];
+        self.orders.write(&when, &[Change::Delete(self.patroni_key("leader"))], token).await
     }
 
     async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {

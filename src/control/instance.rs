@@ -199,8 +199,7 @@ impl Instance {
     pub async fn has_stopped(&self) -> bool {
         let gone = clock::timeout(HELD, TcpStream::connect(self.doors.sql)).await;
         let refused = matches!(gone, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused);
-        refused
-            && matches!(self.quick.itself().await, Ok(seen) if seen.state == "stopping" || seen.state == "stopped")
+        refused && self.quick.itself().await.is_ok_and(|patroni| patroni.stops())
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {

@@ -216,6 +216,14 @@ pub struct ServerSeen {
     pub weight: u32,
 }
 
+impl PatroniSeen {
+    /// Whether it stops its PostgreSQL, or has: what it restarts in place is *restarting* meanwhile.
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        matches!(self.state.as_str(), "stopping" | "stopped")
+    }
+}
+
 impl ServerSeen {
     /// Whether the balancer would route to it.
     #[must_use]

@@ -9,6 +9,7 @@ use super::candidate::candidate;
 use super::doors::writes;
 use super::draft::Draft;
 use super::{HandoverSeen, LeaderSeen, Reply, Step, WishSeen};
+use crate::model::sighting::PatroniSeen;
 use std::time::Duration;
 
 /// How long sessions have to end by themselves.
@@ -46,15 +47,16 @@ fn under_way(draft: &mut Draft<'_>, key: &LeaderSeen, asked: &HandoverSeen) {
     draft.soon(HURRY);
     let (mut stops, mut serves) = (false, false);
     if let Some(instance) = draft.seen.postgres.get(member) {
-        let word = match &instance.rest {
-            Reply::Answers(rest) => rest.patroni.state.as_str(),
-            _ => "",
+        let patroni = match &instance.rest {
+            Reply::Answers(rest) => Some(&rest.patroni),
+            _ => None,
         };
         let refuses = matches!(instance.sql, Reply::Refuses(_));
+        let running = |seen: &PatroniSeen| seen.state == "running";
         // one that was asked as its PostgreSQL went away answers seconds later: its word of before counts little
         // then, and it is asked once more before anything is done
-        stops = ["stopping", "stopped"].contains(&word) || refuses && ["running", ""].contains(&word);
-        serves = word == "running" && !refuses;
+        stops = patroni.is_some_and(PatroniSeen::stops) || refuses && patroni.is_none_or(running);
+        serves = patroni.is_some_and(running) && !refuses;
     }
     let (mod_revision, handover) = (key.mod_revision, asked.mod_revision);
     let step = Step::Yield { member: member.clone(), mod_revision, handover };
