@@ -11,6 +11,8 @@ mod bodies;
 mod desk;
 #[path = "live/network.rs"]
 mod network;
+#[path = "live/numbers.rs"]
+mod numbers;
 #[path = "live/patroni.rs"]
 mod patroni;
 #[path = "live/repair.rs"]
@@ -185,6 +187,19 @@ controller = {{ name = "scaling", decision = "resize" }}
 }
 
 /// `pgha check` says from the directory alone what the run said.
+#[test]
+fn the_number_of_instances_goes_out_and_in() {
+    let _engine = engine();
+    let lab = Lab::new("numbers", 1);
+    let [controllers, instances] = numbers::CONTROLLERS;
+    let up = ["--set", controllers, "--set", instances, "--set", numbers::HOSTS];
+    lab.up_with(&up);
+    numbers::what_cannot_be_is_refused(&lab);
+    numbers::the_number_goes_out_and_in(&lab, &up);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
 fn assert_same_when_judged_again(ran: &Ran) {
     let mut again = Command::new(env!("CARGO_BIN_EXE_pgha"));
     let dir = ran.dir.to_str().expect("a path that is text");

@@ -16,8 +16,7 @@ use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
 use crate::lab::{names, up};
 use crate::model::body::{DATA_PATH, LABEL_MEMBER};
-use crate::model::control::{Answer, Refusal};
-use crate::model::lab::Desired;
+use crate::model::control::{Answer, Bodies, Refusal};
 use crate::model::{
     Action, Body, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
 };
@@ -69,12 +68,21 @@ impl Membership {
         Self { docker, lab, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Who stands where and who left, by the record as it was read last.
-    pub(super) fn known(&self) -> (Vec<Member>, BTreeSet<MemberId>) {
+    /// These bodies with what the record says, as it was read last: who stands where, who left, and how many there
+    /// should be.
+    pub(super) fn told(&self, bodies: Bodies) -> Bodies {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .as_ref()
-            .map_or_else(Default::default, |record| (record.members.clone(), record.desired.without.clone()))
+        let Some(record) = known.as_ref() else { return bodies };
+        let leaving = record.leaving();
+        let retired = record.desired.without.difference(&leaving).cloned().collect();
+        Bodies {
+            placed: record.members.clone(),
+            retired,
+            counts: record.desired.counts.clone(),
+            leaving,
+            generation: record.desired.generation,
+            ..bodies
+        }
     }
 
     /// Reads the record now and then, for ever.
@@ -193,6 +201,44 @@ impl Membership {
         Ok(())
     }
 
+    /// See [`crate::model::control::Deed::Scale`].
+    pub(super) async fn scale(
+        &self,
+        service: Service,
+        generation: u64,
+        count: u32,
+        leaving: &BTreeSet<MemberId>,
+    ) -> Answer {
+        let _turn = self.turn.lock().await;
+        if service != Service::Postgres {
+            return answer(Err(not_allowed(format!("the number of `{service}` does not change"))));
+        }
+        answer(self.number(generation, count, leaving).await)
+    }
+
+    async fn number(&self, generation: u64, count: u32, leaving: &BTreeSet<MemberId>) -> Result<(), Not> {
+        let mut record = self.read().await?;
+        if record.desired.generation != generation {
+            let now = record.desired.generation;
+            return Err(not_allowed(format!("the record is at version {now} by now, not {generation}")));
+        }
+        record.spec.may_have(count).map_err(not_allowed)?;
+        let stands = |id: &MemberId| record.of(Service::Postgres).any(|(member, _)| member.id == *id);
+        if let Some(id) = leaving.iter().find(|id| !stands(id)) {
+            return Err(not_allowed(format!("{id} is no instance of this lab")));
+        }
+        let stay = record.of(Service::Postgres).filter(|(member, _)| !leaving.contains(&member.id)).count();
+        if !leaving.is_empty() && stay < count as usize {
+            return Err(not_allowed(format!("{stay} would stay, {count} are wanted")));
+        }
+        let left: Vec<MemberId> =
+            record.desired.without.iter().filter(|id| record.left(id)).cloned().collect();
+        record.desired.without = left.into_iter().chain(leaving.iter().cloned()).collect();
+        record.desired.counts.insert(Service::Postgres, count);
+        record.desired.generation += 1;
+        self.write(record).await
+    }
+
     /// See [`crate::model::control::Deed::Retire`].
     pub(super) async fn retire(&self, member: &MemberId) -> Answer {
         let _turn = self.turn.lock().await;
@@ -215,15 +261,15 @@ impl Membership {
             if member.service != Service::Postgres {
                 return Err(not_allowed(format!("members of `{}` do not leave", member.service)));
             }
-            let wanted = Desired::founding(&record.spec).counts.get(&member.service).copied().unwrap_or(0);
+            let wanted = record.desired.counts.get(&member.service).copied().unwrap_or(0);
             let left = record.members.iter().filter(|other| other.service == member.service).count();
             if left < wanted as usize {
-                return Err(not_allowed(format!("{left} would be left, {wanted} are declared")));
+                return Err(not_allowed(format!("{left} would be left, {wanted} are wanted")));
             }
             record.desired.without.insert(id.clone());
             record.desired.generation += 1;
             self.write(record).await?;
-        } else if !record.desired.without.contains(id) {
+        } else if !record.left(id) {
             return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
         }
         if let Some(found) = found {
@@ -240,7 +286,7 @@ impl Membership {
 
     async fn forget(&self, id: &MemberId) -> Result<(), Not> {
         let record = self.read().await?;
-        if !record.desired.without.contains(id) {
+        if !record.left(id) {
             return Err(not_allowed(format!("{id} did not leave the lab")));
         }
         let lab = self.lab.as_str();

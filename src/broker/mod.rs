@@ -164,10 +164,7 @@ fn mode(path: &Path) -> Option<EngineMode> {
 
 async fn bodies(State(broker): State<Arc<Broker>>) -> Response {
     match broker.sorted().await {
-        Ok(found) => {
-            let (placed, retired) = broker.membership.known();
-            Json(Bodies { placed, retired, ..found }).into_response()
-        }
+        Ok(found) => Json(broker.membership.told(found)).into_response(),
         Err(why) => why.into_response(),
     }
 }
@@ -339,6 +336,9 @@ impl Broker {
                 done
             }
             Deed::Discard { member } => self.membership.discard(member).await,
+            Deed::Scale { service, generation, count, leaving } => {
+                self.membership.scale(*service, *generation, *count, leaving).await
+            }
             Deed::Resize { member, from, to } => self.membership.resize(member, *from, *to).await,
         }
     }

@@ -119,6 +119,7 @@ pub fn of(verb: &Verb) -> &'static dyn Family {
         | Verb::Maintenance { .. }
         | Verb::RollingRestart { .. }
         | Verb::Replace { .. }
+        | Verb::Scale { .. }
         | Verb::Resize { .. } => &Operator,
         _ => &Missing,
     }

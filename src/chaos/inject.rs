@@ -28,9 +28,6 @@ pub enum InjectError {
     /// The intent could not be written down.
     #[error("the fault ledger cannot be written: {0}")]
     Ledger(#[from] io::Error),
-    /// This version cannot do it.
-    #[error("`{0}` is not built in this version")]
-    NotBuilt(&'static str),
     /// It cannot be done to these victims.
     #[error("`{verb}`: {why}")]
     Refused {
@@ -107,9 +104,6 @@ impl Injector<'_> {
     /// # Errors
     /// [`InjectError`] when it cannot be done.
     pub async fn prepare(&self, id: &Name, verb: &Verb, hits: &Hits) -> Result<Prepared, InjectError> {
-        if !verb.built() {
-            return Err(InjectError::NotBuilt(verb.name()));
-        }
         let mut victims = Vec::new();
         for target in &hits.targets {
             victims.push(self.victim(target).await?);

@@ -10,7 +10,7 @@ use crate::lab::{names, reach, record};
 use crate::model::body::DATA_PATH;
 use crate::model::control::asked_key;
 use crate::model::plan::Operation;
-use crate::model::scaling::SizeWish;
+use crate::model::scaling::{SizeWish, scale_key};
 use crate::model::{FaultRecord, MemberId, Name, Service, Size, Verb};
 
 const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
@@ -52,9 +52,12 @@ impl Family for Operator {
             {
                 Err(format!("{} is primary already", victims[0].name))
             }
-            Verb::Replace { .. } | Verb::Resize { .. } if scene.record.spec.controllers.is_empty() => {
+            Verb::Replace { .. } | Verb::Resize { .. } | Verb::Scale { .. }
+                if scene.record.spec.controllers.is_empty() =>
+            {
                 Err("the lab has no controllers: nobody would do it".to_owned())
             }
+            Verb::Scale { count, .. } => scene.record.spec.may_have(*count),
             Verb::RollingRestart { .. } => {
                 let mut starts = serde_json::Map::new();
                 for victim in victims {
@@ -81,6 +84,7 @@ impl Family for Operator {
             Verb::Resize { .. } => {
                 Operation::Resize { members: fault.targets.clone(), size: wish(&fault.verb) }
             }
+            Verb::Scale { count, .. } => Operation::Scale { count: *count },
             other => return Err(format!("`{}` is no verb of an operator", other.name())),
         };
         ask(scene, operation).await
@@ -93,6 +97,7 @@ impl Family for Operator {
             Verb::Maintenance { on } => maintenance(scene, *on).await,
             Verb::Replace { .. } => asked(scene, victim).await,
             Verb::Resize { .. } => resized(scene, victim, wish(&fault.verb)).await,
+            Verb::Scale { count, .. } => counted(scene, *count).await,
             _ => restarted(scene, fault, victim).await,
         }
     }
@@ -170,6 +175,23 @@ async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
                 Seen::new(true, WISH, "it has left already")
             }
             Ok(_) => Seen::new(false, WISH, "nobody asks for it"),
+            Err(why) => Seen::new(false, WISH, why.to_string()),
+        },
+    }
+}
+
+/// Whether controllers were asked for so many instances: the wish stands, or the record says so already.
+async fn counted(scene: &Scene<'_>, count: u32) -> Seen {
+    let lab = &scene.record.spec.name;
+    match sql::any_key(scene.docker, scene.record, &scale_key(lab)).await {
+        Err(why) => Seen::new(false, WISH, why),
+        Ok(wish) if !wish.is_empty() => Seen::new(true, WISH, format!("asked for: {wish}")),
+        Ok(_) => match record::read(scene.docker, lab.as_str()).await {
+            Ok(Some(now)) => {
+                let wanted = now.desired.counts.get(&Service::Postgres).copied().unwrap_or_default();
+                Seen::new(wanted == count, WISH, format!("{wanted} are wanted by the record"))
+            }
+            Ok(None) => Seen::new(false, WISH, "the lab has no record"),
             Err(why) => Seen::new(false, WISH, why.to_string()),
         },
     }

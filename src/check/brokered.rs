@@ -46,7 +46,7 @@ struct Decided {
     controller: String,
     at: Mono,
     deed: String,
-    /// A container by its id, or a member by its name.
+    /// A container by its id, a member by its name, or a service.
     subject: String,
 }
 
@@ -74,7 +74,8 @@ impl Orders {
             let log = record.logs.get(&member.id).map_or("", String::as_str);
             for line in lines::<Line>(log).filter(|line| line.entry == "decided") {
                 for (deed, told) in line.steps.iter().flatten() {
-                    let subject = told.get("container").or_else(|| told.get("member"));
+                    let subject =
+                        ["container", "member", "service"].into_iter().find_map(|key| told.get(key));
                     if let Some(subject) = subject.and_then(Value::as_str) {
                         decided.push(Decided {
                             controller: name.to_owned(),

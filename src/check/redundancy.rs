@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::record::{Finding, Record};
-use crate::model::lab::{Desired, Service};
 use crate::model::{Expect, FaultRecord, Mono, Name, Sighting};
 use crate::stats;
 
@@ -76,11 +75,10 @@ pub fn check(record: &Record) -> Finding {
 /// What every injected fault did to the copies.
 #[must_use]
 pub fn measure(record: &Record) -> Vec<Redundancy> {
-    let copies = Desired::founding(&record.resolved.lab).counts.get(&Service::Postgres).copied().unwrap_or(0);
     let looks: Vec<(Mono, bool)> = record
         .sightings_in_order()
         .into_iter()
-        .filter_map(|seen| Some((seen.at, whole(seen, copies as usize)?)))
+        .filter_map(|seen| Some((seen.at, whole(seen, record.copies(seen.at) as usize)?)))
         .collect();
     let faults = &record.history.faults;
     faults.iter().filter_map(|fault| of_fault(fault, faults, &looks)).collect()

@@ -191,6 +191,27 @@ pub enum Verb {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
+    /// Have another number of PostgreSQL instances: newcomers are cloned one at a time, whoever is too many is drained first.
+    ///
+    /// The scaling controller writes the number down, the repair controller makes it so (preset `zerops-2022`), between the
+    /// limits of the lab file. It goes on scaling from there.
+    Scale {
+        /// Of which service; `postgres`.
+        service: Name,
+        /// How many.
+        count: u32,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Ask, and do not wait until it is done.
+        #[arg(long)]
+        no_wait: bool,
+        /// Longest wait.
+        #[arg(long, value_name = "DURATION", default_value = "5m", conflicts_with = "no_wait")]
+        wait: Span,
+        /// Text or JSON.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Give a PostgreSQL or a balancer another size, live; what is not named stays.
     ///
     /// The scaling controller does it (preset `zerops-2022`), between the limits of the lab file and within what the

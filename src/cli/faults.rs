@@ -456,7 +456,7 @@ mod tests {
             (&["loss", "--target", "host:h1", "--percent", "much"], "a number is wanted here"),
             (&["kill"], "--target <VALUE>"),
             (&["kil", "--target", "primary"], "kill"),
-            (&["scale", "--service", "postgres", "--count", "4"], "`scale` is in the grammar but not built"),
+            (&["scale", "--service", "balancer", "--count", "4"], "only the number of `postgres` changes"),
             (&["resize", "--target", "etcd:any", "--cpu", "1"], "etcd"),
             (&["pause", "--target", "host:h1"], "names hosts"),
         ] {

@@ -114,6 +114,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::Replace { member, lab, no_wait, wait, output } => {
             operate::replace(&lab, &member, (!no_wait).then_some(wait), output).await
         }
+        Verb::Scale { service, count, lab, no_wait, wait, output } => {
+            operate::scale(&lab, &service, count, (!no_wait).then_some(wait), output).await
+        }
         Verb::Resize { member, cpu, memory, disk, lab, wait, output } => {
             operate::resize(&lab, &member, SizeWish { cpu, memory, disk }, wait, output).await
         }

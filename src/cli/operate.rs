@@ -1,4 +1,5 @@
-//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`, `replace`, `resize`.
+//! The operator's verbs: `switchover`, `failover`, `maintenance`, `rolling-restart`, `replace`, `resize`,
+//! `scale`.
 
 use serde_json::json;
 
@@ -6,12 +7,14 @@ use super::args::{LabArgs, Output, Switch};
 use super::{CliError, Exit, settings};
 use crate::decide::placement;
 use crate::engine::clock;
+use crate::lab::ready::{Wanted, not_ready};
 use crate::lab::record::Record;
 use crate::lab::{names, reach, record};
 use crate::model::body::DATA_PATH;
+use crate::model::lab::controller_of;
 use crate::model::plan::Operation;
 use crate::model::scaling::SizeWish;
-use crate::model::{Name, Service, Sight, Span};
+use crate::model::{Name, Service, Sighting, Span};
 
 /// `pgha switchover`
 pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Result<Exit, CliError> {
@@ -67,7 +70,7 @@ pub async fn replace(
     let asked = operate(args, output, |_| Ok(Operation::Replace { members: vec![who.clone()] })).await?;
     let Some(wait) = wait.filter(|_| asked == Exit::Done) else { return Ok(asked) };
     let began = clock::now();
-    let mut told = String::new();
+    let mut told = Told::default();
     loop {
         let now = record::require(&docker, before.spec.name.as_str()).await?;
         if now.members.iter().all(|member| member.id != *who) {
@@ -80,16 +83,7 @@ pub async fn replace(
             }
             return Ok(Exit::Done);
         }
-        let sighting = reach::look(&docker, &now).await?;
-        let active = sighting.controllers.values().filter_map(Sight::seen).find(|status| status.active);
-        let says = active.map_or_else(
-            || "no controller is active".to_owned(),
-            |status| format!("{}: {}", status.step, status.reason),
-        );
-        if says != told {
-            eprintln!("{says}");
-            told = says;
-        }
+        told.tell(&reach::look(&docker, &now).await?);
         if clock::now().since(began) > wait.0 {
             eprintln!("error: {who} is still there after {wait}");
             eprintln!("hint: `pgha status` shows what the controller waits for; the wish stands");
@@ -165,6 +159,97 @@ pub async fn resize(
             return Ok(Exit::NotReady);
         }
         clock::sleep(std::time::Duration::from_millis(500)).await;
+    }
+}
+
+/// `pgha scale`
+pub async fn scale(
+    args: &LabArgs,
+    service: &Name,
+    count: u32,
+    wait: Option<Span>,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let docker = super::engine().await?;
+    let before = record::require(&docker, &settings::lab_name(args)?).await?;
+    let lab = before.spec.name.clone();
+    if service.as_str() != Service::Postgres.as_str() {
+        return Err(CliError::usage(
+            format!("the number of `{service}` does not change in this version"),
+            "`pgha scale postgres COUNT`; `pgha resize` changes the size of a balancer",
+        ));
+    }
+    if before.spec.controllers.is_empty() {
+        return Err(CliError::usage(
+            format!("lab `{lab}` has no controllers: nobody would change the number of instances"),
+            "found it with those that do: `pgha up --preset zerops-2022`",
+        ));
+    }
+    before.spec.may_have(count).map_err(|why| {
+        CliError::usage(
+            why,
+            "`postgres.instances` in the lab file has the limits; they are fixed when it is founded",
+        )
+    })?;
+    let wish = Operation::Scale { count };
+    let outcome = reach::operate(&docker, &before, wish).await?;
+    if !outcome.done {
+        let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
+        eprintln!("error: scale was not done: {why}");
+        eprintln!("hint: `pgha status` shows whether etcd answers");
+        return Ok(Exit::NotReady);
+    }
+    let Some(wait) = wait else {
+        println!("asked for {count} instances");
+        return Ok(Exit::Done);
+    };
+    let began = clock::now();
+    let mut told = Told::default();
+    loop {
+        let now = record::require(&docker, lab.as_str()).await?;
+        let members: Vec<String> =
+            now.of(Service::Postgres).map(|(member, _)| member.id.to_string()).collect();
+        let sighting = reach::look(&docker, &now).await?;
+        let waiting = not_ready(&now.members, Wanted::of(&now.spec), &sighting);
+        if members.len() == count as usize && now.leaving().is_empty() && waiting.is_empty() {
+            let seconds = clock::now().since(began).as_secs_f64();
+            match output {
+                Output::Json => println!("{}", json!({ "scaled": members, "seconds": seconds })),
+                Output::Text => {
+                    println!("{count} instances after {seconds:.1} s: {}", members.join(", "));
+                }
+            }
+            return Ok(Exit::Done);
+        }
+        told.tell(&sighting);
+        if clock::now().since(began) > wait.0 {
+            eprintln!("error: there are not {count} instances after {wait}: {}", members.join(", "));
+            eprintln!("hint: `pgha status` shows what the controllers wait for; the wish stands");
+            return Ok(Exit::NotReady);
+        }
+        clock::sleep(std::time::Duration::from_millis(500)).await;
+    }
+}
+
+/// What active controllers say, once.
+#[derive(Default)]
+struct Told(String);
+
+impl Told {
+    fn tell(&mut self, sighting: &Sighting) {
+        let active = sighting.controllers.iter().filter_map(|(member, status)| {
+            let status = status.seen().filter(|status| status.active)?;
+            Some(format!("{}: {}, {}", controller_of(member), status.step, status.reason))
+        });
+        let mut says: Vec<String> = active.collect();
+        if says.is_empty() {
+            says.push("no controller is active".to_owned());
+        }
+        let says = says.join("; ");
+        if says != self.0 {
+            eprintln!("{says}");
+            self.0 = says;
+        }
     }
 }
 

@@ -272,9 +272,15 @@ impl Hands {
         }
     }
 
-    async fn drain(&self, host: &HostName, member: &MemberId, token: &Token) -> Result<(), Failed> {
+    async fn drain(
+        &self,
+        host: &HostName,
+        member: &MemberId,
+        backend: &str,
+        token: &Token,
+    ) -> Result<(), Failed> {
         self.owe(host, member, token).await?;
-        self.push(&drained(host)).await
+        self.push(&drained(host, backend)).await
     }
 
     /// Whoever comes after this controller knows for whose sake a host was taken from the checks, and gives it back.
@@ -431,7 +437,8 @@ impl Deeds<World> for Hands {
                 self.release(member, *mod_revision, *lease, candidate.as_ref(), token).await
             }
             Step::Prepare { member } => self.prepare(member).await,
-            Step::Drain { host, member } => self.drain(host, member, token).await,
+            Step::Drain { host, member } => self.drain(host, member, "rw", token).await,
+            Step::DrainReads { host, member } => self.drain(host, member, "ro", token).await,
             Step::HandOver { member, mod_revision, candidate, wish, idle } => {
                 self.hand_over(member, *mod_revision, candidate, [*wish, *idle], token).await
             }
@@ -522,9 +529,9 @@ fn parked(host: &HostName) -> Vec<String> {
     no_more(host, "state maint")
 }
 
-/// No new session of 5432; those it has go on.
-fn drained(host: &HostName) -> Vec<String> {
-    vec![format!("set server rw/{host} state drain")]
+/// No new session of one port; those it has go on.
+fn drained(host: &HostName, backend: &str) -> Vec<String> {
+    vec![format!("set server {backend}/{host} state drain")]
 }
 
 /// Both of its servers into `state`, then their sessions.
@@ -560,7 +567,7 @@ mod tests {
         insta::assert_snapshot!(closed(&host).join("; "), @"set server rw/h4 health down; set server ro/h4 health down; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(parked(&host).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
         insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");
-        insta::assert_snapshot!(drained(&host).join("; "), @"set server rw/h4 state drain");
+        insta::assert_snapshot!(drained(&host, "rw").join("; "), @"set server rw/h4 state drain");
         insta::assert_snapshot!(open(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health up");
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::etcd::{Change, KeyValue};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
-use crate::model::scaling::{SizeWish, Usage, resize_keys};
+use crate::model::scaling::{CountWish, SizeWish, Usage, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
 use crate::model::{Member, MemberId, Mono, Service, Sight, Span};
 
@@ -57,6 +57,8 @@ impl Sizes {
                     maintenance: seen.maintenance,
                     replacing: seen.replacing,
                     asked: wishes(&resize_keys(lab), &ours),
+                    count: counted(&scale_key(lab), &ours),
+                    may_lead: seen.may_lead,
                 })
             }
             Err(why) => Sight::Blind(why),
@@ -114,6 +116,12 @@ fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, SizeWish> {
     ours.iter().filter_map(wish).collect()
 }
 
+/// How many instances an operator wants; what cannot be read is nobody's wish.
+fn counted(key: &str, ours: &[KeyValue]) -> Option<CountWish> {
+    let found = ours.iter().find(|found| found.key == key)?;
+    serde_json::from_slice(&found.value).ok()
+}
+
 impl Deeds<World> for Sizes {
     async fn leadership(&self) -> Option<Token> {
         self.board.beat(clock::now());
@@ -151,6 +159,15 @@ impl Deeds<World> for Sizes {
                 self.leads(token).await?;
                 let asked = self.patroni(member, RESTART).await?;
                 asked.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
+            }
+            Step::Scale { service, generation, count, leaving, .. } => {
+                let (service, generation, count) = (*service, *generation, *count);
+                let deed = Deed::Scale { service, generation, count, leaving: leaving.clone() };
+                self.orders.deed(deed, token).await.map(drop)
+            }
+            Step::ForgetCount {} => {
+                let key = scale_key(&self.plan.spec.name);
+                self.orders.write(&[], &[Change::Delete(key)], token).await
             }
             Step::Forget { member } => {
                 let key = format!("{}{member}", resize_keys(&self.plan.spec.name));

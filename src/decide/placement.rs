@@ -246,7 +246,8 @@ fn member_id(service: Service, n: u32) -> Option<MemberId> {
     }
 }
 
-fn number(id: &MemberId) -> u32 {
+/// The number at the end of a name; 0 when it has none.
+pub(super) fn number(id: &MemberId) -> u32 {
     id.as_str().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 

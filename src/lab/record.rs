@@ -1,6 +1,7 @@
 //! A lab's record: what it was founded as, and its passwords. It stands in the client's
 //! configuration volume, a 0600 file; whoever reaches the engine can read it, nobody else.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use rand::distr::{Alphanumeric, SampleString};
@@ -11,7 +12,7 @@ use super::{LabError, names};
 use crate::decide::body::Secrets;
 use crate::engine::docker::{Docker, EngineError};
 use crate::model::lab::Desired;
-use crate::model::{BodyFile, LabSpec, Member, Name, Service};
+use crate::model::{BodyFile, LabSpec, Member, MemberId, Name, Service};
 
 /// Path of the record in the client.
 pub const PATH: &str = "/etc/pgha/lab.json";
@@ -86,6 +87,19 @@ impl Record {
     #[must_use]
     pub fn address(&self, member: &Member) -> Option<Ipv4Addr> {
         self.spec.host_index(&member.host).map(|index| names::host_address(self.subnet, index))
+    }
+
+    /// Who stands in the lab and shall not for much longer.
+    #[must_use]
+    pub fn leaving(&self) -> BTreeSet<MemberId> {
+        let names = self.members.iter().map(|member| &member.id);
+        names.filter(|id| self.desired.without.contains(*id)).cloned().collect()
+    }
+
+    /// Whether a member has left the lab.
+    #[must_use]
+    pub fn left(&self, id: &MemberId) -> bool {
+        self.desired.without.contains(id) && self.members.iter().all(|member| member.id != *id)
     }
 
     /// Members of one service with their addresses.

@@ -102,10 +102,18 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
     if let Some(known) = record::read(docker, lab).await? {
         // names of those who left are not used again
         wanted.without.clone_from(&known.desired.without);
+        // how many instances there are is the controllers' business once they stand
+        if known.spec.postgres.instances == spec.postgres.instances {
+            wanted.counts.extend(known.desired.counts.get_key_value(&Service::Postgres));
+        }
         if let Some(difference) = difference(&known, spec, &wanted) {
             return Err(LabError::Differs { lab: lab.to_owned(), difference });
         }
-        let members = placement::place(spec, &wanted, &known.members).map_err(unplaceable)?;
+        let mut members = placement::place(spec, &wanted, &known.members).map_err(unplaceable)?;
+        // who is about to leave is there until whoever sees it out has done so
+        let leaving = known.leaving();
+        members.extend(known.members.iter().filter(|member| leaving.contains(&member.id)).cloned());
+        placement::sort(&mut members);
         let generation = known.desired.generation + u64::from(known.desired.counts != wanted.counts);
         let desired = Desired { generation, ..wanted };
         let record =

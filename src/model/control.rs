@@ -180,6 +180,19 @@ pub enum Deed {
         /// Which member.
         member: MemberId,
     },
+    /// Another number of PostgreSQL instances, and who is too many: the record says so, and whoever keeps the number
+    /// makes it so. Refused when the record has changed since, beyond the limits of the spec, for fewer than
+    /// synchronous replication needs, for somebody who is no instance, and for other services.
+    Scale {
+        /// Of what.
+        service: Service,
+        /// The version of the record this was decided by.
+        generation: u64,
+        /// How many there should be.
+        count: u32,
+        /// Who is to leave; whoever is not named any more stays.
+        leaving: BTreeSet<MemberId>,
+    },
     /// A PostgreSQL or a balancer gets another size, live: the record first, then limits, disk and the settings that
     /// follow them. Refused when the record says another size than `from`, beyond the limits of the spec or of its
     /// host, below the memory in use, and for a disk that would shrink. Repeated with the same `to` it finishes what
@@ -204,6 +217,7 @@ impl Deed {
             Self::Create { .. } => "create",
             Self::Retire { .. } => "retire",
             Self::Discard { .. } => "discard",
+            Self::Scale { .. } => "scale",
             Self::Resize { .. } => "resize",
         }
     }
@@ -217,6 +231,7 @@ impl Deed {
             | Self::Retire { member }
             | Self::Discard { member }
             | Self::Resize { member, .. } => member.as_str(),
+            Self::Scale { service, .. } => service.as_str(),
         }
     }
 }
@@ -364,6 +379,15 @@ pub struct Bodies {
     /// Who left the lab: names that are never used again.
     #[serde(default)]
     pub retired: BTreeSet<MemberId>,
+    /// How many of each there should be.
+    #[serde(default)]
+    pub counts: BTreeMap<Service, u32>,
+    /// Who stands in the lab and shall not for much longer, because there are too many.
+    #[serde(default)]
+    pub leaving: BTreeSet<MemberId>,
+    /// Version of the record that says so; grows with every change of who belongs to the lab.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl Bodies {
@@ -390,6 +414,8 @@ pub struct RepairPolicy {
     pub sick_grace: Span,
     /// How many replacements on other hosts are too many.
     pub replacements: Budget,
+    /// How long readers of a member that leaves, because there are too many, may go on before they are cut off.
+    pub drain: Span,
     /// Pause between two looks when nothing wakes it.
     pub every: Span,
     /// Whether the leader key of a body that is proved dead is released. Without it Patroni's lease decides.
@@ -406,7 +432,7 @@ pub struct RepairPolicy {
 pub struct Replacing {
     /// Who goes.
     pub member: MemberId,
-    /// The name of the new member.
+    /// The name of the new member; that of who goes when nobody takes its place, because there are too many.
     pub by: MemberId,
     /// Where it stands.
     pub host: HostName,
@@ -466,6 +492,7 @@ impl Default for RepairPolicy {
             host_grace: Span::secs(10),
             sick_grace: Span::secs(60),
             replacements: Budget { max: 3, per: Span::secs(600) },
+            drain: Span::secs(10),
             every: Span::secs(1),
             release: true,
             stop_at: None,

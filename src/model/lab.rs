@@ -461,6 +461,36 @@ impl LabSpec {
         Some((min, Size { cpus: cpus.max, memory: memory.max, disk: disk.max }))
     }
 
+    /// Whether this lab may have so many PostgreSQL instances.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub fn may_have(&self, count: u32) -> Result<(), String> {
+        let postgres = &self.postgres;
+        let Range { min, max, .. } = postgres.instances;
+        if min == max {
+            return Err(format!("this lab has {min} PostgreSQL instances and never another number"));
+        }
+        if !(min..=max).contains(&count) {
+            return Err(format!("{count} is not between {min} and {max}, the limits of this lab"));
+        }
+        let confirm = if postgres.replication == Replication::Async { 0 } else { postgres.sync_standbys };
+        if count <= confirm {
+            return Err(format!("{count} leave no primary beside {confirm} synchronous standbys"));
+        }
+        Ok(())
+    }
+
+    /// Whether writes would wait if this PostgreSQL went: it must confirm them, and nobody stands in for it at once.
+    /// `may_lead` are those Patroni lists as synchronous, leader included.
+    #[must_use]
+    pub fn confirms(&self, may_lead: Option<&[MemberId]>, id: &MemberId) -> bool {
+        let may = may_lead.unwrap_or_default();
+        self.postgres.replication != Replication::Async
+            && may.contains(id)
+            && may.len() <= 1 + self.postgres.sync_standbys as usize
+    }
+
     /// The host with this name.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<&Host> {

@@ -232,6 +232,11 @@ pub enum Operation {
         /// Which.
         size: SizeWish,
     },
+    /// Another number of PostgreSQL instances: asked of the controllers.
+    Scale {
+        /// How many.
+        count: u32,
+    },
 }
 
 impl Operation {
@@ -245,6 +250,7 @@ impl Operation {
             Self::RollingRestart { .. } => "rolling-restart",
             Self::Replace { .. } => "replace",
             Self::Resize { .. } => "resize",
+            Self::Scale { .. } => "scale",
         }
     }
 }

@@ -165,6 +165,8 @@ pub struct ScalingPolicy {
     pub memory: Rule<Bytes>,
     /// Data volumes. They never shrink, so their window for shrinking says nothing.
     pub disk: Rule<Bytes>,
+    /// The number of PostgreSQL instances.
+    pub instances: CountRule,
     /// For tests: the process ends when it has done this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
@@ -190,6 +192,19 @@ pub struct Rule<T> {
     pub min_free: T,
     /// So much of the whole shall be free, 0 to 1; the larger of the two counts.
     pub min_free_share: f64,
+}
+
+/// When the number of instances changes by itself. The service in the seed gives no numbers for that: a new copy is
+/// made when cores cannot be given any more, and takes reads from the other replicas, never writes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CountRule {
+    /// How long every replica must be short of cores, with as many as it may have, before one more is made.
+    pub out_window: Span,
+    /// How long those who would stay must be able to carry it all before one leaves.
+    pub in_window: Span,
+    /// What those who stay may have to use of their cores then, 0 to 1.
+    pub in_share: f64,
 }
 
 impl Default for ScalingPolicy {
@@ -227,6 +242,7 @@ impl Default for ScalingPolicy {
                 min_free: Bytes::mib(128),
                 min_free_share: 0.0,
             },
+            instances: CountRule { out_window: Span::secs(60), in_window: Span::secs(600), in_share: 0.5 },
             stop_at: None,
         }
     }
@@ -253,6 +269,9 @@ impl ScalingPolicy {
         let steps = |min: f64, max: f64| min > 0.0 && min <= max;
         let (cpu, memory, disk) = (&self.cpu, &self.memory, &self.disk);
         let free = |share: f64| (0.0..1.0).contains(&share);
+        if !(self.instances.in_share > 0.0 && self.instances.in_share <= 1.0) {
+            return Some("instances: `in-share` is a share: more than 0 and at most 1".to_owned());
+        }
         let rules = [
             ("cpu", steps(cpu.min_step, cpu.max_step) && cpu.min_free >= 0.0, cpu.shape()),
             ("memory", memory.min_step.0 > 0 && memory.min_step <= memory.max_step, memory.shape()),
@@ -323,6 +342,20 @@ impl SizeWish {
     }
 }
 
+/// Another number of bodies, as an operator wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CountWish {
+    /// How many.
+    pub count: u32,
+}
+
+/// Key by which an operator asks for another number of PostgreSQL instances; its value is a [`CountWish`].
+#[must_use]
+pub fn scale_key(lab: &Name) -> String {
+    format!("{}scale/postgres", asked_keys(lab))
+}
+
 /// Prefix of the keys by which an operator asks for another size of a member.
 #[must_use]
 pub fn resize_keys(lab: &Name) -> String {
@@ -365,6 +398,7 @@ mod tests {
         insta::assert_snapshot!(why(r#"{"cpu": {"min-step": 0.0}}"#), @"cpu: `min-step` must be more than nothing and no more than `max-step`");
         insta::assert_snapshot!(why(r#"{"memory": {"up-percentile": 0}}"#), @"memory: percentiles are 1 to 100");
         insta::assert_snapshot!(why(r#"{"disk": {"min-free-share": 1.0}}"#), @"disk: `min-free-share` is a share: at least 0 and below 1");
+        insta::assert_snapshot!(why(r#"{"instances": {"in-share": 0.0}}"#), @"instances: `in-share` is a share: more than 0 and at most 1");
         insta::assert_snapshot!(why(r#"{"every": "0s"}"#), @"`every` is a pause: it must be longer than nothing");
         assert!(why(r#"{"ram": 1}"#).contains("unknown field `ram`"));
     }

@@ -491,9 +491,9 @@ pub enum Verb {
         /// To whom.
         to: Target,
     },
-    /// Another number of bodies.
+    /// Another number of bodies: controllers are asked, who add and see out one at a time.
     Scale {
-        /// Of which service.
+        /// Of which service; `postgres`.
         service: Name,
         /// How many.
         count: u32,
@@ -677,16 +677,6 @@ impl Verb {
             Self::RollingRestart { .. } => "rolling-restart",
             Self::Repeat { .. } => "repeat",
             Self::Swizzle { .. } => "swizzle",
-        }
-    }
-
-    /// Whether this version can do it; what needs a controller is refused by name before anything starts.
-    #[must_use]
-    pub fn built(&self) -> bool {
-        match self {
-            Self::Scale { .. } => false,
-            Self::Repeat { verb, .. } => verb.built(),
-            _ => true,
         }
     }
 

@@ -21,6 +21,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("stock", include_str!("../../lab/presets/stock.toml")),
     ("repair", include_str!("../../lab/presets/repair.toml")),
     ("zerops-2022", include_str!("../../lab/presets/zerops-2022.toml")),
+    ("zerops-2026", include_str!("../../lab/presets/zerops-2026.toml")),
     ("stock-tuned", include_str!("../../lab/presets/stock-tuned.toml")),
     ("stock-restart", include_str!("../../lab/presets/stock-restart.toml")),
     ("small", include_str!("../../lab/presets/small.toml")),

@@ -12,7 +12,7 @@ use super::schema;
 use super::shape::Shape;
 use super::tree::{self, Node};
 use super::unbuilt;
-use crate::model::scenario::{Ends, LabChoice};
+use crate::model::scenario::Ends;
 use crate::model::{Expect, LabSpec, Load, Name, Scenario, Span, Step};
 
 /// A scenario that was read.
@@ -42,7 +42,6 @@ pub(crate) struct Draft<'a> {
     pub(crate) schema: Option<u32>,
     pub(crate) duration: Option<Span>,
     pub(crate) timeout: Option<Span>,
-    pub(crate) lab: Option<LabChoice>,
     pub(crate) loads: Vec<(&'a Node, Load)>,
     pub(crate) steps: Vec<(&'a Node, Step)>,
     pub(crate) expects: Vec<(&'a Node, Expect)>,
@@ -92,7 +91,6 @@ impl<'a> Draft<'a> {
             schema: one(tree, "schema"),
             duration: one(tree, "duration"),
             timeout: one(tree, "timeout"),
-            lab: one(tree, "lab"),
             loads: many(tree, "load"),
             steps: many(tree, "step"),
             expects: many(tree, "expect"),

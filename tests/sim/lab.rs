@@ -1,7 +1,7 @@
 //! A lab in memory: three bodies on six hosts, and whoever takes their place, under a Patroni that is the least that matters, a store with leases, a
 //! broker and a balancer with their guards. What must always hold is asserted where an effect happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
@@ -85,6 +85,10 @@ pub(super) struct Lab {
     /// Until when a host has no power.
     host_back: Vec<u64>,
     replacing: Option<Replacing>,
+    /// How many there should be, and who is named as one too many.
+    wanted: usize,
+    leaving: BTreeSet<usize>,
+    pub(super) seen_out: u32,
     pub(super) retirements: u32,
     pub(super) engine_back: u64,
     pub(super) store_back: u64,
@@ -139,6 +143,9 @@ impl Lab {
             doors: vec![false; HOSTS],
             host_back: vec![0; HOSTS],
             replacing: None,
+            wanted: 3,
+            leaving: BTreeSet::new(),
+            seen_out: 0,
             retirements: 0,
             engine_back: 0,
             store_back: 0,
@@ -188,6 +195,7 @@ impl Lab {
                 }
             }
         }
+        self.scaling();
         let store = self.now >= self.store_back;
         if store {
             self.hand_over();
@@ -270,6 +278,29 @@ impl Lab {
         }
     }
 
+    /// Scaling as bad as its broker lets it be while there is trouble: it wants another number at any time and names
+    /// anybody, the leader and whoever is being cloned among them. Then as it is.
+    fn scaling(&mut self) {
+        let placed: Vec<usize> = self.all().filter(|n| self.bodies[*n].placed).collect();
+        let stay = placed.iter().filter(|n| !self.leaving.contains(n)).count();
+        let holder = self.key.map(|(holder, ..)| holder);
+        if self.now < CALM {
+            if self.chance.random_bool(0.0005) {
+                self.wanted = self.chance.random_range(3..=5);
+                self.leaving.clear();
+            } else if stay > self.wanted && self.chance.random_bool(0.01) {
+                let n = placed[self.chance.random_range(0..placed.len())];
+                self.leaving.insert(n);
+            } else if self.chance.random_bool(0.001) {
+                self.leaving.clear();
+            }
+        } else if self.leaving.iter().any(|n| holder == Some(*n)) {
+            self.leaving.clear();
+        } else if stay > self.wanted && self.leaving.is_empty() && self.replacing.is_none() {
+            self.leaving.extend(placed.into_iter().rfind(|n| holder.is_some_and(|holder| holder != *n)));
+        }
+    }
+
     fn fault(&mut self) {
         self.operator();
         if !self.chance.random_bool(0.003) {
@@ -317,6 +348,8 @@ impl Lab {
         if self.now >= self.engine_back || lie {
             let mut bodies = Bodies::default();
             bodies.placed = self.placed();
+            bodies.counts = [(Service::Postgres, u32::try_from(self.wanted).expect("few"))].into();
+            bodies.leaving = self.leaving.iter().map(|n| member(*n)).collect();
             bodies.retired = self.all().filter(|n| !self.bodies[*n].placed).map(member).collect();
             let body = |id, status, at: usize, service: &str| BodySeen {
                 id,
@@ -431,6 +464,12 @@ impl Lab {
                 }
             }
             Step::Wake { .. } | Step::Prepare { .. } => {}
+            Step::DrainReads { member, .. } => {
+                let owner = number(member);
+                if !self.parked.contains(&owner) {
+                    self.parked.push(owner);
+                }
+            }
             Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
             Step::Fence { container, key, .. } => {
                 let holds =
@@ -563,15 +602,25 @@ impl Lab {
                     return guard("it runs");
                 }
                 if self.bodies[n].placed {
-                    if left <= 3 {
+                    if left <= self.wanted {
                         return guard("too few would be left");
                     }
                     let word = self.replacing.as_ref().filter(|word| number(&word.member) == n);
                     let by = word.map(|word| number(&word.by));
-                    if by.and_then(|by| self.bodies.get(by)).is_none_or(|body| self.now < body.ready) {
-                        self.broke("a member left before another took its place");
+                    let whole = |body: &Body| body.placed && self.now >= body.ready;
+                    if by == Some(n) {
+                        let others = self.all().filter(|other| *other != n && whole(&self.bodies[*other]));
+                        if others.count() < self.wanted {
+                            self.broke("a member left before another took its place");
+                        }
+                        self.seen_out += 1;
+                    } else {
+                        if by.and_then(|by| self.bodies.get(by)).is_none_or(|body| self.now < body.ready) {
+                            self.broke("a member left before another took its place");
+                        }
+                        self.retirements += 1;
                     }
-                    self.retirements += 1;
+                    self.leaving.remove(&n);
                 }
                 (self.bodies[n].placed, self.bodies[n].there) = (false, false);
             }
@@ -591,14 +640,16 @@ impl Lab {
         let right = doors == [self.bodies[leader].host];
         // whoever leads is not replaced, so its successor waits beside it
         let waits = self.replacing.as_ref().is_none_or(|word| number(&word.member) == leader);
-        let number = placed.len() == 3 + usize::from(self.replacing.is_some());
+        let replaces = self.replacing.as_ref().is_some_and(|word| word.by != word.member);
+        let number = placed.len() == self.wanted + usize::from(replaces) && self.leaving.is_empty();
         let asked = self.wish.is_some() || self.handover.is_some();
         if dead.is_empty() && right && self.parked.is_empty() && waits && number && !asked {
             return Ok(());
         }
-        let (parked, replacing) = (&self.parked, &self.replacing);
+        let (parked, replacing, wanted, leaving) =
+            (&self.parked, &self.replacing, self.wanted, &self.leaving);
         Err(format!(
-            "leader {leader}, placed {placed:?}, dead {dead:?}, doors {doors:?}, parked {parked:?}, {replacing:?}"
+            "{wanted} wanted, {leaving:?} leave, leader {leader}, placed {placed:?}, dead {dead:?}, doors {doors:?}, parked {parked:?}, {replacing:?}"
         ))
     }
 }

@@ -122,8 +122,9 @@ fn spec() -> LabSpec {
     SPEC.get_or_init(|| resolve(&[Layer::built_in()]).expect("the built-in lab resolves")).clone()
 }
 
-/// One run; what broke, how many keys were released, how many members left and how many leads were handed over.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
+/// One run; what broke, how many keys were released, how many members left, how many leads were handed over and how
+/// many members were seen out.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 4]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -142,7 +143,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.releases, lab.retirements, lab.yields];
+        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -156,7 +157,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 3];
+    let mut sums = [0; 4];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
@@ -165,6 +166,7 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
     assert!(sums[0] > 0, "no run released a key: nothing was tested");
     assert!(sums[1] > 0, "no run replaced a member: nothing was tested");
     assert!(sums[2] > 0, "no run handed the lead over: nothing was tested");
+    assert!(sums[3] > 0, "no run saw anybody out: nothing was tested");
 }
 
 #[test]

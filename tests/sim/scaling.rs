@@ -12,7 +12,7 @@ use pgha::decide::placement;
 use pgha::decide::scaling::{Seen, Step, StoreSeen, World};
 use pgha::model::control::{Bodies, Replacing, Token};
 use pgha::model::lab::Range;
-use pgha::model::scaling::{DiskUsage, ScalingPolicy, Usage, memory_step};
+use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, Usage, memory_step};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
 use pgha::model::{Bytes, ContainerStatus, LabSpec, Lsn, Member, MemberId, Mono, Service, Sight, Size, Span};
 use rand::{Rng, SeedableRng};
@@ -64,6 +64,16 @@ struct Lab {
     leader: Option<MemberId>,
     replacing: bool,
     maintenance: bool,
+    /// How many instances there should be, who is to leave, and the version of the record that says so.
+    wanted: u32,
+    leaving: BTreeSet<MemberId>,
+    generation: u64,
+    /// How many an operator wants.
+    wish: Option<u32>,
+    /// The number of the newest name, and when repair is through with what it does about the number.
+    newest: u32,
+    through: Option<u64>,
+    counts: u32,
     earlier: Option<Seen>,
     broken: Option<String>,
     resizes: u32,
@@ -114,6 +124,13 @@ impl Lab {
             leader: Some(name("postgres-1")),
             replacing: false,
             maintenance: false,
+            wanted: 2,
+            leaving: BTreeSet::new(),
+            generation: 1,
+            wish: None,
+            newest: 2,
+            through: None,
+            counts: 0,
             earlier: None,
             broken: None,
             resizes: 0,
@@ -143,20 +160,100 @@ impl Lab {
                     machine.step = memory_step(size.memory);
                 }
                 7 => machine.held.cpus = 0.25,
-                8 => self.leader = if self.leader.is_none() { Some(name("postgres-1")) } else { None },
+                8 => self.leader = if self.leader.is_none() { self.somebody() } else { None },
                 9 => self.replacing = !self.replacing,
                 10 => self.maintenance = !self.maintenance,
+                11 => self.wish = Some(self.chance.random_range(1..=5)),
                 _ => {}
             }
         } else {
-            self.leader.get_or_insert(name("postgres-1"));
+            if self.leader.is_none() {
+                self.leader = self.somebody();
+            }
             (self.replacing, self.maintenance) = (false, false);
         }
+        self.repair();
         for machine in self.machines.values_mut() {
             let given = machine.wants.0.min(machine.held.cpus);
             machine.cpu_ns += nanos(given);
             machine.throttled_ns += nanos(machine.wants.0 - given);
         }
+    }
+
+    fn databases(&self) -> impl Iterator<Item = &MemberId> {
+        let databases = self.members.iter().filter(|member| member.service == Service::Postgres);
+        databases.map(|member| &member.id)
+    }
+
+    fn somebody(&mut self) -> Option<MemberId> {
+        let databases: Vec<MemberId> = self.databases().cloned().collect();
+        let n = self.chance.random_range(0..databases.len());
+        databases.into_iter().nth(n)
+    }
+
+    /// What repair does about the number, one at a time: it adds who is missing and sees out who is named.
+    fn repair(&mut self) {
+        let stay = self.databases().filter(|id| !self.leaving.contains(id)).count();
+        let out = self.leaving.iter().find(|id| self.leader.as_ref() != Some(*id)).cloned();
+        let out = out.filter(|_| stay >= self.wanted as usize);
+        let add = self.leaving.is_empty() && stay < self.wanted as usize;
+        if self.leader.is_none() || self.replacing || self.maintenance || out.is_none() && !add {
+            self.through = None;
+            return;
+        }
+        let through = *self.through.get_or_insert(self.now + self.chance.random_range(500..3_000));
+        if self.now < through {
+            return;
+        }
+        (self.through, self.generation) = (None, self.generation + 1);
+        if let Some(out) = out {
+            self.members.retain(|member| member.id != out);
+            self.machines.remove(&out);
+            self.leaving.remove(&out);
+            return;
+        }
+        let id = name(&format!("postgres-{}", self.newest + 1));
+        let Ok(new) = placement::one(&self.spec, &self.members, &id, Service::Postgres, |_| true) else {
+            return;
+        };
+        self.newest += 1;
+        let machine = Machine {
+            container: 1,
+            held: new.size,
+            wants: (0.2, 64, 100),
+            cpu_ns: 0,
+            throttled_ns: 0,
+            step: memory_step(new.size.memory),
+        };
+        self.members.push(new);
+        self.machines.insert(id, machine);
+    }
+
+    /// What the broker does about the number.
+    fn scale(&mut self, generation: u64, count: u32, leaving: &BTreeSet<MemberId>) -> Result<(), Failed> {
+        let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
+        let stay = self.databases().filter(|id| !leaving.contains(id)).count();
+        if self.mutant != Mutant::Unchecked {
+            if generation != self.generation {
+                return guard("another version by now");
+            }
+            if let Err(why) = self.spec.may_have(count) {
+                return guard(&why);
+            }
+            let known = leaving.iter().all(|id| self.databases().any(|known| known == id));
+            if !known || !leaving.is_empty() && stay < count as usize {
+                return guard("no instance, or too few would stay");
+            }
+        }
+        if self.now >= CALM && self.leader.as_ref().is_some_and(|leader| leaving.contains(leader)) {
+            self.break_("the leader was named as one too many");
+        }
+        if self.now > STILL {
+            self.break_("the number still moved under a constant load");
+        }
+        (self.wanted, self.leaving, self.generation) = (count, leaving.clone(), self.generation + 1);
+        self.counts += 1;
+        Ok(())
     }
 
     fn used(machine: &Machine) -> (Bytes, Bytes) {
@@ -219,6 +316,9 @@ impl Lab {
                     .map(|(member, machine)| (member.id.clone(), vec![body(member, machine)]))
                     .collect(),
                 placed: self.members.clone(),
+                counts: [(Service::Postgres, self.wanted)].into(),
+                leaving: self.leaving.clone(),
+                generation: self.generation,
                 ..Bodies::default()
             }),
             usage: Sight::Seen(
@@ -228,7 +328,8 @@ impl Lab {
                 leader: self.leader.clone(),
                 maintenance: self.maintenance,
                 replacing: self.replacing.then_some(replacing),
-                asked: BTreeMap::new(),
+                count: self.wish.map(|count| CountWish { count }),
+                ..StoreSeen::default()
             }),
             postgres: databases
                 .map(|(member, machine)| (member.id.clone(), Sight::Seen(patroni(member, machine))))
@@ -245,7 +346,9 @@ impl Lab {
         }
         match step {
             Step::Resize { member, from, to, .. } => {
-                let at = self.members.iter().position(|placed| placed.id == *member).expect("a member");
+                let Some(at) = self.members.iter().position(|placed| placed.id == *member) else {
+                    return guard("no such member");
+                };
                 let placed = self.members[at].clone();
                 if checked {
                     if placed.size != *from && placed.size != *to {
@@ -281,12 +384,26 @@ impl Lab {
                 Ok(())
             }
             Step::Restart { member } | Step::Handover { member, .. } => {
+                let Some(placed) = self.members.iter().find(|placed| placed.id == *member) else {
+                    return guard("no such member");
+                };
+                let size = placed.size;
                 if let Step::Handover { to, .. } = step {
+                    if !self.machines.contains_key(to) {
+                        return guard("no such candidate");
+                    }
                     self.leader = Some(to.clone());
                 }
-                let size = self.members.iter().find(|placed| placed.id == *member).expect("a member").size;
                 self.machines.get_mut(member).expect("a machine").step = memory_step(size.memory);
                 self.restarts += 1;
+                Ok(())
+            }
+            Step::Scale { generation, count, leaving, .. } => {
+                let done = self.scale(*generation, *count, leaving);
+                if half { done.and(Err(Failed::Trouble("cut off".to_owned()))) } else { done }
+            }
+            Step::ForgetCount {} => {
+                self.wish = None;
                 Ok(())
             }
             Step::Forget { .. } => Ok(()),
@@ -328,6 +445,11 @@ impl Lab {
 
     /// Everybody is held to the size of the record, and has what it wants or all there is.
     fn fits(&self) -> Result<(), String> {
+        let copies = self.databases().count();
+        if copies != self.wanted as usize || !self.leaving.is_empty() || self.wish.is_some() {
+            let (wanted, leaving, wish) = (self.wanted, &self.leaving, self.wish);
+            return Err(format!("{copies} of {wanted}, {leaving:?} leave, {wish:?} are asked for"));
+        }
         for member in &self.members {
             let machine = &self.machines[&member.id];
             if machine.held != member.size {
@@ -453,24 +575,26 @@ fn world() -> World {
     spec.hosts[0].memory = Bytes::mib(2_200);
     spec.postgres.cpus = Range { start: 0.5, min: 0.2, max: 2.5 };
     spec.postgres.memory = Range { start: Bytes::mib(512), min: Bytes::mib(256), max: Bytes::gib(2) };
+    spec.postgres.instances = Range { start: 2, min: 2, max: 4 };
     spec.balancers.cpus = Range { start: 0.5, min: 0.2, max: 2.0 };
     spec.balancers.memory = Range { start: Bytes::mib(128), min: Bytes::mib(128), max: Bytes::gib(1) };
     let mut policy = ScalingPolicy { every: Span::secs(1), ..ScalingPolicy::default() };
     (policy.cpu.up_window, policy.cpu.down_window) = (Span::secs(2), Span::secs(4));
     (policy.memory.up_window, policy.memory.down_window) = (Span::secs(1), Span::secs(5));
     policy.disk.up_window = Span::secs(1);
+    (policy.instances.out_window, policy.instances.in_window) = (Span::secs(3), Span::secs(8));
     World { spec, policy }
 }
 
-/// One run; what broke, and how many sizes and restarts there were.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
+/// One run; what broke, and how many sizes, restarts and numbers there were.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
     let world = Arc::new(world());
     let lab = Arc::new(Mutex::new(Lab::new(seed, mutant, &world.spec)));
     let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.resizes, lab.restarts];
+        let done = [lab.resizes, lab.restarts, lab.counts];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -484,13 +608,13 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 2]) {
 
 #[test]
 fn sizes_through_trouble_end_where_the_load_wants_them() {
-    let mut sums = [0; 2];
+    let mut sums = [0; 3];
     for seed in 0..seeds(200) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
-        sums = [sums[0] + done[0], sums[1] + done[1]];
+        sums = std::array::from_fn(|n| sums[n] + done[n]);
     }
-    assert!(sums[0] > 0 && sums[1] > 0, "no size moved or nobody restarted: nothing was tested: {sums:?}");
+    assert!(sums.iter().all(|sum| *sum > 0), "no size or number moved or nobody restarted: {sums:?}");
 }
 
 #[test]

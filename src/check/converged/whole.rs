@@ -31,7 +31,8 @@ fn bodies(record: &Record, state: &Sighting, (wrong, blind): &mut Doubts) {
             wrong.push(format!("`{member}` is {}", body.status.as_str()));
         }
     }
-    for (service, wanted) in Desired::founding(&record.resolved.lab).counts {
+    for (service, declared) in Desired::founding(&record.resolved.lab).counts {
+        let wanted = if service == Service::Postgres { record.copies(state.at) } else { declared };
         let there = state.bodies.values().filter(|body| body.service == service.as_str()).count();
         if there < wanted as usize {
             wrong.push(format!("{there} of {wanted} bodies of {service} exist"));

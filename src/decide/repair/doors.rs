@@ -78,6 +78,11 @@ fn turn_readers_away(draft: &mut Draft<'_>) {
 fn unpark(draft: &mut Draft<'_>) {
     let store = draft.store;
     for (host, member) in &store.parked {
+        // its readers are being sent elsewhere
+        let leaves = draft.bodies.leaving.contains(member) && !draft.holds(member);
+        if leaves && !draft.containers(member).is_empty() {
+            continue;
+        }
         let back = match draft.containers(member) {
             [] => true,
             [body] if lies(body.status) => true,

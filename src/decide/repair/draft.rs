@@ -146,6 +146,19 @@ impl<'a> Draft<'a> {
         )
     }
 
+    /// How many PostgreSQL members the lab has, without those who leave it because they are too many.
+    pub fn copies(&self) -> usize {
+        let leaving = &self.bodies.leaving;
+        let stay = self.members.iter().filter(|member| !leaving.contains(&member.id));
+        stay.filter(|member| member.service == Service::Postgres).count()
+    }
+
+    /// How many it should have.
+    pub fn wanted(&self) -> usize {
+        let told = self.bodies.counts.get(&Service::Postgres).copied();
+        told.unwrap_or(self.world.spec.postgres.instances.start) as usize
+    }
+
     /// How often a step failed in a row.
     pub fn failures(&self, step: &Step) -> u32 {
         self.out.memory.failed.get(&step.key()).map_or(0, |(times, _)| *times)

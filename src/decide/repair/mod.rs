@@ -10,6 +10,7 @@
 //! place is verified, and never the leader; nothing in maintenance.
 
 mod candidate;
+mod count;
 mod doors;
 mod draft;
 mod handover;

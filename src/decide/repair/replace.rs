@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::count::{count, see_out};
 use super::doors::writes;
 use super::draft::{Draft, lies};
 use super::{Reply, Step};
@@ -34,8 +35,14 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
     stranded(draft);
     if store.replacing.is_none() {
         // whoever else needs it has its turn when this one is through
-        let mut databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
-        let _begun = databases.any(|member| begin(draft, member, leads));
+        let leaving = &draft.bodies.leaving;
+        let mut databases = draft
+            .members
+            .iter()
+            .filter(|member| member.service == Service::Postgres && !leaving.contains(&member.id));
+        if !databases.any(|member| begin(draft, member, leads)) {
+            count(draft, leads);
+        }
     }
     for asked in &store.asked {
         if !draft.members.iter().any(|member| member.id == *asked && member.service == Service::Postgres) {
@@ -50,8 +57,16 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
     let old = &word.member;
     let placed = |id: &MemberId| draft.members.iter().any(|member| member.id == *id);
     let (old_placed, by_placed) = (placed(old), placed(&word.by));
+    let too_many = word.by == *old;
+    if too_many && old_placed {
+        return see_out(draft, word, leads);
+    }
     if !old_placed {
-        let said = format!("{} has taken its place: its volumes go", word.by);
+        let said = if too_many {
+            "it has left: its volumes go".to_owned()
+        } else {
+            format!("{} has taken its place: its volumes go", word.by)
+        };
         if !draft.containers(old).is_empty() {
             draft.order(Step::Retire { member: old.clone() });
         } else if draft.order(Step::Discard { member: old.clone() }) {
@@ -60,9 +75,9 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         draft.say("retire", Some(old), said);
         return true;
     }
-    let copies = draft.members.iter().filter(|member| member.service == Service::Postgres).count();
-    let extra = copies > draft.world.spec.postgres.instances.start as usize;
-    if draft.bodies.retired.contains(&word.by) || by_placed && !extra {
+    let extra = draft.copies() > draft.wanted();
+    let gone = |id: &MemberId| draft.bodies.retired.contains(id) || draft.bodies.leaving.contains(id);
+    if gone(&word.by) || by_placed && !extra {
         draft.order(Step::Forget { member: old.clone() });
         draft.say("watch", Some(old), format!("{} is not there for its sake: decided anew", word.by));
         return false;
@@ -96,7 +111,7 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
 
 /// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
 /// PostgreSQL asks again only every five seconds: so that turn comes as soon as the newcomer is known.
-fn hasten(draft: &mut Draft<'_>, by: &MemberId) {
+pub(super) fn hasten(draft: &mut Draft<'_>, by: &MemberId) {
     let known = matches!(draft.seen.postgres.get(by).map(|instance| &instance.rest), Some(Reply::Answers(_)));
     if let Some(leader) = draft.store.leader.as_ref().filter(|_| known) {
         draft.order(Step::Wake { member: leader.member.clone() });
@@ -273,7 +288,7 @@ fn serves(draft: &Draft<'_>, member: &MemberId) -> bool {
 
 /// What a member lacks to be a good copy: it leads and writes, or it runs, replays and streams, on the leader's
 /// timeline and close behind.
-fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
+pub(super) fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
     let [body] = draft.containers(member) else { return Some("it has no body".to_owned()) };
     if body.status != ContainerStatus::Running {
         return Some(format!("its body is {}", body.status.as_str()));
@@ -308,7 +323,7 @@ fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
 }
 
 /// Where a new member stands and what it is called.
-fn place(draft: &Draft<'_>) -> Result<Member, String> {
+pub(super) fn place(draft: &Draft<'_>) -> Result<Member, String> {
     let placed = draft.members.iter().map(|member| &member.id);
     let used = placed.chain(&draft.bodies.retired).chain(draft.bodies.members.keys());
     let id = placement::new_name(Service::Postgres, used).ok_or_else(|| "no name is left".to_owned())?;

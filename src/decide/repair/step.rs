@@ -58,6 +58,14 @@ pub enum Step {
         /// Its primary.
         member: MemberId,
     },
+    /// At every balancer: no new session of 5433 goes to this host, and those it has may end by themselves. Written down
+    /// in the store first, as for a host that is parked.
+    DrainReads {
+        /// The host.
+        host: HostName,
+        /// Its replica.
+        member: MemberId,
+    },
     /// Patroni is asked for a handover, if the wish still stands and the leader is still the same.
     HandOver {
         /// Who leads.
@@ -110,7 +118,8 @@ pub enum Step {
         /// Where it stands.
         host: HostName,
     },
-    /// What is about to be done is written down: this member goes when that one has taken its place.
+    /// What is about to be done is written down: this member goes when that one has taken its place, or alone when both
+    /// are the same.
     Intend {
         /// Who goes.
         member: MemberId,
@@ -153,6 +162,7 @@ impl Step {
             Self::Release { .. } => "release",
             Self::Prepare { .. } => "prepare",
             Self::Drain { .. } => "drain",
+            Self::DrainReads { .. } => "drain-reads",
             Self::HandOver { .. } => "hand-over",
             Self::Yield { .. } => "yield",
             Self::Open { .. } => "open",
@@ -185,6 +195,7 @@ impl Step {
         match self {
             Self::Close { host, .. }
             | Self::Drain { host, .. }
+            | Self::DrainReads { host, .. }
             | Self::Open { host, .. }
             | Self::Unpark { host } => host,
             Self::Fence { member, .. }
@@ -254,7 +265,7 @@ impl Memory {
                 // whoever lies dead again is tried the gentle way first
                 self.failed.remove(&format!("start {member}"));
             }
-            Step::Intend { .. } => self.replaced.push(at),
+            Step::Intend { member, by, .. } if member != by => self.replaced.push(at),
             Step::Prepare { .. } => self.handover.0 = Some(at),
             Step::Drain { .. } => self.handover.1 = Some(at),
             Step::HandOver { .. } => self.handover = (None, None),

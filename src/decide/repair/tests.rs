@@ -1,5 +1,6 @@
 //! The decision table of repair, one situation a test, and what holds in every situation.
 
+mod count;
 mod handover;
 mod replace;
 

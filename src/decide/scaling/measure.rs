@@ -40,7 +40,9 @@ pub(super) fn note(
 ) {
     let keep =
         Resource::ALL.map(|resource| window(policy, resource, true).max(window(policy, resource, false)));
-    let keep = keep.into_iter().max().unwrap_or(1);
+    let counts =
+        [policy.instances.out_window, policy.instances.in_window].map(|window| measurements(policy, window));
+    let keep = keep.into_iter().chain(counts).max().unwrap_or(1);
     for member in placed.iter().filter(|member| scales(member)) {
         if let Some(usage) = usage.get(&member.id) {
             rings.entry(member.id.clone()).or_default().note(usage, member.size.disk, policy.every, keep);
@@ -55,7 +57,11 @@ fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
         Resource::Memory => (policy.memory.up_window, policy.memory.down_window),
         Resource::Disk => (policy.disk.up_window, policy.disk.down_window),
     };
-    let window = if up { up_window } else { down_window };
+    measurements(policy, if up { up_window } else { down_window })
+}
+
+/// How many measurements lie in so long.
+fn measurements(policy: &ScalingPolicy, window: Span) -> usize {
     let every = policy.every.0.as_nanos().max(1);
     usize::try_from(window.0.as_nanos().div_ceil(every)).unwrap_or(usize::MAX).max(1)
 }
@@ -98,7 +104,22 @@ impl Ring {
         percent: u8,
         since: Mono,
     ) -> Option<f64> {
-        let wanted = window(policy, resource, up);
+        self.of(window(policy, resource, up), resource, percent, since)
+    }
+
+    /// A percentile of what was used in the newest so long; `None` until there is so much after `since`.
+    pub(super) fn over(
+        &self,
+        policy: &ScalingPolicy,
+        span: Span,
+        resource: Resource,
+        percent: u8,
+        since: Mono,
+    ) -> Option<f64> {
+        self.of(measurements(policy, span), resource, percent, since)
+    }
+
+    fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono) -> Option<f64> {
         let newest = self.samples.iter().rev().take_while(|sample| sample.at > since);
         let values = newest.map_while(|sample| match resource {
             Resource::Cpu => sample.cores,

@@ -1,28 +1,31 @@
 //! The brain `scaling`: from what bodies use to the sizes they should have, and why. Pure.
 //!
-//! Theory: a size follows the use in a window, in steps that double while they follow one another, between the
+//! Theory: sizes are given here, the number of instances is only written down: repair adds and sees out, when that is
+//! safe. A size follows the use in a window, in steps that double while they follow one another, between the
 //! limits of the spec and of the host. More is given at once, because more never harms; less is taken only from a
 //! lab that is well, and only so much that the same use does not ask for it back.
 //!
 //! Invariants: no size outside the spec's limits or the host's capacity; memory never below what is in use, nor
 //! below the step PostgreSQL's shared memory stands on; disks never shrink; one restart at a time, and nobody's while
-//! another is not well; nothing is taken away while nobody leads, while a member is replaced, or from a body that
+//! another is not well; the number of instances within its limits, the leader and whoever must confirm writes never
+//! one too many; nothing is taken away while nobody leads, while a member is replaced, or from a body that
 //! could not be measured; nothing at all in maintenance.
 
+mod count;
 mod measure;
 mod restart;
 mod size;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::decide::brain::{self, Brain};
 use crate::decide::placement;
 use crate::model::control::{Bodies, Replacing};
-use crate::model::scaling::{Resource, ScalingPolicy, SizeWish, Usages};
+use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
 use crate::model::{ContainerStatus, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
 
@@ -70,6 +73,12 @@ pub struct StoreSeen {
     pub replacing: Option<Replacing>,
     /// Sizes an operator wants.
     pub asked: BTreeMap<MemberId, SizeWish>,
+    /// How many instances an operator wants.
+    #[serde(default)]
+    pub count: Option<CountWish>,
+    /// Who may lead in a synchronous mode, leader included; `None` when writes are asynchronous.
+    #[serde(default)]
+    pub may_lead: Option<Vec<MemberId>>,
 }
 
 /// One deed of scaling.
@@ -99,11 +108,27 @@ pub enum Step {
         /// Who shall.
         to: MemberId,
     },
-    /// What an operator wanted is done, or cannot be.
+    /// The lab shall have another number of PostgreSQL instances, or others shall leave. Guard: the record is at this
+    /// version.
+    Scale {
+        /// Of what: PostgreSQL.
+        service: Service,
+        /// Version of the record this was decided by.
+        generation: u64,
+        /// How many.
+        count: u32,
+        /// Who is to leave.
+        leaving: BTreeSet<MemberId>,
+        /// What led to it, in words.
+        why: String,
+    },
+    /// The size an operator wanted is given, or cannot be.
     Forget {
         /// Whose size.
         member: MemberId,
     },
+    /// The number an operator wanted is written down, or cannot be.
+    ForgetCount {},
 }
 
 impl Step {
@@ -114,18 +139,22 @@ impl Step {
             Self::Resize { .. } => "resize",
             Self::Restart { .. } => "restart",
             Self::Handover { .. } => "handover",
+            Self::Scale { .. } => "scale",
             Self::Forget { .. } => "forget",
+            Self::ForgetCount {} => "forget-count",
         }
     }
 
-    /// Whom it is about.
+    /// What it is about: a member, or a service.
     #[must_use]
-    pub const fn member(&self) -> &MemberId {
+    pub fn subject(&self) -> &str {
         match self {
             Self::Resize { member, .. }
             | Self::Restart { member }
             | Self::Handover { member, .. }
-            | Self::Forget { member } => member,
+            | Self::Forget { member } => member.as_str(),
+            Self::Scale { service, .. } => service.as_str(),
+            Self::ForgetCount {} => Service::Postgres.as_str(),
         }
     }
 }
@@ -144,8 +173,11 @@ pub struct Memory {
     /// When a size was changed last, by member and resource.
     #[serde(default)]
     pub changed: BTreeMap<MemberId, BTreeMap<Resource, Mono>>,
-    /// Steps that failed in a row, by member, and when the last one did: for the back-off.
-    pub failed: BTreeMap<MemberId, (u32, Mono)>,
+    /// When the number of instances was changed last.
+    #[serde(default)]
+    pub counted: Option<Mono>,
+    /// Steps that failed in a row, by subject, and when the last one did: for the back-off.
+    pub failed: BTreeMap<String, (u32, Mono)>,
 }
 
 impl Brain for World {
@@ -159,7 +191,10 @@ impl Brain for World {
 
     fn took(memory: &mut Memory, step: &Step, at: Mono, worked: bool) {
         if worked {
-            memory.failed.remove(step.member());
+            memory.failed.remove(step.subject());
+            if let Step::Scale { .. } = step {
+                memory.counted = Some(at);
+            }
             if let Step::Resize { member, from, to, .. } = step {
                 let changed = memory.changed.entry(member.clone()).or_default();
                 let other = Resource::ALL.into_iter().filter(|one| size::differs(from, to, *one));
@@ -167,8 +202,8 @@ impl Brain for World {
             }
         } else {
             // what was not given is no step that others follow
-            memory.streaks.remove(step.member());
-            let (times, when) = memory.failed.entry(step.member().clone()).or_insert((0, at));
+            memory.streaks.retain(|member, _| member.as_str() != step.subject());
+            let (times, when) = memory.failed.entry(step.subject().to_owned()).or_insert((0, at));
             (*times, *when) = (times.saturating_add(1), at);
         }
     }
@@ -227,6 +262,7 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         room: bodies.placed.clone(),
         out: nothing("", String::new(), memory),
     };
+    count::count(&mut draft);
     draft.asked();
     for member in &bodies.placed {
         draft.member(member);
@@ -240,7 +276,10 @@ fn held(store: &StoreSeen) -> Option<String> {
     if store.leader.is_none() {
         return Some("nobody leads".to_owned());
     }
-    store.replacing.as_ref().map(|word| format!("repair replaces {}", word.member))
+    store.replacing.as_ref().map(|word| {
+        let deed = if word.by == word.member { "sees out" } else { "replaces" };
+        format!("repair {deed} {}", word.member)
+    })
 }
 
 /// Whether a member's size moves.
@@ -264,24 +303,23 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     /// Where scaling is and why; whoever speaks first is the one to be heard.
-    fn say(&mut self, step: &str, subject: &MemberId, reason: String) {
+    fn say(&mut self, step: &str, subject: &str, reason: String) {
         if self.out.step.is_empty() {
             step.clone_into(&mut self.out.step);
-            self.out.subject = Some(subject.clone());
+            self.out.subject = MemberId::new(subject).ok();
             self.out.reason = reason;
         }
     }
 
-    /// Orders a step unless the last one for its member failed a moment ago; whether it did.
+    /// Orders a step unless the last one for its subject failed a moment ago; whether it did.
     fn order(&mut self, step: Step, why: String) -> bool {
-        let member = step.member();
-        if let Some((times, when)) = self.out.memory.failed.get(member) {
+        if let Some((times, when)) = self.out.memory.failed.get(step.subject()) {
             let pause = BACK_OFF.0.saturating_mul(1 << (times.saturating_sub(1)).min(DOUBLINGS));
             if self.seen.at.since(*when) < pause {
                 return false;
             }
         }
-        self.say(step.name(), &member.clone(), why);
+        self.say(step.name(), step.subject(), why);
         self.out.steps.push(step);
         true
     }
@@ -304,14 +342,18 @@ impl Draft<'_> {
             let forget = Step::Forget { member: id.clone() };
             let placed = self.bodies.placed.iter().find(|member| member.id == *id && scales(member));
             let Some(member) = placed else {
-                self.say("refuse", id, "a size is wanted for it, and it is nobody who scales".to_owned());
+                self.say(
+                    "refuse",
+                    id.as_str(),
+                    "a size is wanted for it, and it is nobody who scales".to_owned(),
+                );
                 self.out.steps.push(forget);
                 continue;
             };
             let to = wish.of(member.size);
             match placement::resizable(&self.world.spec, &self.room, member, &to) {
                 Err(why) => {
-                    self.say("refuse", id, format!("an operator wants another size: {why}"));
+                    self.say("refuse", id.as_str(), format!("an operator wants another size: {why}"));
                     self.out.steps.push(forget);
                 }
                 Ok(()) if to == member.size => self.out.steps.push(forget),
@@ -356,7 +398,7 @@ impl Draft<'_> {
             // and not given may be too small by now
             self.resize(member, member.size, differs);
         } else if let Some(why) = change.waits {
-            self.say("hold", id, why);
+            self.say("hold", id.as_str(), why);
         }
     }
 
@@ -367,7 +409,9 @@ impl Draft<'_> {
         }
         let placed: Vec<&MemberId> = self.bodies.placed.iter().map(|member| &member.id).collect();
         self.out.memory.rings.retain(|member, _| placed.contains(&member));
-        self.out.memory.failed.retain(|member, _| placed.contains(&member));
+        let service = Service::Postgres.as_str();
+        let known = |subject: &str| subject == service || placed.iter().any(|id| id.as_str() == subject);
+        self.out.memory.failed.retain(|subject, _| known(subject));
         self.out.memory.changed.retain(|member, _| placed.contains(&member));
         self.out.memory.streaks.retain(|member, _| placed.contains(&member));
         self.out

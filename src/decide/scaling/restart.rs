@@ -25,7 +25,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let others: Vec<MemberId> = pending.collect();
     let leader = draft.store.leader.clone();
     if let Some(why) = draft.held.clone() {
-        draft.say("hold", &first, format!("{SETTING} waits for a restart: {why}"));
+        draft.say("hold", first.as_str(), format!("{SETTING} waits for a restart: {why}"));
         return;
     }
     // whatever was just decided is seen through first
@@ -35,7 +35,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let leads = |id: &MemberId| leader.as_ref() == Some(id);
     let unwell = seen.iter().find(|(id, seen)| !seen.is_some_and(|seen| well(seen, leads(id))));
     if let Some((unwell, _)) = unwell {
-        draft.say("hold", &first, format!("{SETTING} waits for a restart: {unwell} is not well"));
+        draft.say("hold", first.as_str(), format!("{SETTING} waits for a restart: {unwell} is not well"));
         return;
     }
     let replica = std::iter::once(&first).chain(&others).find(|id| !leads(id)).cloned();
@@ -56,7 +56,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
 }
 
 /// Whether a member leads and runs, or streams.
-fn well(seen: &PatroniSeen, leads: bool) -> bool {
+pub(super) fn well(seen: &PatroniSeen, leads: bool) -> bool {
     if leads {
         return seen.state == "running" && seen.role == "primary";
     }

@@ -125,7 +125,7 @@ impl Limits {
     }
 
     /// The most it can be given.
-    fn most(&self, resource: Resource) -> f64 {
+    pub(super) fn most(&self, resource: Resource) -> f64 {
         amount(&self.max, resource).min(amount(&self.room, resource))
     }
 }

@@ -1,5 +1,7 @@
 //! Tables and properties of the brain: a body that wants so much, measured, decided and given, turn by turn.
 
+mod count;
+
 use proptest::prelude::*;
 
 use super::*;

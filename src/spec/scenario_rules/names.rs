@@ -30,19 +30,21 @@ pub(crate) fn check(draft: &Draft<'_>, lab: &LabSpec, problems: &mut Vec<Problem
     }
 }
 
-struct Known {
+struct Known<'a> {
+    lab: &'a LabSpec,
     hosts: Vec<String>,
     controllers: Vec<String>,
     members: Vec<(Service, String)>,
 }
 
-impl Known {
-    fn of(lab: &LabSpec) -> Self {
+impl<'a> Known<'a> {
+    fn of(lab: &'a LabSpec) -> Self {
         let counts = Desired::founding(lab).counts.into_iter();
         let members = counts.flat_map(|(service, count)| {
             (1..=count).map(move |n| (service, format!("{}-{n}", service.as_str())))
         });
         Self {
+            lab,
             hosts: lab.hosts.iter().map(|host| host.name.to_string()).collect(),
             controllers: lab.controllers.iter().map(|controller| controller.name.to_string()).collect(),
             members: members.collect(),
@@ -55,6 +57,16 @@ impl Known {
             Verb::Engine { .. } if self.controllers.is_empty() => {
                 let said = "`engine` acts on the broker of controllers, and the lab declares none";
                 problems.push(at.problem(said).hint("preset `repair` declares one"));
+            }
+            Verb::Scale { .. } if self.controllers.is_empty() => {
+                let said = "`scale` is carried out by controllers, and the lab declares none";
+                problems.push(at.problem(said).hint("preset `zerops-2022` declares them"));
+            }
+            Verb::Scale { count, .. } => {
+                if let Err(why) = self.lab.may_have(*count) {
+                    let hint = "postgres.instances = { start = 3, min = 3, max = 5 }";
+                    problems.push(at.nearest("count").problem(why).hint(hint));
+                }
             }
             Verb::Partition { from, to, .. } => {
                 for (key, side) in [("from", from), ("to", to)] {

@@ -1,0 +1,220 @@
+//! How many instances: wishes, who leaves, and what the use of cores asks for.
+
+use super::*;
+use crate::model::control::Replacing;
+use crate::model::lab::{Host, Range, Replication};
+use crate::model::scaling::CountWish;
+
+/// Instances on a host each, of which the first leads; `cores` are what each of them wants.
+struct Crowd {
+    world: World,
+    memory: Memory,
+    seen: Seen,
+    cores: Vec<f64>,
+}
+
+impl Crowd {
+    fn of(copies: usize, wanted: u32) -> Self {
+        let mut spec = crate::decide::body::samples::spec();
+        spec.postgres.cpus = Range { start: 1.0, min: 0.5, max: 1.0 };
+        spec.postgres.instances = Range { start: 3, min: 3, max: 5 };
+        let bodies =
+            Bodies { counts: [(Service::Postgres, wanted)].into(), generation: 7, ..Bodies::default() };
+        let store = StoreSeen { leader: Some(name("postgres-1")), ..StoreSeen::default() };
+        let mut crowd = Self {
+            world: World { spec, policy: ScalingPolicy::default() },
+            memory: Memory::default(),
+            seen: Seen {
+                at: Mono(1_000 * SECOND),
+                bodies: Sight::Seen(bodies),
+                usage: Sight::Seen(Usages::new()),
+                store: Sight::Seen(store),
+                ..Seen::default()
+            },
+            cores: vec![0.1; copies],
+        };
+        for n in 1..=copies {
+            crowd.add(n);
+        }
+        crowd
+    }
+
+    fn add(&mut self, n: usize) {
+        let (id, host) = (name(&format!("postgres-{n}")), name(&format!("p{n}")));
+        let size = self.world.spec.start_size(Service::Postgres);
+        let body = BodySeen {
+            id: format!("c{n}"),
+            status: ContainerStatus::Running,
+            host: host.clone(),
+            service: "postgres".to_owned(),
+            started: String::new(),
+            oom_killed: false,
+        };
+        // a host of its own, with room for nothing else
+        let like = self.world.spec.hosts[0].clone();
+        self.world.spec.hosts.push(Host { name: host.clone(), cpus: 1.0, ..like });
+        let (role, state) = if n == 1 { ("primary", "running") } else { ("replica", "streaming") };
+        let patroni =
+            PatroniSeen { role: role.to_owned(), state: state.to_owned(), ..PatroniSeen::default() };
+        self.bodies().members.insert(id.clone(), vec![body]);
+        self.bodies().placed.push(Member { id: id.clone(), service: Service::Postgres, host, size });
+        self.seen.postgres.insert(id, Sight::Seen(patroni));
+    }
+
+    fn bodies(&mut self) -> &mut Bodies {
+        let Sight::Seen(bodies) = &mut self.seen.bodies else { panic!("blind") };
+        bodies
+    }
+
+    fn store(&mut self) -> &mut StoreSeen {
+        let Sight::Seen(store) = &mut self.seen.store else { panic!("blind") };
+        store
+    }
+
+    /// One decision; what it wants of the number.
+    fn ask(&mut self) -> String {
+        let decision = scaling(&self.world, &self.seen, std::mem::take(&mut self.memory));
+        self.memory = decision.memory.clone();
+        let said = decision.steps.iter().find_map(|step| match step {
+            Step::Scale { generation, count, leaving, why, .. } => {
+                let leaving: Vec<&str> = leaving.iter().map(MemberId::as_str).collect();
+                Some(format!("{count} without [{}] at {generation}: {why}", leaving.join(", ")))
+            }
+            Step::ForgetCount {} => Some(format!("forget: {} {}", decision.step, decision.reason)),
+            _ => None,
+        });
+        for step in &decision.steps {
+            World::took(&mut self.memory, step, self.seen.at, true);
+        }
+        said.unwrap_or_else(|| format!("nothing: {} {}", decision.step, decision.reason))
+    }
+
+    /// The next measurement, and what is decided by it.
+    fn turn(&mut self) -> String {
+        self.seen.at = Mono(self.seen.at.0 + 10 * SECOND);
+        let at = self.seen.at;
+        let placed = self.bodies().placed.clone();
+        let Sight::Seen(usage) = &mut self.seen.usage else { panic!("blind") };
+        for (n, member) in placed.iter().enumerate() {
+            let its = usage.entry(member.id.clone()).or_default();
+            its.container = format!("c{}", n + 1);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "nanoseconds of a pause"
+            )]
+            let used = (self.cores[n] * 10e9) as u64;
+            (its.at, its.cpu_ns, its.memory) = (at, its.cpu_ns + used, Bytes::mib(300));
+            (its.cores, its.limit) = (Some(member.size.cpus), Some(member.size.memory));
+        }
+        self.ask()
+    }
+
+    /// The first change of the number in so many measurements, and how many it took.
+    fn turns(&mut self, most: usize) -> (usize, String) {
+        for n in 1..=most {
+            let said = self.turn();
+            if !said.starts_with("nothing") {
+                return (n, said);
+            }
+        }
+        (most, "nothing".to_owned())
+    }
+}
+
+#[test]
+fn what_an_operator_wants_is_written_down_and_then_forgotten() {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.store().count = Some(CountWish { count: 5 });
+    insta::assert_snapshot!(crowd.ask(), @"5 without [] at 7: an operator asked for it");
+    crowd.bodies().counts.insert(Service::Postgres, 5);
+    insta::assert_snapshot!(crowd.ask(), @"forget: watch every size fits what is used");
+    crowd.store().count = Some(CountWish { count: 9 });
+    insta::assert_snapshot!(crowd.ask(), @"forget: refuse an operator wants 9 instances: 9 is not between 3 and 5, the limits of this lab");
+    // a cluster that is failing over is not scaled
+    crowd.store().count = Some(CountWish { count: 4 });
+    crowd.store().leader = None;
+    insta::assert_snapshot!(crowd.ask(), @"nothing: hold an operator wants 4 instances: nobody leads");
+    crowd.world.spec.postgres.instances = Range::fixed(3);
+    insta::assert_snapshot!(crowd.ask(), @"forget: refuse an operator wants 4 instances: this lab has 3 PostgreSQL instances and never another number");
+}
+
+#[test]
+fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
+    let mut crowd = Crowd::of(5, 3);
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-5] at 7: 3 instances are wanted: postgres-5 is to leave");
+    // one at a time
+    crowd.bodies().leaving.insert(name("postgres-5"));
+    assert!(crowd.ask().starts_with("nothing"));
+    crowd.bodies().leaving.clear();
+    crowd.store().leader = Some(name("postgres-5"));
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-4] at 7: 3 instances are wanted: postgres-4 is to leave");
+    if let Some(body) = crowd.bodies().members.get_mut(&name("postgres-2")) {
+        body[0].status = ContainerStatus::Exited;
+    }
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-2] at 7: 3 instances are wanted: postgres-2 is to leave");
+    // repair is at work: one thing at a time
+    crowd.store().replacing = Some(Replacing {
+        member: name("postgres-2"),
+        by: name("postgres-6"),
+        host: name("p6"),
+        why: String::new(),
+    });
+    assert!(crowd.ask().starts_with("nothing"));
+}
+
+#[test]
+fn who_leads_or_confirms_writes_by_now_stays() {
+    let mut crowd = Crowd::of(4, 3);
+    crowd.bodies().leaving.insert(name("postgres-4"));
+    crowd.store().leader = Some(name("postgres-4"));
+    insta::assert_snapshot!(crowd.ask(), @"3 without [] at 7: postgres-4 was to leave, and leads or confirms writes by now: it stays");
+    let mut crowd = Crowd::of(4, 3);
+    crowd.world.spec.postgres.replication = Replication::Sync;
+    crowd.store().may_lead = Some(vec![name("postgres-1"), name("postgres-4")]);
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-3] at 7: 3 instances are wanted: postgres-3 is to leave");
+}
+
+#[test]
+fn one_more_when_no_replica_can_be_given_more_cores_for_a_whole_window() {
+    let mut crowd = Crowd::of(3, 3);
+    // the primary alone is short: a copy more takes no writes
+    crowd.cores = vec![1.0, 0.7, 0.7];
+    assert_eq!(crowd.turns(30).1, "nothing");
+    crowd.cores = vec![1.0, 1.0, 0.7];
+    assert_eq!(crowd.turns(30).1, "nothing");
+    crowd.cores = vec![0.7, 1.0, 1.0];
+    let (turns, said) = crowd.turns(30);
+    insta::assert_snapshot!(said, @"4 without [] at 7: every replica has been short of cores for 1m, and none may have more");
+    // the 60th percentile of six measurements
+    assert!((3..=6).contains(&turns), "{turns}");
+    // the newcomer is made first, and then a window begins anew
+    crowd.bodies().counts.insert(Service::Postgres, 4);
+    assert_eq!(crowd.turns(30).1, "nothing");
+    crowd.add(4);
+    crowd.cores.push(1.0);
+    let (turns, said) = crowd.turns(30);
+    assert!(said.starts_with("5 without []") && turns >= 6, "{turns}: {said}");
+}
+
+#[test]
+fn one_less_when_those_who_would_stay_carry_it_for_a_longer_window() {
+    let mut crowd = Crowd::of(4, 4);
+    crowd.cores = vec![0.1, 0.4, 0.4, 0.4];
+    assert_eq!(crowd.turns(90).1, "nothing", "two would use 0.6 of a core each");
+    crowd.cores = vec![0.1, 0.2, 0.2, 0.2];
+    let (turns, said) = crowd.turns(90);
+    insta::assert_snapshot!(said, @"3 without [] at 7: replicas used so little of their cores for 10m that one less would do: 0.30 cores each");
+    assert!(turns > 20, "{turns}: so many of a window of sixty must have been idle");
+    // three is the least
+    let mut crowd = Crowd::of(3, 3);
+    assert_eq!(crowd.turns(90).1, "nothing");
+}
+
+#[test]
+fn nothing_changes_by_itself_while_somebody_is_not_well() {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.cores = vec![0.7, 1.0, 1.0];
+    crowd.seen.postgres.insert(name("postgres-3"), Sight::Blind("away".to_owned()));
+    assert_eq!(crowd.turns(30).1, "nothing");
+}

@@ -1,0 +1,119 @@
+//! Both controllers on a real engine: another number of instances, out and in again, and what is refused.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use pgha::control::broker_client::Broker;
+use pgha::decide::body::BROKER_PORT;
+use pgha::engine::docker::Docker;
+use pgha::lab::record;
+use pgha::model::control::{Answer, BrokerDoor, Deed, Refusal};
+use pgha::model::{MemberId, Service};
+use serde_json::Value;
+
+use crate::desk::Lab;
+use crate::repair::token;
+
+/// Both controllers and limits between which the number moves; the number changes by nobody's wish but the operator's.
+pub const CONTROLLERS: [&str; 2] = [
+    concat!(
+        r#"controller=[{ name = "repair", replicas = 1, image = "pgha" }, "#,
+        r#"{ name = "scaling", replicas = 1, image = "pgha", policy = { every = "1s", cpu = { down-window = "10m" }, "#,
+        r#"memory = { down-window = "10m" }, instances = { out-window = "1h", in-window = "1h" } } }]"#
+    ),
+    "postgres.instances={ start = 2, min = 2, max = 3 }",
+];
+
+/// Hosts with room for one more.
+pub const HOSTS: &str = concat!(
+    r#"host=[{ name = "h1", cpus = 4.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "h2", cpus = 4.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "h3", cpus = 4.0, memory = "4GiB", disk = "20GiB" }, "#,
+    r#"{ name = "client", cpus = 2.0, memory = "4GiB", disk = "20GiB", only = ["client"] }]"#,
+);
+
+/// Members of PostgreSQL by `pgha status`.
+fn members(lab: &Lab) -> Vec<String> {
+    let status: Value = serde_json::from_str(&lab.pgha(&["status", "-o", "json"])).expect("JSON");
+    let all = status["members"].as_array().expect("members").iter();
+    let postgres = all.filter(|member| member["service"] == "postgres");
+    postgres.map(|member| member["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// One more, and it stays when the lab is brought up again; one less, and nothing of it stays.
+pub fn the_number_goes_out_and_in(lab: &Lab, up: &[&str]) {
+    let said = lab.pgha(&["scale", "postgres", "3"]);
+    assert!(said.contains("3 instances after"), "{said}");
+    assert_eq!(members(lab), ["postgres-1", "postgres-2", "postgres-3"]);
+    // what stands already is no change
+    assert!(lab.pgha(&["scale", "postgres", "3"]).contains("3 instances after"));
+    lab.up_with(up);
+    assert_eq!(members(lab).len(), 3, "`up` took back what was scaled");
+    let said = lab.pgha(&["scale", "postgres", "2", "-o", "json"]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(said["scaled"].as_array().map(Vec::len), Some(2), "{said}");
+    let left = members(lab);
+    let gone =
+        ["postgres-1", "postgres-2", "postgres-3"].into_iter().find(|one| left.iter().all(|m| m != one));
+    let gone = gone.expect("one has left");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let docker = Docker::connect().await.expect("an engine");
+        let record = record::require(&docker, &lab.name).await.expect("a record");
+        assert!(record.left(&gone.parse().expect("a name")) && record.leaving().is_empty());
+        let container = format!("pgha-{}-{gone}", lab.name);
+        // its volumes go after it
+        for _ in 0..200 {
+            let seen = docker.observe(Some(&lab.name)).await.expect("the engine");
+            let its = |labels: &std::collections::BTreeMap<String, String>| {
+                labels.get("pgha.member").is_some_and(|of| of == gone)
+            };
+            if !seen.containers.contains_key(&container) && !seen.volumes.values().any(its) {
+                return;
+            }
+        }
+        panic!("something of {gone} is left");
+    });
+}
+
+/// What cannot be is refused: before anybody is asked, and by the broker.
+pub fn what_cannot_be_is_refused(lab: &Lab) {
+    for (words, why) in [
+        (&["postgres", "4"][..], "4 is not between 2 and 3"),
+        (&["postgres", "1"], "1 is not between 2 and 3"),
+        (&["balancer", "3"], "the number of `balancer` does not change"),
+    ] {
+        let said = lab.command(&[&["scale"][..], words].concat()).output().expect("pgha starts");
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.code() == Some(64) && text.contains(why), "{words:?}: {text}");
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let docker = Docker::connect().await.expect("an engine");
+        let record = record::require(&docker, &lab.name).await.expect("a record");
+        let [a, b, c, _] = record.subnet.octets();
+        let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
+        let broker = Broker::new(BrokerDoor { address, secret: record.secrets.broker.clone() });
+        let bodies = broker.bodies().await.expect("the lab's bodies");
+        assert_eq!(bodies.counts.get(&Service::Postgres), Some(&2));
+        let token = token(lab, &record, "scaling");
+        let now = bodies.generation;
+        let name = |name: &str| name.parse::<MemberId>().expect("a name");
+        let nobody = [name("postgres-9")].into();
+        let everybody = [name("postgres-1"), name("postgres-2")].into();
+        let service = Service::Postgres;
+        for (service, generation, count, leaving) in [
+            (service, now + 1, 3, std::collections::BTreeSet::new()),
+            (service, now, 4, std::collections::BTreeSet::new()),
+            (service, now, 2, nobody),
+            (service, now, 2, everybody),
+            (Service::Balancer, now, 2, std::collections::BTreeSet::new()),
+        ] {
+            let deed = Deed::Scale { service, generation, count, leaving };
+            let answer = broker.order(deed.clone(), &token).await.expect("an answer");
+            assert!(
+                matches!(answer, Answer::Refused { why: Refusal::NotAllowed, .. }),
+                "{deed:?}: {answer:?}"
+            );
+        }
+    });
+}
