@@ -138,6 +138,33 @@ async fn haproxy_takes_its_configuration_and_begins_with_every_server_down() {
 }
 
 #[tokio::test]
+async fn a_balancer_with_controllers_hears_where_readers_go() {
+    let mut spec = spec();
+    let controller = r#"{ "name": "scaling", "replicas": 1, "image": "pgha" }"#;
+    spec.controllers.push(serde_json::from_str(controller).expect("a controller"));
+    let body = lone(&spec, Service::Balancer);
+    let held = "Server ro/h6 is DOWN, changed from server-state";
+    let haproxy = start(&body, body.command.clone(), WaitFor::message_on_either_std(held)).await;
+    let said = async |port: u16, words: &str| {
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo '{words}' >&3; cat <&3 || true");
+        exec(&haproxy, &["bash", "-c", &script]).await.trim().to_owned()
+    };
+    assert_eq!(said(8405, "pgha weigh 60 h1=50 h2=100").await, "");
+    // everybody is down: readers are sent away, as without a word
+    assert_eq!(said(5433, "").await, "");
+    for (words, why) in [
+        ("pgha weigh 60 h9=50", "there is no server h9"),
+        ("pgha weigh h1=50", "pgha weigh SECONDS"),
+        ("pgha weigh 60", "pgha weigh SECONDS"),
+    ] {
+        let answer = said(8405, words).await;
+        assert!(answer.contains(why), "{words}: {answer}");
+    }
+    let log = String::from_utf8_lossy(&haproxy.stderr_to_vec().await.expect("its log")).into_owned();
+    assert!(!log.contains("Lua"), "{log}");
+}
+
+#[tokio::test]
 async fn patroni_takes_its_configuration_and_postgresql_initializes() {
     let body = lone(&spec(), Service::Postgres);
     let postgres = start(&body, IDLE.map(str::to_owned).to_vec(), WaitFor::message_on_stdout("idle")).await;

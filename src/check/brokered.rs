@@ -104,6 +104,11 @@ impl Orders {
         })
     }
 
+    /// Every order that may have had an effect.
+    pub fn given(&self) -> impl Iterator<Item = &Brokered> {
+        self.given.iter()
+    }
+
     /// How many orders there were.
     #[must_use]
     pub fn count(&self) -> usize {

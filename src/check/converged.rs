@@ -8,6 +8,7 @@
 
 use serde_json::json;
 
+use super::copies::Copies;
 use super::record::{Finding, Record};
 use crate::model::{Expect, Mono, Sighting};
 use crate::stats;
@@ -95,6 +96,7 @@ fn still_on(fault: &crate::model::FaultRecord) -> bool {
 pub fn measure(record: &Record) -> Convergence {
     let ends = record.history.faults.iter().filter_map(|fault| fault.healed.max(fault.began));
     let healed = ends.max().unwrap_or_default();
+    let copies = Copies::of(record);
     let mut state = Sighting::default();
     let (mut since, mut looks) = (None, 0);
     let (mut wrong, mut blind) = (Vec::new(), Vec::new());
@@ -102,7 +104,7 @@ pub fn measure(record: &Record) -> Convergence {
         looks += 1;
         state.at = seen.at;
         merge(&mut state, seen);
-        (wrong, blind) = whole::judge(record, &state);
+        (wrong, blind) = whole::judge(record, &copies, &state);
         if wrong.is_empty() && blind.is_empty() {
             since.get_or_insert(seen.at);
         } else {

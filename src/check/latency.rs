@@ -62,6 +62,6 @@ pub fn measure(record: &Record, load: &Name, when: When) -> Option<Percentiles> 
 }
 
 /// The middle of a counted second that ended at an instant.
-pub(super) const fn middle(end: Mono) -> Mono {
+pub const fn middle(end: Mono) -> Mono {
     Mono(end.0.saturating_sub(HALF))
 }

@@ -13,6 +13,7 @@ pub mod bank_total;
 pub mod brokered;
 pub mod controller;
 pub mod converged;
+pub mod copies;
 pub mod deeds;
 pub mod errors;
 pub mod failovers;

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::history::History;
-use crate::model::lab::{Range, Service};
 use crate::model::run::Resolved;
 use crate::model::scenario::{Load, Record as Kept, VerdictWord, Workload};
-use crate::model::{FaultRecord, MemberId, Mono, Name, Scenario, Sighting, Verb};
+use crate::model::{MemberId, Mono, Name, Scenario, Sighting, lab::Service};
 
 /// A recorded run: all that a run directory holds of it.
 #[derive(Clone, Debug)]
@@ -52,21 +51,6 @@ impl Record {
         };
         members.sort();
         members
-    }
-
-    /// How many databases there should be at an instant: as declared, or as the last fault before it wanted. Controllers
-    /// may change the number by themselves, down to the least of the spec.
-    #[must_use]
-    pub fn copies(&self, at: Mono) -> u32 {
-        let asked = |fault: &FaultRecord| match fault.verb {
-            Verb::Scale { count, .. } => Some((fault.began.filter(|began| *began <= at)?, count)),
-            _ => None,
-        };
-        let last = self.history.faults.iter().filter_map(asked).max();
-        let lab = &self.resolved.lab;
-        let Range { start, min, .. } = lab.postgres.instances;
-        let declared = if lab.controllers.is_empty() { start } else { min.min(start) };
-        last.map_or(declared, |(_, count)| count)
     }
 
     /// Whether this run was made by a runner that keeps what newer rules rest on: the engine's events,

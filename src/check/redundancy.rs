@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::copies::Copies;
 use super::record::{Finding, Record};
 use crate::model::{Expect, FaultRecord, Mono, Name, Sighting};
 use crate::stats;
@@ -75,10 +76,11 @@ pub fn check(record: &Record) -> Finding {
 /// What every injected fault did to the copies.
 #[must_use]
 pub fn measure(record: &Record) -> Vec<Redundancy> {
+    let copies = Copies::of(record);
     let looks: Vec<(Mono, bool)> = record
         .sightings_in_order()
         .into_iter()
-        .filter_map(|seen| Some((seen.at, whole(seen, record.copies(seen.at) as usize)?)))
+        .filter_map(|seen| Some((seen.at, whole(seen, copies.at(seen.at))?)))
         .collect();
     let faults = &record.history.faults;
     faults.iter().filter_map(|fault| of_fault(fault, faults, &looks)).collect()

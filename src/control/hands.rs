@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::{join_all, join3};
 use tokio::sync::Notify;
 
+use super::balancers::{BALANCER, admins, push};
 use super::board::Board;
 use super::broker_client::Broker;
 use super::driver::{Deeds, Entry, Failed};
@@ -30,8 +31,6 @@ use crate::model::control::{
 };
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Service, Sight, Span};
 
-/// Longest wait for a balancer.
-const BALANCER: Duration = Duration::from_millis(500);
 /// Longest wait for Patroni to take a word.
 const PATRONI: Duration = Duration::from_secs(2);
 /// How long a list of bodies is good enough while somebody is about to take writes and nothing was heard.
@@ -54,7 +53,6 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 struct Balancer {
     member: MemberId,
     stats: Haproxy,
-    admin: Admin,
     last: Mutex<Sight<Routes>>,
 }
 
@@ -65,6 +63,7 @@ pub struct Hands {
     leading: Leading,
     instances: Mutex<Instances>,
     balancers: Vec<Balancer>,
+    admins: Vec<(MemberId, Admin)>,
     proofs: Mutex<BTreeMap<String, Proof>>,
     bodies: Mutex<Option<(Mono, Bodies)>>,
     /// Something was heard since the bodies were listed last.
@@ -112,13 +111,13 @@ impl Hands {
             .map(|(member, doors)| Balancer {
                 member: member.clone(),
                 stats: Haproxy::new(doors.stats, BALANCER),
-                admin: Admin::new(doors.admin, BALANCER),
                 last: Mutex::default(),
             })
             .collect();
         let instances = Mutex::new(Instances::new(&plan, &shared.wake));
         let name = plan.spec.name.clone();
         Self {
+            admins: admins(&plan),
             plan,
             orders: Orders::new(shared.store, shared.broker, name),
             leading,
@@ -203,13 +202,8 @@ impl Hands {
         join_all(looks).await.into_iter().collect()
     }
 
-    /// The same words to every balancer at once; one that is not reached is no obstacle for the others.
     async fn push(&self, commands: &[String]) -> Result<(), Failed> {
-        let told = self.balancers.iter().map(|balancer| async move {
-            balancer.admin.say(commands).await.map_err(|error| format!("{}: {error}", balancer.member))
-        });
-        let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
+        push(&self.admins, commands).await
     }
 
     async fn close(

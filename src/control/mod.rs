@@ -5,6 +5,7 @@
 //! connection, a change in the store) only makes it look sooner; what is done follows from that look.
 //! A controller that is killed at any point and comes back with empty memory ends in the same lab.
 
+mod balancers;
 pub mod board;
 pub mod broker_client;
 pub mod driver;

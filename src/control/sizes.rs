@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use metrics::gauge;
 use tokio::sync::Notify;
 
+use super::balancers::{admins, push};
 use super::board::Board;
 use super::driver::{Deeds, Entry, Failed};
 use super::hands::Shared;
@@ -18,12 +19,13 @@ use crate::decide::body::PATRONI_PORT;
 use crate::decide::scaling::{Seen, Step, StoreSeen, World};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, KeyValue};
+use crate::engine::haproxy::Admin;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
 use crate::model::scaling::{CountWish, SizeWish, Usage, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
-use crate::model::{Member, MemberId, Mono, Service, Sight, Span};
+use crate::model::{HostName, Member, MemberId, Mono, Service, Sight, Span};
 
 /// Longest wait for Patroni to take a word.
 const PATRONI: Duration = Duration::from_secs(2);
@@ -35,6 +37,7 @@ pub struct Sizes {
     plan: ControllerPlan,
     orders: Orders,
     leading: Leading,
+    balancers: Vec<(MemberId, Admin)>,
     wake: Arc<Notify>,
     board: Arc<Board>,
 }
@@ -44,7 +47,8 @@ impl Sizes {
     #[must_use]
     pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
         let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
-        Self { plan, orders, leading, wake: shared.wake, board: shared.board }
+        let balancers = admins(&plan);
+        Self { plan, orders, leading, balancers, wake: shared.wake, board: shared.board }
     }
 
     async fn look_at_store(&self) -> Sight<StoreSeen> {
@@ -116,6 +120,12 @@ fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, SizeWish> {
     ours.iter().filter_map(wish).collect()
 }
 
+/// Weights of readers in the words of a balancer (`readers.lua`).
+fn weigh(weights: &BTreeMap<HostName, u32>, hold: Span) -> String {
+    let servers: Vec<String> = weights.iter().map(|(host, weight)| format!("{host}={weight}")).collect();
+    format!("pgha weigh {} {}", hold.0.as_secs().max(1), servers.join(" "))
+}
+
 /// How many instances an operator wants; what cannot be read is nobody's wish.
 fn counted(key: &str, ours: &[KeyValue]) -> Option<CountWish> {
     let found = ours.iter().find(|found| found.key == key)?;
@@ -164,6 +174,10 @@ impl Deeds<World> for Sizes {
                 let (service, generation, count) = (*service, *generation, *count);
                 let deed = Deed::Scale { service, generation, count, leaving: leaving.clone() };
                 self.orders.deed(deed, token).await.map(drop)
+            }
+            Step::Weigh { weights, hold } => {
+                self.leads(token).await?;
+                push(&self.balancers, &[weigh(weights, *hold)]).await
             }
             Step::ForgetCount {} => {
                 let key = scale_key(&self.plan.spec.name);

@@ -209,11 +209,12 @@ fn difference(known: &Record, spec: &LabSpec, wanted: &Desired) -> Option<String
     Some(format!("the sections {} are not the same", names.join(", ")))
 }
 
-/// Whether a standing lab is what `spec` asks for, body for body.
+/// Whether a standing lab is what `spec` asks for, body for body and as large as they begin.
 #[must_use]
 pub fn fits(known: &Record, spec: &LabSpec) -> bool {
     let wanted = Desired::founding(spec);
-    known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
+    let fresh = known.members.iter().all(|member| member.size == spec.start_size(member.service));
+    fresh && known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
 }
 
 /// Every recipe of the lab; `founded`: its etcd cluster exists, whoever comes joins it.

@@ -256,6 +256,9 @@ const fn default_member_slots_ttl() -> u32 {
     1800
 }
 
+/// The weight of an instance that readers are led to as much as to any.
+pub const FULL_WEIGHT: u32 = 100;
+
 /// The balancers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -167,6 +167,9 @@ pub struct ScalingPolicy {
     pub disk: Rule<Bytes>,
     /// The number of PostgreSQL instances.
     pub instances: CountRule,
+    /// Whether readers are led to the instances that are least busy, by weights at the balancers. Without it
+    /// connections alone decide (HAProxy: `balance leastconn`).
+    pub weigh: bool,
     /// For tests: the process ends when it has done this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
@@ -243,6 +246,7 @@ impl Default for ScalingPolicy {
                 min_free_share: 0.0,
             },
             instances: CountRule { out_window: Span::secs(60), in_window: Span::secs(600), in_share: 0.5 },
+            weigh: true,
             stop_at: None,
         }
     }

@@ -58,6 +58,9 @@ pub enum Metric {
     Redundancy,
     /// Operations on 5433 that were not acknowledged.
     FailedReads,
+    /// 99th percentile of the latency of operations on 5433, milliseconds, from twenty seconds after the fault on: what
+    /// remains when whoever leads readers elsewhere has had time for it, and whoever was led there before is through.
+    ReadP99,
 }
 
 impl Metric {
@@ -65,7 +68,7 @@ impl Metric {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::WriteOutage | Self::Redundancy => "ms",
+            Self::WriteOutage | Self::Redundancy | Self::ReadP99 => "ms",
             Self::FailedReads => "reads",
         }
     }
@@ -77,6 +80,7 @@ impl Metric {
             Self::WriteOutage => "longest write outage through 5432",
             Self::Redundancy => "time until every copy streamed again",
             Self::FailedReads => "reads on 5433 that were not acknowledged",
+            Self::ReadP99 => "99th percentile of reads on 5433, from twenty seconds after the fault on",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,13 +14,16 @@ use serde_json::Value;
 use super::Report;
 use crate::check::Record;
 use crate::check::brokered::done;
+use crate::check::latency::middle;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
-use crate::stats::{self, bootstrap};
+use crate::stats::{self, Percentiles, bootstrap};
 
 /// Fixes the resamples of every interval.
 const SEED: u64 = 20_260;
+/// So long after a fault whoever deals with it has had time for it.
+const SETTLED: Duration = Duration::from_secs(20);
 /// Stages in the order in which they happen; what an arm does not have stays empty.
 const STAGES: [&str; 7] = ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack"];
 
@@ -60,14 +64,14 @@ pub fn point(
         arm: arm.clone(),
         trial,
         verdict: report.verdict,
-        value: value(comparison, report),
+        value: value(comparison, report, record),
         lost: report.loss.lost,
         stages: record.map(|record| stages(comparison, report, record)).unwrap_or_default(),
         run,
     }
 }
 
-fn value(comparison: &Comparison, report: &Report) -> Option<f64> {
+fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> Option<f64> {
     match comparison.metric {
         Metric::WriteOutage => report.endpoints.get(&Endpoint::Rw).map(|line| line.outage_max_ms),
         Metric::Redundancy => {
@@ -80,7 +84,24 @@ fn value(comparison: &Comparison, report: &Report) -> Option<f64> {
             // counts of a run are far below 2^53
             Some(failed as f64)
         }
+        Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),
     }
+}
+
+/// Latencies of what was read through 5433 when a fault had been on for a while.
+fn settled_reads(record: &Record, fault: &Name) -> Option<Percentiles> {
+    let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
+    let from = fault.began?.plus(SETTLED);
+    let loads = (0_u32..).zip(&record.scenario.loads);
+    let reads: BTreeSet<u32> =
+        loads.filter(|(_, load)| load.endpoint == Some(Endpoint::Ro)).map(|(number, _)| number).collect();
+    let history = &record.history;
+    let ops = history.ops.iter().filter(|op| reads.contains(&op.load) && op.intended >= from);
+    let recorded = ops.filter_map(|op| Some((op.ack()?.0.0.saturating_sub(op.intended.0), 1)));
+    let seconds = history.counted.iter().filter(|second| reads.contains(&second.l));
+    let counted =
+        seconds.filter(|second| middle(second.t) >= from).flat_map(|second| second.latency.iter().copied());
+    Percentiles::of_buckets(recorded.chain(counted))
 }
 
 /// When what happened after the fault was intended.

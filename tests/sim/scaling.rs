@@ -406,7 +406,7 @@ impl Lab {
                 self.wish = None;
                 Ok(())
             }
-            Step::Forget { .. } => Ok(()),
+            Step::Weigh { .. } | Step::Forget { .. } => Ok(()),
         }
     }
 

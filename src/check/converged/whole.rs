@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::check::copies::Copies;
 use crate::check::record::Record;
 use crate::model::lab::{Desired, Service};
 use crate::model::observed::ContainerStatus;
@@ -12,16 +13,16 @@ use crate::model::{HostName, MemberId, Sight, Sighting};
 type Doubts = (Vec<String>, Vec<String>);
 
 /// Judges one state.
-pub(super) fn judge(record: &Record, state: &Sighting) -> Doubts {
+pub(super) fn judge(record: &Record, copies: &Copies, state: &Sighting) -> Doubts {
     let mut doubts = Doubts::default();
-    bodies(record, state, &mut doubts);
+    bodies(record, copies, state, &mut doubts);
     let primary = postgres(record, state, &mut doubts);
     etcd(record, state, &mut doubts);
     balancers(record, state, primary, &mut doubts);
     doubts
 }
 
-fn bodies(record: &Record, state: &Sighting, (wrong, blind): &mut Doubts) {
+fn bodies(record: &Record, copies: &Copies, state: &Sighting, (wrong, blind): &mut Doubts) {
     if state.bodies.is_empty() {
         blind.push("no look at the bodies".to_owned());
         return;
@@ -32,10 +33,12 @@ fn bodies(record: &Record, state: &Sighting, (wrong, blind): &mut Doubts) {
         }
     }
     for (service, declared) in Desired::founding(&record.resolved.lab).counts {
-        let wanted = if service == Service::Postgres { record.copies(state.at) } else { declared };
+        let wanted = if service == Service::Postgres { copies.at(state.at) } else { declared as usize };
         let there = state.bodies.values().filter(|body| body.service == service.as_str()).count();
-        if there < wanted as usize {
+        if there < wanted {
             wrong.push(format!("{there} of {wanted} bodies of {service} exist"));
+        } else if there > wanted {
+            wrong.push(format!("{there} bodies of {service} exist, and {wanted} are wanted"));
         }
     }
 }

@@ -19,6 +19,10 @@ use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
 const UID: u32 = 997;
 const TEMPLATE: &str = include_str!("../../../lab/config/haproxy.cfg");
 const HOLD_TEMPLATE: &str = include_str!("../../../lab/config/hold.lua");
+const READERS_TEMPLATE: &str = include_str!("../../../lab/config/readers.lua");
+/// Where a reader goes, when somebody says so (`readers.lua`).
+const READERS: &str = "    tcp-request content set-var(txn.reader) lua.least_busy\n    \
+                       use-server %[var(txn.reader)] if { var(txn.reader) -m found }\n";
 const STATE_TEMPLATE: &str = include_str!("../../../lab/config/haproxy.state");
 /// The backends with the number HAProxy gives each: sections count in the order of the
 /// configuration, and the first of them, `statistics`, is 1.
@@ -35,6 +39,9 @@ pub(super) fn body(ctx: &Context, member: &Member) -> Body {
     if !ctx.spec.balancers.hold.0.is_zero() {
         let limit = ctx.spec.balancers.hold.0.as_millis().to_string();
         body.files.push(private_file("hold.lua", UID, fill_own(HOLD_TEMPLATE, &[("limit", limit)])));
+    }
+    if !ctx.spec.controllers.is_empty() {
+        body.files.push(private_file("readers.lua", UID, READERS_TEMPLATE.to_owned()));
     }
     // SIGTERM and not SIGUSR1: database sessions outlast any patience, a soft stop would wait for them
     body
@@ -78,6 +85,7 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("state-file", state_file),
             ("admin", admin(ctx)),
             ("lua", holds(balancers, &format!("    lua-load {CONF_PATH}/hold.lua\n"))),
+            ("readers", if ctx.spec.controllers.is_empty() { "" } else { READERS }.to_owned()),
             ("hold", holds(balancers, &hold_rules(balancers))),
             ("load-state", load_state.to_owned()),
             ("retries", balancers.retries.to_string()),
@@ -114,7 +122,8 @@ fn admin(ctx: &Context) -> String {
     if ctx.spec.controllers.is_empty() {
         return String::new();
     }
-    format!("    stats socket ipv4@0.0.0.0:{ADMIN_PORT} level admin\n    stats timeout 1h\n")
+    let readers = format!("    lua-load {CONF_PATH}/readers.lua\n");
+    format!("    stats socket ipv4@0.0.0.0:{ADMIN_PORT} level admin\n    stats timeout 1h\n{readers}")
 }
 
 fn check(balancers: &Balancers, path: &str) -> String {

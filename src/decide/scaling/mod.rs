@@ -17,6 +17,7 @@ mod restart;
 mod size;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ use crate::decide::placement;
 use crate::model::control::{Bodies, Replacing};
 use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
-use crate::model::{ContainerStatus, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
+use crate::model::{ContainerStatus, HostName, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
 
 use measure::Ring;
 
@@ -122,6 +123,14 @@ pub enum Step {
         /// What led to it, in words.
         why: String,
     },
+    /// At every balancer: how many readers each host gets beside the others, for so long. Without another word
+    /// they are alike again.
+    Weigh {
+        /// Weights of hosts, 1 to [`FULL_WEIGHT`](crate::model::lab::FULL_WEIGHT).
+        weights: BTreeMap<HostName, u32>,
+        /// How long they hold.
+        hold: Span,
+    },
     /// The size an operator wanted is given, or cannot be.
     Forget {
         /// Whose size.
@@ -140,6 +149,7 @@ impl Step {
             Self::Restart { .. } => "restart",
             Self::Handover { .. } => "handover",
             Self::Scale { .. } => "scale",
+            Self::Weigh { .. } => "weigh",
             Self::Forget { .. } => "forget",
             Self::ForgetCount {} => "forget-count",
         }
@@ -155,6 +165,7 @@ impl Step {
             | Self::Forget { member } => member.as_str(),
             Self::Scale { service, .. } => service.as_str(),
             Self::ForgetCount {} => Service::Postgres.as_str(),
+            Self::Weigh { .. } => Service::Balancer.as_str(),
         }
     }
 }
@@ -176,6 +187,9 @@ pub struct Memory {
     /// When the number of instances was changed last.
     #[serde(default)]
     pub counted: Option<Mono>,
+    /// Weights at the balancers as they were told last, by member.
+    #[serde(default)]
+    pub weights: BTreeMap<MemberId, f64>,
     /// Steps that failed in a row, by subject, and when the last one did: for the back-off.
     pub failed: BTreeMap<String, (u32, Mono)>,
 }
@@ -268,6 +282,7 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         draft.member(member);
     }
     restart::restart(&mut draft);
+    weigh::weigh(&mut draft);
     draft.finish()
 }
 
@@ -409,8 +424,9 @@ impl Draft<'_> {
         }
         let placed: Vec<&MemberId> = self.bodies.placed.iter().map(|member| &member.id).collect();
         self.out.memory.rings.retain(|member, _| placed.contains(&member));
-        let service = Service::Postgres.as_str();
-        let known = |subject: &str| subject == service || placed.iter().any(|id| id.as_str() == subject);
+        let services = [Service::Postgres, Service::Balancer].map(Service::as_str);
+        let known =
+            |subject: &str| services.contains(&subject) || placed.iter().any(|id| id.as_str() == subject);
         self.out.memory.failed.retain(|subject, _| known(subject));
         self.out.memory.changed.retain(|member, _| placed.contains(&member));
         self.out.memory.streaks.retain(|member, _| placed.contains(&member));

@@ -1,6 +1,8 @@
 //! Tables and properties of the brain: a body that wants so much, measured, decided and given, turn by turn.
 
 mod count;
+mod crowd;
+mod weigh;
 
 use proptest::prelude::*;
 

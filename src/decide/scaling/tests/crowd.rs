@@ -1,0 +1,132 @@
+//! Several instances that are measured together.
+
+use super::*;
+use crate::model::lab::{Host, Range};
+
+/// Instances on a host each, of which the first leads; `cores` are what each of them wants.
+pub(super) struct Crowd {
+    pub(super) world: World,
+    pub(super) memory: Memory,
+    pub(super) seen: Seen,
+    pub(super) cores: Vec<f64>,
+}
+
+impl Crowd {
+    pub(super) fn of(copies: usize, wanted: u32) -> Self {
+        let mut spec = crate::decide::body::samples::spec();
+        spec.postgres.cpus = Range { start: 1.0, min: 0.5, max: 1.0 };
+        spec.postgres.instances = Range { start: 3, min: 3, max: 5 };
+        let bodies =
+            Bodies { counts: [(Service::Postgres, wanted)].into(), generation: 7, ..Bodies::default() };
+        let store = StoreSeen { leader: Some(name("postgres-1")), ..StoreSeen::default() };
+        let mut crowd = Self {
+            world: World { spec, policy: ScalingPolicy::default() },
+            memory: Memory::default(),
+            seen: Seen {
+                at: Mono(1_000 * SECOND),
+                bodies: Sight::Seen(bodies),
+                usage: Sight::Seen(Usages::new()),
+                store: Sight::Seen(store),
+                ..Seen::default()
+            },
+            cores: vec![0.1; copies],
+        };
+        for n in 1..=copies {
+            crowd.add(n);
+        }
+        crowd
+    }
+
+    pub(super) fn add(&mut self, n: usize) {
+        let (id, host) = (name(&format!("postgres-{n}")), name(&format!("p{n}")));
+        let size = self.world.spec.start_size(Service::Postgres);
+        let body = BodySeen {
+            id: format!("c{n}"),
+            status: ContainerStatus::Running,
+            host: host.clone(),
+            service: "postgres".to_owned(),
+            started: String::new(),
+            oom_killed: false,
+        };
+        // a host of its own, with room for nothing else
+        let like = self.world.spec.hosts[0].clone();
+        self.world.spec.hosts.push(Host { name: host.clone(), cpus: 1.0, ..like });
+        let (role, state) = if n == 1 { ("primary", "running") } else { ("replica", "streaming") };
+        let patroni =
+            PatroniSeen { role: role.to_owned(), state: state.to_owned(), ..PatroniSeen::default() };
+        self.bodies().members.insert(id.clone(), vec![body]);
+        self.bodies().placed.push(Member { id: id.clone(), service: Service::Postgres, host, size });
+        self.seen.postgres.insert(id, Sight::Seen(patroni));
+    }
+
+    pub(super) fn bodies(&mut self) -> &mut Bodies {
+        let Sight::Seen(bodies) = &mut self.seen.bodies else { panic!("blind") };
+        bodies
+    }
+
+    pub(super) fn store(&mut self) -> &mut StoreSeen {
+        let Sight::Seen(store) = &mut self.seen.store else { panic!("blind") };
+        store
+    }
+
+    /// One decision, carried out.
+    pub(super) fn decide(&mut self) -> Decision {
+        let decision = scaling(&self.world, &self.seen, std::mem::take(&mut self.memory));
+        self.memory = decision.memory.clone();
+        for step in &decision.steps {
+            World::took(&mut self.memory, step, self.seen.at, true);
+        }
+        decision
+    }
+
+    /// One decision; what it wants of the number.
+    pub(super) fn ask(&mut self) -> String {
+        let decision = self.decide();
+        let said = decision.steps.iter().find_map(|step| match step {
+            Step::Scale { generation, count, leaving, why, .. } => {
+                let leaving: Vec<&str> = leaving.iter().map(MemberId::as_str).collect();
+                Some(format!("{count} without [{}] at {generation}: {why}", leaving.join(", ")))
+            }
+            Step::ForgetCount {} => Some(format!("forget: {} {}", decision.step, decision.reason)),
+            _ => None,
+        });
+        said.unwrap_or_else(|| format!("nothing: {} {}", decision.step, decision.reason))
+    }
+
+    /// The next measurement, and what it says of the number.
+    pub(super) fn turn(&mut self) -> String {
+        self.measure();
+        self.ask()
+    }
+
+    /// The next measurement.
+    pub(super) fn measure(&mut self) {
+        self.seen.at = Mono(self.seen.at.0 + 10 * SECOND);
+        let at = self.seen.at;
+        let placed = self.bodies().placed.clone();
+        let Sight::Seen(usage) = &mut self.seen.usage else { panic!("blind") };
+        for (n, member) in placed.iter().enumerate() {
+            let its = usage.entry(member.id.clone()).or_default();
+            its.container = format!("c{}", n + 1);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "nanoseconds of a pause"
+            )]
+            let used = (self.cores[n] * 10e9) as u64;
+            (its.at, its.cpu_ns, its.memory) = (at, its.cpu_ns + used, Bytes::mib(300));
+            (its.cores, its.limit) = (Some(member.size.cpus), Some(member.size.memory));
+        }
+    }
+
+    /// The first change of the number in so many measurements, and how many it took.
+    pub(super) fn turns(&mut self, most: usize) -> (usize, String) {
+        for n in 1..=most {
+            let said = self.turn();
+            if !said.starts_with("nothing") {
+                return (n, said);
+            }
+        }
+        (most, "nothing".to_owned())
+    }
+}

@@ -1,0 +1,82 @@
+//! Where readers are led.
+
+use super::crowd::Crowd;
+use super::*;
+
+/// What balancers are told after so many more measurements, last word last.
+fn told(crowd: &mut Crowd, measurements: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    for _ in 0..measurements {
+        crowd.measure();
+        for step in crowd.decide().steps {
+            if let Step::Weigh { weights, hold } = step {
+                let weights: Vec<String> =
+                    weights.iter().map(|(host, weight)| format!("{host} {weight}")).collect();
+                told.push(format!("{} for {hold}", weights.join(", ")));
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn as_long_as_nobody_is_busy_or_all_are_alike_nothing_is_said() {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.cores = vec![0.25, 0.0, 0.1];
+    assert_eq!(told(&mut crowd, 10), [""; 0]);
+    crowd.cores = vec![0.9, 0.9, 0.9];
+    assert_eq!(told(&mut crowd, 10), [""; 0]);
+}
+
+#[test]
+fn the_busy_one_gets_fewer_readers_and_never_none() {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.cores = vec![0.3, 0.3, 1.5];
+    let words = told(&mut crowd, 3);
+    // the first measurement is no rate yet, and two of them say how busy somebody is
+    insta::assert_snapshot!(words.join("; "), @"p1 100, p2 100, p3 45 for 30s");
+    let words = told(&mut crowd, 40);
+    assert!(words.last().is_some_and(|word| word.starts_with("p1 100, p2 100, p3 1 for 30s")), "{words:?}");
+}
+
+#[test]
+fn it_ends_where_all_are_equally_busy() {
+    let mut crowd = Crowd::of(3, 3);
+    // one of them does twice the work for a question; questions come by weight
+    let mut words = Vec::new();
+    for _ in 0..40 {
+        let now = |id: &str| crowd.memory.weights.get(&name(id)).copied().unwrap_or(1.0);
+        let weights = [now("postgres-1"), now("postgres-2"), now("postgres-3")];
+        let all: f64 = weights.iter().sum();
+        crowd.cores =
+            [1.0, 1.0, 2.0].iter().zip(weights).map(|(cost, weight)| 1.5 * cost * weight / all).collect();
+        words = told(&mut crowd, 1);
+    }
+    // half the questions of the others
+    insta::assert_snapshot!(words.join("; "), @"p1 100, p2 100, p3 50 for 30s");
+}
+
+#[test]
+fn what_was_said_is_taken_back_when_the_reason_is_gone() {
+    let mut crowd = Crowd::of(2, 2);
+    crowd.cores = vec![0.4, 1.0];
+    assert!(told(&mut crowd, 6).last().is_some_and(|word| word.starts_with("p1 100, ")));
+    crowd.cores = vec![1.0, 0.4];
+    assert!(told(&mut crowd, 10).last().is_some_and(|word| word.contains(", p2 100 ")));
+    // nobody is busy: the last word is repeated, for it would end by itself
+    crowd.cores = vec![0.0, 0.0];
+    let quiet = told(&mut crowd, 3);
+    assert_eq!(quiet.len(), 3, "{quiet:?}");
+    // who is switched off says nothing
+    crowd.world.policy.weigh = false;
+    assert_eq!(told(&mut crowd, 3), [""; 0]);
+}
+
+#[test]
+fn who_leaves_or_could_not_be_measured_is_not_counted() {
+    let mut crowd = Crowd::of(4, 3);
+    crowd.bodies().leaving.insert(name("postgres-4"));
+    crowd.cores = vec![0.3, 0.3, 1.0, 1.0];
+    let words = told(&mut crowd, 6);
+    assert!(words.iter().all(|word| !word.contains("p4")) && !words.is_empty(), "{words:?}");
+}
