@@ -184,12 +184,11 @@ impl Membership {
         if to.disk != from.disk && !sized {
             return Err(not_allowed("volumes have no size of their own on this machine"));
         }
-        if let Some(known) = record.members.iter_mut().find(|known| known.id == *id && known.size != to) {
-            known.size = to;
-            record.desired.generation += 1;
-            self.write(record.clone()).await?;
-        }
-        let body = recipe(&record, id, member.service)?;
+        // cut short anywhere, the record says no less than the body is held to: nobody else is given that
+        self.give(&mut record, id, member.size.or_more(&to)).await?;
+        let mut goal = record.clone();
+        resized(&mut goal, id, to);
+        let body = recipe(&goal, id, member.service)?;
         // the disk first: a body that is full waits for nothing else
         if sized && (to.disk != from.disk || !fills) {
             Box::pin(limited(DO, self.docker.grow_disk(lab, id.as_str(), to.disk))).await?;
@@ -198,7 +197,16 @@ impl Membership {
         // what its settings say follows; its clock is set by nobody but a fault
         let files = body.files.iter().filter(|file| !file.path.ends_with("/clock")).cloned().collect();
         limited(DO, self.docker.write_files(&Body { files, ..body })).await?;
-        Ok(())
+        self.give(&mut record, id, to).await
+    }
+
+    /// Writes down a member's size, if it is another.
+    async fn give(&self, record: &mut Record, id: &MemberId, size: Size) -> Result<(), Not> {
+        if !resized(record, id, size) {
+            return Ok(());
+        }
+        record.desired.generation += 1;
+        self.write(record.clone()).await
     }
 
     /// See [`crate::model::control::Deed::Scale`].
@@ -306,6 +314,12 @@ impl Membership {
         }
         Ok(())
     }
+}
+
+/// Gives a member of a record another size; whether it is another.
+fn resized(record: &mut Record, id: &MemberId, size: Size) -> bool {
+    let known = record.members.iter_mut().find(|known| known.id == *id && known.size != size);
+    known.map(|known| known.size = size).is_some()
 }
 
 /// A member the lab does not know yet, where it may stand; or why not.

@@ -360,6 +360,18 @@ pub struct Size {
     pub disk: Bytes,
 }
 
+impl Size {
+    /// The larger of both, resource by resource.
+    #[must_use]
+    pub fn or_more(&self, other: &Self) -> Self {
+        Self {
+            cpus: self.cpus.max(other.cpus),
+            memory: self.memory.max(other.memory),
+            disk: self.disk.max(other.disk),
+        }
+    }
+}
+
 /// One body of one service, and where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {

@@ -1,7 +1,7 @@
 //! A scenario as declared: which lab, which load, which faults when, and what must hold.
 //!
 //! The grammar is whole; what this version cannot do yet is refused by name in room `spec`
-//! ([`Verb::built`] and friends), so that a file written for a later version is no syntax error.
+//! (`unbuilt.rs`), so that a file written for a later version is no syntax error.
 
 use std::fmt;
 

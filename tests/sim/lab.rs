@@ -296,8 +296,15 @@ impl Lab {
             }
         } else if self.leaving.iter().any(|n| holder == Some(*n)) {
             self.leaving.clear();
+        } else if self.replacing.is_none()
+            && self.leaving.iter().all(|n| self.runs(*n))
+            && let Some(dead) = placed.iter().copied().find(|n| holder != Some(*n) && !self.runs(*n))
+            && !self.leaving.is_empty()
+        {
+            self.leaving = BTreeSet::from([dead]);
         } else if stay > self.wanted && self.leaving.is_empty() && self.replacing.is_none() {
-            self.leaving.extend(placed.into_iter().rfind(|n| holder.is_some_and(|holder| holder != *n)));
+            let may = placed.into_iter().filter(|n| holder.is_some_and(|holder| holder != *n));
+            self.leaving.extend(may.max_by_key(|n| (!self.runs(*n), *n)));
         }
     }
 
@@ -312,7 +319,9 @@ impl Lab {
             5 if others > 0 && self.runs(n) => self.bodies[n].there = false,
             6 if others > 0 && self.bodies[n].placed => {
                 let host = self.bodies[n].host;
-                self.host_back[host] = self.now + 6_000;
+                // one may be lost for good: there is room for everybody on the others
+                let good = self.host_back.iter().all(|back| *back <= END) && self.chance.random_bool(0.2);
+                self.host_back[host] = if good { END + 1 } else { self.now + 6_000 };
                 for body in self.bodies.iter_mut().filter(|body| body.host == host) {
                     body.status = Status::Exited;
                 }

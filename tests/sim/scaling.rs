@@ -361,7 +361,7 @@ impl Lab {
                         return guard("memory in use");
                     }
                 }
-                self.members[at].size = *to;
+                self.members[at].size = placed.size.or_more(to);
                 self.resizes += 1;
                 if self.now > STILL && from != to {
                     self.break_("a size still moved under a constant load");
@@ -380,6 +380,7 @@ impl Lab {
                     }
                     machine.held = *to;
                 }
+                self.members[at].size = *to;
                 self.within();
                 Ok(())
             }

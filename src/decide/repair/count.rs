@@ -31,6 +31,10 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     let out = draft.members.iter().find(|member| leaving.contains(&member.id) && !draft.holds(&member.id));
     if let Some(member) = out {
         let (id, host) = (member.id.clone(), member.host.clone());
+        if let Some(said) = lacking(draft, leads) {
+            draft.say("wait", Some(&id), said);
+            return;
+        }
         let why = format!("{} instances are wanted", draft.wanted());
         let intend = Step::Intend { member: id.clone(), by: id.clone(), host, why: why.clone() };
         if draft.order(intend) {
@@ -39,6 +43,14 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     } else if draft.copies() < draft.wanted() {
         add(draft);
     }
+}
+
+/// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
+fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
+    let good = stay(draft).filter(|member| unverified(draft, &member.id).is_none()).count();
+    let wanted = draft.wanted();
+    let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
+    (!leads || good < wanted).then_some(said)
 }
 
 /// Databases that stay.
@@ -103,10 +115,9 @@ pub(super) fn see_out(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> b
             return false;
         }
     };
-    let good = stay(draft).filter(|member| unverified(draft, &member.id).is_none()).count();
-    if !leads || good < draft.wanted() {
-        let said =
-            format!("it is to leave; of {} others that are wanted {good} are good copies", draft.wanted());
+    if let Some(said) = lacking(draft, leads) {
+        // whoever is no good copy has its turn first, and may need to be replaced
+        draft.order(Step::Forget { member: id.clone() });
         draft.say("wait", Some(id), said);
         return false;
     }

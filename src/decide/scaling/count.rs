@@ -27,6 +27,9 @@ pub(super) fn count(draft: &mut Draft<'_>) {
     if keep_who_must_stay(draft, wanted) || asked(draft, wanted) || draft.held.is_some() {
         return;
     }
+    if swap(draft, wanted) {
+        return;
+    }
     let copies = stay(draft).count();
     if copies > wanted as usize && draft.bodies.leaving.is_empty() {
         name(draft, wanted);
@@ -88,12 +91,32 @@ fn asked(draft: &mut Draft<'_>, wanted: u32) -> bool {
     true
 }
 
+fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {
+    let found = draft.bodies.members.get(id).map_or(&[][..], Vec::as_slice);
+    found.iter().any(|body| body.status == ContainerStatus::Running)
+}
+
+/// Whoever does not run leaves in the place of one that does: that one may be all that is left, and its host the only
+/// one. Whether there was somebody.
+fn swap(draft: &mut Draft<'_>, wanted: u32) -> bool {
+    let leaving = &draft.bodies.leaving;
+    if leaving.is_empty() || leaving.iter().any(|id| !runs(draft, id)) {
+        return false;
+    }
+    let mut dead = stay(draft).filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
+    let Some(one) = dead.next().map(|member| member.id.clone()) else { return false };
+    scale(
+        draft,
+        wanted,
+        BTreeSet::from([one.clone()]),
+        format!("{one} does not run: it is the one to leave"),
+    );
+    true
+}
+
 /// Names who is one too many.
 fn name(draft: &mut Draft<'_>, wanted: u32) {
-    let runs = |member: &Member| {
-        let found = draft.bodies.members.get(&member.id).map_or(&[][..], Vec::as_slice);
-        found.iter().any(|body| body.status == ContainerStatus::Running)
-    };
+    let runs = |member: &Member| runs(draft, &member.id);
     let newest = |member: &Member| placement::number(&member.id);
     let may = stay(draft).filter(|member| !must_stay(draft, &member.id));
     let Some(one) = may.max_by_key(|member| (!runs(member), newest(member))).map(|member| member.id.clone())

@@ -120,6 +120,8 @@ fn nobody_leaves_who_is_needed() {
     let mut seen = four(3, instance(false, 1000));
     leaves(&mut seen, "postgres-4", true);
     seen.postgres.insert(name("postgres-3"), cloning());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-4 | wait: it is to leave; of 3 others that are wanted 2 are good copies");
+    store(&mut seen).replacing = None;
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | wait: it is to leave; of 3 others that are wanted 2 are good copies");
     // it came to lead
     let mut seen = four(3, instance(true, 1000));

@@ -30,6 +30,14 @@ fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
     // one at a time
     crowd.bodies().leaving.insert(name("postgres-5"));
     assert!(crowd.ask().starts_with("nothing"));
+    // unless another lies dead: who runs may be all that is left
+    if let Some(body) = crowd.bodies().members.get_mut(&name("postgres-3")) {
+        body[0].status = ContainerStatus::Exited;
+    }
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-3] at 7: postgres-3 does not run: it is the one to leave");
+    if let Some(body) = crowd.bodies().members.get_mut(&name("postgres-3")) {
+        body[0].status = ContainerStatus::Running;
+    }
     crowd.bodies().leaving.clear();
     crowd.store().leader = Some(name("postgres-5"));
     insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-4] at 7: 3 instances are wanted: postgres-4 is to leave");
