@@ -16,9 +16,9 @@ use super::hands::Shared;
 use super::leadership::Leading;
 use super::orders::{Orders, read};
 use crate::decide::body::PATRONI_PORT;
-use crate::decide::scaling::{Seen, Step, StoreSeen, World};
+use crate::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
-use crate::engine::etcd::{Change, KeyValue};
+use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::haproxy::Admin;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
@@ -93,6 +93,12 @@ impl Sizes {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
+    /// A wish is no more; another one that was written meanwhile stands.
+    async fn forget(&self, key: String, revision: i64, token: &Token) -> Result<(), Failed> {
+        let seen = [Compare::ModRevision(key.clone(), revision)];
+        self.orders.write(&seen, &[Change::Delete(key)], token).await
+    }
+
     /// Has Patroni of a member read its settings, which follow its size, again.
     async fn reload(&self, member: &MemberId) -> Result<(), Failed> {
         let Ok(patroni) = self.patroni(member, PATRONI).await else { return Ok(()) };
@@ -112,10 +118,11 @@ fn rest(plan: &ControllerPlan, bodies: &Bodies, id: &MemberId) -> Option<std::ne
 }
 
 /// Sizes operators want; what cannot be read is nobody's wish.
-fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, SizeWish> {
+fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, Asked<SizeWish>> {
     let wish = |found: &KeyValue| {
         let member = MemberId::new(found.key.strip_prefix(prefix)?).ok()?;
-        Some((member, serde_json::from_slice(&found.value).unwrap_or_default()))
+        let wish = serde_json::from_slice(&found.value).unwrap_or_default();
+        Some((member, Asked { wish, revision: found.mod_revision }))
     };
     ours.iter().filter_map(wish).collect()
 }
@@ -127,9 +134,9 @@ fn weigh(weights: &BTreeMap<HostName, u32>, hold: Span) -> String {
 }
 
 /// How many instances an operator wants; what cannot be read is nobody's wish.
-fn counted(key: &str, ours: &[KeyValue]) -> Option<CountWish> {
+fn counted(key: &str, ours: &[KeyValue]) -> Option<Asked<CountWish>> {
     let found = ours.iter().find(|found| found.key == key)?;
-    serde_json::from_slice(&found.value).ok()
+    Some(Asked { wish: serde_json::from_slice(&found.value).ok()?, revision: found.mod_revision })
 }
 
 impl Deeds<World> for Sizes {
@@ -179,13 +186,12 @@ impl Deeds<World> for Sizes {
                 self.leads(token).await?;
                 push(&self.balancers, &[weigh(weights, *hold)]).await
             }
-            Step::ForgetCount {} => {
-                let key = scale_key(&self.plan.spec.name);
-                self.orders.write(&[], &[Change::Delete(key)], token).await
+            Step::ForgetCount { revision } => {
+                self.forget(scale_key(&self.plan.spec.name), *revision, token).await
             }
-            Step::Forget { member } => {
+            Step::Forget { member, revision } => {
                 let key = format!("{}{member}", resize_keys(&self.plan.spec.name));
-                self.orders.write(&[], &[Change::Delete(key)], token).await
+                self.forget(key, *revision, token).await
             }
         }
     }
@@ -252,7 +258,11 @@ mod tests {
         ];
         let wishes = wishes(&prefix, &keys);
         let one = SizeWish { memory: Some(Bytes::gib(1)), ..SizeWish::default() };
+        let asked = |wish| Asked { wish, revision: 1 };
         let name = |name: &str| name.parse::<MemberId>().expect("a name");
-        assert_eq!(wishes, [(name("postgres-1"), one), (name("postgres-2"), SizeWish::default())].into());
+        assert_eq!(
+            wishes,
+            [(name("postgres-1"), asked(one)), (name("postgres-2"), asked(SizeWish::default()))].into()
+        );
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::placement;
-use pgha::decide::scaling::{Seen, Step, StoreSeen, World};
+use pgha::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
 use pgha::model::control::{Bodies, Replacing, Token};
 use pgha::model::lab::Range;
 use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, Usage, memory_step};
@@ -69,7 +69,7 @@ struct Lab {
     leaving: BTreeSet<MemberId>,
     generation: u64,
     /// How many an operator wants.
-    wish: Option<u32>,
+    wish: Option<(u32, i64)>,
     /// The number of the newest name, and when repair is through with what it does about the number.
     newest: u32,
     through: Option<u64>,
@@ -163,7 +163,10 @@ impl Lab {
                 8 => self.leader = if self.leader.is_none() { self.somebody() } else { None },
                 9 => self.replacing = !self.replacing,
                 10 => self.maintenance = !self.maintenance,
-                11 => self.wish = Some(self.chance.random_range(1..=5)),
+                11 => {
+                    self.revision += 1;
+                    self.wish = Some((self.chance.random_range(1..=5), self.revision));
+                }
                 _ => {}
             }
         } else {
@@ -328,7 +331,7 @@ impl Lab {
                 leader: self.leader.clone(),
                 maintenance: self.maintenance,
                 replacing: self.replacing.then_some(replacing),
-                count: self.wish.map(|count| CountWish { count }),
+                count: self.wish.map(|(count, revision)| Asked { wish: CountWish { count }, revision }),
                 ..StoreSeen::default()
             }),
             postgres: databases
@@ -403,7 +406,10 @@ impl Lab {
                 let done = self.scale(*generation, *count, leaving);
                 if half { done.and(Err(Failed::Trouble("cut off".to_owned()))) } else { done }
             }
-            Step::ForgetCount {} => {
+            Step::ForgetCount { revision } => {
+                if self.wish.is_none_or(|(_, written)| written != *revision) {
+                    return guard("another wish by now");
+                }
                 self.wish = None;
                 Ok(())
             }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::restart::well;
 use super::size::Limits;
-use super::{Draft, Step};
+use super::{Asked, Draft, Step};
 use crate::decide::placement;
 use crate::model::scaling::Resource;
 use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
@@ -75,13 +75,13 @@ fn keep_who_must_stay(draft: &mut Draft<'_>, wanted: u32) -> bool {
 
 /// What an operator wants comes first; whether something is wanted.
 fn asked(draft: &mut Draft<'_>, wanted: u32) -> bool {
-    let Some(wish) = draft.store.count else { return false };
+    let Some(Asked { wish, revision }) = draft.store.count else { return false };
     let subject = Service::Postgres.as_str();
     if wish.count == wanted {
-        draft.out.steps.push(Step::ForgetCount {});
+        draft.out.steps.push(Step::ForgetCount { revision });
     } else if let Err(why) = draft.world.spec.may_have(wish.count) {
         draft.say("refuse", subject, format!("an operator wants {} instances: {why}", wish.count));
-        draft.out.steps.push(Step::ForgetCount {});
+        draft.out.steps.push(Step::ForgetCount { revision });
     } else if let Some(why) = draft.held.clone() {
         draft.say("hold", subject, format!("an operator wants {} instances: {why}", wish.count));
     } else {

@@ -73,13 +73,23 @@ pub struct StoreSeen {
     /// What repair is replacing.
     pub replacing: Option<Replacing>,
     /// Sizes an operator wants.
-    pub asked: BTreeMap<MemberId, SizeWish>,
+    pub asked: BTreeMap<MemberId, Asked<SizeWish>>,
     /// How many instances an operator wants.
     #[serde(default)]
-    pub count: Option<CountWish>,
+    pub count: Option<Asked<CountWish>>,
     /// Who may lead in a synchronous mode, leader included; `None` when writes are asynchronous.
     #[serde(default)]
     pub may_lead: Option<Vec<MemberId>>,
+}
+
+/// What an operator asks for, in the word that was seen: another may stand there by the time it is forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Asked<T> {
+    /// What.
+    pub wish: T,
+    /// Revision that wrote it.
+    pub revision: i64,
 }
 
 /// One deed of scaling.
@@ -131,13 +141,18 @@ pub enum Step {
         /// How long they hold.
         hold: Span,
     },
-    /// The size an operator wanted is given, or cannot be.
+    /// The size an operator wanted is given, or cannot be. Guard: the wish is the one that was seen.
     Forget {
         /// Whose size.
         member: MemberId,
+        /// Revision that wrote the wish.
+        revision: i64,
     },
-    /// The number an operator wanted is written down, or cannot be.
-    ForgetCount {},
+    /// The number an operator wanted is written down, or cannot be. Guard: the wish is the one that was seen.
+    ForgetCount {
+        /// Revision that wrote the wish.
+        revision: i64,
+    },
 }
 
 impl Step {
@@ -151,7 +166,7 @@ impl Step {
             Self::Scale { .. } => "scale",
             Self::Weigh { .. } => "weigh",
             Self::Forget { .. } => "forget",
-            Self::ForgetCount {} => "forget-count",
+            Self::ForgetCount { .. } => "forget-count",
         }
     }
 
@@ -162,9 +177,9 @@ impl Step {
             Self::Resize { member, .. }
             | Self::Restart { member }
             | Self::Handover { member, .. }
-            | Self::Forget { member } => member.as_str(),
+            | Self::Forget { member, .. } => member.as_str(),
             Self::Scale { service, .. } => service.as_str(),
-            Self::ForgetCount {} => Service::Postgres.as_str(),
+            Self::ForgetCount { .. } => Service::Postgres.as_str(),
             Self::Weigh { .. } => Service::Balancer.as_str(),
         }
     }
@@ -353,8 +368,8 @@ impl Draft<'_> {
 
     /// What operators want comes first, and then windows begin anew.
     fn asked(&mut self) {
-        for (id, wish) in &self.store.asked {
-            let forget = Step::Forget { member: id.clone() };
+        for (id, Asked { wish, revision }) in &self.store.asked {
+            let forget = Step::Forget { member: id.clone(), revision: *revision };
             let placed = self.bodies.placed.iter().find(|member| member.id == *id && scales(member));
             let Some(member) = placed else {
                 self.say(

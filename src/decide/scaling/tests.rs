@@ -208,16 +208,16 @@ fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
 fn an_operator_is_obeyed_within_the_limits() {
     let mut story = Story::new();
     let wish = SizeWish { cpu: Some(2.0), memory: Some(Bytes::gib(1)), disk: None };
-    story.store.asked = [(name("postgres-1"), wish)].into();
+    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
     story.turn(0.85, 400, 300);
     assert_eq!((story.size().cpus, story.size().memory), (2.0, Bytes::gib(1)));
     let done = story.turn(0.85, 400, 300);
-    assert_eq!(done.steps, [Step::Forget { member: name("postgres-1") }]);
+    assert_eq!(done.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
     let wish = SizeWish { disk: Some(Bytes::mib(400)), ..SizeWish::default() };
-    story.store.asked = [(name("postgres-1"), wish)].into();
+    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
     let refused = story.turn(0.85, 400, 300);
     insta::assert_snapshot!(refused.reason, @"an operator wants another size: disk: 400MiB is less than the 512MiB it has, and a disk never shrinks");
-    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1") }]);
+    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
 }
 
 #[test]

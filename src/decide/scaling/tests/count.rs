@@ -9,18 +9,18 @@ use crate::model::scaling::CountWish;
 #[test]
 fn what_an_operator_wants_is_written_down_and_then_forgotten() {
     let mut crowd = Crowd::of(3, 3);
-    crowd.store().count = Some(CountWish { count: 5 });
+    crowd.store().count = Some(Asked { wish: CountWish { count: 5 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"5 without [] at 7: an operator asked for it");
     crowd.bodies().counts.insert(Service::Postgres, 5);
-    insta::assert_snapshot!(crowd.ask(), @"forget: watch every size fits what is used");
-    crowd.store().count = Some(CountWish { count: 9 });
-    insta::assert_snapshot!(crowd.ask(), @"forget: refuse an operator wants 9 instances: 9 is not between 3 and 5, the limits of this lab");
+    insta::assert_snapshot!(crowd.ask(), @"forget 9: watch every size fits what is used");
+    crowd.store().count = Some(Asked { wish: CountWish { count: 9 }, revision: 9 });
+    insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 9 instances: 9 is not between 3 and 5, the limits of this lab");
     // a cluster that is failing over is not scaled
-    crowd.store().count = Some(CountWish { count: 4 });
+    crowd.store().count = Some(Asked { wish: CountWish { count: 4 }, revision: 9 });
     crowd.store().leader = None;
     insta::assert_snapshot!(crowd.ask(), @"nothing: hold an operator wants 4 instances: nobody leads");
     crowd.world.spec.postgres.instances = Range::fixed(3);
-    insta::assert_snapshot!(crowd.ask(), @"forget: refuse an operator wants 4 instances: this lab has 3 PostgreSQL instances and never another number");
+    insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 4 instances: this lab has 3 PostgreSQL instances and never another number");
 }
 
 #[test]

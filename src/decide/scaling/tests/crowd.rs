@@ -87,7 +87,9 @@ impl Crowd {
                 let leaving: Vec<&str> = leaving.iter().map(MemberId::as_str).collect();
                 Some(format!("{count} without [{}] at {generation}: {why}", leaving.join(", ")))
             }
-            Step::ForgetCount {} => Some(format!("forget: {} {}", decision.step, decision.reason)),
+            Step::ForgetCount { revision } => {
+                Some(format!("forget {revision}: {} {}", decision.step, decision.reason))
+            }
             _ => None,
         });
         said.unwrap_or_else(|| format!("nothing: {} {}", decision.step, decision.reason))
