@@ -51,17 +51,27 @@ pub fn check(record: &Record) -> Finding {
 pub fn measure(record: &Record, load: &Name, when: When) -> Option<Percentiles> {
     let (number, _) = record.load_named(load)?;
     let spans = Spans::of(record, when);
+    of(record, |load| load == number, |at| spans.contain(at))
+}
+
+/// Latencies of acknowledged operations of these loads that were meant to start at these instants; `None` when there
+/// was none.
+#[must_use]
+pub fn of(
+    record: &Record,
+    loads: impl Fn(u32) -> bool,
+    instants: impl Fn(Mono) -> bool,
+) -> Option<Percentiles> {
     let history = &record.history;
-    let ops = history.ops.iter().filter(|op| op.load == number && spans.contain(op.intended));
+    let ops = history.ops.iter().filter(|op| loads(op.load) && instants(op.intended));
     let recorded = ops.filter_map(|op| Some((op.ack()?.0.0.saturating_sub(op.intended.0), 1)));
-    let seconds = history.counted.iter().filter(|second| second.l == number);
-    let counted = seconds
-        .filter(|second| spans.contain(middle(second.t)))
-        .flat_map(|second| second.latency.iter().copied());
+    let seconds = history.counted.iter().filter(|second| loads(second.l));
+    let counted =
+        seconds.filter(|second| instants(middle(second.t))).flat_map(|second| second.latency.iter().copied());
     Percentiles::of_buckets(recorded.chain(counted))
 }
 
 /// The middle of a counted second that ended at an instant.
-pub const fn middle(end: Mono) -> Mono {
+pub(super) const fn middle(end: Mono) -> Mono {
     Mono(end.0.saturating_sub(HALF))
 }

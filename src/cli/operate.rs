@@ -7,6 +7,7 @@ use super::args::{LabArgs, Output, Switch};
 use super::{CliError, Exit, settings};
 use crate::decide::placement;
 use crate::engine::clock;
+use crate::engine::docker::Docker;
 use crate::lab::ready::{Wanted, not_ready};
 use crate::lab::record::Record;
 use crate::lab::{names, reach, record};
@@ -128,11 +129,7 @@ pub async fn resize(
         CliError::usage(format!("{who} cannot have that size: {why}"), "`pgha status` shows who has what")
     })?;
     let wish = Operation::Resize { members: vec![who.clone()], size };
-    let outcome = reach::operate(&docker, &before, wish).await?;
-    if !outcome.done {
-        let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
-        eprintln!("error: resize was not done: {why}");
-        eprintln!("hint: `pgha status` shows whether etcd answers");
+    if !asked(&docker, &before, wish).await? {
         return Ok(Exit::NotReady);
     }
     let began = clock::now();
@@ -192,11 +189,7 @@ pub async fn scale(
         )
     })?;
     let wish = Operation::Scale { count };
-    let outcome = reach::operate(&docker, &before, wish).await?;
-    if !outcome.done {
-        let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
-        eprintln!("error: scale was not done: {why}");
-        eprintln!("hint: `pgha status` shows whether etcd answers");
+    if !asked(&docker, &before, wish).await? {
         return Ok(Exit::NotReady);
     }
     let Some(wait) = wait else {
@@ -229,6 +222,18 @@ pub async fn scale(
         }
         clock::sleep(std::time::Duration::from_millis(500)).await;
     }
+}
+
+/// Writes down a wish for controllers; whether it was.
+async fn asked(docker: &Docker, record: &Record, wish: Operation) -> Result<bool, CliError> {
+    let name = wish.name();
+    let outcome = reach::operate(docker, record, wish).await?;
+    if !outcome.done {
+        let why = outcome.said.last().map_or("nobody answered", |(_, said)| said.as_str());
+        eprintln!("error: {name} was not done: {why}");
+        eprintln!("hint: `pgha status` shows whether etcd answers");
+    }
+    Ok(outcome.done)
 }
 
 /// What active controllers say, once.

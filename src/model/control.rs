@@ -396,6 +396,12 @@ impl Bodies {
     pub fn placed_or<'a>(&'a self, planned: &'a [Member]) -> &'a [Member] {
         if self.placed.is_empty() { planned } else { &self.placed }
     }
+
+    /// PostgreSQL members among these that do not leave.
+    pub fn staying<'a>(&'a self, members: &'a [Member]) -> impl Iterator<Item = &'a Member> + use<'a> {
+        let databases = members.iter().filter(|member| member.service == Service::Postgres);
+        databases.filter(|member| !self.leaving.contains(&member.id))
+    }
 }
 
 /// What the repair controller is told in `[controller.policy]`.

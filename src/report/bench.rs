@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Report;
-use crate::check::Record;
 use crate::check::brokered::done;
-use crate::check::latency::middle;
+use crate::check::{Record, latency};
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
@@ -95,13 +94,7 @@ fn settled_reads(record: &Record, fault: &Name) -> Option<Percentiles> {
     let loads = (0_u32..).zip(&record.scenario.loads);
     let reads: BTreeSet<u32> =
         loads.filter(|(_, load)| load.endpoint == Some(Endpoint::Ro)).map(|(number, _)| number).collect();
-    let history = &record.history;
-    let ops = history.ops.iter().filter(|op| reads.contains(&op.load) && op.intended >= from);
-    let recorded = ops.filter_map(|op| Some((op.ack()?.0.0.saturating_sub(op.intended.0), 1)));
-    let seconds = history.counted.iter().filter(|second| reads.contains(&second.l));
-    let counted =
-        seconds.filter(|second| middle(second.t) >= from).flat_map(|second| second.latency.iter().copied());
-    Percentiles::of_buckets(recorded.chain(counted))
+    latency::of(record, |load| reads.contains(&load), |at| at >= from)
 }
 
 /// When what happened after the fault was intended.

@@ -1,17 +1,13 @@
 //! Both controllers on a real engine: another number of instances, out and in again, and what is refused.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
-use pgha::control::broker_client::Broker;
-use pgha::decide::body::BROKER_PORT;
 use pgha::engine::docker::Docker;
 use pgha::lab::record;
-use pgha::model::control::{Answer, BrokerDoor, Deed, Refusal};
+use pgha::model::control::{Answer, Deed, Refusal};
 use pgha::model::{MemberId, Service};
 use serde_json::Value;
 
 use crate::desk::Lab;
-use crate::repair::token;
+use crate::repair::{broker, refused, token};
 
 /// Both controllers and limits between which the number moves; the number changes by nobody's wish but the operator's.
 pub const CONTROLLERS: [&str; 2] = [
@@ -77,22 +73,20 @@ pub fn the_number_goes_out_and_in(lab: &Lab, up: &[&str]) {
 
 /// What cannot be is refused: before anybody is asked, and by the broker.
 pub fn what_cannot_be_is_refused(lab: &Lab) {
-    for (words, why) in [
-        (&["postgres", "4"][..], "4 is not between 2 and 3"),
-        (&["postgres", "1"], "1 is not between 2 and 3"),
-        (&["balancer", "3"], "the number of `balancer` does not change"),
-    ] {
-        let said = lab.command(&[&["scale"][..], words].concat()).output().expect("pgha starts");
-        let text = String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.code() == Some(64) && text.contains(why), "{words:?}: {text}");
-    }
+    refused(
+        lab,
+        "scale",
+        &[
+            (&["postgres", "4"], "4 is not between 2 and 3"),
+            (&["postgres", "1"], "1 is not between 2 and 3"),
+            (&["balancer", "3"], "the number of `balancer` does not change"),
+        ],
+    );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let docker = Docker::connect().await.expect("an engine");
         let record = record::require(&docker, &lab.name).await.expect("a record");
-        let [a, b, c, _] = record.subnet.octets();
-        let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
-        let broker = Broker::new(BrokerDoor { address, secret: record.secrets.broker.clone() });
+        let broker = broker(&record, &record.secrets.broker);
         let bodies = broker.bodies().await.expect("the lab's bodies");
         assert_eq!(bodies.counts.get(&Service::Postgres), Some(&2));
         let token = token(lab, &record, "scaling");

@@ -32,13 +32,8 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
     runtime.block_on(async {
         let docker = Docker::connect().await.expect("an engine");
         let record = record::require(&docker, &lab.name).await.expect("a record");
-        let door = |secret: &str| {
-            let [a, b, c, _] = record.subnet.octets();
-            let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
-            Broker::new(BrokerDoor { address, secret: secret.to_owned() })
-        };
-        assert!(door("guess").bodies().await.is_err(), "a secret that is none shows nothing");
-        let broker = door(&record.secrets.broker);
+        assert!(broker(&record, "guess").bodies().await.is_err(), "a secret that is none shows nothing");
+        let broker = broker(&record, &record.secrets.broker);
         let bodies = broker.bodies().await.expect("the lab's bodies");
         let body = |member: &str| {
             let found = bodies.members.iter().find(|(id, _)| id.as_str() == member);
@@ -145,6 +140,22 @@ pub fn member_in(lab: &Lab, role: &str) -> Option<String> {
     let members = status["members"].as_array().expect("members");
     let found = members.iter().find(|member| member["role"] == role && member["service"] == "postgres")?;
     found["name"].as_str().map(str::to_owned)
+}
+
+/// The broker of a lab, with this secret.
+pub fn broker(record: &Record, secret: &str) -> Broker {
+    let [a, b, c, _] = record.subnet.octets();
+    let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
+    Broker::new(BrokerDoor { address, secret: secret.to_owned() })
+}
+
+/// A verb with these words is refused as a mistake, each for its reason.
+pub fn refused(lab: &Lab, verb: &str, cases: &[(&[&str], &str)]) {
+    for (words, why) in cases {
+        let said = lab.command(&[&[verb][..], words].concat()).output().expect("pgha starts");
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.code() == Some(64) && text.contains(why), "{words:?}: {text}");
+    }
 }
 
 /// The leadership of a controller as the store has it, read by its own command line.

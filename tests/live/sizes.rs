@@ -1,19 +1,16 @@
 //! The scaling controller on a real engine: sizes an operator asks for, live, and the restart that follows when
 //! memory crosses a step; what it refuses; and the broker, asked for a size by a stale word.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
-use pgha::control::broker_client::Broker;
-use pgha::decide::body::BROKER_PORT;
 use pgha::engine::docker::Docker;
 use pgha::lab::record;
-use pgha::model::control::{Answer, BrokerDoor, Deed, Refusal};
+use pgha::model::control::{Answer, Deed, Refusal};
 use pgha::model::{Bytes, Size};
 use serde_json::Value;
 
 use crate::desk::{Lab, succeed};
-use crate::repair::{member_in, token};
+use crate::repair::{broker, member_in, refused, token};
 
 /// One replica, which measures often and takes nothing back while a test looks.
 pub const CONTROLLER: &str = concat!(
@@ -75,25 +72,23 @@ pub fn sizes_are_changed_live_and_restarts_follow(lab: &Lab) {
 
 /// What cannot be is refused before anybody is asked, with the reason.
 pub fn what_cannot_be_is_refused(lab: &Lab) {
-    for (words, why) in [
-        (&["postgres-1", "--disk", "400MiB"][..], "a disk never shrinks"),
-        (&["postgres-1", "--memory", "64GiB"], "its limits"),
-        (&["postgres-1", "--cpu", "3.9"], "its host has"),
-        (&["etcd-1", "--cpu", "1"], "whose size never moves"),
-        (&["postgres-9", "--cpu", "1"], "no member `postgres-9`"),
-        (&["postgres-1"], "has that size"),
-    ] {
-        let said = lab.command(&[&["resize"][..], words].concat()).output().expect("pgha starts");
-        let text = String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.code() == Some(64) && text.contains(why), "{words:?}: {text}");
-    }
+    refused(
+        lab,
+        "resize",
+        &[
+            (&["postgres-1", "--disk", "400MiB"], "a disk never shrinks"),
+            (&["postgres-1", "--memory", "64GiB"], "its limits"),
+            (&["postgres-1", "--cpu", "3.9"], "its host has"),
+            (&["etcd-1", "--cpu", "1"], "whose size never moves"),
+            (&["postgres-9", "--cpu", "1"], "no member `postgres-9`"),
+            (&["postgres-1"], "has that size"),
+        ],
+    );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let docker = Docker::connect().await.expect("an engine");
         let record = record::require(&docker, &lab.name).await.expect("a record");
-        let [a, b, c, _] = record.subnet.octets();
-        let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
-        let broker = Broker::new(BrokerDoor { address, secret: record.secrets.broker.clone() });
+        let broker = broker(&record, &record.secrets.broker);
         let usage = broker.usage().await.expect("what bodies use");
         let member = record.members.iter().find(|member| member.id.as_str() == "postgres-1").expect("it");
         let used = usage.get(&member.id).expect("it runs");

@@ -15,7 +15,7 @@ use super::draft::{Draft, lies};
 use super::replace::{hasten, place, unverified};
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
-use crate::model::{HostName, Member, MemberId, Service};
+use crate::model::{HostName, Member, MemberId};
 
 /// So long a newcomer's Patroni is looked after.
 const YOUNG: Duration = Duration::from_mins(2);
@@ -40,30 +40,23 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
         if draft.order(intend) {
             draft.say("intend", Some(&id), format!("{why}: it is to leave"));
         }
-    } else if draft.copies() < draft.wanted() {
+    } else if draft.stay().count() < draft.wanted() {
         add(draft);
     }
 }
 
 /// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
 fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
-    let good = stay(draft).filter(|member| unverified(draft, &member.id).is_none()).count();
+    let good = draft.stay().filter(|member| unverified(draft, &member.id).is_none()).count();
     let wanted = draft.wanted();
     let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
     (!leads || good < wanted).then_some(said)
 }
 
-/// Databases that stay.
-fn stay<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a Member> + use<'a> {
-    let bodies = draft.bodies;
-    let databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
-    databases.filter(|member| !bodies.leaving.contains(&member.id))
-}
-
 /// Begins with the next newcomer, when everybody who is there is a good copy.
 fn add(draft: &mut Draft<'_>) {
-    let said = format!("{} instances are wanted, there are {}", draft.wanted(), draft.copies());
-    let doubt = stay(draft).find_map(|member| Some((member, unverified(draft, &member.id)?)));
+    let said = format!("{} instances are wanted, there are {}", draft.wanted(), draft.stay().count());
+    let doubt = draft.stay().find_map(|member| Some((member, unverified(draft, &member.id)?)));
     if let Some((member, why)) = doubt {
         draft.say("wait", Some(&member.id), format!("{said}; one that is there comes first: {why}"));
         return;
@@ -90,7 +83,7 @@ fn newcomers(draft: &mut Draft<'_>) {
         lives.and_then(|lives| lives.last()).is_some_and(|born| now.since(*born) < YOUNG)
     };
     let planned = |id: &MemberId| draft.world.members.iter().any(|member| member.id == *id);
-    let mut clones = stay(draft).filter(|member| !planned(&member.id) && young(&member.id));
+    let mut clones = draft.stay().filter(|member| !planned(&member.id) && young(&member.id));
     let clone = clones.find_map(|member| Some((member, unverified(draft, &member.id)?)));
     if let Some((member, why)) = clone {
         hasten(draft, &member.id);

@@ -146,14 +146,12 @@ impl<'a> Draft<'a> {
         )
     }
 
-    /// How many PostgreSQL members the lab has, without those who leave it because they are too many.
-    pub fn copies(&self) -> usize {
-        let leaving = &self.bodies.leaving;
-        let stay = self.members.iter().filter(|member| !leaving.contains(&member.id));
-        stay.filter(|member| member.service == Service::Postgres).count()
+    /// PostgreSQL members that do not leave the lab.
+    pub fn stay(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.bodies.staying(self.members)
     }
 
-    /// How many it should have.
+    /// How many of them there should be.
     pub fn wanted(&self) -> usize {
         let told = self.bodies.counts.get(&Service::Postgres).copied();
         told.unwrap_or(self.world.spec.postgres.instances.start) as usize

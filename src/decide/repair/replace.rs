@@ -35,11 +35,7 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
     stranded(draft);
     if store.replacing.is_none() {
         // whoever else needs it has its turn when this one is through
-        let leaving = &draft.bodies.leaving;
-        let mut databases = draft
-            .members
-            .iter()
-            .filter(|member| member.service == Service::Postgres && !leaving.contains(&member.id));
+        let mut databases = draft.stay();
         if !databases.any(|member| begin(draft, member, leads)) {
             count(draft, leads);
         }
@@ -75,7 +71,7 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         draft.say("retire", Some(old), said);
         return true;
     }
-    let extra = draft.copies() > draft.wanted();
+    let extra = draft.stay().count() > draft.wanted();
     let gone = |id: &MemberId| draft.bodies.retired.contains(id) || draft.bodies.leaving.contains(id);
     if gone(&word.by) || by_placed && !extra {
         draft.order(Step::Forget { member: old.clone() });

@@ -45,6 +45,15 @@ fn instance(leads: bool, lsn: u64) -> InstanceSeen {
     }
 }
 
+fn cloning() -> InstanceSeen {
+    let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
+    InstanceSeen {
+        sql: Reply::Refuses("it starts".to_owned()),
+        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+        held: Held::None,
+    }
+}
+
 /// postgres-1 on h1 leads, everything runs, the balancer leads to it; ten seconds after the beginning.
 fn healthy(world: &World) -> Seen {
     let mut bodies = Bodies::default();

@@ -27,22 +27,15 @@ pub(super) fn count(draft: &mut Draft<'_>) {
     if keep_who_must_stay(draft, wanted) || asked(draft, wanted) || draft.held.is_some() {
         return;
     }
-    if swap(draft, wanted) {
-        return;
+    if !draft.bodies.leaving.is_empty() {
+        return swap(draft, wanted);
     }
-    let copies = stay(draft).count();
-    if copies > wanted as usize && draft.bodies.leaving.is_empty() {
+    let copies = draft.stay().count();
+    if copies > wanted as usize {
         name(draft, wanted);
-    } else if copies == wanted as usize && draft.bodies.leaving.is_empty() && everybody_is_well(draft) {
+    } else if copies == wanted as usize && everybody_is_well(draft) {
         by_itself(draft, wanted);
     }
-}
-
-/// Databases that stay.
-fn stay<'a>(draft: &Draft<'a>) -> impl Iterator<Item = &'a Member> + use<'a> {
-    let bodies = draft.bodies;
-    let databases = bodies.placed.iter().filter(|member| member.service == Service::Postgres);
-    databases.filter(|member| !bodies.leaving.contains(&member.id))
 }
 
 fn leads(draft: &Draft<'_>, id: &MemberId) -> bool {
@@ -97,28 +90,26 @@ fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {
 }
 
 /// Whoever does not run leaves in the place of one that does: that one may be all that is left, and its host the only
-/// one. Whether there was somebody.
-fn swap(draft: &mut Draft<'_>, wanted: u32) -> bool {
-    let leaving = &draft.bodies.leaving;
-    if leaving.is_empty() || leaving.iter().any(|id| !runs(draft, id)) {
-        return false;
+/// one.
+fn swap(draft: &mut Draft<'_>, wanted: u32) {
+    if draft.bodies.leaving.iter().any(|id| !runs(draft, id)) {
+        return;
     }
-    let mut dead = stay(draft).filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
-    let Some(one) = dead.next().map(|member| member.id.clone()) else { return false };
+    let mut dead = draft.stay().filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
+    let Some(one) = dead.next().map(|member| member.id.clone()) else { return };
     scale(
         draft,
         wanted,
         BTreeSet::from([one.clone()]),
         format!("{one} does not run: it is the one to leave"),
     );
-    true
 }
 
 /// Names who is one too many.
 fn name(draft: &mut Draft<'_>, wanted: u32) {
     let runs = |member: &Member| runs(draft, &member.id);
     let newest = |member: &Member| placement::number(&member.id);
-    let may = stay(draft).filter(|member| !must_stay(draft, &member.id));
+    let may = draft.stay().filter(|member| !must_stay(draft, &member.id));
     let Some(one) = may.max_by_key(|member| (!runs(member), newest(member))).map(|member| member.id.clone())
     else {
         draft.say(
@@ -137,7 +128,7 @@ fn name(draft: &mut Draft<'_>, wanted: u32) {
 }
 
 fn everybody_is_well(draft: &Draft<'_>) -> bool {
-    stay(draft).all(|member| {
+    draft.stay().all(|member| {
         let seen = draft.seen.postgres.get(&member.id).and_then(Sight::seen);
         seen.is_some_and(|seen| well(seen, leads(draft, &member.id)))
     })
@@ -147,7 +138,7 @@ fn everybody_is_well(draft: &Draft<'_>) -> bool {
 fn by_itself(draft: &mut Draft<'_>, wanted: u32) {
     let (policy, spec) = (&draft.world.policy, &draft.world.spec);
     let (rule, cpu) = (&policy.instances, &policy.cpu);
-    let replicas: Vec<&Member> = stay(draft).filter(|member| !leads(draft, &member.id)).collect();
+    let replicas: Vec<&Member> = draft.stay().filter(|member| !leads(draft, &member.id)).collect();
     // what led to the last change does not lead to the next
     let since = draft.out.memory.counted.unwrap_or_default();
     let used = |member: &Member, window, percent| {

@@ -331,7 +331,12 @@ struct Draft<'a> {
     out: Decision,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    /// PostgreSQL members that do not leave the lab.
+    fn stay(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.bodies.staying(&self.bodies.placed)
+    }
+
     /// Where scaling is and why; whoever speaks first is the one to be heard.
     fn say(&mut self, step: &str, subject: &str, reason: String) {
         if self.out.step.is_empty() {

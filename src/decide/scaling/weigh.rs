@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::{Draft, Step};
 use crate::model::lab::FULL_WEIGHT;
 use crate::model::scaling::Resource;
-use crate::model::{Member, MemberId, Mono, Service, Span};
+use crate::model::{Member, MemberId, Mono, Span};
 
 /// So many measurements say how busy somebody is.
 const NEWEST: u32 = 2;
@@ -33,9 +33,7 @@ pub(super) fn weigh(draft: &mut Draft<'_>) {
     if !draft.world.policy.weigh {
         return;
     }
-    let leaving = &draft.bodies.leaving;
-    let databases = draft.bodies.placed.iter().filter(|member| member.service == Service::Postgres);
-    let databases: Vec<&Member> = databases.filter(|member| !leaving.contains(&member.id)).collect();
+    let databases: Vec<&Member> = draft.stay().collect();
     let busy: BTreeMap<&MemberId, f64> =
         databases.iter().filter_map(|member| Some((&member.id, busy(draft, member)?))).collect();
     let before = std::mem::take(&mut draft.out.memory.weights);

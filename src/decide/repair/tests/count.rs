@@ -49,15 +49,6 @@ fn leaves(seen: &mut Seen, member: &str, begun: bool) {
     store(seen).replacing = begun.then_some(word);
 }
 
-fn cloning() -> InstanceSeen {
-    let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
-    InstanceSeen {
-        sql: Reply::Refuses("it starts".to_owned()),
-        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
-        held: Held::None,
-    }
-}
-
 #[test]
 fn whoever_is_missing_is_added_one_at_a_time() {
     let decision = decide(&wanted(5), Memory::default());

@@ -42,15 +42,6 @@ fn added(seen: &mut Seen, instance: InstanceSeen) {
     seen.postgres.insert(id, instance);
 }
 
-fn cloning() -> InstanceSeen {
-    let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
-    InstanceSeen {
-        sql: Reply::Refuses("it starts".to_owned()),
-        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
-        held: Held::None,
-    }
-}
-
 #[test]
 fn a_body_that_is_gone_is_made_anew_on_its_volumes() {
     let mut seen = roomy();
