@@ -4,6 +4,7 @@
 //! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
 //! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
 
+mod ends;
 mod membership;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,9 +39,10 @@ use crate::model::control::{
 };
 use crate::model::scaling::Usages;
 use crate::model::scenario::EngineMode;
-use crate::model::sighting::BodySeen;
+use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service};
 
+use ends::Ends;
 use membership::Membership;
 
 /// Longest wait for the engine to show something.
@@ -59,6 +61,8 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 const SLOW: Duration = Duration::from_secs(1);
 /// What controllers hear of. What only an attacker causes (`kill`, `pause`) is no sensor.
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
+/// What they hear beside the engine's words: the first process of a body has ended, as the kernel tells it.
+const ENDED: &str = "ended";
 /// Ports of an instance that a fence closes in its host.
 const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
@@ -75,7 +79,9 @@ struct Broker {
     /// Lines for whoever listens.
     told: broadcast::Sender<Bytes>,
     /// Containers something was heard of lately, by id.
-    lately: Mutex<BTreeMap<String, Mono>>,
+    lately: Arc<Mutex<BTreeMap<String, Mono>>>,
+    /// Bodies that ended, as the kernel tells it.
+    ends: Arc<Ends>,
     /// Who stands where, by the lab's record.
     membership: Membership,
     /// The engine's last list, and when it was asked for.
@@ -104,7 +110,8 @@ pub async fn serve(
         store,
         journal,
         told,
-        lately: Mutex::default(),
+        lately: Arc::default(),
+        ends: Arc::default(),
         listed: Mutex::default(),
     });
     let listening = Arc::clone(&broker);
@@ -251,6 +258,10 @@ impl Broker {
             let mut heard = Box::pin(self.docker.events(self.plan.lab.as_str(), clock::utc_seconds()));
             while let Some(Ok(event)) = heard.next().await {
                 self.lately().insert(event.id.clone(), event.at);
+                // another life, or another restart policy
+                if matches!(event.action.as_str(), "start" | "update" | "destroy") {
+                    self.ends.forget(&event.id);
+                }
                 if !TOLD.contains(&event.action.as_str()) {
                     continue;
                 }
@@ -258,12 +269,34 @@ impl Broker {
                 if matches!(event.action.as_str(), "create" | "destroy") {
                     self.listed().take();
                 }
-                let line = serde_json::to_string(&event).unwrap_or_default();
-                // nobody listens: nobody misses it
-                let _ = self.told.send(Bytes::from(format!("{line}\n")));
+                tell(&self.told, &event);
             }
             tracing::warn!("the engine's events ended");
             clock::sleep(AGAIN).await;
+        }
+    }
+
+    /// From now on the end of every instance that runs is told as soon as the kernel knows it.
+    fn wait_for_ends(&self, found: &BTreeMap<String, Container>) {
+        let instances = found.values().filter(|container| {
+            container.service() == Some(Service::Postgres.as_str())
+                && container.status == ContainerStatus::Running
+        });
+        for container in instances {
+            let (told, lately) = (self.told.clone(), Arc::clone(&self.lately));
+            self.ends.wait(&self.docker, &container.id, move |ended| {
+                let at = clock::now();
+                lately.lock().unwrap_or_else(PoisonError::into_inner).insert(ended.id.clone(), at);
+                let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
+                let event = EngineEvent {
+                    at,
+                    action: ENDED.to_owned(),
+                    id: ended.id.clone(),
+                    member: word(ended.member()),
+                    service: word(ended.service()),
+                };
+                tell(&told, &event);
+            });
         }
     }
 
@@ -303,6 +336,10 @@ impl Broker {
         };
         let doubtful = found.values_mut().filter(|container| fresh.contains(&container.id));
         let looks = doubtful.map(|container| async move {
+            if let Some(ended) = self.ends.just_ended(&container.id) {
+                container.status = ended.status;
+                return Ok(());
+            }
             match self.docker.inspect(&container.id).await {
                 Ok(seen) => container.status = seen.status,
                 // it was removed in this moment
@@ -312,6 +349,7 @@ impl Broker {
             Ok(())
         });
         try_join_all(looks).await?;
+        self.wait_for_ends(&found);
         Ok(found)
     }
 
@@ -345,6 +383,13 @@ impl Broker {
 
     /// A deed about one container.
     async fn about(&self, deed: &Deed, id: &str) -> Answer {
+        if matches!(deed, Deed::Fence { .. })
+            && let Some(ended) = self.ends.just_ended(id)
+            && self.allowed(deed, id, &ended).is_ok()
+        {
+            // the engine would say so, too, when it has buried it
+            return Answer::Proof(by_the_kernel(&ended));
+        }
         let container = match clock::timeout(LOOK, self.docker.inspect(id)).await {
             Ok(Ok(found)) => found,
             Ok(Err(EngineError::NotFound(_))) => return gone(deed, id),
@@ -462,6 +507,7 @@ impl Broker {
     }
 
     async fn start(&self, found: &Container) -> Result<(), String> {
+        self.ends.forget(&found.id);
         self.open(found).await;
         limited(DO, self.docker.start(&found.id)).await.map_err(|error| error.to_string())
     }
@@ -530,6 +576,23 @@ fn proof(container: &Container, how: &str) -> Proof {
         container.status.as_str()
     );
     Proof { level: ProofLevel::Dead, evidence }
+}
+
+/// The kernel's word is as good as the engine's, and comes sooner.
+fn by_the_kernel(ended: &Container) -> Proof {
+    let evidence = format!(
+        "the kernel says that process {}, the first one of container {}, has ended, and with it all others of its \
+         namespace; restart policy no",
+        ended.pid,
+        short(&ended.id)
+    );
+    Proof { level: ProofLevel::Dead, evidence }
+}
+
+/// A line for whoever listens; nobody listens: nobody misses it.
+fn tell(told: &broadcast::Sender<Bytes>, event: &EngineEvent) {
+    let line = serde_json::to_string(event).unwrap_or_default();
+    let _ = told.send(Bytes::from(format!("{line}\n")));
 }
 
 fn nothing(evidence: String) -> Proof {

@@ -440,7 +440,7 @@ impl Deeds<World> for Hands {
                 self.yield_key(member, *mod_revision, *handover, token).await
             }
             Step::Open { host, member } => match self.instance(member) {
-                Some(instance) if instance.writes().await == Some(true) => self.push(&open(host)).await,
+                Some(instance) if instance.writes().await => self.push(&open(host)).await,
                 _ => Err(Failed::Guard(format!("{member} does not say that it takes writes"))),
             },
             Step::Unpark { host } => self.unpark(host, token).await,

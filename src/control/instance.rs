@@ -23,13 +23,18 @@ use crate::model::plan::{Credentials, PostgresDoors};
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
 const HELD: Duration = Duration::from_millis(150);
+/// Longest wait for a replica that was made the leader to take writes.
+const PROMOTION: Duration = Duration::from_secs(2);
+/// Pause between two questions to it.
+const GLANCE: Duration = Duration::from_millis(3);
 /// Longest wait for a checkpoint before a handover.
 const CHECKPOINT: Duration = Duration::from_secs(3);
 /// Longest wait for the kernel of the other side, which tells a silent host from a silent process.
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
-/// The same while somebody is about to take writes.
+/// The same while somebody is about to take writes and there is no connection to ask over. A new one costs both sides
+/// a core for milliseconds, and a Patroni that is asked for its state has no time to elect.
 const HURRY: Duration = Duration::from_millis(100);
 /// An answer over the connection that is held which comes so soon is one of a healthy instance.
 const QUICK: Duration = Duration::from_millis(50);
@@ -108,7 +113,7 @@ impl Instance {
             // a process that no connection reaches any more, on a host that answers, hangs
             told(self.publish(Some(Reply::Hangs(why)), None));
         }
-        let pause = if self.hurry.load(Ordering::Relaxed) { HURRY } else { EVERY };
+        let pause = if self.hurry.load(Ordering::Relaxed) && self.open().is_none() { HURRY } else { EVERY };
         tokio::select! {
             () = clock::sleep_until(began.plus(pause)) => {}
             () = self.again.notified() => {}
@@ -129,8 +134,7 @@ impl Instance {
     }
 
     async fn beat(&self) -> Held {
-        let session = self.held().clone();
-        let Some(session) = session.filter(|session| !session.is_closed()) else { return Held::None };
+        let Some(session) = self.open() else { return Held::None };
         let asked = clock::now();
         match in_recovery(&session, PATIENCE).await {
             Ok(_) if clock::now().since(asked) < QUICK => Held::Quick,
@@ -142,16 +146,16 @@ impl Instance {
 
     /// What is known; with `hurry` asked again over the connection that is held.
     pub async fn seen(&self, hurry: bool) -> InstanceSeen {
-        if hurry != self.hurry.swap(hurry, Ordering::Relaxed) && hurry {
-            self.again.notify_one();
-        }
-        if hurry {
-            let session = self.held().clone();
-            if let Some(session) = session.filter(|session| !session.is_closed()) {
+        let began = hurry && !self.hurry.swap(hurry, Ordering::Relaxed);
+        self.hurry.store(hurry, Ordering::Relaxed);
+        match self.open().filter(|_| hurry) {
+            Some(session) => {
                 // no answer in so short a time says nothing; the next new connection will
                 let sql = in_recovery(&session, HELD).await.ok();
                 self.publish(sql.map(|in_recovery| Reply::Answers(SqlReply { in_recovery })), None);
             }
+            None if began => self.again.notify_one(),
+            None => {}
         }
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -173,10 +177,18 @@ impl Instance {
         }
     }
 
-    /// Whether it takes writes by its own word of this moment, over the connection that is held.
-    pub async fn writes(&self) -> Option<bool> {
-        let session = self.held().clone()?;
-        in_recovery(&session, HELD).await.ok().map(|in_recovery| !in_recovery)
+    /// Waits until it takes writes by its own word, over the connection that is held: at most as long as a promotion
+    /// may take, and no longer than it answers.
+    pub async fn writes(&self) -> bool {
+        let deadline = clock::now().plus(PROMOTION);
+        loop {
+            let Some(session) = self.open() else { return false };
+            match in_recovery(&session, HELD).await {
+                Ok(false) => return true,
+                Ok(true) if clock::now() < deadline => clock::sleep(GLANCE).await,
+                _ => return false,
+            }
+        }
     }
 
     /// Writes what is in memory to its disk (`CHECKPOINT`).
@@ -184,7 +196,7 @@ impl Instance {
     /// # Errors
     /// Why that was not done in time.
     pub async fn checkpoint(&self) -> Result<(), String> {
-        let Some(session) = self.held().clone() else {
+        let Some(session) = self.open() else {
             return Err("there is no connection to it".to_owned());
         };
         match clock::timeout(CHECKPOINT, session.client().batch_execute("checkpoint")).await {
@@ -200,6 +212,11 @@ impl Instance {
         let gone = clock::timeout(HELD, TcpStream::connect(self.doors.sql)).await;
         let refused = matches!(gone, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused);
         refused && self.quick.itself().await.is_ok_and(|patroni| patroni.stops())
+    }
+
+    /// The connection that is held, unless it has ended.
+    fn open(&self) -> Option<Arc<Session>> {
+        self.held().clone().filter(|session| !session.is_closed())
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {

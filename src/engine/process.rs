@@ -2,6 +2,46 @@
 //! engine's own word. On an engine that is not local there is nothing to see, and nothing is said.
 
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// The first process of a container, held so that its number can never come to mean another one.
+#[derive(Debug)]
+pub struct First {
+    held: AsyncFd<OwnedFd>,
+}
+
+impl First {
+    /// Takes hold of process `pid`; `None` when it is not to be seen here, or is not the first process of this
+    /// container. Must be called inside the runtime.
+    #[must_use]
+    #[expect(
+        deprecated,
+        reason = "unsound only for types that lend out another descriptor; an `OwnedFd` cannot"
+    )]
+    pub fn of(container: &str, pid: u32) -> Option<Self> {
+        let number = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        // held first, looked at afterwards: the look is then at this very process
+        let held = pidfd_open(number, PidfdFlags::NONBLOCK).ok()?;
+        if !is_inside(pid, container, 1) {
+            return None;
+        }
+        Some(Self { held: AsyncFd::with_interest(held, Interest::READABLE).ok()? })
+    }
+
+    /// Waits until it has ended. The kernel says so when every other process of its namespace has ended, too:
+    /// the first one reaps them before it is let go (`pid_namespaces(7)`, `pidfd_open(2)`).
+    ///
+    /// # Errors
+    /// When the runtime ends.
+    pub async fn ended(&self) -> io::Result<()> {
+        self.held.readable().await.map(drop)
+    }
+}
 
 /// State letter of a process (`R`, `S`, `D`, `T`, `Z`, …); `None` when there is no such process here.
 #[must_use]
@@ -27,11 +67,16 @@ pub fn started(pid: u32) -> Option<u64> {
 #[must_use]
 pub fn inside(container: &str, inner: u32) -> Option<u32> {
     let numbers = fs::read_dir("/proc").ok()?;
-    numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).find(|pid| {
-        let own = fs::read_to_string(format!("/proc/{pid}/status")).ok();
-        own.as_deref().and_then(innermost) == Some(inner)
-            && fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(container))
-    })
+    numbers
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .find(|pid| is_inside(*pid, container, inner))
+}
+
+/// Whether a container, by its id, calls this process `inner`.
+fn is_inside(pid: u32, container: &str, inner: u32) -> bool {
+    let own = fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    own.as_deref().and_then(innermost) == Some(inner)
+        && fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(container))
 }
 
 /// The number a process has in its own namespace, from its status.
@@ -82,6 +127,13 @@ mod tests {
         assert!(started(own).is_some_and(|ticks| ticks > 0));
         assert_eq!(started(own), started(own));
         assert_eq!(inside("no container has this name", 1), None);
+    }
+
+    #[tokio::test]
+    async fn only_the_first_process_of_that_container_is_held() {
+        assert!(First::of("no container has this name", std::process::id()).is_none());
+        assert!(First::of("", 0).is_none());
+        assert!(First::of("", u32::MAX).is_none());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Body {
     /// Somebody else's image, which takes the place of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<String>,
-    /// Whether it holds the engine's socket; the broker alone does.
+    /// Whether it holds the engine's socket and sees the processes of the engine's machine; the broker alone does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub engine: bool,
     /// Whose network namespace.

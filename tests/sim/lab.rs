@@ -459,7 +459,13 @@ impl Lab {
                 }
                 self.doors[n - 1] = false;
             }
-            Step::Open { .. } => self.doors[n - 1] = !self.is_parked(n - 1),
+            Step::Open { member, .. } => {
+                let body = &self.bodies[number(member)];
+                if body.status != Status::Running || !body.primary {
+                    return Err(Failed::Guard("it does not take writes".to_owned()));
+                }
+                self.doors[n - 1] = !self.is_parked(n - 1);
+            }
             Step::Unpark { .. } => {
                 let bodies = &self.bodies;
                 self.parked.retain(|parked| bodies[*parked].host != n - 1);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Pause between two looks while the leader does not take writes yet.
-const HURRY: Duration = Duration::from_millis(5);
+const HURRY: Duration = Duration::from_millis(20);
 
 /// Sets the doors; `lives`: the holder of the leader key lives.
 pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
@@ -25,6 +25,7 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
         draft.out.hurry = true;
         draft.soon(HURRY);
         draft.say("elect", Some(&key.member), "the leader does not take writes yet");
+        promised(draft, &key.member, key.mod_revision);
         return;
     }
     // here somebody writes, so balancers were asked for this very look
@@ -54,6 +55,19 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     }
     if shut {
         draft.order(Step::Open { host, member: key.member.clone() });
+    }
+}
+
+/// The leader still replays: it is being promoted. Its doors open with its first word that it takes writes; looking at
+/// everything again and again until then would cost the cores that the promotion needs.
+fn promised(draft: &mut Draft<'_>, member: &MemberId, revision: i64) {
+    let sql = draft.seen.postgres.get(member).map(|instance| &instance.sql);
+    let replays = matches!(sql, Some(Reply::Answers(sql)) if sql.in_recovery);
+    let now = draft.seen.at;
+    let lately = draft.out.memory.opened.is_some_and(|(_, at)| now.since(at) < REPEAT);
+    let Some(host) = draft.host(member).filter(|_| replays && !lately).cloned() else { return };
+    if draft.order(Step::Open { host, member: member.clone() }) {
+        draft.out.memory.opened = Some((revision, now));
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// How many graces a body that runs may hang altogether.
 const ALTOGETHER: u32 = 4;
-/// Pause between two looks while somebody is about to take writes.
-const HURRY: Duration = Duration::from_millis(5);
+/// Pause between two looks while nobody holds the leader key: whoever takes it wakes the loop.
+const ELECTION: Duration = Duration::from_millis(50);
 /// Pause between two looks while a proof is awaited.
 const PROOF: Duration = Duration::from_millis(200);
 
@@ -24,7 +24,7 @@ pub(super) fn leader(draft: &mut Draft<'_>) -> bool {
     let Some(key) = &store.leader else {
         draft.say("elect", None, "nobody holds the leader key: Patroni elects");
         draft.out.hurry = true;
-        draft.soon(HURRY);
+        draft.soon(ELECTION);
         return false;
     };
     match draft.containers(&key.member) {

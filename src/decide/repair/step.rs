@@ -90,7 +90,8 @@ pub enum Step {
         /// Revision that wrote the handover.
         handover: i64,
     },
-    /// At every balancer: 5432 leads to this host. Its instance takes writes, by its own word.
+    /// At every balancer: 5432 leads to this host, as soon as its instance takes writes by its own word. Guard: it says
+    /// so within the time a promotion takes.
     Open {
         /// The host.
         host: HostName,

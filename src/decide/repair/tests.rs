@@ -280,6 +280,20 @@ fn doors_follow_the_leader() {
 }
 
 #[test]
+fn the_doors_of_a_leader_that_is_being_promoted_wait_for_its_word() {
+    let mut seen = healthy(&world());
+    let leader = LeaderSeen { member: name("postgres-2"), mod_revision: 9, lease: 90 };
+    store(&mut seen).leader = Some(leader);
+    let first = decide(&seen, Memory::default());
+    insta::assert_snapshot!(line(&first), @"open h2 | elect: the leader does not take writes yet");
+    assert!(first.hurry);
+    insta::assert_snapshot!(line(&decide(&seen, first.memory)), @" | elect: the leader does not take writes yet");
+    // whoever does not answer is not waited for
+    seen.postgres.insert(name("postgres-2"), cloning());
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, wake postgres-2 | wake: PostgreSQL refuses and its body runs: Patroni starts it in place");
+}
+
+#[test]
 fn readers_are_not_led_to_a_dead_replica() {
     let mut seen = healthy(&world());
     let up = ServerSeen { status: "UP".to_owned(), ..ServerSeen::default() };

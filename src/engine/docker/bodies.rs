@@ -80,6 +80,8 @@ fn host_config(body: &Body, socket: Option<&str>) -> HostConfig {
                 .collect(),
         ),
         restart_policy: Some(RestartPolicy { name: Some(restart), maximum_retry_count: None }),
+        // who holds the engine's socket sees its machine's processes, and learns of an end from the kernel
+        pid_mode: body.engine.then(|| "host".to_owned()),
         ..HostConfig::default()
     }
 }

@@ -67,9 +67,9 @@ fn whoever_is_missing_is_added_one_at_a_time() {
 #[test]
 fn nobody_is_added_where_it_could_not_be_cloned_or_stand() {
     let mut seen = wanted(4);
-    // nobody takes writes
+    // nobody takes writes yet
     seen.postgres.insert(name("postgres-1"), instance(false, 1001));
-    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"open h1 | elect: the leader does not take writes yet");
     let mut seen = wanted(4);
     store(&mut seen).maintenance = true;
     assert_eq!(decide(&seen, Memory::default()).steps, []);
