@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::engine::clock;
@@ -23,6 +24,8 @@ const YOUNG: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Ends {
     lives: Mutex<BTreeMap<String, Life>>,
+    /// Told of every end.
+    ended: Notify,
 }
 
 enum Life {
@@ -59,6 +62,7 @@ impl Ends {
             } else {
                 return;
             }
+            ends.ended.notify_waiters();
             tell(&ended);
         });
         lives.insert(id.to_owned(), Life::Waited(task.abort_handle()));
@@ -76,6 +80,18 @@ impl Ends {
         match self.lives().get(id)? {
             Life::Ended(at, container) if clock::now().since(*at) < YOUNG => Some((**container).clone()),
             _ => None,
+        }
+    }
+
+    /// Waits until that is so; for ever, when it never is.
+    pub(super) async fn end_of(&self, id: &str) -> Container {
+        loop {
+            // asked for before the look, so that an end in between is not missed
+            let next = self.ended.notified();
+            if let Some(container) = self.just_ended(id) {
+                return container;
+            }
+            next.await;
         }
     }
 

@@ -68,8 +68,10 @@ const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
-/// A list is good for so long, together with what was heard since.
-const YOUNG: Duration = Duration::from_millis(900);
+/// Pause between two lists of the engine. Together with what was heard since, the last one is good until the next.
+const EVERY: Duration = Duration::from_millis(900);
+/// A list older than this is worth nothing: the engine did not answer.
+const OLD: Duration = Duration::from_secs(3);
 
 struct Broker {
     plan: BrokerPlan,
@@ -84,8 +86,24 @@ struct Broker {
     ends: Arc<Ends>,
     /// Who stands where, by the lab's record.
     membership: Membership,
-    /// The engine's last list, and when it was asked for.
-    listed: Mutex<Option<(Mono, BTreeMap<String, Container>)>>,
+    listed: Mutex<Listed>,
+}
+
+/// The engine's last list.
+#[derive(Default)]
+struct Listed {
+    /// How often one was taken back: what was asked for before that says nothing about what is now.
+    taken_back: u64,
+    /// When it was asked for, and what it said.
+    last: Option<(Mono, BTreeMap<String, Container>)>,
+}
+
+impl Listed {
+    /// Nobody shall count by the last list any more.
+    fn take_back(&mut self) {
+        self.taken_back += 1;
+        self.last = None;
+    }
 }
 
 /// Serves until the process is told to end.
@@ -127,6 +145,7 @@ pub async fn serve(
     tokio::select! {
         ended = server => ended,
         () = listening.listen() => Ok(()),
+        () = listening.keep_listing() => Ok(()),
         () = listening.membership.follow() => Ok(()),
         written = journal::write_at_once(lines, output) => written.map_err(ProcessError::from),
         () = service::asked_to_end() => Ok(()),
@@ -267,7 +286,7 @@ impl Broker {
                 }
                 // a body nobody listed yet, or one that is gone
                 if matches!(event.action.as_str(), "create" | "destroy") {
-                    self.listed().take();
+                    self.listed().take_back();
                 }
                 tell(&self.told, &event);
             }
@@ -304,7 +323,7 @@ impl Broker {
         self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listed(&self) -> MutexGuard<'_, Option<(Mono, BTreeMap<String, Container>)>> {
+    fn listed(&self) -> MutexGuard<'_, Listed> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -317,17 +336,34 @@ impl Broker {
         }
     }
 
-    /// The lab's containers; those of which something was heard lately are asked for one by one. A list costs
-    /// the engine most while it buries a container, so a young one is used again.
+    /// Asks the engine for a list now and then, for ever: while it buries a container a list takes a tenth of a second
+    /// and more, which nobody who looks then shall wait for.
+    async fn keep_listing(&self) {
+        loop {
+            if let Err(error) = limited(LOOK, self.list()).await {
+                tracing::debug!(%error, "no list");
+            }
+            clock::sleep(EVERY).await;
+        }
+    }
+
+    async fn list(&self) -> Result<BTreeMap<String, Container>, EngineError> {
+        let (asked, taken_back) = (clock::now(), self.listed().taken_back);
+        let found = self.docker.containers(Some(self.plan.lab.as_str())).await?;
+        let mut listed = self.listed();
+        if listed.taken_back == taken_back {
+            listed.last = Some((asked, found.clone()));
+        }
+        Ok(found)
+    }
+
+    /// The lab's containers; those of which something was heard lately are asked for one by one.
     async fn containers(&self) -> Result<BTreeMap<String, Container>, EngineError> {
         let now = clock::now();
-        let young = self.listed().clone().filter(|(at, _)| now.since(*at) < YOUNG);
-        let mut found = if let Some((_, found)) = young {
-            found
-        } else {
-            let found = self.docker.containers(Some(self.plan.lab.as_str())).await?;
-            *self.listed() = Some((now, found.clone()));
-            found
+        let known = self.listed().last.clone().filter(|(at, _)| now.since(*at) < OLD);
+        let mut found = match known {
+            Some((_, found)) => found,
+            None => self.list().await?,
         };
         let fresh: BTreeSet<String> = {
             let mut lately = self.lately();
@@ -336,11 +372,13 @@ impl Broker {
         };
         let doubtful = found.values_mut().filter(|container| fresh.contains(&container.id));
         let looks = doubtful.map(|container| async move {
-            if let Some(ended) = self.ends.just_ended(&container.id) {
-                container.status = ended.status;
-                return Ok(());
-            }
-            match self.docker.inspect(&container.id).await {
+            let asked = tokio::select! {
+                biased;
+                // whoever asks the engine for one that it buries waits until it has
+                ended = self.ends.end_of(&container.id) => Ok(ended),
+                seen = self.docker.inspect(&container.id) => seen,
+            };
+            match asked {
                 Ok(seen) => container.status = seen.status,
                 // it was removed in this moment
                 Err(EngineError::NotFound(_)) => container.status = ContainerStatus::Removing,
@@ -365,12 +403,12 @@ impl Broker {
             Deed::Create { member, service, host } => {
                 let done = self.membership.create(member, *service, host).await;
                 // nobody shall count by a list from before
-                self.listed().take();
+                self.listed().take_back();
                 done
             }
             Deed::Retire { member } => {
                 let done = self.membership.retire(member).await;
-                self.listed().take();
+                self.listed().take_back();
                 done
             }
             Deed::Discard { member } => self.membership.discard(member).await,
