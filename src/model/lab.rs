@@ -192,11 +192,19 @@ pub struct Postgres {
     /// Whether the clock of every member can be set wrong: Patroni and PostgreSQL run with libfaketime.
     #[serde(default)]
     pub fake_clock: bool,
+    /// Size of a WAL segment (PostgreSQL: `initdb --wal-segsize`, 16 MB). A promotion copies the last segment to the
+    /// new timeline before it takes writes.
+    #[serde(default = "default_wal_segment")]
+    pub wal_segment: Bytes,
     /// Patroni's timings and limits.
     pub patroni: Patroni,
     /// PostgreSQL settings on top of those derived from the sizes.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,
+}
+
+const fn default_wal_segment() -> Bytes {
+    Bytes::mib(16)
 }
 
 /// How replicas follow the primary.

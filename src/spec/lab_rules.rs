@@ -236,6 +236,13 @@ impl Rules<'_> {
                 "1 or more, or replication = \"async\"",
             );
         }
+        let segment = postgres.wal_segment;
+        self.demand(
+            [1, 2, 4, 8, 16].map(Bytes::mib).contains(&segment),
+            "postgres.wal-segment",
+            format!("a WAL segment of {segment} is none that a lab can have"),
+            "1MiB, 2MiB, 4MiB, 8MiB or 16MiB; PostgreSQL has larger ones, of which a small disk does not hold two",
+        );
         for (name, value) in &postgres.parameters {
             let holds = !(value.is_object() || value.is_array());
             let message = format!("PostgreSQL's `{name}` takes one value");

@@ -100,6 +100,7 @@ fn every_rule_has_its_sentence() {
         ("[etcd]\nhosts = [\"client\"]", "does not take etcd"),
         ("[etcd]\nhosts = [\"h1\", \"h1\", \"h2\"]", "named twice"),
         ("[etcd]\nhosts = [\"h1\"]", "hosts that may carry one: 1"),
+        ("[postgres]\nwal-segment = \"3MiB\"", "a WAL segment of"),
         ("[postgres.patroni]\nttl = 10", "below Patroni's minimum"),
         ("[postgres.patroni]\nttl = 29", "is more than ttl = 29"),
         ("[postgres]\ninstances = { max = 2 }", "start = 3 is not between"),
@@ -299,11 +300,11 @@ cpus = "two"
 
     Error:
       × 2 of service balancer are wanted; hosts that may carry one: 1
-         ╭─[built-in lab.toml:109:13]
-     108 │ [balancers]
-     109 │ instances = 2
+         ╭─[built-in lab.toml:110:13]
+     109 │ [balancers]
+     110 │ instances = 2
          ·             ─
-     110 │ # hosts = ["h4", "h5"]
+     111 │ # hosts = ["h4", "h5"]
          ╰────
       help: two of one service never share a host: more hosts, or fewer of them
     "#);

@@ -65,6 +65,7 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("rest-password", json(&secrets.rest)),
             ("etcd-hosts", Value::Array(etcd).to_string()),
             ("dynamic", dynamic(ctx).to_string()),
+            ("wal-segment", json(ctx.spec.postgres.wal_segment.as_mib().to_string())),
             ("postgres-address", json(format!("{address}:{POSTGRES_PORT}"))),
             ("superuser-password", json(&secrets.superuser)),
             ("replicator-password", json(&secrets.replicator)),

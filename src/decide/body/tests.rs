@@ -70,6 +70,7 @@ fn patroni_keeps_stock_timings_and_sizes_postgresql() {
       "data-checksums",
       { "encoding": "UTF8" },
       { "locale": "C.UTF-8" },
+      { "wal-segsize": "16" },
       { "auth-host": "scram-sha-256" },
       { "auth-local": "peer" }
     ],
