@@ -69,7 +69,7 @@ fn lone(spec: &LabSpec, service: Service) -> Body {
         })
         .collect();
     let subnet = std::net::Ipv4Addr::new(198, 18, 250, 0);
-    let ctx = Context { spec, members: &members, subnet, secrets: &secrets, token: "smoke", founded: false };
+    let ctx = Context { spec, members: &members, subnet, secrets: &secrets, token: "smoke" };
     let member = members.iter().find(|member| member.service == service).expect("one of each");
     recipe(&ctx, member)
 }

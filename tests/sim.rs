@@ -42,7 +42,6 @@ fn world(spec: &LabSpec) -> World {
         subnet: Ipv4Addr::new(198, 18, 7, 0),
         secrets: &secrets,
         token: "lab-1",
-        founded: false,
     };
     let hosts = spec.hosts.iter().map(|host| sandbox(&context, &host.name));
     let bodies = hosts.chain(members.iter().map(|member| recipe(&context, member))).collect();

@@ -4,7 +4,7 @@
 //! gone; a running body is neither replaced nor removed; a name is never used twice. One deed at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{dead, limited, refused};
@@ -12,6 +12,7 @@ use crate::decide::placement;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::hands::Hands as _;
+use crate::engine::store::Store;
 use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
 use crate::lab::{names, up};
@@ -25,7 +26,7 @@ use crate::model::{
 pub(super) const MOVABLE: [Service; 4] =
     [Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller];
 /// Longest wait for the engine to make or remove something.
-const DO: Duration = Duration::from_secs(15);
+pub(super) const DO: Duration = Duration::from_secs(15);
 /// Longest wait for the lab's record.
 const READ: Duration = Duration::from_secs(5);
 /// Pause between two looks at the record, which `up` may change, too.
@@ -33,15 +34,19 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// The members of one lab.
 pub(super) struct Membership {
-    docker: Docker,
-    lab: Name,
+    pub(super) docker: Docker,
+    pub(super) lab: Name,
+    /// The store whose members are members of the lab.
+    pub(super) store: Arc<Store>,
     known: Mutex<Option<Record>>,
-    turn: tokio::sync::Mutex<()>,
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 /// Why a deed was not done.
-enum Not {
+pub(super) enum Not {
+    /// Nothing was changed.
     Refused(Refusal, String),
+    /// The effect is open.
     Failed(String),
 }
 
@@ -51,11 +56,11 @@ impl From<EngineError> for Not {
     }
 }
 
-fn not_allowed(text: impl Into<String>) -> Not {
+pub(super) fn not_allowed(text: impl Into<String>) -> Not {
     Not::Refused(Refusal::NotAllowed, text.into())
 }
 
-fn answer(outcome: Result<(), Not>) -> Answer {
+pub(super) fn answer(outcome: Result<(), Not>) -> Answer {
     match outcome {
         Ok(()) => Answer::Done,
         Err(Not::Refused(why, text)) => refused(why, text),
@@ -64,8 +69,8 @@ fn answer(outcome: Result<(), Not>) -> Answer {
 }
 
 impl Membership {
-    pub(super) fn new(docker: Docker, lab: Name) -> Self {
-        Self { docker, lab, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    pub(super) fn new(docker: Docker, lab: Name, store: Arc<Store>) -> Self {
+        Self { docker, lab, store, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// These bodies with what the record says, as it was read last: who stands where, who left, and how many there
@@ -98,18 +103,20 @@ impl Membership {
         }
     }
 
-    async fn read(&self) -> Result<Record, Not> {
+    pub(super) async fn read(&self) -> Result<Record, Not> {
         let read = clock::timeout(READ, record::read(&self.docker, self.lab.as_str())).await;
         let record = read
             .map_err(|late| Not::Failed(late.to_string()))?
             .map_err(|error| Not::Failed(error.to_string()))?
             .ok_or_else(|| Not::Failed("the lab has no record".to_owned()))?;
+        self.follow_voters(&record);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
         Ok(record)
     }
 
     async fn write(&self, record: Record) -> Result<(), Not> {
         limited(DO, record::write(&self.docker, &record)).await?;
+        self.follow_voters(&record);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
         Ok(())
     }
@@ -133,6 +140,9 @@ impl Membership {
             }
             None => {
                 let member = newcomer(&record, id, service, host).map_err(not_allowed)?;
+                if service == Service::Etcd {
+                    self.may_join().await?;
+                }
                 record.members.push(member);
                 placement::sort(&mut record.members);
                 record.desired.generation += 1;
@@ -140,12 +150,19 @@ impl Membership {
             }
         }
         let body = recipe(&record, id, service)?;
-        match limited(DO, self.docker.inspect(&body.container)).await {
-            Err(EngineError::NotFound(_)) => {}
+        let found = match limited(DO, self.docker.inspect(&body.container)).await {
+            Err(EngineError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
             Ok(found) if found.status == ContainerStatus::Running => return Ok(()),
-            Ok(found) if dead(&found) => limited(DO, self.docker.remove_container(&found.id)).await?,
+            Ok(found) if dead(&found) => Some(found),
             Ok(found) => return Err(not_allowed(format!("its body is {}", found.status.as_str()))),
+        };
+        if service == Service::Etcd {
+            self.admit(&record, id).await?;
+            self.spread(&record).await;
+        }
+        if let Some(found) = found {
+            limited(DO, self.docker.remove_container(&found.id)).await?;
         }
         let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
         limited(DO, hands.act(&Action::EnsureVolumes { volumes: body.volumes().collect() })).await?;
@@ -194,9 +211,7 @@ impl Membership {
             Box::pin(limited(DO, self.docker.grow_disk(lab, id.as_str(), to.disk))).await?;
         }
         limited(DO, self.docker.limit(&found.id, Some(to.cpus), Some(to.memory))).await?;
-        // what its settings say follows; its clock is set by nobody but a fault
-        let files = body.files.iter().filter(|file| !file.path.ends_with("/clock")).cloned().collect();
-        limited(DO, self.docker.write_files(&Body { files, ..body })).await?;
+        limited(DO, self.docker.write_files(&settings(body))).await?;
         self.give(&mut record, id, to).await
     }
 
@@ -261,22 +276,35 @@ impl Membership {
             Err(EngineError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        if let Some(found) = found.iter().find(|found| !dead(found)) {
+        let at = record.members.iter().position(|member| member.id == *id);
+        let service = at.map(|at| record.members[at].service);
+        // out of its cluster a member of etcd ends by itself, and neither it nor a balancer holds what anybody needs
+        let runs = found.iter().find(|found| !dead(found)).filter(|_| is_database(id));
+        if let Some(found) = runs {
             return Err(not_allowed(format!("its body is {}: fence it first", found.status.as_str())));
         }
-        if let Some(at) = record.members.iter().position(|member| member.id == *id) {
+        if let Some(at) = at {
             let member = record.members.remove(at);
-            if member.service != Service::Postgres {
+            if !matches!(member.service, Service::Postgres | Service::Etcd | Service::Balancer) {
                 return Err(not_allowed(format!("members of `{}` do not leave", member.service)));
             }
             let wanted = record.desired.counts.get(&member.service).copied().unwrap_or(0);
             let left = record.members.iter().filter(|other| other.service == member.service).count();
-            if left < wanted as usize {
-                return Err(not_allowed(format!("{left} would be left, {wanted} are wanted")));
+            // etcd is removed from first and added to then, one at a time
+            let votes = service == Some(Service::Etcd);
+            let least = wanted - u32::from(votes && wanted > 0);
+            if left < least as usize {
+                return Err(not_allowed(format!("{left} would be left, {least} must be")));
+            }
+            if votes {
+                self.expel(&record, &member).await?;
             }
             record.desired.without.insert(id.clone());
             record.desired.generation += 1;
-            self.write(record).await?;
+            self.write(record.clone()).await?;
+            if service == Some(Service::Balancer) {
+                self.spread(&record).await;
+            }
         } else if !record.left(id) {
             return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
         }
@@ -316,16 +344,42 @@ impl Membership {
     }
 }
 
+/// What a body's settings say; its clock is set by nobody but a fault.
+pub(super) fn settings(body: Body) -> Body {
+    let files = body.files.iter().filter(|file| !file.path.ends_with("/clock")).cloned().collect();
+    Body { files, ..body }
+}
+
 /// Gives a member of a record another size; whether it is another.
 fn resized(record: &mut Record, id: &MemberId, size: Size) -> bool {
     let known = record.members.iter_mut().find(|known| known.id == *id && known.size != size);
     known.map(|known| known.size = size).is_some()
 }
 
+/// Whether this is the name of a database, in the lab or not.
+fn is_database(id: &MemberId) -> bool {
+    id.as_str().starts_with(&format!("{}-", Service::Postgres))
+}
+
 /// A member the lab does not know yet, where it may stand; or why not.
 fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
-    if service != Service::Postgres {
-        return Err(format!("there are no new members of `{service}`"));
+    match service {
+        Service::Postgres => {}
+        // one that leaves is followed, and nobody else joins
+        Service::Etcd => {
+            let wanted = record.desired.counts.get(&service).copied().unwrap_or(0);
+            if record.of(service).count() >= wanted as usize {
+                return Err(format!("there are {wanted} members of `{service}` already"));
+            }
+        }
+        // one more than are wanted, until it has taken somebody's place
+        Service::Balancer => {
+            let wanted = record.desired.counts.get(&service).copied().unwrap_or(0);
+            if record.of(service).count() > wanted as usize {
+                return Err(format!("there is one `{service}` more than the {wanted} that are wanted"));
+            }
+        }
+        _ => return Err(format!("there are no new members of `{service}`")),
     }
     let used = record.members.iter().map(|member| &member.id).chain(&record.desired.without);
     if placement::new_name(service, used).as_ref() != Some(id) {
@@ -337,7 +391,7 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
 
 /// What a member's container is made of.
 fn recipe(record: &Record, id: &MemberId, service: Service) -> Result<Body, Not> {
-    let mut bodies = up::world(record, true).bodies.into_iter();
+    let mut bodies = up::world(record).bodies.into_iter();
     let found = bodies.find(|body| body.member == *id && body.service == Some(service));
     found.ok_or_else(|| Not::Failed(format!("there is no recipe for {id}")))
 }

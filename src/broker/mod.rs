@@ -6,6 +6,7 @@
 
 mod ends;
 mod membership;
+mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -76,7 +77,7 @@ const OLD: Duration = Duration::from_secs(3);
 struct Broker {
     plan: BrokerPlan,
     docker: Docker,
-    store: Store,
+    store: Arc<Store>,
     journal: Journal<Brokered>,
     /// Lines for whoever listens.
     told: broadcast::Sender<Bytes>,
@@ -118,9 +119,9 @@ pub async fn serve(
     let listener =
         TcpListener::bind(plan.listen).await.map_err(|error| ProcessError::Listen(plan.listen, error))?;
     let (journal, lines) = journal::channel();
-    let store = Store::new(&plan.etcd);
+    let store = Arc::new(Store::new(&plan.etcd));
     let (told, _) = broadcast::channel(256);
-    let membership = Membership::new(docker.clone(), plan.lab.clone());
+    let membership = Membership::new(docker.clone(), plan.lab.clone(), Arc::clone(&store));
     let broker = Arc::new(Broker {
         plan,
         docker,
@@ -439,6 +440,12 @@ impl Broker {
         }
         if matches!(deed, Deed::Fence { .. }) {
             return Answer::Proof(self.fence(container).await);
+        }
+        if container.service() == Some(Service::Etcd.as_str()) {
+            match self.membership.startable(&container).await {
+                Answer::Done => {}
+                not => return not,
+            }
         }
         match self.start(&container).await {
             Ok(()) => Answer::Done,

@@ -1,28 +1,99 @@
-//! Words for every balancer of the lab at once.
+//! The balancers of a lab as controllers see them, and words for all of them at once: whoever joins is told, whoever
+//! left is not waited for.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::driver::Failed;
-use crate::engine::haproxy::Admin;
-use crate::model::MemberId;
-use crate::model::control::ControllerPlan;
+use crate::decide::body::{ADMIN_PORT, STATISTICS_PORT};
+use crate::decide::repair::Routes;
+use crate::engine::haproxy::{Admin, Haproxy};
+use crate::model::control::{AdminDoors, Bodies, ControllerPlan};
+use crate::model::{MemberId, Service, Sight};
 
 /// Longest wait for a balancer.
-pub(super) const BALANCER: Duration = Duration::from_millis(500);
+const BALANCER: Duration = Duration::from_millis(500);
 
-/// The runtime APIs of a plan.
-pub(super) fn admins(plan: &ControllerPlan) -> Vec<(MemberId, Admin)> {
-    let balancers = plan.balancers.iter();
-    balancers.map(|(member, doors)| (member.clone(), Admin::new(doors.admin, BALANCER))).collect()
+/// One balancer.
+struct Balancer {
+    member: MemberId,
+    doors: AdminDoors,
+    stats: Haproxy,
+    admin: Admin,
+    last: Mutex<Sight<Routes>>,
 }
 
-/// The same words to every balancer; one that is not reached is no obstacle for the others.
-pub(super) async fn push(balancers: &[(MemberId, Admin)], commands: &[String]) -> Result<(), Failed> {
-    let told = balancers.iter().map(|(member, admin)| async move {
-        admin.say(commands).await.map_err(|error| format!("{member}: {error}"))
-    });
-    let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
+impl Balancer {
+    fn new(member: MemberId, doors: AdminDoors) -> Arc<Self> {
+        let (stats, admin) = (Haproxy::new(doors.stats, BALANCER), Admin::new(doors.admin, BALANCER));
+        Arc::new(Self { member, doors, stats, admin, last: Mutex::default() })
+    }
+}
+
+/// All of them.
+pub(super) struct Balancers(Mutex<Vec<Arc<Balancer>>>);
+
+impl Balancers {
+    /// Those of a plan.
+    pub(super) fn new(plan: &ControllerPlan) -> Self {
+        let balancers = plan.balancers.iter();
+        let all = balancers.map(|(member, doors)| Balancer::new(member.clone(), doors.clone())).collect();
+        Self(Mutex::new(all))
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Balancer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever stands in the lab now. A record nobody could read changes nothing.
+    pub(super) fn follow(&self, plan: &ControllerPlan, bodies: &Bodies) {
+        if bodies.placed.is_empty() {
+            return;
+        }
+        let placed = bodies.placed.iter().filter(|member| member.service == Service::Balancer);
+        let doors = |address: IpAddr| AdminDoors {
+            stats: SocketAddr::new(address, STATISTICS_PORT),
+            admin: SocketAddr::new(address, ADMIN_PORT),
+        };
+        let wanted = placed.filter_map(|member| Some((&member.id, doors(*plan.hosts.get(&member.host)?))));
+        let mut all = self.all();
+        *all = wanted
+            .map(|(id, doors)| {
+                let known = all.iter().find(|known| known.member == *id && known.doors == doors);
+                known.cloned().unwrap_or_else(|| Balancer::new(id.clone(), doors))
+            })
+            .collect();
+    }
+
+    /// How they route; as it was seen last where they are not asked.
+    pub(super) async fn look(&self, ask: bool) -> BTreeMap<MemberId, Sight<Routes>> {
+        let all = self.all().clone();
+        let looks = all.iter().map(|balancer| async move {
+            if ask {
+                let seen = match balancer.stats.seen().await {
+                    Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro }),
+                    Err(error) => Sight::Blind(error.to_string()),
+                };
+                *balancer.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+            }
+            let last = balancer.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (balancer.member.clone(), last)
+        });
+        join_all(looks).await.into_iter().collect()
+    }
+
+    /// The same words to every balancer; one that is not reached is no obstacle for the others.
+    pub(super) async fn push(&self, commands: &[String]) -> Result<(), Failed> {
+        let all = self.all().clone();
+        let told = all.iter().map(|balancer| async move {
+            let told = balancer.admin.say(commands).await;
+            told.map_err(|error| format!("{}: {error}", balancer.member))
+        });
+        let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
+    }
 }

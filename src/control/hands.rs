@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::{join_all, join3};
 use tokio::sync::Notify;
 
-use super::balancers::{BALANCER, admins, push};
+use super::balancers::Balancers;
 use super::board::Board;
 use super::broker_client::Broker;
 use super::driver::{Deeds, Entry, Failed};
@@ -19,10 +19,10 @@ use super::instance::Instance;
 use super::instances::Instances;
 use super::leadership::Leading;
 use super::orders::Orders;
-use crate::decide::repair::{InstanceSeen, Reply, Routes, Seen, Step, StoreSeen, World};
+use super::voters::Voters;
+use crate::decide::repair::{InstanceSeen, Reply, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
-use crate::engine::haproxy::{Admin, Haproxy};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::store::Store;
@@ -49,21 +49,14 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (outcome, clock::now().since(began))
 }
 
-/// One balancer.
-struct Balancer {
-    member: MemberId,
-    stats: Haproxy,
-    last: Mutex<Sight<Routes>>,
-}
-
 /// Everything a repair controller touches.
 pub struct Hands {
     plan: ControllerPlan,
     orders: Orders,
     leading: Leading,
     instances: Mutex<Instances>,
-    balancers: Vec<Balancer>,
-    admins: Vec<(MemberId, Admin)>,
+    balancers: Balancers,
+    voters: Voters,
     proofs: Mutex<BTreeMap<String, Proof>>,
     bodies: Mutex<Option<(Mono, Bodies)>>,
     /// Something was heard since the bodies were listed last.
@@ -105,24 +98,15 @@ impl Hands {
     /// Hands for one process.
     #[must_use]
     pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
-        let balancers = plan
-            .balancers
-            .iter()
-            .map(|(member, doors)| Balancer {
-                member: member.clone(),
-                stats: Haproxy::new(doors.stats, BALANCER),
-                last: Mutex::default(),
-            })
-            .collect();
         let instances = Mutex::new(Instances::new(&plan, &shared.wake));
         let name = plan.spec.name.clone();
         Self {
-            admins: admins(&plan),
+            balancers: Balancers::new(&plan),
+            voters: Voters::new(&plan, Arc::clone(&shared.store), leading.clone()),
             plan,
             orders: Orders::new(shared.store, shared.broker, name),
             leading,
             instances,
-            balancers,
             proofs: Mutex::default(),
             bodies: Mutex::default(),
             heard: shared.heard,
@@ -186,24 +170,8 @@ impl Hands {
         join_all(asked).await
     }
 
-    /// How balancers route. While nobody takes writes yet nothing is decided by it, so it is not asked for.
-    async fn look_at_balancers(&self, ask: bool) -> BTreeMap<MemberId, Sight<Routes>> {
-        let looks = self.balancers.iter().map(|balancer| async move {
-            if ask {
-                let seen = match balancer.stats.seen().await {
-                    Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro }),
-                    Err(error) => Sight::Blind(error.to_string()),
-                };
-                *balancer.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-            }
-            let last = balancer.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            (balancer.member.clone(), last)
-        });
-        join_all(looks).await.into_iter().collect()
-    }
-
     async fn push(&self, commands: &[String]) -> Result<(), Failed> {
-        push(&self.admins, commands).await
+        self.balancers.push(commands).await
     }
 
     async fn close(
@@ -394,19 +362,22 @@ impl Deeds<World> for Hands {
             join3(timed(self.look_at_bodies(hurry)), timed(self.orders.look()), join_all(instances)).await;
         if let Sight::Seen(bodies) = &bodies {
             self.instances().follow(&self.plan, bodies, &self.wake);
+            self.voters.follow(&self.plan, bodies);
+            self.balancers.follow(&self.plan, bodies);
         }
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
         let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);
-        // how balancers route counts when somebody takes writes, not while its death is dealt with
+        // how balancers route counts when somebody takes writes: before, nothing is decided by it
         let ask = !holder_lies(&bodies, &store) && (!hurry || postgres.iter().any(|(_, seen)| writes(seen)));
-        let (balancers, balancers_took) = timed(self.look_at_balancers(ask)).await;
+        let (balancers, balancers_took) = timed(self.balancers.look(ask)).await;
         let took = clock::now().since(at);
         if took > SLOW {
             tracing::warn!(?took, ?engine_took, ?store_took, ?balancers_took, hurry, "a slow look");
         }
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Seen { at, bodies, proofs, store, postgres: postgres.into_iter().collect(), balancers }
+        let voters = self.voters.seen(at);
+        Seen { at, bodies, proofs, store, postgres: postgres.into_iter().collect(), balancers, voters }
     }
 
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
@@ -452,8 +423,9 @@ impl Deeds<World> for Hands {
                 }
                 self.orders.deed(deed, token).await.map(drop)
             }
-            Step::Intend { member, by, host, why } => {
+            Step::Intend { service, member, by, host, why } => {
                 let word = Replacing {
+                    service: *service,
                     member: member.clone(),
                     by: by.clone(),
                     host: host.clone(),

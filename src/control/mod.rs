@@ -16,5 +16,6 @@ pub mod leadership;
 mod orders;
 pub mod process;
 pub mod sizes;
+mod voters;
 
 pub use driver::{Deeds, Entry, Failed, conduct};

@@ -1,5 +1,7 @@
 //! A controller as a process: what it is handed, the tasks beside its loop, its end.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use super::hands::{Hands, Shared};
 use super::leadership::{self, Leading};
 use super::sizes::Sizes;
 use crate::decide;
+use crate::decide::body::ETCD_PORT;
 use crate::decide::brain::Brain;
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
@@ -23,9 +26,12 @@ use crate::engine::service::{ProcessError, asked_to_end};
 use crate::engine::store::Store;
 use crate::model::control::{ControllerPlan, RepairPolicy, asked_keys, leadership_key};
 use crate::model::scaling::ScalingPolicy;
+use crate::model::{HostName, Service};
 
 /// Pause before something that ended is begun again.
 const AGAIN: Duration = Duration::from_millis(300);
+/// Pause between two looks at who stands where.
+const FOLLOW: Duration = Duration::from_secs(5);
 
 /// Runs the repair controller until it is asked to end, or until it has done the step in `stop-at`. Its
 /// journal goes to `output`, a line an entry.
@@ -76,6 +82,7 @@ async fn process<B: Brain, H: Deeds<B>>(
     let mut tasks = JoinSet::new();
     senses(&mut tasks, &plan, &shared);
     tasks.spawn(campaign);
+    tasks.spawn(follow(shared.clone(), plan.hosts.clone()));
     let hands = hands(plan, shared, leading);
     let ended = tokio::select! {
         // stopped for a test: as if it had been killed, so nothing is given up
@@ -126,6 +133,21 @@ fn senses(tasks: &mut JoinSet<()>, plan: &ControllerPlan, shared: &Shared) {
     wishes(tasks, plan, shared);
 }
 
+/// Knows where the members of etcd stand now, also in a replica that is not the active one.
+async fn follow(shared: Shared, hosts: BTreeMap<HostName, IpAddr>) {
+    loop {
+        match shared.broker.bodies().await {
+            Ok(bodies) => {
+                let voters = bodies.placed.iter().filter(|member| member.service == Service::Etcd);
+                let at = voters.filter_map(|member| Some((*hosts.get(&member.host)?, ETCD_PORT).into()));
+                shared.store.follow(&at.collect::<Vec<_>>());
+            }
+            Err(error) => tracing::debug!(%error, "who stands where is not known"),
+        }
+        clock::sleep(FOLLOW).await;
+    }
+}
+
 /// What operators want ends a sleep, too.
 fn wishes(tasks: &mut JoinSet<()>, plan: &ControllerPlan, shared: &Shared) {
     watch(tasks, shared, asked_keys(&plan.spec.name));
@@ -139,8 +161,16 @@ fn watch(tasks: &mut JoinSet<()>, shared: &Shared, key: String) {
             match store.watch(&key).await {
                 Ok(mut watch) => {
                     wake.notify_one();
-                    while watch.changed().await.is_ok() {
-                        wake.notify_one();
+                    // a member that left may never say that it ended
+                    let gone = store.moved();
+                    let told = async {
+                        while watch.changed().await.is_ok() {
+                            wake.notify_one();
+                        }
+                    };
+                    tokio::select! {
+                        () = gone => {}
+                        () = told => {}
                     }
                 }
                 Err(error) => tracing::warn!(%error, key, "it cannot be watched"),

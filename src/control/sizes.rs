@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use metrics::gauge;
 use tokio::sync::Notify;
 
-use super::balancers::{admins, push};
+use super::balancers::Balancers;
 use super::board::Board;
 use super::driver::{Deeds, Entry, Failed};
 use super::hands::Shared;
@@ -19,7 +19,6 @@ use crate::decide::body::PATRONI_PORT;
 use crate::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare, KeyValue};
-use crate::engine::haproxy::Admin;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
@@ -37,7 +36,7 @@ pub struct Sizes {
     plan: ControllerPlan,
     orders: Orders,
     leading: Leading,
-    balancers: Vec<(MemberId, Admin)>,
+    balancers: Balancers,
     wake: Arc<Notify>,
     board: Arc<Board>,
 }
@@ -47,7 +46,7 @@ impl Sizes {
     #[must_use]
     pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
         let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
-        let balancers = admins(&plan);
+        let balancers = Balancers::new(&plan);
         Self { plan, orders, leading, balancers, wake: shared.wake, board: shared.board }
     }
 
@@ -155,7 +154,10 @@ impl Deeds<World> for Sizes {
             }
         }
         let postgres = match &bodies {
-            Ok(bodies) => self.look_at_postgres(bodies).await,
+            Ok(bodies) => {
+                self.balancers.follow(&self.plan, bodies);
+                self.look_at_postgres(bodies).await
+            }
             Err(_) => BTreeMap::new(),
         };
         Seen { at, bodies: sight(bodies), usage: sight(usage), store, postgres }
@@ -184,7 +186,7 @@ impl Deeds<World> for Sizes {
             }
             Step::Weigh { weights, hold } => {
                 self.leads(token).await?;
-                push(&self.balancers, &[weigh(weights, *hold)]).await
+                self.balancers.push(&[weigh(weights, *hold)]).await
             }
             Step::ForgetCount { revision } => {
                 self.forget(scale_key(&self.plan.spec.name), *revision, token).await

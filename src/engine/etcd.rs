@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 use super::http::{self, HttpError};
 use crate::model::sighting::EtcdSeen;
 
+mod members;
+
+pub use members::Listed;
+
 /// One member of the store.
 #[derive(Clone, Debug)]
 pub struct Etcd {
@@ -75,11 +79,11 @@ impl Etcd {
         let empty = json!({});
         let (status, members, read) = tokio::join!(
             self.post::<Status>("/v3/maintenance/status", &empty),
-            self.post::<Members>("/v3/cluster/member/list", &empty),
+            self.post::<members::Members>("/v3/cluster/member/list", &empty),
             self.get("pgha/nothing"),
         );
         let status = status?;
-        let voting = members.map_or(0, |m| m.members.iter().filter(|m| !m.is_learner).count());
+        let voting = members.map_or(0, |listed| listed.voting());
         Ok(EtcdSeen {
             id: format!("{:x}", status.header.member_id),
             leader: (status.leader != 0).then(|| format!("{:x}", status.leader)),
@@ -259,18 +263,6 @@ struct Status {
     leader: u64,
     #[serde(default, rename = "raftTerm", deserialize_with = "number")]
     raft_term: u64,
-}
-
-#[derive(Deserialize)]
-struct Members {
-    #[serde(default)]
-    members: Vec<StoreMember>,
-}
-
-#[derive(Deserialize)]
-struct StoreMember {
-    #[serde(default, rename = "isLearner")]
-    is_learner: bool,
 }
 
 #[derive(Deserialize)]

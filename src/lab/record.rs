@@ -116,7 +116,7 @@ impl Record {
 /// # Errors
 /// When the engine does not answer, or there is no client.
 pub async fn write(docker: &Docker, record: &Record) -> Result<(), EngineError> {
-    for body in super::up::world(record, true).bodies {
+    for body in super::up::world(record).bodies {
         if body.service == Some(Service::Client) {
             docker.write_files(&body).await?;
         }

@@ -66,7 +66,7 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
     claim_subnet(docker, &mut record).await?;
     record.images.clone_from(&images);
-    let world = world(&record, false);
+    let world = world(&record);
     let lab = order.spec.name.as_str();
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
@@ -109,7 +109,11 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
         if let Some(difference) = difference(&known, spec, &wanted) {
             return Err(LabError::Differs { lab: lab.to_owned(), difference });
         }
-        let mut members = placement::place(spec, &wanted, &known.members).map_err(unplaceable)?;
+        // one that is missing joins its cluster by whoever replaces it; founded, it would begin another
+        let voters = u32::try_from(known.of(Service::Etcd).count()).unwrap_or(u32::MAX);
+        let mut now = wanted.clone();
+        now.counts.insert(Service::Etcd, voters);
+        let mut members = placement::place(spec, &now, &known.members).map_err(unplaceable)?;
         // who is about to leave is there until whoever sees it out has done so
         let leaving = known.leaving();
         members.extend(known.members.iter().filter(|member| leaving.contains(&member.id)).cloned());
@@ -217,16 +221,15 @@ pub fn fits(known: &Record, spec: &LabSpec) -> bool {
     fresh && known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
 }
 
-/// Every recipe of the lab; `founded`: its etcd cluster exists, whoever comes joins it.
+/// Every recipe of the lab.
 #[must_use]
-pub fn world(record: &Record, founded: bool) -> World {
+pub fn world(record: &Record) -> World {
     let context = Context {
         spec: &record.spec,
         members: &record.members,
         subnet: record.subnet,
         secrets: &record.secrets,
         token: &record.token,
-        founded,
     };
     let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
     bodies.extend(broker(&context));

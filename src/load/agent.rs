@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, Lines};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::generator::{self, Over};
+use super::generator::{self, Doors, Over};
 use super::watch::Watcher;
 use super::{final_read, workload};
 use crate::engine::clock;
 use crate::engine::journal::{self, Journal};
 use crate::engine::postgres::{Broken, Session};
 use crate::history::Event;
-use crate::model::plan::{FinalReadPlan, LoadPlan, WatchPlan};
+use crate::model::plan::{Endpoints, FinalReadPlan, LoadPlan, WatchPlan};
 use crate::model::{Load, Mono};
 
 /// Text of the note that says every table is made and the load waits for `go`.
@@ -56,12 +56,17 @@ struct Order {
     /// Stop at once, in order.
     #[serde(default)]
     stop: bool,
+    /// Balancers stand there now.
+    #[serde(default)]
+    endpoints: Option<Endpoints>,
 }
 
 /// What the other side wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Wish {
     Go(Mono),
+    /// Balancers stand elsewhere.
+    Follow(Endpoints),
     Stop,
     /// It is gone.
     Gone,
@@ -108,10 +113,17 @@ where
         };
         prepared.inspect_err(|error| note(&journal, &error.to_string()))?;
         note(&journal, READY);
-        let over = match wish(&mut lines).await {
+        let wanted = loop {
+            match wish(&mut lines).await {
+                Wish::Follow(endpoints) => ready.doors().follow(&endpoints),
+                other => break other,
+            }
+        };
+        let over = match wanted {
             Wish::Go(start) => {
                 let mut gone = false;
-                let stop = async { gone = !until_stop(&mut lines).await };
+                let doors = ready.doors();
+                let stop = async { gone = !until_stop(&mut lines, &doors).await };
                 let over = generator::run(ready, &plan, &journal, start, stop).await;
                 if gone {
                     return Ok(());
@@ -119,7 +131,7 @@ where
                 over
             }
             Wish::Stop => Over::Stopped,
-            Wish::Gone => return Ok(()),
+            Wish::Gone | Wish::Follow(_) => return Ok(()),
         };
         if over == Over::Stopped {
             note(&journal, "stopped before its time");
@@ -245,6 +257,7 @@ async fn wish<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Wish {
         match serde_json::from_str::<Order>(&line) {
             Ok(Order { stop: true, .. }) => return Wish::Stop,
             Ok(Order { go: Some(start), .. }) => return Wish::Go(start),
+            Ok(Order { endpoints: Some(endpoints), .. }) => return Wish::Follow(endpoints),
             // an order this version does not know must not start or stop anything
             Ok(_) | Err(_) => {}
         }
@@ -253,11 +266,12 @@ async fn wish<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Wish {
 }
 
 /// Waits for the order to stop (true) or the end of the input (false).
-async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> bool {
+async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, doors: &Doors) -> bool {
     loop {
         match wish(lines).await {
             Wish::Stop => return true,
             Wish::Gone => return false,
+            Wish::Follow(endpoints) => doors.follow(&endpoints),
             Wish::Go(_) => {}
         }
     }
@@ -265,7 +279,7 @@ async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> bool {
 
 fn early(wish: Wish) -> AgentError {
     AgentError::Work(match wish {
-        Wish::Go(_) => "told to go before it said it was ready".to_owned(),
+        Wish::Go(_) | Wish::Follow(_) => "told to go before it said it was ready".to_owned(),
         Wish::Stop => "stopped while making its tables".to_owned(),
         Wish::Gone => "the input ended while it was making its tables".to_owned(),
     })

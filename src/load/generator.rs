@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::classify::{Stage, classify};
@@ -24,7 +25,7 @@ use crate::engine::postgres::Broken;
 use crate::engine::wire::Wire;
 use crate::history::Event;
 use crate::history::event::{Ack, Outcome};
-use crate::model::plan::LoadPlan;
+use crate::model::plan::{Endpoints, LoadPlan};
 use crate::model::scenario::{Endpoint, LoadModel, Record, Session};
 use crate::model::{Load, Mono};
 use crate::spec::arrivals::{Arrivals, Starts};
@@ -51,7 +52,8 @@ pub struct Ready {
 struct Line {
     load: Load,
     script: Script,
-    doors: Vec<SocketAddr>,
+    /// Where its connections go; told anew when balancers move.
+    doors: watch::Sender<Vec<SocketAddr>>,
     starts: Option<Starts>,
     workers: u32,
 }
@@ -63,7 +65,7 @@ struct Line {
 pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
     let line = |(index, load): (usize, &Load)| {
         let script = Script::new(plan, index)?;
-        let doors = doors(plan, load)?;
+        let doors = watch::Sender::new(doors(plan, load)?);
         let (starts, workers) = match load.model {
             LoadModel::Open => {
                 let arrivals = Arrivals::of(load)
@@ -87,6 +89,34 @@ fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
         (None, Some(Endpoint::Rw) | None) => plan.endpoints.rw.clone(),
     };
     if doors.is_empty() { Err(format!("load `{}` has no address to go to", load.name)) } else { Ok(doors) }
+}
+
+/// The doors of every load that goes through balancers.
+#[derive(Debug)]
+pub struct Doors(Vec<(Endpoint, watch::Sender<Vec<SocketAddr>>)>);
+
+impl Doors {
+    /// Balancers stand there now: new connections go there, those that are open go on. Nobody at all is no news.
+    pub fn follow(&self, endpoints: &Endpoints) {
+        for (endpoint, doors) in &self.0 {
+            let now = match endpoint {
+                Endpoint::Rw => &endpoints.rw,
+                Endpoint::Ro => &endpoints.ro,
+            };
+            if !now.is_empty() {
+                doors.send_replace(now.clone());
+            }
+        }
+    }
+}
+
+impl Ready {
+    /// Its doors, to be told where balancers stand.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        let through = self.loads.iter().filter(|line| line.load.direct.is_none());
+        Doors(through.map(|line| (line.load.endpoint.unwrap_or(Endpoint::Rw), line.doors.clone())).collect())
+    }
 }
 
 /// Runs every load from `start` until its duration is over or `stop` resolves.
@@ -120,7 +150,7 @@ pub async fn run(
                 load: line.load.clone(),
                 script: line.script.clone(),
                 index,
-                doors: line.doors.clone(),
+                doors: line.doors.subscribe(),
                 door: door as usize,
                 names: Arc::clone(&names),
                 id: names.fetch_add(1, Ordering::Relaxed),
@@ -212,7 +242,7 @@ struct Worker {
     load: Load,
     script: Script,
     index: u32,
-    doors: Vec<SocketAddr>,
+    doors: watch::Receiver<Vec<SocketAddr>>,
     door: usize,
     names: Arc<AtomicU32>,
     id: u32,
@@ -300,7 +330,10 @@ impl Worker {
     /// Connects at the door in turn; the limit covers everything up to the first operation.
     async fn connect(&self) -> Result<Connected, Broken> {
         let limit = self.plan.connect_timeout.0.min(self.load.timeout.0);
-        let door = self.doors[self.door % self.doors.len()];
+        let door = {
+            let doors = self.doors.borrow();
+            doors[self.door % doors.len()]
+        };
         let connecting = async {
             let application = format!("pgha-{}", self.load.name);
             let mut wire = Wire::connect(door, &self.plan.credentials, &application, limit).await?;

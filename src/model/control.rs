@@ -436,6 +436,9 @@ pub struct RepairPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Replacing {
+    /// What both do.
+    #[serde(default = "databases")]
+    pub service: Service,
     /// Who goes.
     pub member: MemberId,
     /// The name of the new member; that of who goes when nobody takes its place, because there are too many.
@@ -444,6 +447,11 @@ pub struct Replacing {
     pub host: HostName,
     /// Why the old one goes.
     pub why: String,
+}
+
+/// What was replaced before anything else could be.
+const fn databases() -> Service {
+    Service::Postgres
 }
 
 /// Prefix of everything in etcd that the lab and its controllers write for one another.

@@ -50,6 +50,12 @@ pub(super) struct Run<'a, T> {
     pub tell: &'a T,
 }
 
+/// Where balancers serve.
+fn endpoints(record: &Record) -> Endpoints {
+    let at = |port| reach::addresses(record, Service::Balancer, port).into_values().collect();
+    Endpoints { rw: at(RW_PORT), ro: at(RO_PORT) }
+}
+
 /// What is shown live, and since when.
 struct Show {
     start: Mono,
@@ -148,9 +154,21 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         let deadline = show.start.plus(self.order.scenario.timeout.0);
         let mut beat = show.start.plus(BEAT);
         let mut stopping = false;
+        let mut record = self.samples.records();
+        let mut known = endpoints(self.record);
         loop {
             tokio::select! {
                 biased;
+                Ok(()) = record.changed() => {
+                    // as a registry of services would tell it
+                    let now = endpoints(&record.borrow_and_update());
+                    if now != known {
+                        self.history.note("clients are told where balancers stand")?;
+                        // a client that is gone is noticed by its silence
+                        let _ = client.send_line(&serde_json::json!({ "endpoints": now }).to_string()).await;
+                        known = now;
+                    }
+                }
                 () = asked_to_stop(interrupt), if !stopping => {
                     stopping = true;
                     self.step("asked to stop: healing");
@@ -197,10 +215,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
             loads: self.order.scenario.loads.clone(),
             duration: self.order.scenario.duration,
             seed: self.order.seed,
-            endpoints: Endpoints {
-                rw: reach::addresses(self.record, Service::Balancer, RW_PORT).into_values().collect(),
-                ro: reach::addresses(self.record, Service::Balancer, RO_PORT).into_values().collect(),
-            },
+            endpoints: endpoints(self.record),
             nodes: reach::addresses(self.record, Service::Postgres, POSTGRES_PORT),
             members_by_address: self
                 .record

@@ -603,12 +603,13 @@ impl Lab {
                     (body.there, body.status, body.primary) = (true, Status::Running, false);
                 }
             }
-            Step::Intend { by, host, why, .. } => {
+            Step::Intend { service, by, host, why, .. } => {
                 if self.replacing.is_some() {
                     return guard("the key is there");
                 }
                 let member = member(n);
-                let word = Replacing { member, by: by.clone(), host: host.clone(), why: why.clone() };
+                let (service, why) = (*service, why.clone());
+                let word = Replacing { service, member, by: by.clone(), host: host.clone(), why };
                 self.replacing = Some(word);
             }
             Step::Retire { .. } if else_leads => {

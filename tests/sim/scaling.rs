@@ -306,6 +306,7 @@ impl Lab {
         };
         let databases = all.iter().filter(|(member, _)| member.service == Service::Postgres);
         let replacing = Replacing {
+            service: Service::Postgres,
             member: name("postgres-2"),
             by: name("postgres-3"),
             host: self.spec.hosts[2].name.clone(),

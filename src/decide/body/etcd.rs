@@ -4,6 +4,7 @@ use super::template::fill_own;
 use super::{
     Context, ETCD_PEER_PORT, ETCD_PORT, command, conf_mount, data_mount, json, private_file, service_body,
 };
+use crate::decide::placement::number;
 use crate::model::{Body, Bytes, ImageRole, Member, Service};
 
 /// The user the etcd image knows.
@@ -32,10 +33,16 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("client-url", json(format!("http://{address}:{ETCD_PORT}"))),
             ("cluster", json(cluster.join(","))),
             ("token", json(ctx.token)),
-            ("state", json(if ctx.founded { "existing" } else { "new" })),
+            ("state", json(state(ctx, member))),
             ("quota", quota(member.size.disk).to_string()),
         ],
     )
+}
+
+/// Those the lab was founded with found the cluster; whoever comes later joins it. A founder that lost its data says
+/// *new* to a cluster that knows it, and ends; one that joins would take part as if it had forgotten nothing.
+fn state(ctx: &Context, member: &Member) -> &'static str {
+    if number(&member.id) <= ctx.spec.etcd.members { "new" } else { "existing" }
 }
 
 /// Largest database, bytes. The disk also holds write-ahead logs of 64 MB (two kept, one

@@ -69,8 +69,6 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// Token of the etcd cluster: keeps the etcd of two labs apart.
     pub token: &'a str,
-    /// Whether the etcd cluster exists already: a member joins it instead of founding it.
-    pub founded: bool,
 }
 
 impl Context<'_> {

@@ -46,5 +46,5 @@ pub fn secrets() -> Secrets {
 
 /// The context of a lab on 198.18.250.0/24 that is about to be founded.
 pub fn context<'a>(spec: &'a LabSpec, members: &'a [Member], secrets: &'a Secrets) -> Context<'a> {
-    Context { spec, members, subnet: Ipv4Addr::new(198, 18, 250, 0), secrets, token: "lab-1", founded: false }
+    Context { spec, members, subnet: Ipv4Addr::new(198, 18, 250, 0), secrets, token: "lab-1" }
 }

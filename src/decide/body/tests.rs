@@ -244,10 +244,18 @@ fn what_the_spec_sets_is_not_overruled_by_a_members_size() {
 #[test]
 fn an_etcd_member_joins_what_is_founded() {
     let (spec, secrets) = (spec(), secrets());
-    let members = members(&spec);
-    let ctx = Context { founded: true, ..context(&spec, &members, &secrets) };
-    let etcd = members.iter().find(|member| member.service == Service::Etcd).expect("an etcd member");
-    assert!(file(&recipe(&ctx, etcd), "etcd.json").contains("\"initial-cluster-state\": \"existing\""));
+    let mut members = members(&spec);
+    let at = members.iter().position(|member| member.id.as_str() == "etcd-1").expect("an etcd member");
+    (members[at].id, members[at].host) = ("etcd-4".parse().expect("a name"), "h4".parse().expect("a name"));
+    let ctx = context(&spec, &members, &secrets);
+    let joins = file(&recipe(&ctx, &members[at]), "etcd.json");
+    assert!(joins.contains("\"initial-cluster-state\": \"existing\""), "{joins}");
+    // exactly those who are in the cluster when it starts
+    let cluster = "etcd-4=http://198.18.250.14:2380,etcd-2=http://198.18.250.12:2380,etcd-3=";
+    assert!(joins.contains(cluster), "{joins}");
+    let founder = members.iter().find(|member| member.id.as_str() == "etcd-2").expect("a founder");
+    let founds = file(&recipe(&ctx, founder), "etcd.json");
+    assert!(founds.contains("\"initial-cluster-state\": \"new\""), "{founds}");
 }
 
 #[test]

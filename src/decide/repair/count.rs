@@ -15,7 +15,7 @@ use super::draft::{Draft, lies};
 use super::replace::{hasten, place, unverified};
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
-use crate::model::{HostName, Member, MemberId};
+use crate::model::{HostName, Member, MemberId, Service};
 
 /// So long a newcomer's Patroni is looked after.
 const YOUNG: Duration = Duration::from_mins(2);
@@ -36,7 +36,8 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
             return;
         }
         let why = format!("{} instances are wanted", draft.wanted());
-        let intend = Step::Intend { member: id.clone(), by: id.clone(), host, why: why.clone() };
+        let (service, by) = (member.service, id.clone());
+        let intend = Step::Intend { service, member: id.clone(), by, host, why: why.clone() };
         if draft.order(intend) {
             draft.say("intend", Some(&id), format!("{why}: it is to leave"));
         }
@@ -61,7 +62,7 @@ fn add(draft: &mut Draft<'_>) {
         draft.say("wait", Some(&member.id), format!("{said}; one that is there comes first: {why}"));
         return;
     }
-    match place(draft) {
+    match place(draft, Service::Postgres, None) {
         Ok(Member { id, service, host, .. }) => {
             if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
                 draft.say("add", Some(&id), format!("{said}: it is made on {host}"));

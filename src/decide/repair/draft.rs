@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Decision, Memory, Seen, Step, StoreSeen, World};
-use crate::model::control::Bodies;
+use crate::model::control::{Bodies, Budget};
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Span};
 
@@ -155,6 +155,13 @@ impl<'a> Draft<'a> {
     pub fn wanted(&self) -> usize {
         let told = self.bodies.counts.get(&Service::Postgres).copied();
         told.unwrap_or(self.world.spec.postgres.instances.start) as usize
+    }
+
+    /// That no more replacements may be begun, while that is so.
+    pub fn spent(&self) -> Option<String> {
+        let Budget { max, per } = self.world.policy.replacements;
+        let lately = self.out.memory.replaced.len();
+        (lately >= max as usize).then(|| format!("the budget of replacements is spent ({max} in {per})"))
     }
 
     /// How often a step failed in a row.

@@ -15,16 +15,19 @@ mod doors;
 mod draft;
 mod handover;
 mod leader;
+mod lost;
+mod movers;
 mod replace;
 mod seen;
 mod starts;
 mod step;
 #[cfg(test)]
 mod tests;
+mod voters;
 
 pub use seen::{
-    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen,
-    WishSeen,
+    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
+    Voters, WishSeen,
 };
 pub use step::{Decision, Memory, Step};
 

@@ -12,13 +12,14 @@ use std::collections::BTreeSet;
 use super::count::{count, see_out};
 use super::doors::writes;
 use super::draft::{Draft, lies};
-use super::{Reply, Step};
+use super::lost::intend;
+use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
 use crate::model::control::Replacing;
 use crate::model::{ContainerStatus, Member, MemberId, Service, Span};
 
 /// Lives in the time of the budget of starts after which a body that lies dead again is given up.
-const LIVES: usize = 3;
+pub(super) const LIVES: usize = 3;
 /// A restart counts as tried for so many graces.
 const TRIED: u32 = 10;
 
@@ -27,16 +28,21 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
     let store = draft.store;
     let leads = lives && store.leader.as_ref().is_some_and(|key| writes(draft, &key.member));
     let mut settled = BTreeSet::new();
-    if let Some(word) = &store.replacing
-        && go_on(draft, word, leads)
-    {
-        settled.insert(word.member.clone());
+    if let Some(word) = &store.replacing {
+        let over = match word.service {
+            Service::Etcd => voters::go_on(draft, word, leads),
+            Service::Balancer => movers::go_on(draft, word, leads),
+            _ => go_on(draft, word, leads),
+        };
+        settled.extend(over.then(|| word.member.clone()));
     }
     stranded(draft);
-    if store.replacing.is_none() {
+    // a member of etcd is followed in seconds, a database is cloned: the quicker one first
+    if store.replacing.is_none() && !voters::begin(draft, leads) {
         // whoever else needs it has its turn when this one is through
         let mut databases = draft.stay();
-        if !databases.any(|member| begin(draft, member, leads)) {
+        let begun = databases.any(|member| begin(draft, member, leads)) || movers::begin(draft, leads);
+        if !begun {
             count(draft, leads);
         }
     }
@@ -174,30 +180,7 @@ fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
         draft.say("wait", Some(id), format!("{why}; nobody takes writes, so nothing is begun"));
         return false;
     }
-    let policy = &draft.world.policy;
-    if draft.out.memory.replaced.len() >= policy.replacements.max as usize {
-        let (max, per) = (policy.replacements.max, policy.replacements.per);
-        let said = format!("{why}; the budget of replacements is spent ({max} in {per})");
-        draft.alarm(format!("{id}: {said}: find out why members go bad"));
-        draft.say("refuse", Some(id), said);
-        return false;
-    }
-    match place(draft) {
-        Ok(place) => {
-            let (by, host) = (place.id, place.host);
-            let said = format!("{why}: {by} on {host} shall take its place");
-            let begun = draft.order(Step::Intend { member: id.clone(), by, host, why });
-            if begun {
-                draft.say("intend", Some(id), said);
-            }
-            begun
-        }
-        Err(none) => {
-            draft.alarm(format!("{id}: {why}; it waits for a host: {none}"));
-            draft.say("wait", Some(id), format!("{why}; no host can carry another: {none}"));
-            false
-        }
-    }
+    intend(draft, Service::Postgres, id, why, None)
 }
 
 /// What a member that does not lead needs.
@@ -318,24 +301,26 @@ pub(super) fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String>
     (behind > draft.world.lag.0).then(|| format!("it is {behind} bytes behind"))
 }
 
-/// Where a new member stands and what it is called.
-pub(super) fn place(draft: &Draft<'_>) -> Result<Member, String> {
+/// Where a new member stands and what it is called; `gone` has left by then.
+pub(super) fn place(draft: &Draft<'_>, service: Service, gone: Option<&MemberId>) -> Result<Member, String> {
     let placed = draft.members.iter().map(|member| &member.id);
     let used = placed.chain(&draft.bodies.retired).chain(draft.bodies.members.keys());
-    let id = placement::new_name(Service::Postgres, used).ok_or_else(|| "no name is left".to_owned())?;
+    let id = placement::new_name(service, used).ok_or_else(|| "no name is left".to_owned())?;
     let runs = |host: &crate::model::HostName| draft.host_runs(host) == Some(true);
-    placement::one(&draft.world.spec, draft.members, &id, Service::Postgres, runs)
-        .map_err(|error| error.to_string())
+    let stay: Vec<Member> = draft.members.iter().filter(|member| Some(&member.id) != gone).cloned().collect();
+    placement::one(&draft.world.spec, &stay, &id, service, runs).map_err(|error| error.to_string())
 }
 
-/// What stands on a lost host and is not moved: said, so that somebody knows what it waits for.
+/// What stands on a lost host: its time runs also while another has its turn; what is not moved is said, so that
+/// somebody knows what it waits for.
 fn stranded(draft: &mut Draft<'_>) {
     for member in draft.members {
-        let moves = matches!(member.service, Service::Postgres | Service::Client | Service::Broker);
-        if moves || draft.host_runs(&member.host) != Some(false) {
+        let apart = matches!(member.service, Service::Client | Service::Broker) || draft.holds(&member.id);
+        if apart || draft.host_runs(&member.host) != Some(false) {
             continue;
         }
-        if draft.lasts(&member.id, "host", draft.world.policy.host_grace) {
+        let long = draft.lasts(&member.id, "host", draft.world.policy.host_grace);
+        if long && member.service == Service::Controller {
             draft.alarm(format!("{} waits for its host {}, which is down", member.id, member.host));
         }
     }

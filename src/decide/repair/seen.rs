@@ -25,6 +25,34 @@ pub struct Seen {
     pub postgres: BTreeMap<MemberId, InstanceSeen>,
     /// Balancers, by member.
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
+    /// The cluster of etcd.
+    #[serde(default)]
+    pub voters: Sight<Voters>,
+}
+
+/// The cluster of etcd, as its own members tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Voters {
+    /// How many have a vote by the cluster's list.
+    pub listed: u32,
+    /// Members of the lab.
+    pub members: BTreeMap<MemberId, Vote>,
+}
+
+/// How a member of the lab stands in the cluster of etcd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vote {
+    /// It reads linearizably: it answers and a quorum stands behind it.
+    Serves,
+    /// It belongs to the cluster and does not.
+    Fails(String),
+    /// It was added and has not started yet.
+    Joins,
+    /// It does not belong to the cluster.
+    #[default]
+    Out,
 }
 
 /// What the store says.

@@ -10,7 +10,7 @@ use super::draft::{Draft, lies};
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// A body that could not be started so often is made anew.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 
 /// Orders at most one start; not of those who are `settled`.
 pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {

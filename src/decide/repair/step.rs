@@ -122,6 +122,8 @@ pub enum Step {
     /// What is about to be done is written down: this member goes when that one has taken its place, or alone when both
     /// are the same.
     Intend {
+        /// What both do.
+        service: Service,
         /// Who goes.
         member: MemberId,
         /// Who takes its place.
@@ -131,7 +133,9 @@ pub enum Step {
         /// Why.
         why: String,
     },
-    /// A member whose body does not run, and that leads nobody, leaves the lab; its volumes stay.
+    /// A member whose body does not run, and that leads nobody, leaves the lab; its volumes stay. A member of etcd
+    /// leaves its cluster first, and its body ends with that. Guard: a leader is there and it is somebody else; of
+    /// etcd, the others carry the cluster.
     Retire {
         /// Who.
         member: MemberId,

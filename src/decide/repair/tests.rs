@@ -2,7 +2,11 @@
 
 mod count;
 mod handover;
+mod movers;
 mod replace;
+mod voters;
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 

@@ -199,7 +199,8 @@ fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
     // more is given all the same
     assert_eq!(story.turns(1, 0.1, 500, 300), ["1 640MiB 512MiB"]);
     let (member, by, host) = (name("postgres-2"), name("postgres-4"), name("h9"));
-    story.store.replacing = Some(Replacing { member, by, host, why: "its host is down".to_owned() });
+    story.store.replacing =
+        Some(Replacing { service: Service::Postgres, member, by, host, why: "its host is down".to_owned() });
     story.store.leader = Some(name("postgres-1"));
     assert_eq!(story.turns(20, 0.1, 500, 300), ["1 640MiB 512MiB"]);
 }

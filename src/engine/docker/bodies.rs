@@ -180,6 +180,21 @@ impl Docker {
         Ok(self.api.upload_to_container(container, Some(options), body_full(Bytes::from(tar))).await?)
     }
 
+    /// Whether a container, running or not, has something at a path of its volumes.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn has(&self, container: &str, path: &str) -> EngineResult<bool> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        // the first piece is enough: what follows is not waited for
+        let mut stream = Box::pin(self.api.download_from_container(container, Some(options)));
+        match stream.try_next().await.map_err(EngineError::from) {
+            Ok(first) => Ok(first.is_some()),
+            Err(EngineError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads one file of a container, running or not.
     ///
     /// # Errors

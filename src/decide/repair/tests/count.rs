@@ -41,6 +41,7 @@ fn readers(seen: &mut Seen, status: &str, sessions: u32) {
 fn leaves(seen: &mut Seen, member: &str, begun: bool) {
     bodies(seen).leaving.insert(name(member));
     let word = Replacing {
+        service: Service::Postgres,
         member: name(member),
         by: name(member),
         host: name("h4"),
@@ -154,6 +155,7 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
     let mut seen = four(3, cloning());
     bodies(&mut seen).leaving.insert(name("postgres-4"));
     store(&mut seen).replacing = Some(Replacing {
+        service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-4"),
         host: name("h4"),

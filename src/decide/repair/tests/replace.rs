@@ -4,7 +4,7 @@ use super::*;
 use crate::model::control::Replacing;
 
 /// What a lab looks like whose record can be read and that has a host to spare, h4.
-fn roomy() -> Seen {
+pub(super) fn roomy() -> Seen {
     let world = world();
     let mut seen = healthy(&world);
     let all = bodies(&mut seen);
@@ -13,7 +13,7 @@ fn roomy() -> Seen {
     seen
 }
 
-fn power_off(seen: &mut Seen, host: &str) {
+pub(super) fn power_off(seen: &mut Seen, host: &str) {
     let all = bodies(seen);
     if let Some(sandbox) = all.hosts.get_mut(&name(host)) {
         sandbox.status = ContainerStatus::Exited;
@@ -25,6 +25,7 @@ fn power_off(seen: &mut Seen, host: &str) {
 
 fn begun(seen: &mut Seen) {
     store(seen).replacing = Some(Replacing {
+        service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-4"),
         host: name("h4"),

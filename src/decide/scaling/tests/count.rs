@@ -47,6 +47,7 @@ fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
     insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-2] at 7: 3 instances are wanted: postgres-2 is to leave");
     // repair is at work: one thing at a time
     crowd.store().replacing = Some(Replacing {
+        service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-6"),
         host: name("p6"),

@@ -1,0 +1,113 @@
+//! Balancers that are lost for good: another is added, and when it routes by the truth the old one leaves.
+
+use super::replace::{power_off, roomy};
+use super::*;
+use crate::model::control::Replacing;
+
+/// The host of the balancer, h5, is lost; postgres-1 on h1 leads, h4 has room.
+fn lost() -> Seen {
+    let mut seen = roomy();
+    let (id, host) = (name("balancer-1"), name("h5"));
+    let all = bodies(&mut seen);
+    for member in all.placed.iter_mut().filter(|member| member.id == id) {
+        member.host = host.clone();
+    }
+    all.members.insert(id, vec![body("balancer-1", &host, "balancer")]);
+    all.hosts.insert(host.clone(), body("h5", &host, "host"));
+    power_off(&mut seen, "h5");
+    seen
+}
+
+fn begun(seen: &mut Seen) {
+    store(seen).replacing = Some(Replacing {
+        service: Service::Balancer,
+        member: name("balancer-1"),
+        by: name("balancer-2"),
+        host: name("h4"),
+        why: "its host h5 has been down for 10s".to_owned(),
+    });
+}
+
+/// balancer-2 stands on h4 and leads writes to these hosts.
+fn added(seen: &mut Seen, to: &[&str]) {
+    let (id, host) = (name("balancer-2"), name("h4"));
+    let size = world().members[0].size;
+    let all = bodies(seen);
+    if all.members.insert(id.clone(), vec![body("balancer-2", &host, "balancer")]).is_none() {
+        all.placed.push(Member { id: id.clone(), service: Service::Balancer, host, size });
+    }
+    let server =
+        |up: bool| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
+    let rw = (1..=3).map(|n| format!("h{n}")).map(|host| (name(&host), server(to.contains(&host.as_str()))));
+    let routes = Routes { rw: rw.collect(), ..Routes::default() };
+    seen.balancers.insert(id, Sight::Seen(routes));
+}
+
+#[test]
+fn a_balancer_of_a_lost_host_is_replaced_after_its_grace() {
+    let mut seen = lost();
+    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    insta::assert_snapshot!(line(&decide(&seen, long("balancer-1", "host"))), @"intend balancer-1 | intend: its host h5 has been down for 10s: balancer-2 on h4 shall take its place");
+    seen.postgres.insert(name("postgres-1"), instance(false, 7));
+    assert_eq!(decide(&seen, long("balancer-1", "host")).steps, []);
+}
+
+#[test]
+fn its_time_runs_while_another_has_its_turn() {
+    let mut seen = lost();
+    power_off(&mut seen, "h2");
+    store(&mut seen).replacing = Some(Replacing {
+        service: Service::Postgres,
+        member: name("postgres-2"),
+        by: name("postgres-4"),
+        host: name("h4"),
+        why: "its host h2 has been down for 10s".to_owned(),
+    });
+    let memory = decide(&seen, Memory::default()).memory;
+    let waits: Vec<&str> = memory.since.keys().map(MemberId::as_str).collect();
+    assert_eq!(waits, ["balancer-1", "etcd-2", "postgres-2"]);
+}
+
+#[test]
+fn it_leaves_when_another_routes_by_the_truth() {
+    let mut seen = lost();
+    begun(&mut seen);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create balancer-2 | add: its host h5 has been down for 10s: balancer-2 is made on h4 to take its place");
+    added(&mut seen, &[]);
+    insta::assert_snapshot!(decide(&seen, Memory::default()).steps.iter().map(Step::key).collect::<Vec<_>>().join(", "), @"open h1");
+    added(&mut seen, &["h1", "h2"]);
+    assert!(decide(&seen, Memory::default()).steps.iter().all(|step| !matches!(step, Step::Retire { .. })));
+    added(&mut seen, &["h1"]);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire balancer-1 | retire: balancer-2 routes in its place");
+    let all = bodies(&mut seen);
+    all.members.remove(&name("balancer-1"));
+    all.placed.retain(|member| member.id != name("balancer-1"));
+    all.retired.insert(name("balancer-1"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard balancer-1, forget balancer-1 | retire: balancer-2 has taken its place: its volumes go");
+}
+
+#[test]
+fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
+    let mut seen = lost();
+    begun(&mut seen);
+    bodies(&mut seen).hosts.remove(&name("h4"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: the host it was to go to does not run");
+    let mut seen = lost();
+    begun(&mut seen);
+    for (id, status) in [("h5", ContainerStatus::Running)] {
+        bodies(&mut seen).hosts.get_mut(&name(id)).expect("a host").status = status;
+    }
+    turn(&mut seen, "balancer-1", ContainerStatus::Running);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: it is well again");
+    // the new one is lost before it took the place: it goes, and another is looked for
+    let mut seen = lost();
+    begun(&mut seen);
+    added(&mut seen, &[]);
+    power_off(&mut seen, "h4");
+    insta::assert_snapshot!(line(&decide(&seen, long("balancer-2", "host"))), @"retire balancer-2 | retire: its host h4 has been down for 10s, before it took the place of balancer-1");
+    let all = bodies(&mut seen);
+    all.members.remove(&name("balancer-2"));
+    all.placed.retain(|member| member.id != name("balancer-2"));
+    all.retired.insert(name("balancer-2"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard balancer-2, forget balancer-1 | watch: balancer-2 did not take its place: decided anew");
+}
