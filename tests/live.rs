@@ -9,6 +9,10 @@
 mod bodies;
 #[path = "live/desk.rs"]
 mod desk;
+#[path = "live/drift.rs"]
+mod drift;
+#[path = "live/foreign.rs"]
+mod foreign;
 #[path = "live/network.rs"]
 mod network;
 #[path = "live/numbers.rs"]
@@ -141,6 +145,51 @@ failovers = {{ min = 3, max = 3 }}
     assert_same_when_judged_again(&ran);
     repair::what_is_gone_comes_back_and_what_is_asked_for_is_replaced(&lab);
     repair::the_lead_is_handed_over(&lab);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn what_is_not_as_the_record_says_is_mended() {
+    let _engine = engine();
+    let lab = Lab::new("drift", 1);
+    lab.up_with(&["--set", drift::CONTROLLER, "--set", repair::HOSTS]);
+    drift::a_body_from_another_image_is_made_anew_and_nobodys_is_removed(&lab);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn a_controller_that_is_not_ours_leads_a_failover() {
+    let _engine = engine();
+    let lab = Lab::new("foreign", 1);
+    let image = foreign::Image::build(&lab);
+    let up = ["--set", &image.controller(), "--set", "postgres.replication=\"sync\""];
+    lab.up_with(&up);
+    foreign::the_broker_obeys_its_leadership_alone(&lab);
+    let ran = lab.run_with(
+        "foreign",
+        &format!(
+            r#"timeout = "5m"
+duration = "60s"
+{LOAD}
+[[step]]
+id = "dies"
+at = "5s"
+for = "40s"
+do.kill = {{ target = "primary", signal = "KILL" }}
+
+[[expect]]
+failovers = {{ min = 1, max = 1 }}
+[[expect]]
+lost-acks = {{ within = "zero" }}
+"#
+        ),
+        &up,
+    );
+    assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
+    assert_same_when_judged_again(&ran);
+    foreign::it_led_the_failover(&lab, &ran);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::drift::{Drift, Wanted};
 use super::{dead, limited, refused};
 use crate::decide::placement;
 use crate::engine::clock;
@@ -19,7 +20,7 @@ use crate::lab::{names, up};
 use crate::model::body::{DATA_PATH, LABEL_MEMBER};
 use crate::model::control::{Answer, Bodies, Refusal};
 use crate::model::{
-    Action, Body, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
+    Action, Body, Container, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
 };
 
 /// Services whose bodies controllers may start and make.
@@ -39,6 +40,8 @@ pub(super) struct Membership {
     /// The store whose members are members of the lab.
     pub(super) store: Arc<Store>,
     known: Mutex<Option<Record>>,
+    /// What that record wants.
+    wanted: Mutex<Wanted>,
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
@@ -70,7 +73,14 @@ pub(super) fn answer(outcome: Result<(), Not>) -> Answer {
 
 impl Membership {
     pub(super) fn new(docker: Docker, lab: Name, store: Arc<Store>) -> Self {
-        Self { docker, lab, store, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self {
+            docker,
+            lab,
+            store,
+            known: Mutex::default(),
+            wanted: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// These bodies with what the record says, as it was read last: who stands where, who left, and how many there
@@ -88,6 +98,11 @@ impl Membership {
             generation: record.desired.generation,
             ..bodies
         }
+    }
+
+    /// What of these containers is not as the record says, as it was read last.
+    pub(super) fn compare(&self, found: &BTreeMap<String, Container>) -> Drift {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).compare(found)
     }
 
     /// Reads the record now and then, for ever.
@@ -110,14 +125,22 @@ impl Membership {
             .map_err(|error| Not::Failed(error.to_string()))?
             .ok_or_else(|| Not::Failed("the lab has no record".to_owned()))?;
         self.follow_voters(&record);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+        self.know(record.clone());
         Ok(record)
+    }
+
+    fn know(&self, record: Record) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != Some(&record) {
+            *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Wanted::of(&record);
+            *known = Some(record);
+        }
     }
 
     async fn write(&self, record: Record) -> Result<(), Not> {
         limited(DO, record::write(&self.docker, &record)).await?;
         self.follow_voters(&record);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        self.know(record);
         Ok(())
     }
 
@@ -311,6 +334,25 @@ impl Membership {
         if let Some(found) = found {
             limited(DO, self.docker.remove_container(&found.id)).await?;
         }
+        Ok(())
+    }
+
+    /// See [`crate::model::control::Deed::Remove`].
+    pub(super) async fn clear(&self, found: &Container) -> Answer {
+        let _turn = self.turn.lock().await;
+        answer(self.sweep(found).await)
+    }
+
+    async fn sweep(&self, found: &Container) -> Result<(), Not> {
+        if Wanted::of(&self.read().await?).names(&found.name) {
+            return Err(not_allowed("a member of the record has it"));
+        }
+        // it may have been started while this waited for its turn
+        let now = limited(DO, self.docker.inspect(&found.id)).await?;
+        if !dead(&now) {
+            return Err(not_allowed(format!("it is {}: fence it first", now.status.as_str())));
+        }
+        limited(DO, self.docker.remove_container(&now.id)).await?;
         Ok(())
     }
 

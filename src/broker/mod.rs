@@ -4,6 +4,7 @@
 //! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
 //! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
 
+mod drift;
 mod ends;
 mod membership;
 mod voters;
@@ -331,7 +332,10 @@ impl Broker {
     /// The lab's containers by what they are, or what to answer instead.
     async fn sorted(&self) -> Result<Bodies, (StatusCode, String)> {
         match clock::timeout(LOOK, self.containers()).await {
-            Ok(Ok(found)) => Ok(sort(found)),
+            Ok(Ok(found)) => {
+                let drift = self.membership.compare(&found);
+                Ok(Bodies { drifted: drift.drifted, surplus: drift.surplus, ..sort(found) })
+            }
             Ok(Err(error)) => Err((StatusCode::BAD_GATEWAY, error.to_string())),
             Err(late) => Err((StatusCode::GATEWAY_TIMEOUT, late.to_string())),
         }
@@ -400,7 +404,9 @@ impl Broker {
             return refused(Refusal::NotLeader, why);
         }
         match &order.deed {
-            Deed::Fence { container } | Deed::Start { container } => self.about(&order.deed, container).await,
+            Deed::Fence { container } | Deed::Start { container } | Deed::Remove { container } => {
+                self.about(&order.deed, container).await
+            }
             Deed::Create { member, service, host } => {
                 let done = self.membership.create(member, *service, host).await;
                 // nobody shall count by a list from before
@@ -440,6 +446,11 @@ impl Broker {
         }
         if matches!(deed, Deed::Fence { .. }) {
             return Answer::Proof(self.fence(container).await);
+        }
+        if matches!(deed, Deed::Remove { .. }) {
+            let done = self.membership.clear(&container).await;
+            self.listed().take_back();
+            return done;
         }
         if container.service() == Some(Service::Etcd.as_str()) {
             match self.membership.startable(&container).await {

@@ -17,7 +17,7 @@ use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 8] = [
+const MAY: [(&str, &str); 9] = [
     ("fence", "kill"),
     ("fence", "update"),
     ("start", "start"),
@@ -26,6 +26,7 @@ const MAY: [(&str, &str); 8] = [
     // a dead body made room for the new one
     ("create", "destroy"),
     ("retire", "destroy"),
+    ("remove", "destroy"),
     ("resize", "update"),
 ];
 /// How long a decision may wait to be carried out, nanoseconds.

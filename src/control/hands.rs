@@ -355,6 +355,8 @@ impl Deeds<World> for Hands {
     async fn look(&self, hurry: bool) -> Seen {
         let at = clock::now();
         let instances = self.instances().all();
+        let failures = instances.iter().map(|(member, one)| (member.clone(), one.checksum_failures()));
+        let corrupt = failures.filter(|(_, times)| *times > 0).collect();
         let instances = instances
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
@@ -377,7 +379,16 @@ impl Deeds<World> for Hands {
         }
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let voters = self.voters.seen(at);
-        Seen { at, bodies, proofs, store, postgres: postgres.into_iter().collect(), balancers, voters }
+        Seen {
+            at,
+            bodies,
+            proofs,
+            store,
+            postgres: postgres.into_iter().collect(),
+            corrupt,
+            balancers,
+            voters,
+        }
     }
 
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
@@ -440,6 +451,9 @@ impl Deeds<World> for Hands {
             Step::Retire { member } => {
                 self.somebody_else_leads(member).await?;
                 self.orders.deed(Deed::Retire { member: member.clone() }, token).await.map(drop)
+            }
+            Step::Remove { container, .. } => {
+                self.orders.deed(Deed::Remove { container: container.clone() }, token).await.map(drop)
             }
             Step::Discard { member } => {
                 self.orders.deed(Deed::Discard { member: member.clone() }, token).await.map(drop)

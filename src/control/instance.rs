@@ -3,7 +3,7 @@
 //! because its end is the first sign of a death and it tells soonest who takes writes.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +17,11 @@ use crate::engine::clock;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::postgres::{Broken, Session};
+use crate::model::Mono;
 use crate::model::plan::{Credentials, PostgresDoors};
 
+/// What PostgreSQL counted (PostgreSQL, "The Cumulative Statistics System": `pg_stat_database`).
+const FAILURES: &str = "select coalesce(sum(checksum_failures), 0) from pg_stat_database";
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
@@ -40,6 +43,8 @@ const HURRY: Duration = Duration::from_millis(100);
 const QUICK: Duration = Duration::from_millis(50);
 /// Longest wait for one that says anything at all.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Pause between two questions for data that failed its checksums.
+const CHECKSUMS: Duration = Duration::from_secs(10);
 /// Pause between two questions over the connection that is held.
 const BEAT: Duration = Duration::from_millis(250);
 
@@ -54,6 +59,9 @@ pub struct Instance {
     held: Mutex<Option<Arc<Session>>>,
     hurry: AtomicBool,
     again: Notify,
+    /// Checksum failures by its own count, and when they were asked for.
+    failures: AtomicU64,
+    counted: Mutex<Option<Mono>>,
 }
 
 impl Instance {
@@ -71,6 +79,8 @@ impl Instance {
             held: Mutex::default(),
             hurry: AtomicBool::new(false),
             again: Notify::new(),
+            failures: AtomicU64::new(0),
+            counted: Mutex::default(),
         }
     }
 
@@ -206,6 +216,28 @@ impl Instance {
         }
     }
 
+    /// How often it found data that fails its checksums, as it said last; a crash makes it forget.
+    #[must_use]
+    pub fn checksum_failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Asks for them now and then; not while somebody is about to take writes.
+    async fn count_failures(&self, session: &Session) {
+        let now = clock::now();
+        let last = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.since(last) >= CHECKSUMS);
+        if self.hurry.load(Ordering::Relaxed) || !due {
+            return;
+        }
+        if let Ok(Some(times)) = word(session, FAILURES, LIMIT).await
+            && let Ok(times) = times.parse()
+        {
+            self.failures.store(times, Ordering::Relaxed);
+            *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        }
+    }
+
     /// Whether its PostgreSQL is gone because Patroni stopped it: nobody listens, by its kernel's word, and Patroni
     /// says that it stops it. While Patroni restarts one in place it says *restarting*.
     pub async fn has_stopped(&self) -> bool {
@@ -242,6 +274,7 @@ impl Instance {
         let asked = async {
             let session = Session::connect(address, &self.who, "pgha-controller", LIMIT).await?;
             let in_recovery = in_recovery(&session, LIMIT).await?;
+            self.count_failures(&session).await;
             Ok::<_, Broken>((session, in_recovery))
         };
         match asked.await {
@@ -285,16 +318,20 @@ const fn kind<T>(reply: &Reply<T>) -> u8 {
     }
 }
 
-/// One round trip.
-async fn in_recovery(session: &Session, limit: Duration) -> Result<bool, Broken> {
-    let asked = session.client().simple_query("select pg_is_in_recovery()");
+/// The first word of an answer, in one round trip.
+async fn word(session: &Session, sql: &str, limit: Duration) -> Result<Option<String>, Broken> {
+    let asked = session.client().simple_query(sql);
     let answer = clock::timeout(limit, asked).await.map_err(|_| Broken::Timeout(limit))?;
     let answer = answer.map_err(|error| session.explain(&error))?;
     let word = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,
     });
-    match word {
+    Ok(word.map(str::to_owned))
+}
+
+async fn in_recovery(session: &Session, limit: Duration) -> Result<bool, Broken> {
+    match word(session, "select pg_is_in_recovery()", limit).await?.as_deref() {
         Some("t") => Ok(true),
         Some("f") => Ok(false),
         _ => Err(Broken::Other("the answer is no boolean".to_owned())),

@@ -175,6 +175,12 @@ pub enum Deed {
         /// Which member.
         member: MemberId,
     },
+    /// A body that does not run and that nobody of the record has is removed; its volumes stay. Refused while a member
+    /// has a container of its name.
+    Remove {
+        /// Which container.
+        container: String,
+    },
     /// The volumes of a member that left are removed.
     Discard {
         /// Which member.
@@ -216,6 +222,7 @@ impl Deed {
             Self::Start { .. } => "start",
             Self::Create { .. } => "create",
             Self::Retire { .. } => "retire",
+            Self::Remove { .. } => "remove",
             Self::Discard { .. } => "discard",
             Self::Scale { .. } => "scale",
             Self::Resize { .. } => "resize",
@@ -226,7 +233,7 @@ impl Deed {
     #[must_use]
     pub fn subject(&self) -> &str {
         match self {
-            Self::Fence { container } | Self::Start { container } => container,
+            Self::Fence { container } | Self::Start { container } | Self::Remove { container } => container,
             Self::Create { member, .. }
             | Self::Retire { member }
             | Self::Discard { member }
@@ -388,6 +395,13 @@ pub struct Bodies {
     /// Version of the record that says so; grows with every change of who belongs to the lab.
     #[serde(default)]
     pub generation: u64,
+    /// Bodies that are not what the record says, by the id of their container: in what they differ (host, image, recipe;
+    /// never the size).
+    #[serde(default)]
+    pub drifted: BTreeMap<String, String>,
+    /// Ids of containers that nobody of the record has.
+    #[serde(default)]
+    pub surplus: BTreeSet<String>,
 }
 
 impl Bodies {
@@ -416,7 +430,8 @@ pub struct RepairPolicy {
     pub starts: Budget,
     /// How long a host may be down before what stands there is replaced elsewhere.
     pub host_grace: Span,
-    /// How long a member may run and not serve before it is restarted, and after that before it is replaced.
+    /// How long a member may run and not serve before it is restarted, and after that before it is replaced; and how long a
+    /// body may differ from the lab's record.
     pub sick_grace: Span,
     /// How many replacements on other hosts are too many.
     pub replacements: Budget,

@@ -66,6 +66,16 @@ pub(super) struct Body {
     ready: u64,
     /// Since when its PostgreSQL is stopped for a handover.
     stopped: Option<u64>,
+    /// Whether its body is what the record says; each goes wrong once.
+    drift: Drift,
+}
+
+/// Whether a body is what the record says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drift {
+    No,
+    Is,
+    Was,
 }
 
 pub(super) struct Lab {
@@ -89,6 +99,7 @@ pub(super) struct Lab {
     wanted: usize,
     leaving: BTreeSet<usize>,
     pub(super) seen_out: u32,
+    pub(super) made_anew: u32,
     pub(super) retirements: u32,
     pub(super) engine_back: u64,
     pub(super) store_back: u64,
@@ -127,6 +138,7 @@ impl Lab {
             placed: true,
             ready: 0,
             stopped: None,
+            drift: Drift::No,
         };
         let bodies = (0..3).map(body).collect();
         let chance = ChaCha8Rng::seed_from_u64(seed);
@@ -146,6 +158,7 @@ impl Lab {
             wanted: 3,
             leaving: BTreeSet::new(),
             seen_out: 0,
+            made_anew: 0,
             retirements: 0,
             engine_back: 0,
             store_back: 0,
@@ -315,7 +328,7 @@ impl Lab {
         }
         let n = self.chance.random_range(self.all());
         let others = self.all().filter(|other| *other != n && self.whole_copy(*other)).count();
-        match self.chance.random_range(0..7) {
+        match self.chance.random_range(0..8) {
             5 if others > 0 && self.runs(n) => self.bodies[n].there = false,
             6 if others > 0 && self.bodies[n].placed => {
                 let host = self.bodies[n].host;
@@ -325,6 +338,9 @@ impl Lab {
                 for body in self.bodies.iter_mut().filter(|body| body.host == host) {
                     body.status = Status::Exited;
                 }
+            }
+            7 if self.bodies[n].there && self.bodies[n].drift == Drift::No => {
+                self.bodies[n].drift = Drift::Is
             }
             0 | 1 if others > 0 => self.bodies[n].status = Status::Exited,
             2 if others > 0 && self.runs(n) => self.bodies[n].status = Status::Paused,
@@ -377,6 +393,9 @@ impl Lab {
                 let status = if doomed { Status::Exited } else { self.bodies[n].status };
                 let its = body(format!("c{n}"), status, self.bodies[n].host, "postgres");
                 bodies.members.insert(member(n), vec![its]);
+                if self.bodies[n].drift == Drift::Is {
+                    bodies.drifted.insert(format!("c{n}"), "its image is another".to_owned());
+                }
                 if doomed {
                     let proof = Proof { level: ProofLevel::Dead, evidence: "silence".to_owned() };
                     seen.proofs.insert(format!("c{n}"), proof);
@@ -478,6 +497,7 @@ impl Lab {
                     self.broke("the volumes of a member of the lab were removed");
                 }
             }
+            Step::Remove { .. } => self.broke("a container of the record was removed"),
             Step::Wake { .. } | Step::Prepare { .. } => {}
             Step::DrainReads { member, .. } => {
                 let owner = number(member);
@@ -597,10 +617,15 @@ impl Lab {
                         placed,
                         ready,
                         stopped,
+                        drift: Drift::No,
                     });
-                } else if !self.bodies[n].there {
+                } else if !self.bodies[n].there || self.bodies[n].status == Status::Exited {
                     let body = &mut self.bodies[n];
                     (body.there, body.status, body.primary) = (true, Status::Running, false);
+                    if body.drift == Drift::Is {
+                        body.drift = Drift::Was;
+                        self.made_anew += 1;
+                    }
                 }
             }
             Step::Intend { service, by, host, why, .. } => {
@@ -659,13 +684,17 @@ impl Lab {
         let replaces = self.replacing.as_ref().is_some_and(|word| word.by != word.member);
         let number = placed.len() == self.wanted + usize::from(replaces) && self.leaving.is_empty();
         let asked = self.wish.is_some() || self.handover.is_some();
+        // whoever leads must hand over first, and nobody asks for that
+        let differs = placed.iter().filter(|n| **n != leader && self.bodies[**n].drift == Drift::Is);
+        let differs: Vec<usize> = differs.copied().collect();
+        let asked = asked || !differs.is_empty();
         if dead.is_empty() && right && self.parked.is_empty() && waits && number && !asked {
             return Ok(());
         }
         let (parked, replacing, wanted, leaving) =
             (&self.parked, &self.replacing, self.wanted, &self.leaving);
         Err(format!(
-            "{wanted} wanted, {leaving:?} leave, leader {leader}, placed {placed:?}, dead {dead:?}, doors {doors:?}, parked {parked:?}, {replacing:?}"
+            "{wanted} wanted, {leaving:?} leave, leader {leader}, placed {placed:?}, dead {dead:?}, differ {differs:?}, doors {doors:?}, parked {parked:?}, {replacing:?}"
         ))
     }
 }

@@ -122,9 +122,9 @@ fn spec() -> LabSpec {
     SPEC.get_or_init(|| resolve(&[Layer::built_in()]).expect("the built-in lab resolves")).clone()
 }
 
-/// One run; what broke, how many keys were released, how many members left, how many leads were handed over and how
-/// many members were seen out.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 4]) {
+/// One run; what broke, how many keys were released, how many members left, how many leads were handed over, how
+/// many members were seen out and how many were made anew because they differed.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 5]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -143,7 +143,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 4]) {
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out];
+        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out, lab.made_anew];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -157,7 +157,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 4]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 4];
+    let mut sums = [0; 5];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
@@ -167,6 +167,7 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
     assert!(sums[1] > 0, "no run replaced a member: nothing was tested");
     assert!(sums[2] > 0, "no run handed the lead over: nothing was tested");
     assert!(sums[3] > 0, "no run saw anybody out: nothing was tested");
+    assert!(sums[4] > 0, "no run made anybody anew who differed: nothing was tested");
 }
 
 #[test]

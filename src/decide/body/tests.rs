@@ -362,6 +362,20 @@ fn the_digest_ignores_sizes_and_sees_shape() {
     assert_ne!(digest(&plain), digest(&other));
 }
 
+#[test]
+fn the_digest_ignores_who_else_is_there() {
+    let spec = spec();
+    let (members, secrets) = (members(&spec), secrets());
+    let founding = context(&spec, &members, &secrets);
+    for (n, member) in members.iter().enumerate() {
+        // a body made anew when others have come or gone meanwhile
+        let fewer: Vec<Member> = members[..=n].to_vec();
+        let later = Context { members: &fewer, ..founding };
+        let (then, now) = (recipe(&founding, member), recipe(&later, member));
+        assert_eq!(then.labels.get(LABEL_RECIPE), now.labels.get(LABEL_RECIPE), "{}", member.id);
+    }
+}
+
 proptest! {
     #[test]
     fn recipes_of_any_size_are_valid_and_keep_secrets_in_private_files(

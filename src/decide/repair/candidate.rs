@@ -1,6 +1,8 @@
 //! Who may follow a leader. Naming somebody while its address is silent makes Patroni skip its own checks, so
-//! they are made here: reachable, right timeline, highest received position, little lag, allowed to lead.
+//! they are made here: reachable, right timeline, highest received position, little lag, allowed to lead, and no data that
+//! failed its checksums.
 
+use super::checksums::rotten;
 use super::draft::Draft;
 use super::{Reply, RestReply};
 use crate::model::{ContainerStatus, Lsn, MemberId};
@@ -28,6 +30,7 @@ pub(super) fn candidate(
     let able = known.into_iter().filter(|(member, rest, lsn)| {
         let patroni = &rest.patroni;
         wanted(member)
+            && rotten(draft, member).is_none()
             && rest.loop_runs
             && !patroni.pause
             && patroni.role == "replica"

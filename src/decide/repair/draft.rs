@@ -90,6 +90,11 @@ impl<'a> Draft<'a> {
         so_far >= grace.0
     }
 
+    /// Whether something was found to be wrong with `member` in this look.
+    pub fn is_wrong(&self, member: &MemberId) -> bool {
+        self.wrong.contains(member)
+    }
+
     /// Whether `step` may be ordered now.
     pub fn may(&self, step: &Step) -> bool {
         let (now, key) = (self.seen.at, step.key());

@@ -10,9 +10,12 @@
 //! place is verified, and never the leader; nothing in maintenance.
 
 mod candidate;
+mod checksums;
 mod count;
 mod doors;
 mod draft;
+mod drift;
+mod follow;
 mod handover;
 mod leader;
 mod lost;
@@ -25,6 +28,7 @@ mod step;
 mod tests;
 mod voters;
 
+pub use follow::Path;
 pub use seen::{
     HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
     Voters, WishSeen,
@@ -32,6 +36,8 @@ pub use seen::{
 pub use step::{Decision, Memory, Step};
 
 use draft::Draft;
+
+use std::collections::BTreeMap;
 
 use crate::decide::brain::Brain;
 use crate::model::control::{Bodies, RepairPolicy};
@@ -91,7 +97,7 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
         ..Decision::default()
     };
     // graces begin anew after a time in which nobody looked
-    let forget = |memory: Memory| Memory { since: std::collections::BTreeMap::new(), ..memory };
+    let forget = |memory: Memory| Memory { since: BTreeMap::new(), paths: BTreeMap::new(), ..memory };
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) => bodies,
         Sight::Blind(why) => {

@@ -9,14 +9,17 @@
 
 use std::collections::BTreeSet;
 
+use super::checksums::{led_by_rotten, rotten};
 use super::count::{count, see_out};
 use super::doors::writes;
 use super::draft::{Draft, lies};
+use super::drift::drift;
+use super::follow::{follow, stands_still};
 use super::lost::intend;
 use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
 use crate::model::control::Replacing;
-use crate::model::{ContainerStatus, Member, MemberId, Service, Span};
+use crate::model::{ContainerStatus, Member, MemberId, Mono, Service};
 
 /// Lives in the time of the budget of starts after which a body that lies dead again is given up.
 pub(super) const LIVES: usize = 3;
@@ -27,6 +30,7 @@ const TRIED: u32 = 10;
 pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> {
     let store = draft.store;
     let leads = lives && store.leader.as_ref().is_some_and(|key| writes(draft, &key.member));
+    follow(draft, leads);
     let mut settled = BTreeSet::new();
     if let Some(word) = &store.replacing {
         let over = match word.service {
@@ -34,14 +38,20 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
             Service::Balancer => movers::go_on(draft, word, leads),
             _ => go_on(draft, word, leads),
         };
-        settled.extend(over.then(|| word.member.clone()));
+        // and rotten data is not served again
+        if over || rotten(draft, &word.member).is_some() {
+            settled.insert(word.member.clone());
+        }
     }
+    led_by_rotten(draft);
     stranded(draft);
     // a member of etcd is followed in seconds, a database is cloned: the quicker one first
     if store.replacing.is_none() && !voters::begin(draft, leads) {
         // whoever else needs it has its turn when this one is through
         let mut databases = draft.stay();
-        let begun = databases.any(|member| begin(draft, member, leads)) || movers::begin(draft, leads);
+        let begun = databases.any(|member| begin(draft, member, leads))
+            || movers::begin(draft, leads)
+            || drift(draft, leads);
         if !begun {
             count(draft, leads);
         }
@@ -104,11 +114,28 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         return false;
     }
     if let Some(why) = unverified(draft, &word.by) {
-        hasten(draft, &word.by);
-        draft.say("clone", Some(&word.by), format!("{old} waits for it: {why}"));
+        if !begins_anew(draft, &word.by, leads) {
+            hasten(draft, &word.by);
+            draft.say("clone", Some(&word.by), format!("{old} waits for it: {why}"));
+        }
         return false;
     }
     leave(draft, word)
+}
+
+/// A newcomer that does not get there by itself is restarted in place, once; whether it was now.
+fn begins_anew(draft: &mut Draft<'_>, by: &MemberId, leads: bool) -> bool {
+    let Some((trouble, so_far)) = stands_still(draft, by) else { return false };
+    let ([body], grace) = (draft.containers(by), draft.world.policy.sick_grace) else { return false };
+    if so_far < grace || !leads || draft.holds(by) {
+        return false;
+    }
+    if tried(draft, by) {
+        draft
+            .alarm(format!("{by}: {trouble}, and a restart did not help: find out why, or have it replaced"));
+        return false;
+    }
+    restart(draft, by, body.id.clone(), &format!("{trouble}, for {grace}"))
 }
 
 /// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
@@ -171,14 +198,17 @@ fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
     }
     let wrong =
         if asked { Wrong::Replace("an operator asked for it".to_owned()) } else { wrong(draft, member) };
-    let why = match wrong {
+    let (why, container) = match wrong {
         Wrong::Nothing => return false,
-        Wrong::Restart { container, why } => return restart(draft, id, container, &why),
-        Wrong::Replace(why) => why,
+        Wrong::Restart { container, why } => (why, Some(container)),
+        Wrong::Replace(why) => (why, None),
     };
     if !leads {
         draft.say("wait", Some(id), format!("{why}; nobody takes writes, so nothing is begun"));
         return false;
+    }
+    if let Some(container) = container {
+        return restart(draft, id, container, &why);
     }
     intend(draft, Service::Postgres, id, why, None)
 }
@@ -207,6 +237,13 @@ fn wrong(draft: &mut Draft<'_>, member: &Member) -> Wrong {
         }
         return Wrong::Nothing;
     }
+    if let Some(why) = rotten(draft, id) {
+        if draft.store.leader.as_ref().is_some_and(|key| rotten(draft, &key.member).is_some()) {
+            draft.alarm(format!("{id}: {why}, and so it is with the leader: nobody can be cloned"));
+            return Wrong::Nothing;
+        }
+        return Wrong::Replace(why);
+    }
     let [body] = draft.containers(id) else { return Wrong::Nothing };
     let lives = draft.out.memory.lives.get(id).map_or(0, Vec::len);
     if lies(body.status) && lives >= LIVES {
@@ -215,31 +252,47 @@ fn wrong(draft: &mut Draft<'_>, member: &Member) -> Wrong {
     if body.status != ContainerStatus::Running {
         return Wrong::Nothing;
     }
-    let Some(trouble) = sick(draft, id) else { return Wrong::Nothing };
-    if !draft.lasts(id, "sick", sick_grace) {
+    let (trouble, lasts) = if let Some(trouble) = sick(draft, id) {
+        (trouble, draft.lasts(id, "sick", sick_grace))
+    } else {
+        let Some((trouble, so_far)) = stands_still(draft, id) else { return Wrong::Nothing };
+        (trouble, so_far >= sick_grace)
+    };
+    if !lasts {
         draft.say("grace", Some(id), format!("{trouble}, for less than {sick_grace}"));
         return Wrong::Nothing;
     }
-    let tried = Span(sick_grace.0.saturating_mul(TRIED));
-    if draft.out.memory.restarted.get(id).is_some_and(|when| draft.seen.at.since(*when) < tried.0) {
+    if tried(draft, id) {
         return Wrong::Replace(format!("{trouble}, and a restart did not help"));
     }
     Wrong::Restart { container: body.id.clone(), why: format!("{trouble}, for {sick_grace}") }
 }
 
+/// Whether a member was restarted lately.
+fn tried(draft: &Draft<'_>, id: &MemberId) -> bool {
+    lately(draft, draft.out.memory.restarted.get(id))
+}
+
+/// Whether what was tried then still counts as tried.
+pub(super) fn lately(draft: &Draft<'_>, when: Option<&Mono>) -> bool {
+    let counts = draft.world.policy.sick_grace.0.saturating_mul(TRIED);
+    when.is_some_and(|when| draft.seen.at.since(*when) < counts)
+}
+
 /// Takes a replica down that does not serve; `starts` gives it its next life.
 fn restart(draft: &mut Draft<'_>, id: &MemberId, container: String, why: &str) -> bool {
     let fence = Step::Fence { member: id.clone(), container, key: None };
-    let begun = draft.store.leader.is_some() && draft.order(fence);
+    let begun = draft.order(fence);
     if begun {
         draft.out.memory.restarted.insert(id.clone(), draft.seen.at);
         draft.out.memory.since.remove(id);
+        draft.out.memory.paths.remove(id);
         draft.say("restart", Some(id), format!("{why}: it is restarted in place"));
     }
     begun
 }
 
-/// What keeps a member that runs from serving, if it makes no progress by its own word.
+/// What keeps a member that runs from serving, if it is nothing that Patroni works on.
 fn sick(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
     let instance = draft.seen.postgres.get(member)?;
     let rest = match &instance.rest {
@@ -249,14 +302,7 @@ fn sick(draft: &Draft<'_>, member: &MemberId) -> Option<String> {
             return Some(format!("its Patroni does not answer: {why}"));
         }
     };
-    let patroni = &rest.patroni;
-    let word = patroni.state.as_str();
-    let ended = ["failed", "crashed", "stopped"].iter().any(|bad| word.contains(bad));
-    let alone = word == "running" && patroni.role == "replica" && patroni.replication_state.is_none();
-    let hangs = matches!(instance.sql, Reply::Hangs(_)) && word == "running";
-    if ended || alone {
-        return Some(format!("its Patroni says {} {word}, and it does not stream", patroni.role));
-    }
+    let hangs = matches!(instance.sql, Reply::Hangs(_)) && rest.patroni.state == "running";
     (hangs || !rest.loop_runs).then(|| "it accepts connections and does not answer".to_owned())
 }
 
@@ -276,6 +322,9 @@ pub(super) fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String>
     let Reply::Answers(rest) = &instance.rest else {
         return Some("its Patroni does not answer yet".to_owned());
     };
+    if let Some(why) = rotten(draft, member) {
+        return Some(why);
+    }
     let patroni = &rest.patroni;
     // it came to lead meanwhile: there is no better copy
     if writes(draft, member) && draft.holds(member) {

@@ -23,6 +23,9 @@ pub struct Seen {
     pub store: Sight<StoreSeen>,
     /// Instances, from new questions over the network.
     pub postgres: BTreeMap<MemberId, InstanceSeen>,
+    /// How often PostgreSQL found data that fails its checksums, by member, where it did.
+    #[serde(default)]
+    pub corrupt: BTreeMap<MemberId, u64>,
     /// Balancers, by member.
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
     /// The cluster of etcd.

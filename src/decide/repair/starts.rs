@@ -31,7 +31,9 @@ pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {
         match draft.containers(&member.id) {
             [body] if lies(body.status) => {
                 let start = Step::Start { member: member.id.clone(), container: body.id.clone() };
-                let step = if draft.failures(&start) < TRIES { start } else { create };
+                // one that is not what the record says gets another life as what it should be
+                let again = draft.failures(&start) < TRIES && !draft.bodies.drifted.contains_key(&body.id);
+                let step = if again { start } else { create };
                 if draft.lasts(&member.id, "dead", world.policy.start_grace) && may_start(draft, member) {
                     due.push((member, step));
                 }
@@ -67,7 +69,12 @@ pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {
             ));
             continue;
         }
+        let differs =
+            matches!(draft.containers(&member.id), [body] if draft.bodies.drifted.contains_key(&body.id));
         let (word, reason) = match step {
+            Step::Create { .. } if differs => {
+                ("create", "its body is not what the record says: a new one on its volumes")
+            }
             Step::Create { .. } => {
                 ("create", "it has no body that could be started: a new one on its volumes")
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::follow::Path;
 use crate::model::{HostName, MemberId, Mono, Service};
 
 /// One deed of repair.
@@ -140,6 +141,14 @@ pub enum Step {
         /// Who.
         member: MemberId,
     },
+    /// A body that does not run and that nobody of the lab's record has is removed. Guard: the record still knows
+    /// nothing of it.
+    Remove {
+        /// Whose name it has.
+        member: MemberId,
+        /// The engine's id of its container.
+        container: String,
+    },
     /// The volumes of a member that left are removed.
     Discard {
         /// Whose.
@@ -176,6 +185,7 @@ impl Step {
             Self::Create { .. } => "create",
             Self::Intend { .. } => "intend",
             Self::Retire { .. } => "retire",
+            Self::Remove { .. } => "remove",
             Self::Discard { .. } => "discard",
             Self::Forget { .. } => "forget",
             Self::Wake { .. } => "wake",
@@ -212,6 +222,7 @@ impl Step {
             | Self::Create { member, .. }
             | Self::Intend { member, .. }
             | Self::Retire { member }
+            | Self::Remove { member, .. }
             | Self::Discard { member }
             | Self::Forget { member }
             | Self::Wake { member } => member,
@@ -236,6 +247,12 @@ pub struct Memory {
     /// Members that were restarted because they ran and did not serve, and when.
     #[serde(default)]
     pub restarted: BTreeMap<MemberId, Mono>,
+    /// Members whose body was taken down because it was not what the record says, and when.
+    #[serde(default)]
+    pub remade: BTreeMap<MemberId, Mono>,
+    /// How replicas that do not follow the leader try to.
+    #[serde(default)]
+    pub paths: BTreeMap<MemberId, Path>,
     /// Replacements that were begun, for the budget.
     #[serde(default)]
     pub replaced: Vec<Mono>,

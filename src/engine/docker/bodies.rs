@@ -134,8 +134,9 @@ impl Docker {
             image: Some(body.foreign.clone().unwrap_or_else(|| image.to_owned())),
             // a joined namespace brings its own host name
             hostname: own.map(|_| body.host.to_string()),
-            entrypoint: Some(Vec::new()),
-            cmd: Some(body.command.clone()),
+            // somebody else's image starts its own program, which may be an entry point
+            entrypoint: body.foreign.is_none().then(Vec::new),
+            cmd: body.foreign.is_none().then(|| body.command.clone()),
             user: Some(body.user.clone()),
             labels: Some(body.labels.clone().into_iter().collect()),
             stop_signal: Some(body.stop_signal.clone()),

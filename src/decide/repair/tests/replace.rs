@@ -23,10 +23,10 @@ pub(super) fn power_off(seen: &mut Seen, host: &str) {
     }
 }
 
-fn begun(seen: &mut Seen) {
+pub(super) fn begun(seen: &mut Seen, member: &str) {
     store(seen).replacing = Some(Replacing {
         service: Service::Postgres,
-        member: name("postgres-2"),
+        member: name(member),
         by: name("postgres-4"),
         host: name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
@@ -34,7 +34,7 @@ fn begun(seen: &mut Seen) {
 }
 
 /// postgres-4 stands on h4 and is this far.
-fn added(seen: &mut Seen, instance: InstanceSeen) {
+pub(super) fn added(seen: &mut Seen, instance: InstanceSeen) {
     let (id, host) = (name("postgres-4"), name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
@@ -125,7 +125,7 @@ fn replacements_have_a_budget() {
 fn a_replacement_adds_verifies_and_only_then_removes() {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
-    begun(&mut seen);
+    begun(&mut seen, "postgres-2");
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     added(&mut seen, cloning());
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
@@ -146,7 +146,7 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
 #[test]
 fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
     let mut seen = roomy();
-    begun(&mut seen);
+    begun(&mut seen, "postgres-2");
     store(&mut seen).asked.insert(name("postgres-2"));
     added(&mut seen, instance(false, 1001));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, fence postgres-2 | retire: postgres-4 streams in its place");
@@ -166,7 +166,7 @@ fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
 fn a_word_that_does_not_hold_any_more_is_taken_back() {
     // well again before anything was made
     let mut seen = roomy();
-    begun(&mut seen);
+    begun(&mut seen, "postgres-2");
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: it is well again: it is not replaced");
     // decided by an old view: the name belongs to somebody who left
     power_off(&mut seen, "h2");
@@ -174,7 +174,7 @@ fn a_word_that_does_not_hold_any_more_is_taken_back() {
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
     // or stands there in the place of another, so that too few would be left
     let mut seen = roomy();
-    begun(&mut seen);
+    begun(&mut seen, "postgres-2");
     added(&mut seen, instance(false, 1001));
     bodies(&mut seen).placed.retain(|member| member.id != name("postgres-3"));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
