@@ -1,9 +1,10 @@
 //! The release protocol and the planned handover, model-checked: three instances, a lease store, an engine that may stay silent or
-//! start a body again, two controllers of which one may sleep through everything. Every state that can be
+//! start a body again, disks that hang and hold whoever is killed, two controllers of which one may sleep through
+//! everything. Every state that can be
 //! reached within the bounds is looked at; each mutant of the protocol must be caught.
 //!
 //! Time is left out: whatever may happen may happen at any moment. A lease of a body that runs does not
-//! expire; one of a body that is dead or frozen may.
+//! expire; one of a body that is dead, frozen or killed may. The policy lets a doomed body's key be released.
 
 use stateright::{Checker, Model, Property};
 
@@ -33,12 +34,24 @@ enum Mutant {
     NameAgain,
     /// A PostgreSQL that refuses is taken for one that was stopped for a handover.
     RefusalIsEnd,
+    /// A body that is cut off is taken for one that never runs again.
+    CutOffIsDoom,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Life {
     Runs,
     Frozen,
+    /// Its disk hangs: it keeps its key, and cannot die before the disk moves.
+    Hangs,
+    Dead,
+}
+
+/// What is certain about a fenced body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Level {
+    CutOff,
+    Doomed,
     Dead,
 }
 
@@ -72,8 +85,8 @@ struct Controller {
     saw: Option<Key>,
     /// Whether that look showed another instance that runs.
     another: bool,
-    /// The container it has proof of: member and id.
-    proof: Option<(usize, u8)>,
+    /// The container it has proof of: member and id, and how much is certain.
+    proof: Option<(usize, u8, Level)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +110,9 @@ struct State {
 enum Action {
     Crash(usize),
     Freeze(usize),
+    /// Its disk takes nothing any more.
+    Hang(usize),
+    /// What froze it, or its disk, goes on.
     Thaw(usize),
     /// The engine's restart policy.
     EngineStarts(usize),
@@ -111,6 +127,8 @@ enum Action {
     TakeOver(usize),
     Look(usize),
     Fence(usize),
+    /// The kill comes to nothing, and the body is cut off from the network.
+    FenceCutsOff(usize),
     /// The order is lost or the engine silent: nobody answers.
     FenceUnanswered(usize),
     Release(usize),
@@ -152,9 +170,11 @@ impl Protocol {
     }
 
     fn proved(&self, controller: &Controller, key: &Key) -> bool {
-        let same =
-            |(member, id): (usize, u8)| member == key.member && (id == key.id || self.is(Mutant::NameNotId));
-        self.is(Mutant::ReleaseFirst) || controller.proof.is_some_and(same)
+        let enough = |(member, id, level): (usize, u8, Level)| {
+            let same = member == key.member && (id == key.id || self.is(Mutant::NameNotId));
+            same && (level != Level::CutOff || self.is(Mutant::CutOffIsDoom))
+        };
+        self.is(Mutant::ReleaseFirst) || controller.proof.is_some_and(enough)
     }
     /// What belongs to a planned handover; `None`: it cannot happen now.
     fn hand_over(&self, state: &mut State, action: Action) -> Option<()> {
@@ -242,6 +262,10 @@ impl Model for Protocol {
                     if state.faults < FAULTS {
                         actions.push(Action::Freeze(member));
                     }
+                    // nobody else is fenced
+                    if state.faults < FAULTS && own {
+                        actions.push(Action::Hang(member));
+                    }
                     if state.key.is_none() {
                         actions.push(Action::Elect(member));
                     }
@@ -252,7 +276,7 @@ impl Model for Protocol {
                         actions.push(Action::Retake(member));
                     }
                 }
-                Life::Frozen => actions.push(Action::Thaw(member)),
+                Life::Frozen | Life::Hangs => actions.push(Action::Thaw(member)),
                 Life::Dead => {
                     if body.restarts {
                         actions.push(Action::EngineStarts(member));
@@ -263,7 +287,9 @@ impl Model for Protocol {
                 }
             }
         }
-        if state.key.is_some_and(|key| !runs(state, key.member)) {
+        // a Patroni whose disk hangs goes on, until it is killed
+        let renews = |body: Body| body.life == Life::Runs || body.life == Life::Hangs && !body.killed;
+        if state.key.is_some_and(|key| !renews(state.bodies[key.member])) {
             actions.push(Action::Expire);
         }
         if let Some(key) = state.key.filter(|key| runs(state, key.member)) {
@@ -285,6 +311,7 @@ impl Model for Protocol {
             actions.push(Action::Look(controller));
             if state.controllers[controller].saw.is_some() {
                 actions.push(Action::Fence(controller));
+                actions.push(Action::FenceCutsOff(controller));
                 actions.push(Action::FenceUnanswered(controller));
                 actions.push(Action::Release(controller));
                 actions.push(Action::Yield(controller));
@@ -304,7 +331,15 @@ impl Model for Protocol {
                 state.faults += 1;
                 state.bodies[member].life = Life::Frozen;
             }
-            Action::Thaw(member) => state.bodies[member].life = Life::Runs,
+            Action::Hang(member) => {
+                state.faults += 1;
+                state.bodies[member].life = Life::Hangs;
+            }
+            Action::Thaw(member) => {
+                let body = &mut state.bodies[member];
+                let doomed = body.life == Life::Hangs && body.killed;
+                body.life = if doomed { Life::Dead } else { Life::Runs };
+            }
             Action::EngineStarts(member) => {
                 let own = state.key.is_some_and(|key| key.member == member);
                 let body = &mut state.bodies[member];
@@ -362,12 +397,28 @@ impl Model for Protocol {
                     return None;
                 }
                 let body = &mut state.bodies[key.member];
-                (body.life, body.writes, body.killed) = (Life::Dead, false, true);
+                let level = if body.life == Life::Hangs { Level::Doomed } else { Level::Dead };
+                if level == Level::Dead {
+                    body.life = Life::Dead;
+                }
+                (body.writes, body.killed) = (false, true);
                 state.stopped[key.member] = false;
                 let body = &mut state.bodies[key.member];
                 body.restarts = self.is(Mutant::MayRestart);
                 let id = body.id;
-                state.controllers[controller].proof = Some((key.member, id));
+                state.controllers[controller].proof = Some((key.member, id, level));
+                state.stale(controller);
+            }
+            Action::FenceCutsOff(controller) => {
+                let key = state.controllers[controller].saw?;
+                let body = state.bodies[key.member];
+                if body.life != Life::Hangs || body.killed || body.id != key.id {
+                    return None;
+                }
+                if !state.controllers[controller].another || !self.obeyed(&state, controller) {
+                    return None;
+                }
+                state.controllers[controller].proof = Some((key.member, body.id, Level::CutOff));
                 state.stale(controller);
             }
             Action::FenceUnanswered(controller) => {
@@ -375,7 +426,7 @@ impl Model for Protocol {
                 if !self.is(Mutant::SilenceIsDeath) {
                     return None; // nobody learns anything, so nothing changes
                 }
-                state.controllers[controller].proof = Some((key.member, key.id));
+                state.controllers[controller].proof = Some((key.member, key.id, Level::Dead));
             }
             Action::Release(controller) => {
                 let saw = state.controllers[controller].saw?;
@@ -387,7 +438,8 @@ impl Model for Protocol {
                     return None;
                 }
                 let body = state.bodies[now.member];
-                if body.id == now.id && body.life != Life::Dead {
+                let doomed = body.life == Life::Hangs && body.killed;
+                if body.id == now.id && body.life != Life::Dead && !doomed {
                     state.wrong = Some("the key of a body that lives was taken away");
                 }
                 state.key = None;
@@ -409,6 +461,10 @@ impl Model for Protocol {
             Property::sometimes("a dead primary is followed without its lease", |_, state: &State| {
                 state.key.is_some_and(|key| key.member != 0) && state.bodies[0].killed
             }),
+            Property::sometimes("one that is doomed is followed before it is dead", |_, state: &State| {
+                let old = state.bodies[0];
+                state.key.is_some_and(|key| key.member != 0) && old.life == Life::Hangs && old.killed
+            }),
             Property::sometimes("a primary that lives has handed over", |_, state: &State| {
                 state.key.is_some_and(|key| key.member != 0) && state.stopped[0] && state.faults == 1
             }),
@@ -425,6 +481,7 @@ impl Model for Protocol {
 fn nothing_that_can_happen_breaks_the_protocol() {
     let checked = Protocol { mutant: None }.checker().threads(2).spawn_bfs().join();
     checked.assert_properties();
+    eprintln!("STATES {}", checked.unique_state_count());
     assert!(checked.unique_state_count() > 10_000, "{} states", checked.unique_state_count());
 }
 
@@ -439,6 +496,7 @@ fn every_mutant_is_caught() {
         Mutant::AnyToken,
         Mutant::NameAgain,
         Mutant::RefusalIsEnd,
+        Mutant::CutOffIsDoom,
     ] {
         let checked = Protocol { mutant: Some(mutant) }.checker().threads(2).spawn_bfs().join();
         let caught = ["nothing went wrong", "who holds the key wrote it"]

@@ -4,6 +4,8 @@
 //! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
 //! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
 
+mod doom;
+mod doors;
 mod drift;
 mod ends;
 mod membership;
@@ -65,8 +67,8 @@ const SLOW: Duration = Duration::from_secs(1);
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
 /// What they hear beside the engine's words: the first process of a body has ended, as the kernel tells it.
 const ENDED: &str = "ended";
-/// Ports of an instance that a fence closes in its host.
-const DOORS: [u16; 2] = [crate::decide::body::POSTGRES_PORT, crate::decide::body::PATRONI_PORT];
+/// Longest look at the tasks of a body that does not die.
+const DOOM: Duration = Duration::from_secs(8);
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
@@ -548,11 +550,23 @@ impl Broker {
             None => self.close(&found).await,
         };
         match closed {
-            Ok(()) => Proof {
-                level: ProofLevel::CutOff,
-                evidence: format!("{killed}; its ports are closed; the engine says {}", now.status.as_str()),
-            },
+            Ok(()) => {
+                let so_far =
+                    format!("{killed}; its ports are closed; the engine says {}", now.status.as_str());
+                let (level, tasks) = self.doom(&now).await;
+                Proof { level, evidence: format!("{so_far}; {tasks}") }
+            }
             Err(error) => nothing(format!("{killed}; its ports could not be closed: {error}")),
+        }
+    }
+
+    /// How certain the end is of a body that is cut off and does not die.
+    async fn doom(&self, container: &Container) -> (ProofLevel, String) {
+        let look = doom::doomed(&self.docker, self.plan.lab.as_str(), container);
+        match clock::timeout(DOOM, look).await {
+            Ok(Ok(shown)) => (ProofLevel::Doomed, shown),
+            Ok(Err(why)) => (ProofLevel::CutOff, why),
+            Err(late) => (ProofLevel::CutOff, format!("its tasks could not be seen: {late}")),
         }
     }
 
@@ -568,25 +582,15 @@ impl Broker {
         limited(DO, self.docker.start(&found.id)).await.map_err(|error| error.to_string())
     }
 
-    /// Nobody gets through to the body any more: its ports are shut in its host's namespace.
+    /// Nobody gets through to the body any more, and nothing it says gets out: its ports are shut in its host's
+    /// namespace.
     async fn close(&self, container: &Container) -> Result<(), EngineError> {
-        let mut script = vec!["iptables -w -N PGHA-FENCE 2>/dev/null; iptables -w -F PGHA-FENCE".to_owned()];
-        for port in DOORS {
-            let rule = format!("-p tcp --dport {port} -j REJECT --reject-with tcp-reset");
-            script.push(format!("iptables -w -A PGHA-FENCE {rule}"));
-        }
-        script.push(
-            "(iptables -w -C INPUT -j PGHA-FENCE 2>/dev/null || iptables -w -I INPUT -j PGHA-FENCE)"
-                .to_owned(),
-        );
-        self.in_host(container, &script.join(" && ")).await
+        self.in_host(container, &doors::shut()).await
     }
 
     /// Undoes [`Broker::close`]; a host that does not run has no doors.
     async fn open(&self, container: &Container) {
-        let script = "iptables -w -D INPUT -j PGHA-FENCE 2>/dev/null; iptables -w -F PGHA-FENCE 2>/dev/null; \
-                      iptables -w -X PGHA-FENCE 2>/dev/null; true";
-        if let Err(error) = self.in_host(container, script).await {
+        if let Err(error) = self.in_host(container, &doors::open()).await {
             tracing::warn!(%error, container = container.name, "its doors could not be opened");
         }
     }

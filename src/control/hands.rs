@@ -58,6 +58,8 @@ pub struct Hands {
     balancers: Balancers,
     voters: Voters,
     proofs: Mutex<BTreeMap<String, Proof>>,
+    /// For which revision of the leader key a container was fenced.
+    fenced: Mutex<BTreeMap<String, i64>>,
     bodies: Mutex<Option<(Mono, Bodies)>>,
     /// Something was heard since the bodies were listed last.
     heard: Arc<AtomicBool>,
@@ -108,6 +110,7 @@ impl Hands {
             leading,
             instances,
             proofs: Mutex::default(),
+            fenced: Mutex::default(),
             bodies: Mutex::default(),
             heard: shared.heard,
             wake: shared.wake,
@@ -157,6 +160,23 @@ impl Hands {
         let holder = bodies.members.get(&key.member).and_then(|found| found.first());
         host.is_some_and(|host| host.status != ContainerStatus::Running)
             && holder.is_none_or(|body| proved(&body.id))
+    }
+
+    /// How long ago the holder of the leader key renewed its lease, where that counts: its body runs and its Patroni says
+    /// nothing.
+    async fn look_at_renewal(
+        &self,
+        bodies: &Sight<Bodies>,
+        store: &Sight<StoreSeen>,
+        postgres: &[(MemberId, InstanceSeen)],
+    ) -> Option<Span> {
+        let Sight::Seen(seen) = store else { return None };
+        let key = seen.leader.as_ref()?;
+        let (_, its) = postgres.iter().find(|(member, _)| *member == key.member)?;
+        if holder_lies(bodies, store) || !matches!(its.rest, Reply::Silent(_)) {
+            return None;
+        }
+        self.orders.store.unrenewed(key.lease).await.ok().flatten()
     }
 
     async fn ask_for_positions(&self, seen: Vec<(MemberId, InstanceSeen)>) -> Vec<(MemberId, InstanceSeen)> {
@@ -301,6 +321,7 @@ impl Hands {
             self.somebody_else_leads(member).await?;
         }
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+        self.fenced.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
         self.orders.deed(Deed::Start { container: container.to_owned() }, token).await.map(drop)
     }
 
@@ -360,12 +381,16 @@ impl Deeds<World> for Hands {
         let instances = instances
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
-        let ((bodies, engine_took), (store, store_took), postgres) =
+        let ((bodies, engine_took), (mut store, store_took), postgres) =
             join3(timed(self.look_at_bodies(hurry)), timed(self.orders.look()), join_all(instances)).await;
         if let Sight::Seen(bodies) = &bodies {
             self.instances().follow(&self.plan, bodies, &self.wake);
             self.voters.follow(&self.plan, bodies);
             self.balancers.follow(&self.plan, bodies);
+        }
+        let unrenewed = self.look_at_renewal(&bodies, &store, &postgres).await;
+        if let Sight::Seen(store) = &mut store {
+            store.unrenewed = unrenewed;
         }
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
@@ -379,10 +404,12 @@ impl Deeds<World> for Hands {
         }
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let voters = self.voters.seen(at);
+        let fenced = self.fenced.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Seen {
             at,
             bodies,
             proofs,
+            fenced,
             store,
             postgres: postgres.into_iter().collect(),
             corrupt,
@@ -402,6 +429,10 @@ impl Deeds<World> for Hands {
                 let deed = Deed::Fence { container: container.clone() };
                 let proof = self.orders.deed(deed, token).await?;
                 if let Some(proof) = proof {
+                    if let Some(revision) = key {
+                        let mut fenced = self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
+                        fenced.insert(container.clone(), *revision);
+                    }
                     self.proofs
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::decide::repair::{Held, InstanceSeen, Reply, RestReply, SqlReply};
+use super::disk;
+use crate::decide::repair::{DiskSeen, Held, InstanceSeen, Reply, RestReply, SqlReply};
 use crate::engine::clock;
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
@@ -97,7 +98,7 @@ impl Instance {
                 self.probe(wake).await;
             }
         };
-        join(probes, self.beats(wake)).await;
+        join3(probes, self.beats(wake), disk::watch(self)).await;
     }
 
     /// One new connection, and the pause after it.
@@ -249,6 +250,23 @@ impl Instance {
     /// The connection that is held, unless it has ended.
     fn open(&self) -> Option<Arc<Session>> {
         self.held().clone().filter(|session| !session.is_closed())
+    }
+
+    /// The connection that is held, of one that takes writes by its own last word.
+    pub(super) fn primary(&self) -> Option<Arc<Session>> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).sql.clone();
+        let writes = matches!(latest, Reply::Answers(SqlReply { in_recovery: false }));
+        self.held().clone().filter(|session| writes && !session.is_closed())
+    }
+
+    /// A connection for one question.
+    pub(super) async fn another_session(&self) -> Option<Session> {
+        Session::connect(self.doors.sql, &self.who, "pgha-controller", LIMIT).await.ok()
+    }
+
+    /// What is known of its disk.
+    pub(super) fn publish_disk(&self, disk: DiskSeen) {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).disk = disk;
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {

@@ -8,6 +8,7 @@
 mod balancers;
 pub mod board;
 pub mod broker_client;
+mod disk;
 pub mod driver;
 pub mod hands;
 pub mod instance;

@@ -111,6 +111,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
     let replacing = ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/replacing"));
     StoreSeen {
         leader,
+        unrenewed: None,
         initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
         maintenance: json("config").is_some_and(|config| config.get("pause") == Some(&Value::Bool(true))),
         handover,

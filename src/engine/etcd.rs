@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::http::{self, HttpError};
+use crate::model::Span;
 use crate::model::sighting::EtcdSeen;
 
 mod members;
@@ -147,6 +148,17 @@ impl Etcd {
     pub async fn keep_alive(&self, lease: i64) -> Result<i64, HttpError> {
         let answer: KeptAlive = self.post("/v3/lease/keepalive", &json!({ "ID": lease.to_string() })).await?;
         Ok(answer.result.ttl)
+    }
+
+    /// How long ago a lease was renewed, to the second, as the leader of etcd counts; `None`: it is gone. A new leader
+    /// of etcd renews them all.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn unrenewed(&self, lease: i64) -> Result<Option<Span>, HttpError> {
+        let answer: TimeToLive =
+            self.post("/v3/lease/timetolive", &json!({ "ID": lease.to_string() })).await?;
+        Ok(answer.unrenewed())
     }
 
     /// Ends a lease and removes every key on it.
@@ -319,6 +331,22 @@ struct Kept {
     ttl: i64,
 }
 
+#[derive(Deserialize)]
+struct TimeToLive {
+    // what is left; -1: the lease is gone
+    #[serde(default, rename = "TTL", deserialize_with = "number")]
+    left: i64,
+    #[serde(default, rename = "grantedTTL", deserialize_with = "number")]
+    granted: i64,
+}
+
+impl TimeToLive {
+    fn unrenewed(&self) -> Option<Span> {
+        let since = self.granted.checked_sub(self.left).filter(|_| self.left >= 0)?;
+        u64::try_from(since).ok().map(Span::secs)
+    }
+}
+
 /// 64 bit numbers are text in the gateway's JSON.
 fn number<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -358,6 +386,14 @@ mod tests {
         .expect("a range");
         let kv = answer.kvs.into_iter().next().expect("a key").decode("u").expect("base64");
         assert_eq!(kv, KeyValue { key: "foo".into(), value: b"bar".to_vec(), mod_revision: 7, lease: -5 });
+    }
+
+    #[test]
+    fn a_lease_tells_when_it_was_renewed_while_it_is_there() {
+        let read = |text| serde_json::from_str::<TimeToLive>(text).expect("an answer").unrenewed();
+        assert_eq!(read(r#"{"ID":"7","TTL":"18","grantedTTL":"30"}"#), Some(Span::secs(12)));
+        assert_eq!(read(r#"{"ID":"7","grantedTTL":"30"}"#), Some(Span::secs(30)));
+        assert_eq!(read(r#"{"ID":"7","TTL":"-1"}"#), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::etcd::{Change, Compare, Etcd, KeyValue, Listed, Watch};
 use super::http::HttpError;
+use crate::model::Span;
 
 /// Longest wait for one member.
 const LIMIT: Duration = Duration::from_millis(700);
@@ -126,6 +127,14 @@ impl Store {
     /// [`HttpError`].
     pub async fn keep_alive(&self, lease: i64) -> Result<i64, HttpError> {
         self.any(|member| async move { member.keep_alive(lease).await }).await
+    }
+
+    /// How long ago a lease was renewed, to the second; `None`: it is gone.
+    ///
+    /// # Errors
+    /// [`HttpError`] of the member that was asked last.
+    pub async fn unrenewed(&self, lease: i64) -> Result<Option<Span>, HttpError> {
+        self.any(|member| async move { member.unrenewed(lease).await }).await
     }
 
     /// One transaction, asked of one member only: after silence nobody knows whether it happened, and asking

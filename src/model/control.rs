@@ -358,7 +358,8 @@ pub struct Proof {
     pub evidence: String,
 }
 
-/// Levels of proof; only [`ProofLevel::Dead`] allows the leader key to be released.
+/// Levels of proof. [`ProofLevel::Dead`] allows the leader key to be released, and [`ProofLevel::Doomed`] where the
+/// policy says so ([`RepairPolicy::release_doomed`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofLevel {
@@ -366,7 +367,8 @@ pub enum ProofLevel {
     Nothing,
     /// P1: cut off from the network, still alive as far as anybody knows.
     CutOff,
-    /// P2: cut off, and every task of it is doomed.
+    /// P2: cut off, and every task of it is doomed: SIGKILL is before it or it has begun to end, so none of them runs a
+    /// line of its program any more, and what keeps them is the kernel.
     Doomed,
     /// P3: the same container does not run and has no process, and the engine will not start it again.
     Dead,
@@ -424,6 +426,9 @@ impl Bodies {
 pub struct RepairPolicy {
     /// How long a body may be frozen before it is fenced.
     pub freeze_grace: Span,
+    /// How long the disk of a primary may take nothing at all, while PostgreSQL answers and something is to be written,
+    /// before it is fenced.
+    pub disk_grace: Span,
     /// How long a body other than a dead leader's may be dead before it is started again.
     pub start_grace: Span,
     /// How many starts of bodies are too many.
@@ -441,6 +446,10 @@ pub struct RepairPolicy {
     pub every: Span,
     /// Whether the leader key of a body that is proved dead is released. Without it Patroni's lease decides.
     pub release: bool,
+    /// Whether that of a body that is doomed suffices: it was killed and is cut off from the network, and every task of
+    /// it has its end before it and cannot die yet, because it waits for a disk that hangs. Without it Patroni's lease
+    /// decides.
+    pub release_doomed: bool,
     /// For tests: the process ends when it has done this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
@@ -516,6 +525,7 @@ impl Default for RepairPolicy {
     fn default() -> Self {
         Self {
             freeze_grace: Span::secs(3),
+            disk_grace: Span::secs(10),
             start_grace: Span::secs(1),
             starts: Budget { max: 10, per: Span::secs(600) },
             host_grace: Span::secs(10),
@@ -524,6 +534,7 @@ impl Default for RepairPolicy {
             drain: Span::secs(10),
             every: Span::secs(1),
             release: true,
+            release_doomed: false,
             stop_at: None,
         }
     }

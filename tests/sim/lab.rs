@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step, StoreSeen,
-    WishSeen,
+    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step,
+    StoreSeen, WishSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
@@ -34,6 +34,15 @@ pub(super) enum Mutant {
     Hasty,
     /// A lost leader key is shown as another member's, and no guard reads it again.
     NoGuard,
+    /// A body that is cut off is shown as one that is doomed.
+    CutOffIsDoom,
+}
+
+/// What a process of a controller was told of the bodies it fenced, by container.
+#[derive(Clone, Default)]
+pub(super) struct Proofs {
+    pub(super) proofs: BTreeMap<String, Proof>,
+    pub(super) fenced: BTreeMap<String, i64>,
 }
 
 impl Mutant {
@@ -41,7 +50,7 @@ impl Mutant {
     pub(super) const fn breaks(self) -> &'static str {
         match self {
             Self::None => "nothing",
-            Self::SilenceIsDeath => "the key of a living body was released",
+            Self::SilenceIsDeath | Self::CutOffIsDoom => "the key of a living body was released",
             Self::ClonesCount => "a member left before another took its place",
             Self::AnyToken => "an old controller acted",
             Self::Hasty => "the key of a primary that runs was taken",
@@ -68,6 +77,10 @@ pub(super) struct Body {
     stopped: Option<u64>,
     /// Whether its body is what the record says; each goes wrong once.
     drift: Drift,
+    /// Its disk hangs: it serves reads, keeps its key, and dies only when the disk moves again.
+    hung: bool,
+    /// It was killed meanwhile.
+    doomed: bool,
 }
 
 /// Whether a body is what the record says.
@@ -105,6 +118,8 @@ pub(super) struct Lab {
     pub(super) store_back: u64,
     pub(super) releases: u32,
     pub(super) yields: u32,
+    /// How many keys of bodies were released that were doomed and not dead.
+    pub(super) dooms: u32,
     /// Revision of a handover that controllers are asked for.
     wish: Option<i64>,
     /// A handover that Patroni is asked for: from whom, to whom, revision and when.
@@ -139,6 +154,8 @@ impl Lab {
             ready: 0,
             stopped: None,
             drift: Drift::No,
+            hung: false,
+            doomed: false,
         };
         let bodies = (0..3).map(body).collect();
         let chance = ChaCha8Rng::seed_from_u64(seed);
@@ -164,6 +181,7 @@ impl Lab {
             store_back: 0,
             releases: 0,
             yields: 0,
+            dooms: 0,
             wish: None,
             handover: None,
             idle: 0,
@@ -173,7 +191,16 @@ impl Lab {
     }
 
     fn runs(&self, n: usize) -> bool {
-        self.bodies[n].there && self.bodies[n].status == Status::Running
+        self.bodies[n].there && self.bodies[n].status == Status::Running && !self.bodies[n].doomed
+    }
+
+    /// Its disk goes on: who was killed meanwhile dies at last.
+    fn thaw(&mut self, n: usize) {
+        let body = &mut self.bodies[n];
+        if body.doomed {
+            body.status = Status::Exited;
+        }
+        (body.hung, body.doomed) = (false, false);
     }
 
     fn powered(&self, host: usize) -> bool {
@@ -187,7 +214,8 @@ impl Lab {
 
     /// Whether it has all the data and runs.
     fn whole_copy(&self, n: usize) -> bool {
-        self.runs(n) && self.bodies[n].stopped.is_none() && self.now >= self.bodies[n].ready
+        let body = &self.bodies[n];
+        self.runs(n) && !body.hung && body.stopped.is_none() && self.now >= body.ready
     }
 
     fn broke(&mut self, what: &str) {
@@ -202,10 +230,11 @@ impl Lab {
             self.fault();
         } else {
             // whoever froze something thaws it in the end
-            for body in &mut self.bodies {
-                if body.status == Status::Paused {
-                    body.status = Status::Running;
+            for n in self.all() {
+                if self.bodies[n].status == Status::Paused {
+                    self.bodies[n].status = Status::Running;
                 }
+                self.thaw(n);
             }
         }
         self.scaling();
@@ -220,7 +249,7 @@ impl Lab {
             self.key = Some((n, revision, self.now + LEASE[0]));
             let serves = self.bodies[n].stopped.is_none();
             self.bodies[n].primary = serves;
-            self.bodies[n].lsn += u64::from(serves);
+            self.bodies[n].lsn += u64::from(serves && !self.bodies[n].hung);
             let lsn = self.bodies[n].lsn;
             for other in self.all().filter(|other| *other != n) {
                 if self.whole_copy(other) && self.chance.random_bool(0.5) {
@@ -271,7 +300,8 @@ impl Lab {
         if over || refused {
             self.revision += 1;
             (self.handover, self.idle) = (None, self.revision);
-        } else if holder == Some(from) && self.runs(from) && self.now > when + 200 {
+        } else if holder == Some(from) && self.runs(from) && !self.bodies[from].hung && self.now > when + 200
+        {
             let body = &mut self.bodies[from];
             (body.primary, body.stopped) = (false, Some(body.stopped.unwrap_or(self.now)));
         }
@@ -328,7 +358,9 @@ impl Lab {
         }
         let n = self.chance.random_range(self.all());
         let others = self.all().filter(|other| *other != n && self.whole_copy(*other)).count();
-        match self.chance.random_range(0..8) {
+        match self.chance.random_range(0..9) {
+            7 if self.bodies[n].hung => self.thaw(n),
+            7 if others > 0 && self.runs(n) => self.bodies[n].hung = true,
             5 if others > 0 && self.runs(n) => self.bodies[n].there = false,
             6 if others > 0 && self.bodies[n].placed => {
                 let host = self.bodies[n].host;
@@ -336,10 +368,10 @@ impl Lab {
                 let good = self.host_back.iter().all(|back| *back <= END) && self.chance.random_bool(0.2);
                 self.host_back[host] = if good { END + 1 } else { self.now + 6_000 };
                 for body in self.bodies.iter_mut().filter(|body| body.host == host) {
-                    body.status = Status::Exited;
+                    (body.status, body.hung, body.doomed) = (Status::Exited, false, false);
                 }
             }
-            7 if self.bodies[n].there && self.bodies[n].drift == Drift::No => {
+            8 if self.bodies[n].there && self.bodies[n].drift == Drift::No => {
                 self.bodies[n].drift = Drift::Is
             }
             0 | 1 if others > 0 => self.bodies[n].status = Status::Exited,
@@ -367,8 +399,14 @@ impl Lab {
         placed.map(place).collect()
     }
 
-    pub(super) fn look(&self, proofs: &BTreeMap<String, Proof>) -> Seen {
-        let mut seen = Seen { at: Mono(self.now * 1_000_000), proofs: proofs.clone(), ..Seen::default() };
+    pub(super) fn look(&self, told: &Proofs) -> Seen {
+        let (proofs, fenced) = (told.proofs.clone(), told.fenced.clone());
+        let mut seen = Seen { at: Mono(self.now * 1_000_000), proofs, fenced, ..Seen::default() };
+        if self.mutant == Mutant::CutOffIsDoom {
+            for proof in seen.proofs.values_mut().filter(|proof| proof.level == ProofLevel::CutOff) {
+                proof.level = ProofLevel::Doomed;
+            }
+        }
         let lie = self.mutant == Mutant::SilenceIsDeath && self.now < self.engine_back;
         if self.now >= self.engine_back || lie {
             let mut bodies = Bodies::default();
@@ -432,7 +470,7 @@ impl Lab {
         }
         for n in self.all().filter(|n| self.bodies[*n].placed) {
             let cloning = self.now < self.bodies[n].ready && self.mutant != Mutant::ClonesCount;
-            let mut one = instance(&self.bodies[n], cloning);
+            let mut one = instance(&self.bodies[n], cloning, self.now);
             let asked = self.handover.is_some_and(|(from, ..)| from == n) && self.mutant == Mutant::Hasty;
             if self.runs(n)
                 && (asked || self.bodies[n].stopped.is_some())
@@ -452,12 +490,7 @@ impl Lab {
     }
 
     /// The effect of a step, with the guards of broker, store and balancers.
-    pub(super) fn effect(
-        &mut self,
-        step: &Step,
-        token: &Token,
-        proofs: &mut BTreeMap<String, Proof>,
-    ) -> Result<(), Failed> {
+    pub(super) fn effect(&mut self, step: &Step, token: &Token, told: &mut Proofs) -> Result<(), Failed> {
         let current = self.active.is_some_and(|(_, revision, _)| revision == token.revision);
         if self.mutant != Mutant::AnyToken && !current {
             return Err(Failed::NotLeader("an old token".to_owned()));
@@ -513,9 +546,22 @@ impl Lab {
                 if !key.map_or(else_leads, holds) {
                     return Err(Failed::Guard("another key".to_owned()));
                 }
-                self.bodies[n].status = Status::Exited;
-                let proof = Proof { level: ProofLevel::Dead, evidence: "killed".to_owned() };
-                proofs.insert(container.clone(), proof);
+                let dies = self.chance.random_bool(0.5);
+                let body = &mut self.bodies[n];
+                let level = if !body.hung {
+                    body.status = Status::Exited;
+                    ProofLevel::Dead
+                } else if body.doomed || dies {
+                    (body.doomed, body.primary) = (true, false);
+                    ProofLevel::Doomed
+                } else {
+                    ProofLevel::CutOff
+                };
+                let proof = Proof { level, evidence: "fenced".to_owned() };
+                told.proofs.insert(container.clone(), proof);
+                if let Some(revision) = key {
+                    told.fenced.insert(container.clone(), *revision);
+                }
             }
             Step::Start { container, .. } => {
                 let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
@@ -525,7 +571,8 @@ impl Lab {
                 if !else_leads {
                     self.broke("a body was started while nobody else led");
                 }
-                proofs.remove(container);
+                told.proofs.remove(container);
+                told.fenced.remove(container);
                 if !self.bodies[n].there || !self.powered(self.bodies[n].host) {
                     return Err(Failed::Trouble("no such container, or no host".to_owned()));
                 }
@@ -537,7 +584,9 @@ impl Lab {
                 if self.key.is_none_or(|(holder, revision, _)| (holder, revision) != (n, *mod_revision)) {
                     return Err(Failed::Guard("another key".to_owned()));
                 }
-                if self.bodies[n].there && self.bodies[n].status != Status::Exited {
+                let body = &self.bodies[n];
+                self.dooms += u32::from(body.there && body.doomed);
+                if body.there && body.status != Status::Exited && !body.doomed {
                     self.broke("the key of a living body was released");
                 }
                 self.releases += 1;
@@ -618,6 +667,8 @@ impl Lab {
                         ready,
                         stopped,
                         drift: Drift::No,
+                        hung: false,
+                        doomed: false,
                     });
                 } else if !self.bodies[n].there || self.bodies[n].status == Status::Exited {
                     let body = &mut self.bodies[n];
@@ -639,7 +690,7 @@ impl Lab {
             }
             Step::Retire { .. } if else_leads => {
                 let left = self.bodies.iter().filter(|body| body.placed).count();
-                if self.runs(n) || self.bodies[n].there && self.bodies[n].status == Status::Paused {
+                if self.bodies[n].there && self.bodies[n].status != Status::Exited {
                     return guard("it runs");
                 }
                 if self.bodies[n].placed {
@@ -699,15 +750,21 @@ impl Lab {
     }
 }
 
-pub(super) fn instance(body: &Body, cloning: bool) -> InstanceSeen {
+pub(super) fn instance(body: &Body, cloning: bool, now: u64) -> InstanceSeen {
     let status = if body.there { body.status } else { Status::Exited };
     match status {
+        // its ports are closed
+        Status::Running if body.doomed => InstanceSeen {
+            sql: Reply::Refuses(String::new()),
+            rest: Reply::Refuses(String::new()),
+            ..InstanceSeen::default()
+        },
         Status::Running if cloning => {
             let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
             InstanceSeen {
                 sql: Reply::Refuses(String::new()),
                 rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
-                held: Held::None,
+                ..InstanceSeen::default()
             }
         }
         Status::Running => {
@@ -721,18 +778,24 @@ pub(super) fn instance(body: &Body, cloning: bool) -> InstanceSeen {
             };
             InstanceSeen {
                 held: Held::Quick,
+                disk: if body.hung {
+                    DiskSeen::Waits { so_far: body.lsn.to_string(), at: Mono(now * 1_000_000) }
+                } else {
+                    DiskSeen::Takes
+                },
                 sql: Reply::Answers(SqlReply { in_recovery: !body.primary }),
                 rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
             }
         }
         Status::Paused => {
             let hangs = || String::new();
-            InstanceSeen { sql: Reply::Hangs(hangs()), rest: Reply::Hangs(hangs()), held: Held::Silent }
+            let (sql, rest) = (Reply::Hangs(hangs()), Reply::Hangs(hangs()));
+            InstanceSeen { sql, rest, held: Held::Silent, ..InstanceSeen::default() }
         }
         _ => InstanceSeen {
             sql: Reply::Refuses(String::new()),
             rest: Reply::Refuses(String::new()),
-            held: Held::None,
+            ..InstanceSeen::default()
         },
     }
 }

@@ -6,24 +6,23 @@
 
 mod lab;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::repair::{Seen, Step, World};
-use pgha::model::control::{Budget, Proof, RepairPolicy, Token};
+use pgha::model::control::{Budget, RepairPolicy, Token};
 use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
 use rand::Rng;
 
 use super::time::{Timed, Turn, Until, play, seeds};
-use lab::{CALM, END, LEASE, Lab, Mutant, host, member};
+use lab::{CALM, END, LEASE, Lab, Mutant, Proofs, host, member};
 
 /// One process of a controller: its proofs die with it.
 struct Hands {
     lab: Arc<Mutex<Lab>>,
     replica: usize,
-    proofs: Mutex<BTreeMap<String, Proof>>,
+    proofs: Mutex<Proofs>,
 }
 
 impl Timed for Lab {
@@ -73,7 +72,8 @@ impl Deeds<World> for Hands {
         let fresh = lab.look(&proofs);
         if lab.now < CALM && lab.chance.random_bool(0.03) {
             // an old view has this process's proofs and nothing newer
-            return lab.earlier.clone().map_or(fresh, |earlier| Seen { proofs, ..earlier });
+            let Proofs { proofs, fenced } = proofs;
+            return lab.earlier.clone().map_or(fresh, |earlier| Seen { proofs, fenced, ..earlier });
         }
         if lab.chance.random_bool(0.1) {
             lab.earlier = Some(fresh.clone());
@@ -123,8 +123,9 @@ fn spec() -> LabSpec {
 }
 
 /// One run; what broke, how many keys were released, how many members left, how many leads were handed over, how
-/// many members were seen out and how many were made anew because they differed.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 5]) {
+/// many members were seen out, how many were made anew because they differed, and how many of the keys were those of bodies
+/// that were doomed and not dead.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 6]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -134,6 +135,9 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 5]) {
         replacements: plenty,
         host_grace: Span::secs(3),
         sick_grace: Span::secs(5),
+        disk_grace: Span::secs(2),
+        // in every other run the lease decides
+        release_doomed: seed.is_multiple_of(2),
         ..RepairPolicy::default()
     };
     let members = (0..3).map(place).collect();
@@ -143,7 +147,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 5]) {
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out, lab.made_anew];
+        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out, lab.made_anew, lab.dooms];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -157,10 +161,11 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 5]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 5];
+    let mut sums = [0; 6];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
+        assert!(done[4] == 0 || seed.is_multiple_of(2), "seed {seed}: a key was released against the policy");
         sums = std::array::from_fn(|n| sums[n] + done[n]);
     }
     assert!(sums[0] > 0, "no run released a key: nothing was tested");
@@ -168,13 +173,19 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
     assert!(sums[2] > 0, "no run handed the lead over: nothing was tested");
     assert!(sums[3] > 0, "no run saw anybody out: nothing was tested");
     assert!(sums[4] > 0, "no run made anybody anew who differed: nothing was tested");
+    assert!(sums[5] > 0, "no run released the key of a doomed body: nothing was tested");
 }
 
 #[test]
 fn wrong_hands_are_caught() {
-    for mutant in
-        [Mutant::SilenceIsDeath, Mutant::AnyToken, Mutant::NoGuard, Mutant::ClonesCount, Mutant::Hasty]
-    {
+    for mutant in [
+        Mutant::SilenceIsDeath,
+        Mutant::AnyToken,
+        Mutant::NoGuard,
+        Mutant::ClonesCount,
+        Mutant::Hasty,
+        Mutant::CutOffIsDoom,
+    ] {
         let word = mutant.breaks();
         let caught =
             (0..seeds(500)).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));

@@ -13,7 +13,7 @@ use crate::model::scaling::memory_step;
 use crate::model::{Body, Bytes, ImageRole, Member, Service};
 
 /// The user the PostgreSQL image knows.
-const UID: u32 = 999;
+pub const UID: u32 = 999;
 const TEMPLATE: &str = include_str!("../../../lab/config/patroni.json");
 const FOUNDING: &str = include_str!("../../../lab/config/founding.sql");
 

@@ -5,7 +5,7 @@
 
 use super::candidate::candidate;
 use super::draft::{Draft, lies};
-use super::{Held, LeaderSeen, Reply, Step};
+use super::{DiskSeen, Held, InstanceSeen, LeaderSeen, Reply, Step};
 use crate::model::control::ProofLevel;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, MemberId, Span};
@@ -52,7 +52,6 @@ pub(super) fn leader(draft: &mut Draft<'_>) -> bool {
 /// The usual case: the holder has one body.
 fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
     let member = &key.member;
-    let grace = draft.world.policy.freeze_grace;
     let word = match body.status {
         status if lies(status) => {
             condemn(draft, key, &body.id, false, true);
@@ -62,7 +61,11 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
             condemn(draft, key, &body.id, false, false);
             return false;
         }
-        ContainerStatus::Paused => Some(("frozen", 1)),
+        status if condemned(draft, key, body, status) => {
+            condemn(draft, key, &body.id, true, false);
+            return false;
+        }
+        ContainerStatus::Paused => Some(("frozen", draft.world.policy.freeze_grace)),
         ContainerStatus::Running => hangs(draft, member),
         _ => {
             draft.say("refuse", Some(member), "the engine does not say whether the leader runs");
@@ -70,8 +73,7 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
             return false;
         }
     };
-    if let Some((word, times)) = word {
-        let grace = Span(grace.0.saturating_mul(times));
+    if let Some((word, grace)) = word {
         if draft.lasts(member, word, grace) {
             condemn(draft, key, &body.id, true, false);
         } else {
@@ -83,21 +85,73 @@ fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
     true
 }
 
-/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck; and how many
-/// graces that must last. Slow is not frozen: only beside a connection that answers as ever is it certain that
-/// what hangs is frozen. Where everything hangs, a starved body looks the same, and usually says something in time.
-fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<(&'static str, u32)> {
+/// Whether a body that runs, or is frozen, has no grace left whatever it says.
+fn condemned(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen, status: ContainerStatus) -> bool {
+    match status {
+        ContainerStatus::Paused => cut_off(draft, key, &body.id),
+        ContainerStatus::Running => cut_off(draft, key, &body.id) || waits_for_disk(draft, &key.member),
+        _ => false,
+    }
+}
+
+/// Whether the body was fenced as the holder of this very key and did not die of it. Its ports are closed, so that nobody
+/// answers there is no sign of anything any more; that its Patroni would start it in place, least of all.
+fn cut_off(draft: &Draft<'_>, key: &LeaderSeen, id: &str) -> bool {
+    let level = draft.seen.proofs.get(id).map(|proof| proof.level);
+    let closed = matches!(level, Some(ProofLevel::CutOff | ProofLevel::Doomed));
+    closed && draft.seen.fenced.get(id) == Some(&key.mod_revision)
+}
+
+/// Whether its disk has taken nothing for its grace, though something was to be written all the time and PostgreSQL
+/// answers at once: who is starved writes nothing either. Until then it lives, so that it can still hand over.
+fn waits_for_disk(draft: &mut Draft<'_>, member: &MemberId) -> bool {
+    let instance = draft.seen.postgres.get(member);
+    let Some(InstanceSeen { disk: DiskSeen::Waits { so_far, at }, held, .. }) = instance else {
+        draft.out.memory.stalled = None;
+        return false;
+    };
+    // the same words now and then: nothing moved between, whatever was seen or missed meanwhile
+    let first = match &draft.out.memory.stalled {
+        Some((who, word, since)) if who == member && word == so_far => *since,
+        _ => *at,
+    };
+    draft.out.memory.stalled = Some((member.clone(), so_far.clone(), first));
+    let grace = draft.world.policy.disk_grace;
+    if at.since(first) >= grace.0 && *held == Held::Quick {
+        return true;
+    }
+    let said =
+        format!("the leader waits for its disk ({so_far}): it is fenced when nothing moves for {grace}");
+    draft.say("grace", Some(member), said);
+    false
+}
+
+/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck; and how long that
+/// must last. Slow is not frozen: only beside a connection that answers as ever is it certain that what hangs is
+/// frozen. Where everything hangs, a starved body looks the same, and usually says something in time.
+fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<(&'static str, Span)> {
+    let policy = &draft.world.policy;
     let instance = draft.seen.postgres.get(member)?;
     let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
     // a Patroni that looks for a PostgreSQL that is gone answers late; it is not frozen
     let refuses = matches!(instance.sql, Reply::Refuses(_));
     let hangs =
         matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_)) && !refuses;
+    let altogether = Span(policy.freeze_grace.0.saturating_mul(ALTOGETHER));
     match instance.held {
-        Held::Quick if stuck || hangs => Some(("hangs", 1)),
-        Held::Silent if hangs => Some(("hangs altogether", ALTOGETHER)),
+        Held::Quick if stuck || hangs || mute(draft, instance) => Some(("hangs", policy.freeze_grace)),
+        Held::Silent if hangs => Some(("hangs altogether", altogether)),
         _ => None,
     }
+}
+
+/// Whether its Patroni is frozen by a second sign, where its port is merely silent, as one is whose queue of
+/// connections is full, and as one that a firewall hides: it has not renewed its lease when a loop that runs would have.
+fn mute(draft: &Draft<'_>, instance: &InstanceSeen) -> bool {
+    let serves = matches!(instance.sql, Reply::Answers(_));
+    let pause = Span::secs(draft.world.spec.postgres.patroni.loop_wait.into());
+    let late = draft.store.unrenewed.is_some_and(|since| since > pause);
+    matches!(instance.rest, Reply::Silent(_)) && serves && late
 }
 
 /// PostgreSQL is gone and its Patroni lives, as far as anybody knows: it starts it again in place, sooner when
@@ -133,8 +187,8 @@ fn gone(draft: &mut Draft<'_>, key: &LeaderSeen) {
 }
 
 /// Fence until there is proof, then release. `lies`: the engine shows now that the body does not run; an
-/// old proof about a body that was started since proves nothing. The last body is never taken down: while the
-/// key stands, dead replicas are started, and one of them can follow.
+/// old proof about a body that was started since proves nothing. One that is doomed does not lie yet. The last body
+/// is never taken down: while the key stands, dead replicas are started, and one of them can follow.
 fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: bool) {
     let (member, seen) = (&key.member, draft.seen);
     if !draft.another_runs(member) {
@@ -145,13 +199,18 @@ fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: 
         return;
     }
     let proof = seen.proofs.get(id);
-    if lies && proof.is_some_and(|proof| proof.level == ProofLevel::Dead) {
-        release(draft, key);
+    let level = proof.map(|proof| proof.level);
+    // its tasks cannot come back to life; a body that was started since holds another key
+    let doomed = level == Some(ProofLevel::Doomed) && cut_off(draft, key, id);
+    let enough = lies && level == Some(ProofLevel::Dead) || doomed && draft.world.policy.release_doomed;
+    if enough {
+        release(draft, key, if doomed { "doomed and cut off" } else { "proved dead" });
         return;
     }
     let revision = Some(key.mod_revision);
     let fence = Step::Fence { member: member.clone(), container: id.to_owned(), key: revision };
-    if draft.may(&fence) {
+    // a second kill hastens nothing that is doomed
+    if (lies || !doomed) && draft.may(&fence) {
         let host = draft.host(member).cloned();
         if let Some(host) = host {
             draft.order(Step::Close { host, member: member.clone(), park });
@@ -167,13 +226,17 @@ fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: 
     draft.say("wait", Some(member), format!("{level}; without more the lease decides"));
 }
 
-/// The body is proved dead.
-fn release(draft: &mut Draft<'_>, key: &LeaderSeen) {
+/// The body is `gone`, for good.
+fn release(draft: &mut Draft<'_>, key: &LeaderSeen, gone: &str) {
     let member = &key.member;
     draft.out.hurry = true;
     draft.soon(PROOF);
     if !draft.world.policy.release {
-        draft.say("wait", Some(member), "the leader is dead; the policy leaves the key to its lease");
+        draft.say(
+            "wait",
+            Some(member),
+            format!("the leader is {gone}; the policy leaves the key to its lease"),
+        );
         return;
     }
     let silent = draft.host(member).is_some_and(|host| draft.host_runs(host) == Some(false));
@@ -188,8 +251,8 @@ fn release(draft: &mut Draft<'_>, key: &LeaderSeen) {
     let step =
         Step::Release { member: member.clone(), mod_revision: key.mod_revision, lease: key.lease, candidate };
     if draft.order(step) {
-        draft.say("release", Some(member), format!("the leader is proved dead; {why}"));
+        draft.say("release", Some(member), format!("the leader is {gone}; {why}"));
     } else {
-        draft.say("wait", Some(member), "the leader is proved dead; its release is repeated soon");
+        draft.say("wait", Some(member), format!("the leader is {gone}; its release is repeated soon"));
     }
 }

@@ -5,7 +5,8 @@
 //! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety.
 //!
 //! Invariants: no step against a subject that could not be seen; no release without
-//! [`ProofLevel::Dead`](crate::model::control::ProofLevel) of the very container that belongs to the key;
+//! [`ProofLevel::Dead`](crate::model::control::ProofLevel) of the very container that belongs to the key, or, where
+//! the policy allows it, `Doomed` while it held this very key;
 //! no start of a member that holds the leader key, or while nobody does; nothing leaves before what takes its
 //! place is verified, and never the leader; nothing in maintenance.
 
@@ -30,8 +31,8 @@ mod voters;
 
 pub use follow::Path;
 pub use seen::{
-    HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
-    Voters, WishSeen,
+    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply,
+    StoreSeen, Vote, Voters, WishSeen,
 };
 pub use step::{Decision, Memory, Step};
 
@@ -97,11 +98,17 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
         ..Decision::default()
     };
     // graces begin anew after a time in which nobody looked
-    let forget = |memory: Memory| Memory { since: BTreeMap::new(), paths: BTreeMap::new(), ..memory };
+    let forget =
+        |memory: Memory| Memory { since: BTreeMap::new(), paths: BTreeMap::new(), stalled: None, ..memory };
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) => bodies,
         Sight::Blind(why) => {
-            return nothing("blind", format!("the engine cannot be seen: {why}"), forget(memory));
+            let mut decision = nothing("blind", format!("the engine cannot be seen: {why}"), forget(memory));
+            // by itself it changes nothing for clients: a person must know before a primary dies
+            decision.alarms.push(format!(
+                "the engine cannot be seen ({why}): nobody can be proved dead, so the lease of a primary that dies decides"
+            ));
+            return decision;
         }
     };
     let store = match &seen.store {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::control::{Bodies, Proof, Replacing};
 use crate::model::sighting::{PatroniSeen, ServerSeen};
-use crate::model::{HostName, MemberId, Mono, Sight};
+use crate::model::{HostName, MemberId, Mono, Sight, Span};
 
 /// One look at everything repair decides by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct Seen {
     /// Proofs this process was given, by container id. Dead stays dead: an id never lives again, except
     /// by a start that this controller orders, which takes the proof away.
     pub proofs: BTreeMap<String, Proof>,
+    /// Revision of the leader key for whose sake a container was fenced last, by container id: a body that is doomed
+    /// and not dead yet is so as the holder of that very key.
+    #[serde(default)]
+    pub fenced: BTreeMap<String, i64>,
     /// Patroni's keys and ours, read linearizably.
     pub store: Sight<StoreSeen>,
     /// Instances, from new questions over the network.
@@ -64,6 +68,9 @@ pub enum Vote {
 pub struct StoreSeen {
     /// Patroni's leader key; `None` when there is none.
     pub leader: Option<LeaderSeen>,
+    /// How long ago its lease was renewed; asked for only while its Patroni does not answer.
+    #[serde(default)]
+    pub unrenewed: Option<Span>,
     /// Whether Patroni's `initialize` key is there: without it a body that starts would found a new cluster.
     pub initialized: bool,
     /// Maintenance: Patroni and controllers only watch.
@@ -133,6 +140,28 @@ pub struct InstanceSeen {
     /// How a connection that was there before answers.
     #[serde(default)]
     pub held: Held,
+    /// How the disk of a primary takes what is written.
+    #[serde(default)]
+    pub disk: DiskSeen,
+}
+
+/// How the disk under a primary takes what PostgreSQL writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskSeen {
+    /// Nobody asked, or nobody could say.
+    #[default]
+    Unasked,
+    /// What was to be written got there.
+    Takes,
+    /// Something is to be written and does not get there.
+    Waits {
+        /// How far WAL and disk had come, by counters that only grow: the same words at two instants mean that nothing
+        /// was written between them.
+        so_far: String,
+        /// When they were asked for last and answered.
+        at: Mono,
+    },
 }
 
 /// How somebody answers a new connection.

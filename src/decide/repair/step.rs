@@ -239,6 +239,9 @@ pub type Decision = crate::decide::brain::Decision<Step, Memory>;
 pub struct Memory {
     /// Since when something is wrong with a member; the word says what.
     pub since: BTreeMap<MemberId, (String, Mono)>,
+    /// Whose disk takes nothing, how far it had come, and when that was seen first.
+    #[serde(default)]
+    pub stalled: Option<(MemberId, String, Mono)>,
     /// Starts that were ordered, for the budget.
     pub starts: Vec<Mono>,
     /// When bodies were given life, by member: one that dies again and again has another trouble.

@@ -2,6 +2,7 @@
 
 mod count;
 mod drift;
+mod fences;
 mod follow;
 mod handover;
 mod movers;
@@ -48,6 +49,7 @@ fn instance(leads: bool, lsn: u64) -> InstanceSeen {
         sql: Reply::Answers(SqlReply { in_recovery: !leads }),
         rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
         held: Held::Quick,
+        disk: DiskSeen::Takes,
     }
 }
 
@@ -56,7 +58,7 @@ fn cloning() -> InstanceSeen {
     InstanceSeen {
         sql: Reply::Refuses("it starts".to_owned()),
         rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
-        held: Held::None,
+        ..InstanceSeen::default()
     }
 }
 
@@ -160,7 +162,7 @@ fn a_dead_leader_is_fenced_then_released() {
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"release postgres-1 | release: the leader is proved dead; Patroni's race decides");
     let mut slow = world();
     slow.policy.release = false;
-    insta::assert_snapshot!(line(&repair(&slow, &seen, Memory::default())), @" | wait: the leader is dead; the policy leaves the key to its lease");
+    insta::assert_snapshot!(line(&repair(&slow, &seen, Memory::default())), @" | wait: the leader is proved dead; the policy leaves the key to its lease");
 }
 
 #[test]
@@ -227,6 +229,7 @@ fn silence_is_no_death_and_a_refusal_wakes() {
         sql: Reply::Silent(String::new()),
         rest: Reply::Silent(String::new()),
         held: Held::Silent,
+        ..InstanceSeen::default()
     };
     seen.postgres.insert(name("postgres-1"), silent);
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
@@ -362,12 +365,12 @@ fn any_look() -> impl Strategy<Value = (Seen, Memory)> {
     let replies = prop::collection::vec((0..5_u8, 0..5_u8), 3);
     let flags = prop::array::uniform6(prop::bool::weighted(0.15));
     let marks = prop::array::uniform2(prop::option::weighted(0.3, 1..=3_u8));
-    (statuses, leader, replies, flags, any::<[bool; 6]>(), marks).prop_map(build)
+    (statuses, leader, replies, flags, any::<[bool; 6]>(), marks, 0..4_u8).prop_map(build)
 }
 
-type Drawn = (Vec<ContainerStatus>, Option<u8>, Vec<(u8, u8)>, [bool; 6], [bool; 6], [Option<u8>; 2]);
+type Drawn = (Vec<ContainerStatus>, Option<u8>, Vec<(u8, u8)>, [bool; 6], [bool; 6], [Option<u8>; 2], u8);
 
-fn build((statuses, leader, replies, flags, coins, marks): Drawn) -> (Seen, Memory) {
+fn build((statuses, leader, replies, flags, coins, marks, level): Drawn) -> (Seen, Memory) {
     let mut seen = healthy(&world());
     let mut memory = Memory::default();
     let all = bodies(&mut seen);
@@ -394,11 +397,15 @@ fn build((statuses, leader, replies, flags, coins, marks): Drawn) -> (Seen, Memo
             0 => one.sql = Reply::Hangs(silent()),
             1 => one.sql = Reply::Silent(silent()),
             2 => one.sql = Reply::Refuses(silent()),
+            3 => one.disk = DiskSeen::Waits { so_far: "here".to_owned(), at: seen.at },
             _ => {}
         }
         match rest {
             0 => one.rest = Reply::Hangs(silent()),
-            1 => one.rest = Reply::Silent(silent()),
+            1 => {
+                one.rest = Reply::Silent(silent());
+                store(&mut seen).unrenewed = Some(Span::secs(if coins[5] { 12 } else { 2 }));
+            }
             2 => {
                 if let Reply::Answers(rest) = &mut one.rest {
                     "stopping".clone_into(&mut rest.patroni.state);
@@ -409,8 +416,10 @@ fn build((statuses, leader, replies, flags, coins, marks): Drawn) -> (Seen, Memo
         seen.postgres.insert(name(&format!("postgres-{n}")), one);
         let member = format!("postgres-{n}");
         if coins[usize::from(n) - 1] {
-            let level = if coins[5] { ProofLevel::Dead } else { ProofLevel::Doomed };
-            prove(&mut seen, &member, level);
+            let levels = [ProofLevel::Dead, ProofLevel::Doomed, ProofLevel::CutOff, ProofLevel::Nothing];
+            prove(&mut seen, &member, levels[usize::from(level)]);
+            // this very key, or an earlier one
+            seen.fenced.insert(format!("id-{member}"), if coins[5] { 7 } else { 6 });
             memory.known.insert(name(&member), format!("id-{member}"));
         }
     }
@@ -426,6 +435,7 @@ fn build((statuses, leader, replies, flags, coins, marks): Drawn) -> (Seen, Memo
         bodies(&mut seen).drifted.insert(format!("id-{member}"), "its image is another".to_owned());
         memory.since.insert(name(&member), ("drift".to_owned(), Mono(0)));
     }
+    memory.stalled = coins[5].then(|| (name("postgres-1"), "here".to_owned(), Mono(0)));
     if flags[4] {
         seen.bodies = Sight::Blind("stalled".to_owned());
     }
@@ -437,10 +447,11 @@ fn build((statuses, leader, replies, flags, coins, marks): Drawn) -> (Seen, Memo
 
 proptest! {
     #[test]
-    fn whatever_is_seen_repair_keeps_its_rules((seen, memory) in any_look()) {
+    fn whatever_is_seen_repair_keeps_its_rules((seen, memory) in any_look(), doomed in any::<bool>()) {
         // a time in which anything may have gone on for long enough
         let mut world = world();
         world.policy.sick_grace = Span::secs(5);
+        world.policy.release_doomed = doomed;
         let decision = repair(&world, &seen, memory.clone());
         prop_assert_eq!(&decision, &repair(&world, &seen, memory));
         prop_assert!(!decision.reason.is_empty());
@@ -458,8 +469,11 @@ proptest! {
                 Step::Release { member, candidate, .. } => {
                     prop_assert_eq!(Some(member), holder);
                     prop_assert!(candidate.as_ref().is_none_or(|next| !seen.corrupt.contains_key(next)));
-                    let proof = seen.proofs.get(&format!("id-{member}")).map(|proof| proof.level);
-                    prop_assert_eq!(proof, Some(ProofLevel::Dead));
+                    let id = format!("id-{member}");
+                    let proof = seen.proofs.get(&id).map(|proof| proof.level);
+                    // one that is doomed only where that is allowed, and as the holder of this very key
+                    let allowed = doomed && seen.fenced[&id] == 7 && proof == Some(ProofLevel::Doomed);
+                    prop_assert!(allowed || proof == Some(ProofLevel::Dead), "{:?}", proof);
                 }
                 // the holder's, that says it stops or refuses, for a handover from it to somebody else
                 Step::Yield { member, .. } => {

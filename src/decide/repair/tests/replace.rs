@@ -186,7 +186,7 @@ fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
     let silent = || Reply::Silent("nothing".to_owned());
     seen.postgres.insert(
         name("postgres-3"),
-        InstanceSeen { sql: Reply::Silent(String::new()), rest: silent(), held: Held::None },
+        InstanceSeen { sql: Reply::Silent(String::new()), rest: silent(), ..InstanceSeen::default() },
     );
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: its Patroni does not answer: nothing, for less than 1m");
     seen.at = Mono(70_000_000_000);
