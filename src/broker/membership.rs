@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::drift::{Drift, Wanted};
-use super::{dead, limited, refused};
+use super::{dead, limited, number, refused};
 use crate::decide::placement;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
@@ -263,26 +263,8 @@ impl Membership {
     }
 
     async fn number(&self, generation: u64, count: u32, leaving: &BTreeSet<MemberId>) -> Result<(), Not> {
-        let mut record = self.read().await?;
-        if record.desired.generation != generation {
-            let now = record.desired.generation;
-            return Err(not_allowed(format!("the record is at version {now} by now, not {generation}")));
-        }
-        record.spec.may_have(count).map_err(not_allowed)?;
-        let stands = |id: &MemberId| record.of(Service::Postgres).any(|(member, _)| member.id == *id);
-        if let Some(id) = leaving.iter().find(|id| !stands(id)) {
-            return Err(not_allowed(format!("{id} is no instance of this lab")));
-        }
-        let stay = record.of(Service::Postgres).filter(|(member, _)| !leaving.contains(&member.id)).count();
-        if !leaving.is_empty() && stay < count as usize {
-            return Err(not_allowed(format!("{stay} would stay, {count} are wanted")));
-        }
-        let left: Vec<MemberId> =
-            record.desired.without.iter().filter(|id| record.left(id)).cloned().collect();
-        record.desired.without = left.into_iter().chain(leaving.iter().cloned()).collect();
-        record.desired.counts.insert(Service::Postgres, count);
-        record.desired.generation += 1;
-        self.write(record).await
+        let record = self.read().await?;
+        self.write(number::numbered(record, generation, count, leaving).map_err(not_allowed)?).await
     }
 
     /// See [`crate::model::control::Deed::Retire`].

@@ -9,6 +9,7 @@ mod doors;
 mod drift;
 mod ends;
 mod membership;
+mod number;
 mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -104,7 +104,7 @@ impl Family for Storage {
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
         match (&fault.verb, limit(&fault.verb)) {
-            (Verb::DiskFill { leave, .. }, _) => fill::deed(hand, fault, *leave).await,
+            (Verb::DiskFill { leave, once, .. }, _) => fill::deed(hand, fault, *leave, *once).await,
             (Verb::DiskFreeze { .. }, _) => freeze::deed(hand).await,
             (Verb::DiskCorrupt { bytes, .. }, _) => corrupt::deed(hand, fault, victim, *bytes).await,
             (_, Some(limit)) => slow::deed(hand, victim, limit).await,

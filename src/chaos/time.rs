@@ -151,7 +151,7 @@ mod tests {
     fn a_lab_that_cannot_set_clocks_is_refused_before_the_run() {
         let text = "schema = 1\nname = \"x\"\nabout = \"x\"\nduration = \"20s\"\n\
             [[step]]\nat = \"2s\"\ndo.clock = { target = \"primary\", offset = \"-30s\" }\n";
-        let scenario = scenario::parse("x.toml", text).expect("a scenario").scenario;
+        let scenario = scenario::parse("x.toml", text).expect("a scenario");
         let mut spec = resolve(&[Layer::built_in()]).expect("a lab");
         assert_eq!(refusal(&spec, &scenario), Some(HINT));
         spec.postgres.fake_clock = true;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::audit::load_start;
 use super::record::{Finding, Record};
 use super::replaced::is;
-use crate::model::scaling::{CORES_MARGIN, Resource, Usage, amount};
+use crate::model::scaling::{Resource, Usage, amount};
 use crate::model::sighting::BodySeen;
-use crate::model::{Bytes, Expect, MemberId, Mono, Target};
+use crate::model::{Expect, MemberId, Mono, Target};
 
 /// Judges the sizes a scenario asks for.
 #[must_use]
@@ -35,8 +35,8 @@ pub fn check(record: &Record) -> Finding {
         };
         let named = |member: &MemberId| bodies.get(member).is_some_and(|body| is(target, member, body));
         let of = looks.iter().filter(|(_, member, _)| named(member));
-        let highest = of.clone().filter_map(|(_, _, usage)| given(*resource, usage)).reduce(f64::max);
-        let first = of.clone().find(|(at, _, usage)| *at >= began && reaches(*resource, usage, wanted));
+        let highest = of.clone().filter_map(|(_, _, usage)| usage.given(*resource)).reduce(f64::max);
+        let first = of.clone().find(|(at, _, usage)| *at >= began && usage.has(*resource, wanted));
         match first {
             Some((at, ..)) if at.since(began) <= within.0 => reached += 1,
             Some((at, ..)) => {
@@ -59,34 +59,13 @@ fn late(resource: Resource, target: &Target, wanted: f64, after: Duration) -> St
     format!("{resource} of `{target}` reached {wanted} only {after:.1} s after the load began")
 }
 
-/// What a body is given of a resource; `None` for no limit.
-#[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
-fn given(resource: Resource, usage: &Usage) -> Option<f64> {
-    match resource {
-        Resource::Cpu => usage.cores,
-        Resource::Memory => usage.limit.map(|limit| limit.0 as f64),
-        Resource::Disk => usage.disk.map(|disk| disk.size.0 as f64),
-    }
-}
-
-/// Whether a body has so much of a resource: cores as the kernel rounds them, and a file system is smaller than
-/// the disk it stands on.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive")]
-fn reaches(resource: Resource, usage: &Usage, wanted: f64) -> bool {
-    match resource {
-        Resource::Cpu => usage.cores.is_some_and(|cores| cores >= wanted - CORES_MARGIN),
-        Resource::Memory => usage.limit.is_some_and(|limit| limit >= Bytes(wanted as u64)),
-        Resource::Disk => usage.disk.is_some_and(|disk| disk.fills(Bytes(wanted as u64))),
-    }
-}
-
 /// Every change of a size that the looks show, in order.
 fn changes(looks: &[(Mono, &MemberId, &Usage)]) -> Vec<Value> {
     let mut last: BTreeMap<(&MemberId, Resource), f64> = BTreeMap::new();
     let mut changes = Vec::new();
     for (at, member, usage) in looks {
         for resource in Resource::ALL {
-            let Some(now) = given(resource, usage) else { continue };
+            let Some(now) = usage.given(resource) else { continue };
             let before = last.insert((member, resource), now);
             if let Some(before) = before.filter(|before| (before - now).abs() > f64::EPSILON) {
                 changes.push(json!({

@@ -179,8 +179,7 @@ fn as_scenario(args: &InjectArgs, id: &Name) -> String {
 
 fn parse(args: &InjectArgs, id: &Name) -> Result<(Scenario, String), CliError> {
     let text = as_scenario(args, id);
-    let parsed = scenario::parse(&format!("pgha inject {}", args.verb), &text)?;
-    Ok((parsed.runnable()?, text))
+    Ok((scenario::parse(&format!("pgha inject {}", args.verb), &text)?, text))
 }
 
 fn failed(error: io::Error) -> CliError {

@@ -193,7 +193,10 @@ pub async fn scale(
         return Ok(Exit::NotReady);
     }
     let Some(wait) = wait else {
-        println!("asked for {count} instances");
+        match output {
+            Output::Json => println!("{}", json!({ "asked": { "count": count } })),
+            Output::Text => println!("asked for {count} instances"),
+        }
         return Ok(Exit::Done);
     };
     let began = clock::now();

@@ -62,7 +62,7 @@ fn text(status: &Status) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
-        "MEMBER", "HOST", "STATE", "ROLE", "TIMELINE", "LAG", "CPU", "MEMORY", "DISK", "ROUTES",
+        "MEMBER", "HOST", "STATE", "ROLE", "TIMELINE", "LAG", "CPU", "MEMORY", "DISK", "WORK", "ROUTES",
     ]);
     for member in &status.members {
         table.add_row(row(member));
@@ -85,6 +85,7 @@ fn text(status: &Status) -> String {
         let Some(seen) = member.controller.as_ref().filter(|seen| seen.active) else { continue };
         let subject = seen.subject.as_ref().map_or_else(String::new, |subject| format!(" {subject}"));
         lines.push(format!("{}: {}{subject}: {}", member.name, seen.step, seen.reason));
+        lines.extend(seen.expects.iter().map(|said| format!("{}: expects {said}", member.name)));
         lines.extend(seen.alarms.iter().map(|alarm| format!("{}: ALARM: {alarm}", member.name)));
     }
     for (member, why) in &status.waiting {
@@ -115,11 +116,23 @@ fn row(member: &MemberStatus) -> Vec<String> {
         member.role.clone().unwrap_or_else(dash),
         member.timeline.map_or_else(dash, |timeline| timeline.to_string()),
         member.lag_bytes.map_or_else(dash, |bytes| format!("{bytes} B")),
-        format!("{}", member.size.cpus),
+        cores(member),
         of(member.memory_used, member.size.memory),
         if member.size.disk.0 == 0 { dash() } else { of(member.disk_used, member.size.disk) },
+        member.work.map_or_else(dash, |work| work.to_string()),
         routes,
     ]
+}
+
+/// Cores it uses of those it has, and those it is kept from.
+fn cores(member: &MemberStatus) -> String {
+    let all = member.size.cpus;
+    let Some(used) = member.cpu_used else { return all.to_string() };
+    let held_back = member.cpu_held_back.filter(|cores| *cores >= 0.005);
+    held_back.map_or_else(
+        || format!("{used:.2} of {all}"),
+        |cores| format!("{used:.2} of {all}, {cores:.2} held back"),
+    )
 }
 
 /// What is used of what there is, where it is known.

@@ -89,11 +89,22 @@ impl Balancers {
     /// The same words to every balancer; one that is not reached is no obstacle for the others.
     pub(super) async fn push(&self, commands: &[String]) -> Result<(), Failed> {
         let all = self.all().clone();
-        let told = all.iter().map(|balancer| async move {
-            let told = balancer.admin.say(commands).await;
-            told.map_err(|error| format!("{}: {error}", balancer.member))
-        });
-        let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
+        tell(all, commands).await
     }
+
+    /// Words to one of them.
+    pub(super) async fn push_to(&self, member: &MemberId, commands: &[String]) -> Result<(), Failed> {
+        let mut all = self.all().clone();
+        all.retain(|balancer| balancer.member == *member);
+        tell(all, commands).await
+    }
+}
+
+async fn tell(all: Vec<Arc<Balancer>>, commands: &[String]) -> Result<(), Failed> {
+    let told = all.iter().map(|balancer| async move {
+        let told = balancer.admin.say(commands).await;
+        told.map_err(|error| format!("{}: {error}", balancer.member))
+    });
+    let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
 }

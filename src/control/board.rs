@@ -1,5 +1,7 @@
 //! What a controller shows of itself: its journal, `/healthz`, `/status`, `/metrics`.
 
+use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,8 +21,9 @@ use super::driver::Entry;
 use crate::engine::clock;
 use crate::engine::journal::Journal;
 use crate::engine::service::ProcessError;
-use crate::model::Mono;
 use crate::model::control::ControllerStatus;
+use crate::model::inside::Work;
+use crate::model::{MemberId, Mono};
 
 /// A loop that has not turned for so long is stuck.
 const STUCK: Duration = Duration::from_secs(30);
@@ -58,17 +61,20 @@ impl Board {
         match entry {
             Entry::Active { at, active } => {
                 gauge!("pgha_controller_active").set(if *active { 1.0 } else { 0.0 });
-                status.active = *active;
-                status.at = *at;
+                (status.active, status.at) = (*active, *at);
                 if !active {
-                    "standby".clone_into(&mut status.step);
-                    "another replica is the active one".clone_into(&mut status.reason);
-                    (status.subject, status.alarms) = (None, Vec::new());
+                    *status = ControllerStatus {
+                        step: "standby".to_owned(),
+                        reason: "another replica is the active one".to_owned(),
+                        at: *at,
+                        ..ControllerStatus::default()
+                    };
                 }
             }
             Entry::Decided { at, step, subject, reason, alarms, .. } => {
                 counter!("pgha_controller_decisions_total", "step" => (*step).to_owned()).increment(1);
                 gauge!("pgha_controller_alarms").set(alarms.len() as f64);
+                let (expects, work) = (take(&mut status.expects), take(&mut status.work));
                 *status = ControllerStatus {
                     active: true,
                     step: (*step).to_owned(),
@@ -76,6 +82,8 @@ impl Board {
                     subject: subject.cloned(),
                     alarms: alarms.to_vec(),
                     at: *at,
+                    expects,
+                    work,
                 };
             }
             Entry::Did { began, at, name, error, .. } => {
@@ -85,6 +93,16 @@ impl Board {
                     .record(at.since(*began).as_secs_f64());
             }
         }
+    }
+
+    /// Shows what is expected to be done next.
+    pub fn expected(&self, expects: Vec<String>) {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).expects = expects;
+    }
+
+    /// Shows how busy instances and balancers are.
+    pub fn work(&self, work: BTreeMap<MemberId, Work>) {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).work = work;
     }
 }
 

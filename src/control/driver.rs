@@ -34,6 +34,9 @@ pub trait Deeds<B: Brain>: Sync {
 
     /// Writes down what was decided or done. It is never waited for.
     fn tell(&self, entry: &Entry<'_, B::Step>);
+
+    /// Shows what will be wanted next if everything stays as it is.
+    fn expected(&self, _: Vec<String>) {}
 }
 
 /// Why a step was not done, as far as anybody knows.
@@ -121,6 +124,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             hands.tell(&decided(&decision, B::looked(&seen), hands.now()));
             told = Some(news);
         }
+        hands.expected(decision.expects);
         memory = decision.memory;
         hurry = decision.hurry;
         let mut pause = decision.again_in;

@@ -11,6 +11,7 @@ pub mod broker_client;
 mod disk;
 pub mod driver;
 pub mod hands;
+mod inside;
 pub mod instance;
 mod instances;
 pub mod leadership;

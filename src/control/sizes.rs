@@ -2,7 +2,7 @@
 //! Patroni of whoever was resized, so that its settings follow its size.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,6 +13,7 @@ use super::balancers::Balancers;
 use super::board::Board;
 use super::driver::{Deeds, Entry, Failed};
 use super::hands::Shared;
+use super::inside::Doors;
 use super::leadership::Leading;
 use super::orders::{Orders, read};
 use crate::decide::body::PATRONI_PORT;
@@ -22,7 +23,8 @@ use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
-use crate::model::scaling::{CountWish, SizeWish, Usage, resize_keys, scale_key};
+use crate::model::inside::Inside;
+use crate::model::scaling::{CountWish, SizeWish, Usage, Usages, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
 use crate::model::{HostName, Member, MemberId, Mono, Service, Sight, Span};
 
@@ -37,6 +39,9 @@ pub struct Sizes {
     orders: Orders,
     leading: Leading,
     balancers: Balancers,
+    doors: Doors,
+    /// What bodies used when they were looked at last: rates are differences.
+    last: Mutex<Usages>,
     wake: Arc<Notify>,
     board: Arc<Board>,
 }
@@ -46,8 +51,9 @@ impl Sizes {
     #[must_use]
     pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
         let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
-        let balancers = Balancers::new(&plan);
-        Self { plan, orders, leading, balancers, wake: shared.wake, board: shared.board }
+        let (balancers, doors) = (Balancers::new(&plan), Doors::new(&plan));
+        let (last, wake, board) = (Mutex::default(), shared.wake, shared.board);
+        Self { plan, orders, leading, balancers, doors, last, wake, board }
     }
 
     async fn look_at_store(&self) -> Sight<StoreSeen> {
@@ -148,19 +154,29 @@ impl Deeds<World> for Sizes {
         let at = clock::now();
         let (bodies, usage, store) =
             tokio::join!(self.orders.broker.bodies(), self.orders.broker.usage(), self.look_at_store());
+        let (postgres, inside) = match &bodies {
+            Ok(bodies) => {
+                tokio::join!(self.look_at_postgres(bodies), self.doors.look(&self.plan, bodies))
+            }
+            Err(_) => (BTreeMap::new(), BTreeMap::new()),
+        };
         if let Ok(usage) = &usage {
+            let last = {
+                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                std::mem::replace(&mut *last, usage.clone())
+            };
             for (member, usage) in usage {
-                show(member, usage);
+                show(member, usage, last.get(member));
             }
         }
-        let postgres = match &bodies {
-            Ok(bodies) => {
-                self.balancers.follow(&self.plan, bodies);
-                self.look_at_postgres(bodies).await
-            }
-            Err(_) => BTreeMap::new(),
-        };
-        Seen { at, bodies: sight(bodies), usage: sight(usage), store, postgres }
+        if let Ok(bodies) = &bodies {
+            self.balancers.follow(&self.plan, bodies);
+        }
+        for (member, inside) in &inside {
+            show_inside(member, inside);
+        }
+        self.board.work(inside.iter().map(|(member, inside)| (member.clone(), inside.work)).collect());
+        Seen { at, bodies: sight(bodies), usage: sight(usage), store, postgres, inside }
     }
 
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
@@ -188,6 +204,11 @@ impl Deeds<World> for Sizes {
                 self.leads(token).await?;
                 self.balancers.push(&[weigh(weights, *hold)]).await
             }
+            Step::Admit { member, sessions } => {
+                self.leads(token).await?;
+                let ports = ["rw", "ro"].map(|port| format!("set maxconn frontend {port} {sessions}"));
+                self.balancers.push_to(member, &ports).await
+            }
             Step::ForgetCount { revision } => {
                 self.forget(scale_key(&self.plan.spec.name), *revision, token).await
             }
@@ -213,6 +234,10 @@ impl Deeds<World> for Sizes {
     fn tell(&self, entry: &Entry<'_, Step>) {
         self.board.tell(entry);
     }
+
+    fn expected(&self, expects: Vec<String>) {
+        self.board.expected(expects);
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
@@ -224,10 +249,28 @@ fn sight<T>(answer: Result<T, HttpError>) -> Sight<T> {
     answer.map_or_else(|error| Sight::Blind(error.to_string()), Sight::Seen)
 }
 
+/// What a body says of itself, as metrics.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
+fn show_inside(member: &MemberId, inside: &Inside) {
+    let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
+    of("pgha_sessions", inside.work.sessions.into());
+    of("pgha_sessions_active", inside.work.active.into());
+    of("pgha_sessions_waiting", inside.work.waiting.into());
+    if let Some(wal) = &inside.wal {
+        of("pgha_wal_bytes", wal.size.0 as f64);
+        let held = wal.forgotten().map_or(0, |slot| slot.held.0);
+        of("pgha_wal_held_for_nobody_bytes", held as f64);
+    }
+}
+
 /// What a body uses, as metrics.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
-fn show(member: &MemberId, usage: &Usage) {
+fn show(member: &MemberId, usage: &Usage, last: Option<&Usage>) {
     let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
+    if let Some(cores) = last.and_then(|last| usage.since(last)) {
+        of("pgha_cpu_used_cores", cores.used);
+        of("pgha_cpu_held_back_cores", cores.held_back);
+    }
     of("pgha_cpu_seconds", usage.cpu_ns as f64 / 1e9);
     of("pgha_cpu_throttled_seconds", usage.throttled_ns as f64 / 1e9);
     of("pgha_cpu_limit_cores", usage.cores.unwrap_or(f64::INFINITY));

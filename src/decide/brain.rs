@@ -18,6 +18,9 @@ pub struct Decision<S, M> {
     pub reason: String,
     /// What needs a person.
     pub alarms: Vec<String>,
+    /// What will be wanted next if everything stays as it was seen, the soonest first.
+    #[serde(default)]
+    pub expects: Vec<String>,
     /// What to remember; losing it costs time, never safety.
     pub memory: M,
     /// Look again after this at the latest.
@@ -34,6 +37,7 @@ impl<S, M: Default> Default for Decision<S, M> {
             subject: None,
             reason: String::new(),
             alarms: Vec::new(),
+            expects: Vec::new(),
             memory: M::default(),
             again_in: Span::default(),
             hurry: false,

@@ -3,7 +3,7 @@
 //! Columns are found by the names in the header line, never by position: versions add columns.
 //! Servers are named after the host that may carry a database, not after its member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::clock;
 use super::http::{self, HttpError};
 use crate::model::HostName;
+use crate::model::inside::Work;
 use crate::model::sighting::ServerSeen;
 
 /// Servers of one backend, by host.
@@ -32,6 +33,10 @@ pub struct Backends {
     pub rw: Servers,
     /// Behind 5433.
     pub ro: Servers,
+    /// Sessions of both together.
+    pub work: Work,
+    /// Sessions that either takes at most; `None` when they differ.
+    pub most: Option<u32>,
 }
 
 impl Haproxy {
@@ -112,26 +117,39 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
         names.iter().position(|name| name == wanted).ok_or_else(|| format!("there is no column `{wanted}`"))
     };
     let (proxy, server, status) = (column("pxname")?, column("svname")?, column("status")?);
-    let (sessions, weight) = (column("scur")?, column("weight")?);
+    let (sessions, weight, queue) = (column("scur")?, column("weight")?, column("qcur")?);
+
+    let limit = names.iter().position(|name| name == "slim");
+    let mut limits = BTreeSet::new();
 
     let mut backends = Backends::default();
     for line in lines {
         let row = fields(line);
         let cell = |at: usize| row.get(at).map_or("", String::as_str);
-        let servers = match cell(proxy) {
-            "rw" => &mut backends.rw,
-            "ro" => &mut backends.ro,
+        let (servers, work) = match cell(proxy) {
+            "rw" => (&mut backends.rw, &mut backends.work),
+            "ro" => (&mut backends.ro, &mut backends.work),
             _ => continue,
         };
-        if matches!(cell(server), "FRONTEND" | "BACKEND") {
-            continue;
+        let count = |at: usize| cell(at).parse().unwrap_or(0);
+        match cell(server) {
+            "FRONTEND" => {
+                work.sessions += count(sessions);
+                limits.extend(limit.map(count));
+                continue;
+            }
+            "BACKEND" => {
+                work.waiting += count(queue);
+                continue;
+            }
+            _ => work.active += count(sessions),
         }
         let host = HostName::new(cell(server)).map_err(|e| e.to_string())?;
-        let count = |at: usize| cell(at).parse().unwrap_or(0);
         let seen =
             ServerSeen { status: cell(status).to_owned(), sessions: count(sessions), weight: count(weight) };
         servers.insert(host, seen);
     }
+    backends.most = limits.pop_first().filter(|_| limits.is_empty());
     Ok(backends)
 }
 
@@ -198,7 +216,7 @@ mod tests {
         rw,FRONTEND,,,3,9,2000,44,OPEN,,,\n\
         rw,h1,0,0,3,8,,40,UP,1,1,\"HTTP status, \"\"200\"\"\"\n\
         rw,h2,0,0,0,0,,0,DOWN,1,1,\n\
-        rw,BACKEND,0,0,3,9,200,44,UP,1,1,\n\
+        rw,BACKEND,4,0,3,9,200,44,UP,1,1,\n\
         ro,h1,0,0,0,0,,0,MAINT,0,1,\n\
         ro,h2,0,0,2,2,,9,UP 1/2,5,1,\n\
         stats,FRONTEND,,,1,1,2000,7,OPEN,,,\n\n";
@@ -210,13 +228,21 @@ mod tests {
         assert_eq!(seen.rw.len(), 2);
         assert_eq!(seen.rw[&host("h1")], ServerSeen { status: "UP".into(), sessions: 3, weight: 1 });
         assert!(!seen.rw[&host("h2")].up());
+        assert_eq!(
+            (
+                seen.most,
+                parse(&CSV.replace("44,UP", "44,UP\nro,FRONTEND,,,0,0,500,0,OPEN,,,")).expect("it").most
+            ),
+            (Some(2000), None)
+        );
+        assert_eq!(seen.work, Work { sessions: 3, active: 5, waiting: 4 });
         assert_eq!(seen.ro[&host("h1")].status, "MAINT");
         assert_eq!(seen.ro[&host("h2")], ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 });
     }
 
     #[test]
     fn another_order_of_columns_reads_the_same() {
-        let seen = parse("# weight,status,svname,scur,pxname\n7,DOWN,h9,4,ro\n").expect("statistics");
+        let seen = parse("# weight,status,svname,qcur,scur,pxname\n7,DOWN,h9,,4,ro\n").expect("statistics");
         let server = seen.ro.values().next().expect("a server");
         assert_eq!((server.weight, server.sessions, server.status.as_str()), (7, 4, "DOWN"));
     }

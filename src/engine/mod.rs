@@ -21,3 +21,4 @@ pub mod process;
 pub mod service;
 pub mod store;
 pub mod wire;
+pub mod work;

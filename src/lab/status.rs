@@ -14,12 +14,15 @@ use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::model::body::DATA_PATH;
 use crate::model::control::ControllerStatus;
+use crate::model::inside::Work;
 use crate::model::scaling::Usages;
 use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, ServerSeen};
 use crate::model::{Bytes, HostName, MemberId, Name, Service, Sight, Sighting, Size};
 
 /// Longest wait for what a body uses.
 const USAGE: Duration = Duration::from_secs(1);
+/// Two readings that are to be a rate lie so far apart at least: the kernel counts a limit by periods of 100 ms.
+const APART: Duration = Duration::from_millis(500);
 
 /// `pgha status -o json`. Keys are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,10 +71,16 @@ pub struct MemberStatus {
     pub state: String,
     /// What it gets of its host.
     pub size: Size,
+    /// Cores it uses; only where its size may move.
+    pub cpu_used: Option<f64>,
+    /// Cores its limit keeps from it; likewise.
+    pub cpu_held_back: Option<f64>,
     /// Memory it uses and could not give back; only where its size may move.
     pub memory_used: Option<Bytes>,
     /// Bytes of its disk that are taken; likewise.
     pub disk_used: Option<Bytes>,
+    /// How busy it says it is, where a controller asks it.
+    pub work: Option<Work>,
     /// `primary`, `replica`, `leader`, `follower`, or nothing.
     pub role: Option<String>,
     /// Timeline; PostgreSQL only.
@@ -96,13 +105,19 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
     let state = |container: &str| {
         seen.containers.get(container).map_or("absent", |container| container.status.as_str()).to_owned()
     };
+    let (began, before) = (clock::now(), usage(docker, &record).await);
     // a client that is gone blinds us, but what the engine shows can still be shown
     let sighting = match reach::look(docker, &record).await {
         Ok(sighting) => sighting,
         Err(LabError::Engine(_) | LabError::Client(_)) => blind(&record),
         Err(other) => return Err(other),
     };
+    clock::sleep_until(began.plus(APART)).await;
     let used = usage(docker, &record).await;
+    let controllers = sighting.controllers.values().filter_map(Sight::seen);
+    let work: BTreeMap<&MemberId, Work> =
+        controllers.flat_map(|seen| seen.work.iter().map(|(member, work)| (member, *work))).collect();
+    let cores = |member: &MemberId| used.get(member)?.since(before.get(member)?);
     let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
     let head = primary(&sighting)
         .and_then(|member| sighting.postgres.get(member))
@@ -118,11 +133,14 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
                 host: member.host.clone(),
                 state: state(&names::container(lab, member.id.as_str())),
                 size: member.size,
+                cpu_used: cores(&member.id).map(|cores| cores.used),
+                cpu_held_back: cores(&member.id).map(|cores| cores.held_back),
                 memory_used: used.get(&member.id).map(|usage| usage.memory),
                 disk_used: used
                     .get(&member.id)
                     .and_then(|usage| usage.disk)
                     .and_then(|disk| disk.used(member.size.disk)),
+                work: work.get(&member.id).copied(),
                 role: None,
                 timeline: None,
                 lag_bytes: None,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::{HostName, MemberId, Name};
+use super::inside::Work;
 use super::lab::{LabSpec, Member, Service, Size};
 use super::plan::{Credentials, PostgresDoors};
 use super::scaling::Usages;
@@ -335,6 +336,12 @@ pub struct ControllerStatus {
     /// When it decided last, on the machine's monotonic clock.
     #[serde(default)]
     pub at: Mono,
+    /// What it will do next, and when, if everything stays as it was seen last; the soonest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<String>,
+    /// How busy instances and balancers are, where it asks them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work: BTreeMap<MemberId, Work>,
 }
 
 /// Proof that a controller is the active one: the key of its leadership and the revision that wrote it.

@@ -8,6 +8,7 @@ pub mod control;
 pub mod decision;
 pub mod fault;
 pub mod id;
+pub mod inside;
 pub mod lab;
 pub mod observed;
 pub mod plan;

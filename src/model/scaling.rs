@@ -40,7 +40,54 @@ pub struct Usage {
     pub disk: Option<DiskUsage>,
 }
 
+/// What was used of cores between two readings of one body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cores {
+    /// Cores used.
+    pub used: f64,
+    /// Cores its limit kept from it.
+    pub held_back: f64,
+}
+
 impl Usage {
+    /// What was used of cores since an earlier reading; `None` for another container, or when a count went back.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Option<Cores> {
+        let passed = self.at.since(earlier.at).as_nanos();
+        if earlier.container != self.container || passed == 0 {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a pause")]
+        let rate = |now: u64, before: u64| Some(now.checked_sub(before)? as f64 / passed as f64);
+        Some(Cores {
+            used: rate(self.cpu_ns, earlier.cpu_ns)?,
+            held_back: rate(self.throttled_ns, earlier.throttled_ns)?,
+        })
+    }
+
+    /// What the body is given of a resource; `None` for no limit. Of its disk it is the file system, which is smaller
+    /// than the disk it stands on.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
+    pub fn given(&self, resource: Resource) -> Option<f64> {
+        match resource {
+            Resource::Cpu => self.cores,
+            Resource::Memory => self.limit.map(|limit| limit.0 as f64),
+            Resource::Disk => self.disk.map(|disk| disk.size.0 as f64),
+        }
+    }
+
+    /// Whether the body has so much of a resource: cores as the kernel rounds them, a disk as a file system fills it.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive")]
+    pub fn has(&self, resource: Resource, wanted: f64) -> bool {
+        match resource {
+            Resource::Cpu => self.cores.is_some_and(|cores| cores >= wanted - CORES_MARGIN),
+            Resource::Memory => self.limit.is_some_and(|limit| limit >= Bytes(wanted as u64)),
+            Resource::Disk => self.disk.is_some_and(|disk| disk.fills(Bytes(wanted as u64))),
+        }
+    }
+
     /// How what the body is held to differs from a size; `None` when it does not.
     #[must_use]
     pub fn differs(&self, size: &Size) -> Option<String> {
@@ -106,6 +153,12 @@ pub enum Resource {
 impl Resource {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::Disk];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resource| resource.as_str() == name)
+    }
 
     /// Its name in files and journals.
     #[must_use]

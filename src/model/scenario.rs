@@ -414,6 +414,9 @@ pub enum Verb {
         /// What is left.
         #[serde(default)]
         leave: Bytes,
+        /// Only what is free at first is filled, and nothing of what the disk gains when it grows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        once: bool,
     },
     /// The body's disk hangs.
     DiskFreeze {

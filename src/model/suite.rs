@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::Name;
+use super::scenario::Verb;
 use super::units::Span;
 
 /// A file of comparisons.
@@ -56,6 +57,8 @@ pub enum Metric {
     WriteOutage,
     /// From the fault until every copy streamed again, milliseconds; 0 when none was seen missing.
     Redundancy,
+    /// Operations on 5432 that were not acknowledged.
+    FailedWrites,
     /// Operations on 5433 that were not acknowledged.
     FailedReads,
     /// 99th percentile of the latency of operations on 5433, milliseconds, from twenty seconds after the fault on: what
@@ -69,6 +72,7 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::WriteOutage | Self::Redundancy | Self::ReadP99 => "ms",
+            Self::FailedWrites => "writes",
             Self::FailedReads => "reads",
         }
     }
@@ -79,6 +83,7 @@ impl Metric {
         match self {
             Self::WriteOutage => "longest write outage through 5432",
             Self::Redundancy => "time until every copy streamed again",
+            Self::FailedWrites => "writes on 5432 that were not acknowledged",
             Self::FailedReads => "reads on 5433 that were not acknowledged",
             Self::ReadP99 => "99th percentile of reads on 5433, from twenty seconds after the fault on",
         }
@@ -106,6 +111,9 @@ pub struct Arm {
     /// Settings on top of it, shaped like `lab.toml`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub set: Value,
+    /// What is done in this arm instead of what the scenario says: another way to the same end.
+    #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
+    pub verb: Option<Verb>,
     /// How often.
     pub trials: u32,
     /// How long the fault lasts; the load goes on for three seconds more.

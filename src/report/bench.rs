@@ -77,14 +77,18 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> O
             let line = report.redundancy.iter().find(|line| line.fault == comparison.fault)?;
             if line.lost_ms.is_none() { Some(0.0) } else { line.restored_ms }
         }
-        Metric::FailedReads => {
-            let reads = report.loads.iter().filter(|load| load.endpoint == "ro");
-            let failed: u64 = reads.map(|load| load.operations.fail + load.operations.info).sum();
-            // counts of a run are far below 2^53
-            Some(failed as f64)
-        }
+        Metric::FailedWrites => Some(failed(report, "rw")),
+        Metric::FailedReads => Some(failed(report, "ro")),
         Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),
     }
+}
+
+/// Operations through a port that were not acknowledged.
+fn failed(report: &Report, endpoint: &str) -> f64 {
+    let loads = report.loads.iter().filter(|load| load.endpoint == endpoint);
+    let failed: u64 = loads.map(|load| load.operations.fail + load.operations.info).sum();
+    // counts of a run are far below 2^53
+    failed as f64
 }
 
 /// Latencies of what was read through 5433 when a fault had been on for a while.

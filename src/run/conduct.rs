@@ -246,7 +246,8 @@ async fn carry_out(
         loads: Vec::new(),
     })?;
     let written = (!order.leaves_out(Skip::Sightings)).then_some(sightings);
-    let sizes = order.scenario.expects.iter().any(|expect| matches!(expect, Expect::Scaled { .. }));
+    let sizes = order.scenario.expects.iter().any(|expect| matches!(expect, Expect::Scaled { .. }))
+        || crate::spec::schedule::asks_for_sizes(&order.scenario);
     let samples = Samples::start(docker, &record, written, sizes).await?;
     let run = Run { docker, order, record: &record, history: &history, samples: &samples, tell };
     let outcome = run.phases(&ledger, interrupt).await;

@@ -207,9 +207,8 @@ at = "30s"
 for = "12s"
 do.swizzle = { targets = ["etcd:leader", "postgres:postgres-2"] }
 "#;
-        let scenario = crate::spec::scenario::parse("dry.toml", text)
-            .unwrap_or_else(|p| panic!("{}", p.render()))
-            .scenario;
+        let scenario =
+            crate::spec::scenario::parse("dry.toml", text).unwrap_or_else(|p| panic!("{}", p.render()));
         let spec = resolve(&[Layer::built_in()]).unwrap_or_else(|p| panic!("{}", p.render()));
         insta::assert_snapshot!(actions(&scenario, &spec, 3).expect("a placed lab"), @r"
         dry, seed 3, lab lab: 3 postgres, 3 etcd, 2 balancer for 1m

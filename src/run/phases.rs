@@ -98,7 +98,8 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
             over,
             hears(Arc::clone(self.history), Arc::clone(&show), says),
             !self.order.leaves_out(Skip::Faults),
-        );
+        )
+        .measuring(self.samples.measured());
         let plan = schedule::plan(&self.order.scenario, self.order.seed);
         let steps = tokio::spawn(async move { steps::run(&stage, &plan).await });
         let stopping = self.load(&mut client, &show, &over_in, &mut said, &mut interrupt).await;

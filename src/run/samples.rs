@@ -14,6 +14,7 @@ use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::lab::record::{self, Record};
 use crate::lab::{LabError, reach, status};
+use crate::model::scaling::Usages;
 use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
 
@@ -29,6 +30,7 @@ const ENGINE_EVERY: Duration = Duration::from_secs(1);
 pub struct Samples {
     newest: watch::Receiver<Sighting>,
     record: watch::Receiver<Arc<Record>>,
+    measured: watch::Sender<Usages>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -50,9 +52,14 @@ impl Samples {
         let (newest_in, newest) = watch::channel(Sighting::default());
         let (stop, stopped) = watch::channel(false);
         let (record_in, record) = watch::channel(Arc::clone(record));
+        let measured = watch::Sender::new(Usages::new());
         let written = lines.clone();
         let mut tasks =
             vec![tokio::spawn(services(stream, newest_in, written, record.clone(), stopped.clone()))];
+        if sizes {
+            let (docker, record, measured) = (docker.clone(), record.clone(), measured.clone());
+            tasks.push(tokio::spawn(usage(docker, lines.clone(), record, measured, stopped.clone())));
+        }
         if let Some(lines) = lines {
             let (docker, lab) = (docker.clone(), record.borrow().spec.name.to_string());
             let heard = Arc::new(Mutex::new(Vec::new()));
@@ -62,13 +69,9 @@ impl Samples {
                 Arc::clone(&heard),
                 stopped.clone(),
             )));
-            if sizes {
-                let (docker, record) = (docker.clone(), record.clone());
-                tasks.push(tokio::spawn(usage(docker, Arc::clone(&lines), record, stopped.clone())));
-            }
             tasks.push(tokio::spawn(engine(docker, lab, lines, heard, record_in, stopped)));
         }
-        Ok(Self { newest, record, stop, tasks })
+        Ok(Self { newest, record, measured, stop, tasks })
     }
 
     /// The newest look at the services; empty before the first.
@@ -93,6 +96,12 @@ impl Samples {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Sighting> {
         self.newest.clone()
+    }
+
+    /// A receiver that is told what bodies are held to, where that is looked at.
+    #[must_use]
+    pub fn measured(&self) -> watch::Receiver<Usages> {
+        self.measured.subscribe()
     }
 
     /// Stops all and waits for their last line.
@@ -170,14 +179,18 @@ async fn listen(docker: Docker, lab: String, heard: Heard, mut stopped: watch::R
 /// Measures what bodies whose sizes move use, again and again.
 async fn usage(
     docker: Docker,
-    lines: Arc<Lines>,
+    lines: Option<Arc<Lines>>,
     record: watch::Receiver<Arc<Record>>,
+    measured: watch::Sender<Usages>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
         let (at, now) = (clock::now(), Arc::clone(&record.borrow()));
         let usage = status::usage(&docker, &now).await;
-        let _ = lines.sighting(&Sighting { at, usage, ..Sighting::default() });
+        measured.send_replace(usage.clone());
+        if let Some(lines) = &lines {
+            let _ = lines.sighting(&Sighting { at, usage, ..Sighting::default() });
+        }
         tokio::select! {
             biased;
             _ = stopped.changed() => return,

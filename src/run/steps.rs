@@ -21,6 +21,7 @@ use crate::chaos::{Hits, Injector, Ledger, World, hits};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::lab::record::Record;
+use crate::model::scaling::Usages;
 use crate::model::{FaultRecord, Mono, Name, Sighting, Span, Verb};
 use crate::spec::condition::{Condition, Mark, Watched};
 use crate::spec::schedule::{self, Planned, Start, Turn};
@@ -52,6 +53,8 @@ pub struct Stage {
     pub ledger: Arc<Ledger>,
     /// The newest look at the lab.
     pub newest: watch::Receiver<Sighting>,
+    /// What bodies are held to, where somebody measures it.
+    pub measured: watch::Receiver<Usages>,
     /// Start of the load.
     pub start: Mono,
     /// Becomes true when everything must be healed: the load has ended, or somebody asked to stop.
@@ -132,7 +135,16 @@ impl Stage {
         real: bool,
     ) -> Self {
         let marks = Arc::new(watch::channel(BTreeMap::new()).0);
-        Self { docker, record, ledger, newest, start, over, hears, real, marks, hurt: Arc::default() }
+        // nobody measures until somebody says so
+        let measured = watch::Sender::new(Usages::new()).subscribe();
+        let hurt = Arc::default();
+        Self { docker, record, ledger, newest, measured, start, over, hears, real, marks, hurt }
+    }
+
+    /// The same with what bodies are held to.
+    #[must_use]
+    pub fn measuring(self, measured: watch::Receiver<Usages>) -> Self {
+        Self { measured, ..self }
     }
 
     /// One group from its beginning to its last heal.
@@ -190,9 +202,11 @@ impl Stage {
     }
 
     async fn wait_for(&self, condition: &Condition, within: Option<Span>) -> Result<Mono, String> {
-        let (mut newest, mut marks) = (self.newest.clone(), self.marks.subscribe());
+        let (mut newest, mut measured) = (self.newest.clone(), self.measured.clone());
+        let mut marks = self.marks.subscribe();
         let mut watched = Watched::default();
         watched.see(&newest.borrow_and_update());
+        watched.measure(&measured.borrow_and_update());
         let late = async {
             match within {
                 Some(within) => clock::sleep_until(self.start.plus(within.0)).await,
@@ -215,6 +229,7 @@ impl Stage {
                     Ok(()) => watched.see(&newest.borrow_and_update()),
                     Err(_) => return Err(format!("`{condition}` was not met when the sampler ended")),
                 },
+                Ok(()) = measured.changed() => watched.measure(&measured.borrow_and_update()),
                 _ = marks.changed() => {}
             }
         }

@@ -1,15 +1,17 @@
 //! What a step with `when` waits for: text → [`Condition`], and whether it is met. Pure.
 //!
 //! Invariants: the list is closed; a condition is judged by what PostgreSQL itself said in the runner's
-//! sightings and by the runner's own faults, never by a controller's word; nothing seen is not "no
-//! primary".
+//! sightings, by what the engine holds bodies to, and by the runner's own faults; a controller's word counts for the
+//! condition `controller` alone; nothing seen is not "no primary".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::problem::nearest;
 use crate::model::lab::controller_of;
-use crate::model::{MemberId, Name, Sighting};
+use crate::model::scaling::{Resource, Usages, amount};
+use crate::model::target::{BadTarget, Replica, Which};
+use crate::model::{MemberId, Name, Sighting, Target};
 
 /// A condition of a step. Steps look at it at every sighting and at every fault that begins or is healed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,16 @@ pub enum Condition {
     Healed(Name),
     /// A controller is at a step of its work; needs a controller.
     Controller(String),
-    /// A size was reached; needs a controller.
-    Size(String),
+    /// A body has so much of a resource, by what the engine holds it to; with a target that stands for several, one
+    /// of them (`all` of them for `all`).
+    Size {
+        /// Whose.
+        target: Target,
+        /// Of what.
+        resource: Resource,
+        /// How much, as files say it: `1.5` or `1GiB`.
+        at_least: String,
+    },
 }
 
 /// Why a text is no condition.
@@ -85,16 +95,10 @@ impl Condition {
                 Ok(Self::Controller(text.to_owned()))
             }
             ("size", _) if inside.is_some_and(|inside| inside.contains(") >= ")) => {
-                Ok(Self::Size(text.to_owned()))
+                size(inside.unwrap_or_default()).map_err(|(what, hint)| bad(&what, hint))
             }
             _ => Err(no()),
         }
-    }
-
-    /// Whether this version can see it; what only a controller tells waits for controllers.
-    #[must_use]
-    pub const fn built(&self) -> bool {
-        !matches!(self, Self::Size(_))
     }
 
     /// The step it is about.
@@ -115,7 +119,10 @@ impl fmt::Display for Condition {
             Self::Streaming(count) => write!(f, "streaming({count})"),
             Self::Fault(id) => write!(f, "fault({id})"),
             Self::Healed(id) => write!(f, "healed({id})"),
-            Self::Controller(text) | Self::Size(text) => f.write_str(text),
+            Self::Controller(text) => f.write_str(text),
+            Self::Size { target, resource, at_least } => {
+                write!(f, "size({target}, {resource}) >= {at_least}")
+            }
         }
     }
 }
@@ -125,6 +132,25 @@ fn controller(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.strip_prefix("controller(")?.split_once(')')?;
     let step = rest.split_once('=')?.1.trim().strip_prefix('"')?.strip_suffix('"')?;
     Some((name, step))
+}
+
+/// `TARGET, RESOURCE) >= X`, or what is wrong with it and what would be right.
+fn size(inside: &str) -> Result<Condition, (String, String)> {
+    let form = || "size(TARGET, RESOURCE) >= X".to_owned();
+    let (whose, at_least) = inside.split_once(") >= ").ok_or_else(|| (inside.to_owned(), form()))?;
+    let no_pair = || (format!("`{whose}` is no target and resource"), form());
+    let (target, resource) = whose.split_once(',').ok_or_else(no_pair)?;
+    let target: Target =
+        target.trim().parse().map_err(|bad: BadTarget| (bad.to_string(), BadTarget::HINT.to_owned()))?;
+    if !matches!(target, Target::Primary | Target::Replica(_) | Target::Postgres(_) | Target::Balancer(_)) {
+        let hint = "primary, replica, postgres:…, balancer:…, or a member of theirs";
+        return Err((format!("nobody looks at the size of `{target}`"), hint.to_owned()));
+    }
+    let resource = resource.trim();
+    let known = || (format!("`{resource}` is no resource"), "cpu, memory or disk".to_owned());
+    let resource = Resource::named(resource).ok_or_else(known)?;
+    amount(resource, at_least).map_err(|why| (format!("`{at_least}` is no amount of {resource}"), why))?;
+    Ok(Condition::Size { target, resource, at_least: at_least.to_owned() })
 }
 
 /// How far a step has come.
@@ -145,6 +171,11 @@ pub struct Watched {
     streaming: usize,
     /// Where the active replica of each controller is in its work.
     steps: BTreeMap<String, String>,
+    /// Instances and balancers, as they were seen last.
+    databases: BTreeSet<MemberId>,
+    balancers: BTreeSet<MemberId>,
+    /// What bodies are held to.
+    sizes: Usages,
 }
 
 impl Watched {
@@ -153,6 +184,8 @@ impl Watched {
         let answers = || sighting.postgres.iter().filter_map(|(id, seen)| Some((id, seen.sql.seen()?)));
         let primary = answers().find(|(_, sql)| !sql.in_recovery && sql.writable != Some(false));
         self.looked |= !sighting.postgres.is_empty();
+        self.databases = sighting.postgres.keys().cloned().collect();
+        self.balancers = sighting.balancers.keys().cloned().collect();
         self.streaming = primary.map_or(0, |(_, sql)| sql.streaming.len());
         self.primary = primary.map(|(id, _)| id.clone());
         for (replica, seen) in &sighting.controllers {
@@ -162,6 +195,31 @@ impl Watched {
         }
         if self.first.is_none() {
             self.first.clone_from(&self.primary);
+        }
+    }
+
+    /// Takes in what bodies are held to.
+    pub fn measure(&mut self, sizes: &Usages) {
+        self.sizes.clone_from(sizes);
+    }
+
+    /// Whether whom a target stands for has so much.
+    fn has(&self, target: &Target, resource: Resource, wanted: f64) -> bool {
+        let has = |member: &MemberId| self.sizes.get(member).is_some_and(|usage| usage.has(resource, wanted));
+        let which = |members: &BTreeSet<MemberId>, which: &Which| match which {
+            Which::Any => members.iter().any(has),
+            Which::All => !members.is_empty() && members.iter().all(has),
+            Which::Named(name) => has(name),
+        };
+        let replicas =
+            || self.databases.iter().filter(|member| self.primary.as_ref() != Some(*member)).cloned();
+        match target {
+            Target::Primary => self.primary.as_ref().is_some_and(has),
+            Target::Replica(Replica::All) => which(&replicas().collect(), &Which::All),
+            Target::Replica(_) => which(&replicas().collect(), &Which::Any),
+            Target::Postgres(pick) => which(&self.databases, pick),
+            Target::Balancer(pick) => which(&self.balancers, pick),
+            _ => false,
         }
     }
 
@@ -177,7 +235,9 @@ impl Watched {
             Condition::Controller(text) => {
                 controller(text).is_some_and(|(name, step)| self.steps.get(name).is_some_and(|at| at == step))
             }
-            Condition::Size(_) => false,
+            Condition::Size { target, resource, at_least } => {
+                amount(*resource, at_least).is_ok_and(|wanted| self.has(target, *resource, wanted))
+            }
         }
     }
 }
@@ -185,8 +245,9 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Sight;
+    use crate::model::scaling::Usage;
     use crate::model::sighting::{PostgresSeen, SqlSeen};
+    use crate::model::{Bytes, Sight};
 
     #[test]
     fn every_form_reads_back_as_it_was_written() {
@@ -198,6 +259,7 @@ mod tests {
             "healed(kill)",
             "controller(repair).step = \"fence\"",
             "size(primary, cpu) >= 2",
+            "size(balancer:all, memory) >= 1GiB",
         ] {
             assert_eq!(Condition::parse(text).map(|condition| condition.to_string()), Ok(text.to_owned()));
         }
@@ -217,6 +279,18 @@ mod tests {
         assert!(said("fault").contains("did you mean `fault(ID)`?"), "{}", said("fault"));
         assert!(said("perhaps").contains("primary-changed, no-primary, streaming(N)"), "{}", said("perhaps"));
         assert!(said("").contains("primary-changed"), "{}", said(""));
+        assert_eq!(
+            said("size(primary) >= 2"),
+            "`primary` is no target and resource: size(TARGET, RESOURCE) >= X"
+        );
+        assert_eq!(said("size(primary, ram) >= 2"), "`ram` is no resource: cpu, memory or disk");
+        assert_eq!(
+            said("size(primary, cpu) >= lots"),
+            "`lots` is no amount of cpu: cores are a number such as \"1.5\""
+        );
+        let etcd = said("size(etcd:leader, cpu) >= 1");
+        assert!(etcd.starts_with("nobody looks at the size of `etcd:leader`: primary, replica"), "{etcd}");
+        assert!(said("size(nobody:x, cpu) >= 1").contains("is no target"));
     }
 
     /// A member, and when it answers whether it is in recovery and who streams from it.
@@ -264,6 +338,42 @@ mod tests {
         assert!(!watched.meets(&Condition::Streaming(2), &marks));
         watched.see(&look(&[("postgres-1", None)]));
         assert!(!watched.meets(&Condition::Streaming(1), &marks));
+    }
+
+    #[test]
+    fn a_size_is_what_the_engine_holds_a_body_to() {
+        let name = |text: &str| Name::new(text).expect("a name");
+        let held = |cores: f64, memory| Usage {
+            cores: Some(cores),
+            limit: Some(Bytes::mib(memory)),
+            ..Usage::default()
+        };
+        let marks = BTreeMap::new();
+        let mut watched = Watched::default();
+        let met = |watched: &Watched, text: &str| {
+            watched.meets(&Condition::parse(text).expect("a condition"), &marks)
+        };
+        watched.see(&look(&[("postgres-1", Some((false, &[]))), ("postgres-2", Some((true, &[])))]));
+        assert!(!met(&watched, "size(primary, cpu) >= 0.1"), "nobody has measured yet");
+        watched
+            .measure(&[(name("postgres-1"), held(1.0, 512)), (name("postgres-2"), held(0.5, 1024))].into());
+        for (text, is) in [
+            ("size(primary, cpu) >= 1", true),
+            ("size(primary, cpu) >= 1.1", false),
+            ("size(primary, memory) >= 1GiB", false),
+            ("size(replica, memory) >= 1GiB", true),
+            ("size(replica:all, cpu) >= 1", false),
+            ("size(postgres:any, cpu) >= 1", true),
+            ("size(postgres:all, cpu) >= 1", false),
+            ("size(postgres-2, cpu) >= 0.5", true),
+            ("size(primary, disk) >= 1GiB", false),
+            ("size(balancer:all, cpu) >= 0.1", false),
+        ] {
+            assert_eq!(met(&watched, text), is, "{text}");
+        }
+        // who leads now is whom it means
+        watched.see(&look(&[("postgres-1", None), ("postgres-2", Some((false, &[])))]));
+        assert!(met(&watched, "size(primary, memory) >= 1GiB"));
     }
 
     #[test]

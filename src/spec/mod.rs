@@ -20,6 +20,5 @@ pub mod schema;
 mod shape;
 pub mod suite;
 mod tree;
-mod unbuilt;
 
 pub use problem::{Kind, Problem, Problems};

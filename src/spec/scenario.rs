@@ -1,7 +1,4 @@
 //! Text of a scenario → [`Scenario`], or every problem in it.
-//!
-//! Two sorts of problem are kept apart: what is wrong, and what is right but not built in this
-//! version. A file of the second sort is read without error and refused by name before it runs.
 
 use serde::de::DeserializeOwned;
 
@@ -11,29 +8,8 @@ use super::scenario_rules;
 use super::schema;
 use super::shape::Shape;
 use super::tree::{self, Node};
-use super::unbuilt;
 use crate::model::scenario::Ends;
 use crate::model::{Expect, LabSpec, Load, Name, Scenario, Span, Step};
-
-/// A scenario that was read.
-#[derive(Clone, Debug)]
-pub struct Parsed {
-    /// What it says.
-    pub scenario: Scenario,
-    /// What of it this version cannot do; empty when it can be run.
-    pub unbuilt: Vec<Problem>,
-}
-
-impl Parsed {
-    /// The scenario, when this version can run it.
-    ///
-    /// # Errors
-    /// What is not built, by name, each where it stands.
-    pub fn runnable(self) -> Result<Scenario, Problems> {
-        let subject = format!("`{}` cannot be run by this version", self.scenario.name);
-        Problems::new(subject, self.unbuilt).or(self.scenario)
-    }
-}
 
 /// Those parts of a scenario that could be read, so that a broken one does not hide the problems
 /// of the others. Elements carry the node they came from.
@@ -52,7 +28,7 @@ pub(crate) struct Draft<'a> {
 ///
 /// # Errors
 /// Every problem of the file, in the order of its lines.
-pub fn parse(name: &str, text: &str) -> Result<Parsed, Problems> {
+pub fn parse(name: &str, text: &str) -> Result<Scenario, Problems> {
     let mut problems = Vec::new();
     let source = Source::new(name, text);
     let mut tree = tree::read(&source, &mut problems);
@@ -66,11 +42,8 @@ pub fn parse(name: &str, text: &str) -> Result<Parsed, Problems> {
     if !problems.is_empty() {
         return Err(Problems::new(subject, problems));
     }
-    let unbuilt = Problems::new("", unbuilt::problems(&draft)).list;
-    match serde_json::from_value(tree.value()) {
-        Ok(scenario) => Ok(Parsed { scenario, unbuilt }),
-        Err(why) => Err(Problems::new(subject, vec![Problem::new(&source, None, why.to_string())])),
-    }
+    serde_json::from_value(tree.value())
+        .map_err(|why| Problems::new(subject, vec![Problem::new(&source, None, why.to_string())]))
 }
 
 /// Whether a scenario that was read names hosts and members that this lab declares.

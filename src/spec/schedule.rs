@@ -249,6 +249,13 @@ fn predecessor(steps: &[&Step], id: &Name) -> Option<usize> {
     steps.iter().enumerate().position(|(index, step)| step_id(index, step) == *id)
 }
 
+/// Whether a step waits for a size.
+#[must_use]
+pub fn asks_for_sizes(scenario: &Scenario) -> bool {
+    let mut conditions = scenario.steps.iter().filter_map(|step| step.when.as_deref());
+    conditions.any(|when| matches!(Condition::parse(when), Ok(Condition::Size { .. })))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +265,7 @@ mod tests {
             "schema = 1\nname = \"s\"\nabout = \"a\"\nduration = \"100s\"\n\
              [[load]]\nname = \"w\"\nendpoint = \"rw\"\nworkload = \"set\"\nrate = 1\nconnections = 1\n{steps}"
         );
-        crate::spec::scenario::parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render())).scenario
+        crate::spec::scenario::parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()))
     }
 
     const STEPS: &str = r#"

@@ -132,6 +132,9 @@ pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> R
             comparison.fault
         ));
     }
+    if let Some(verb) = &arm.verb {
+        step.verb = verb.clone();
+    }
     (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
     made.duration = Span(at.0 + arm.lasts.0 + AFTER);
     Ok(made)
@@ -189,7 +192,7 @@ mod tests {
         assert!(instants.iter().all(|at| *at >= Span::secs(4) && *at <= Span::secs(14)), "{instants:?}");
         assert!(instants.iter().collect::<BTreeSet<_>>().len() > 40);
         let file = include_str!("../../scenarios/primary-dies.toml");
-        let scenario = scenario::parse("x", file).expect("a scenario").scenario;
+        let scenario = scenario::parse("x", file).expect("a scenario");
         let made = |arm| of_trial(&comparison, &scenario, Trial { arm, number: 1 }).expect("a trial");
         let (stock, ours) = (made(0), made(1));
         assert_eq!((stock.steps[0].at, stock.seed), (ours.steps[0].at, ours.seed));
@@ -197,10 +200,7 @@ mod tests {
         assert_eq!(stock.duration.0, ours.duration.0 + Duration::from_secs(34));
         // what is kept of a trial is a scenario like any other
         let kept = text(&ours).expect("TOML");
-        assert_eq!(
-            scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())).scenario,
-            ours
-        );
+        assert_eq!(scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())), ours);
     }
 
     #[test]

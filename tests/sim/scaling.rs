@@ -11,6 +11,7 @@ use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::placement;
 use pgha::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
 use pgha::model::control::{Bodies, Replacing, Token};
+use pgha::model::inside::{Inside, sessions};
 use pgha::model::lab::Range;
 use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, Usage, memory_step};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
@@ -74,6 +75,8 @@ struct Lab {
     newest: u32,
     through: Option<u64>,
     counts: u32,
+    /// Sessions the balancer takes on a port; `None` while its ports differ.
+    takes: Option<u32>,
     earlier: Option<Seen>,
     broken: Option<String>,
     resizes: u32,
@@ -131,6 +134,7 @@ impl Lab {
             newest: 2,
             through: None,
             counts: 0,
+            takes: Some(spec.balancers.maxconn),
             earlier: None,
             broken: None,
             resizes: 0,
@@ -338,6 +342,7 @@ impl Lab {
             postgres: databases
                 .map(|(member, machine)| (member.id.clone(), Sight::Seen(patroni(member, machine))))
                 .collect(),
+            inside: [(name("balancer-1"), Inside { most: self.takes, ..Inside::default() })].into(),
         }
     }
 
@@ -414,6 +419,11 @@ impl Lab {
                 self.wish = None;
                 Ok(())
             }
+            Step::Admit { sessions, .. } => {
+                // a word for each port: cut off, they differ
+                self.takes = Some(*sessions).filter(|_| !half);
+                if half { Err(Failed::Trouble("cut off".to_owned())) } else { Ok(()) }
+            }
             Step::Weigh { .. } | Step::Forget { .. } => Ok(()),
         }
     }
@@ -468,6 +478,10 @@ impl Lab {
             }
             if member.service == Service::Postgres && machine.step != memory_step(member.size.memory) {
                 return Err(format!("{} did not restart for its memory", member.id));
+            }
+            let carries = sessions(member.size.memory, self.spec.balancers.maxconn);
+            if member.service == Service::Balancer && self.takes != Some(carries) {
+                return Err(format!("{} takes {:?} sessions, and carries {carries}", member.id, self.takes));
             }
             let (_, max) = self.spec.limits(member.service).expect("it moves");
             let room = placement::room_for(&self.spec, &self.members, member);
@@ -584,6 +598,7 @@ fn world() -> World {
     spec.postgres.cpus = Range { start: 0.5, min: 0.2, max: 2.5 };
     spec.postgres.memory = Range { start: Bytes::mib(512), min: Bytes::mib(256), max: Bytes::gib(2) };
     spec.postgres.instances = Range { start: 2, min: 2, max: 4 };
+    spec.balancers.maxconn = 2_000;
     spec.balancers.cpus = Range { start: 0.5, min: 0.2, max: 2.0 };
     spec.balancers.memory = Range { start: Bytes::mib(128), min: Bytes::mib(128), max: Bytes::gib(1) };
     let mut policy = ScalingPolicy { every: Span::secs(1), ..ScalingPolicy::default() };

@@ -12,6 +12,7 @@ use super::{
     ADMIN_PORT, CONF_PATH, Context, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount,
     private_file, service_body,
 };
+use crate::model::inside::sessions;
 use crate::model::lab::{BalancerStart, Balancers, Reads};
 use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
 
@@ -81,6 +82,7 @@ fn config(ctx: &Context, member: &Member) -> String {
         TEMPLATE,
         &[
             ("maxconn", balancers.maxconn.to_string()),
+            ("sessions", sessions(member.size.memory, balancers.maxconn).to_string()),
             ("threads", threads(member.size.cpus).to_string()),
             ("state-file", state_file),
             ("admin", admin(ctx)),

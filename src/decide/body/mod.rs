@@ -17,7 +17,7 @@ mod secrets;
 mod template;
 
 #[cfg(test)]
-pub(in crate::decide) mod samples;
+pub(crate) mod samples;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeSet;
 
+use super::expect::{Expected, pause, soonest};
+use super::measure::measurements;
 use super::restart::well;
 use super::size::Limits;
 use super::{Asked, Draft, Step};
@@ -34,8 +36,23 @@ pub(super) fn count(draft: &mut Draft<'_>) {
     if copies > wanted as usize {
         name(draft, wanted);
     } else if copies == wanted as usize && everybody_is_well(draft) {
-        by_itself(draft, wanted);
+        if let Some((count, why)) = by_itself(draft, wanted, 0) {
+            return scale(draft, count, BTreeSet::new(), why);
+        }
+        expect_change(draft, wanted);
     }
+}
+
+/// What is expected of the number, if everybody stays as busy as measured last.
+fn expect_change(draft: &mut Draft<'_>, wanted: u32) {
+    let policy = &draft.world.policy;
+    let rule = &policy.instances;
+    let whole = measurements(policy, rule.out_window.max(rule.in_window));
+    let Some(after) = soonest(whole, |ahead| by_itself(draft, wanted, ahead).is_some()) else { return };
+    let Some((count, _)) = by_itself(draft, wanted, after) else { return };
+    let on = if count > wanted { "every replica stays short of cores" } else { "replicas stay as idle" };
+    let said = format!("postgres: {wanted} → {count} instances in {} if {on}", pause(policy.every, after));
+    draft.expects.push(Expected { after, said });
 }
 
 fn leads(draft: &Draft<'_>, id: &MemberId) -> bool {
@@ -134,15 +151,16 @@ fn everybody_is_well(draft: &Draft<'_>) -> bool {
     })
 }
 
-/// One more or one less, by what replicas use of their cores.
-fn by_itself(draft: &mut Draft<'_>, wanted: u32) {
+/// One more or one less, by what replicas use of their cores, when so many measurements like the newest have followed
+/// it; and why.
+fn by_itself(draft: &Draft<'_>, wanted: u32, ahead: usize) -> Option<(u32, String)> {
     let (policy, spec) = (&draft.world.policy, &draft.world.spec);
     let (rule, cpu) = (&policy.instances, &policy.cpu);
     let replicas: Vec<&Member> = draft.stay().filter(|member| !leads(draft, &member.id)).collect();
     // what led to the last change does not lead to the next
     let since = draft.out.memory.counted.unwrap_or_default();
     let used = |member: &Member, window, percent| {
-        draft.out.memory.rings.get(&member.id)?.over(policy, window, Resource::Cpu, percent, since)
+        draft.out.memory.rings.get(&member.id)?.over(policy, window, Resource::Cpu, percent, since, ahead)
     };
     let short = |member: &&Member| {
         let most = Limits::of(spec, &draft.room, member).most(Resource::Cpu);
@@ -154,23 +172,19 @@ fn by_itself(draft: &mut Draft<'_>, wanted: u32) {
     if !replicas.is_empty() && replicas.iter().all(short) && spec.may_have(wanted + 1).is_ok() {
         let window = rule.out_window;
         let why = format!("every replica has been short of cores for {window}, and none may have more");
-        return scale(draft, wanted + 1, BTreeSet::new(), why);
+        return Some((wanted + 1, why));
     }
     let uses: Option<Vec<f64>> =
         replicas.iter().map(|member| used(member, rule.in_window, cpu.down_percentile)).collect();
-    let (Some(uses), Some(left)) = (uses, replicas.len().checked_sub(1).filter(|left| *left > 0)) else {
-        return;
-    };
+    let (uses, left) = uses.zip(replicas.len().checked_sub(1).filter(|left| *left > 0))?;
     let least = replicas.iter().map(|member| member.size.cpus).fold(f64::INFINITY, f64::min);
     #[expect(clippy::cast_precision_loss, reason = "a few instances")]
     let each = uses.iter().sum::<f64>() / left as f64;
     let fewer = wanted.checked_sub(1).filter(|fewer| spec.may_have(*fewer).is_ok());
-    if let Some(fewer) = fewer.filter(|_| each <= least * rule.in_share) {
-        let why = format!(
-            "replicas used so little of their cores for {} that one less would do: {} each",
-            rule.in_window,
-            Resource::Cpu.words(each)
-        );
-        scale(draft, fewer, BTreeSet::new(), why);
-    }
+    let why = format!(
+        "replicas used so little of their cores for {} that one less would do: {} each",
+        rule.in_window,
+        Resource::Cpu.words(each)
+    );
+    Some((fewer.filter(|_| each <= least * rule.in_share)?, why))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::inside::{Inside, Work};
 use crate::model::scaling::{Resource, ScalingPolicy, Usage, Usages};
 use crate::model::{Bytes, Member, MemberId, Mono, Span};
 use crate::stats::bootstrap::quantile;
@@ -29,12 +30,16 @@ struct Sample {
     cores: Option<f64>,
     memory: f64,
     disk: Option<f64>,
+    /// How busy it said it was; `None` when it did not.
+    #[serde(default)]
+    work: Option<Work>,
 }
 
 /// Takes down what bodies use now. The same reading twice is one measurement.
 pub(super) fn note(
     rings: &mut BTreeMap<MemberId, Ring>,
     usage: &Usages,
+    inside: &BTreeMap<MemberId, Inside>,
     placed: &[Member],
     policy: &ScalingPolicy,
 ) {
@@ -45,13 +50,20 @@ pub(super) fn note(
     let keep = keep.into_iter().chain(counts).max().unwrap_or(1);
     for member in placed.iter().filter(|member| scales(member)) {
         if let Some(usage) = usage.get(&member.id) {
-            rings.entry(member.id.clone()).or_default().note(usage, member.size.disk, policy.every, keep);
+            let work = inside.get(&member.id).map(|inside| inside.work);
+            rings.entry(member.id.clone()).or_default().note(
+                usage,
+                work,
+                member.size.disk,
+                policy.every,
+                keep,
+            );
         }
     }
 }
 
 /// How many measurements make a window.
-fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
+pub(super) fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
     let (up_window, down_window) = match resource {
         Resource::Cpu => (policy.cpu.up_window, policy.cpu.down_window),
         Resource::Memory => (policy.memory.up_window, policy.memory.down_window),
@@ -61,13 +73,13 @@ fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
 }
 
 /// How many measurements lie in so long.
-fn measurements(policy: &ScalingPolicy, window: Span) -> usize {
+pub(super) fn measurements(policy: &ScalingPolicy, window: Span) -> usize {
     let every = policy.every.0.as_nanos().max(1);
     usize::try_from(window.0.as_nanos().div_ceil(every)).unwrap_or(usize::MAX).max(1)
 }
 
 impl Ring {
-    fn note(&mut self, usage: &Usage, disk: Bytes, every: Span, keep: usize) {
+    fn note(&mut self, usage: &Usage, work: Option<Work>, disk: Bytes, every: Span, keep: usize) {
         let last = self.last.as_ref().filter(|last| last.container == usage.container);
         // a container that was made anew counts from nothing, and what it used before is no use of its own
         if last.is_none() {
@@ -78,17 +90,11 @@ impl Ring {
         if passed.is_some_and(|passed| passed < every.0 / 2) {
             return;
         }
-        let cores = last.zip(passed).and_then(|(last, passed)| {
-            let used = usage.cpu_ns.checked_sub(last.cpu_ns)?;
-            let used = used.saturating_add(usage.throttled_ns.checked_sub(last.throttled_ns)?);
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a pause")]
-            let cores = used as f64 / passed.as_nanos() as f64;
-            Some(cores)
-        });
+        let cores = last.and_then(|last| usage.since(last)).map(|cores| cores.used + cores.held_back);
         #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
         let (memory, disk) =
             (usage.memory.0 as f64, usage.disk.and_then(|seen| seen.used(disk)).map(|used| used.0 as f64));
-        self.samples.push_back(Sample { at: usage.at, cores, memory, disk });
+        self.samples.push_back(Sample { at: usage.at, cores, memory, disk, work });
         while self.samples.len() > keep {
             self.samples.pop_front();
         }
@@ -103,8 +109,9 @@ impl Ring {
         up: bool,
         percent: u8,
         since: Mono,
+        ahead: usize,
     ) -> Option<f64> {
-        self.of(window(policy, resource, up), resource, percent, since)
+        self.of(window(policy, resource, up), resource, percent, since, ahead)
     }
 
     /// A percentile of what was used in the newest so long; `None` until there is so much after `since`.
@@ -115,12 +122,15 @@ impl Ring {
         resource: Resource,
         percent: u8,
         since: Mono,
+        ahead: usize,
     ) -> Option<f64> {
-        self.of(measurements(policy, span), resource, percent, since)
+        self.of(measurements(policy, span), resource, percent, since, ahead)
     }
 
-    fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono) -> Option<f64> {
-        let newest = self.samples.iter().rev().take_while(|sample| sample.at > since);
+    /// `ahead` measurements like the newest one are taken to follow it.
+    fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono, ahead: usize) -> Option<f64> {
+        let coming = std::iter::repeat_n(self.samples.back()?, ahead);
+        let newest = coming.chain(self.samples.iter().rev().take_while(|sample| sample.at > since));
         let values = newest.map_while(|sample| match resource {
             Resource::Cpu => sample.cores,
             Resource::Memory => Some(sample.memory),
@@ -134,7 +144,12 @@ impl Ring {
     }
 
     /// The most that was used in the newest window.
-    pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource) -> Option<f64> {
-        self.percentile(policy, resource, true, 100, Mono::default())
+    pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource, ahead: usize) -> Option<f64> {
+        self.percentile(policy, resource, true, 100, Mono::default(), ahead)
+    }
+
+    /// How busy it said it was when it was measured last.
+    pub(super) fn work(&self) -> Option<Work> {
+        self.samples.back()?.work
     }
 }

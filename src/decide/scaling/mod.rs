@@ -11,12 +11,15 @@
 //! one too many; nothing is taken away while nobody leads, while a member is replaced, or from a body that
 //! could not be measured; nothing at all in maintenance.
 
+mod admit;
 mod count;
+mod expect;
 mod measure;
 mod restart;
 mod size;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +29,12 @@ use serde::{Deserialize, Serialize};
 use crate::decide::brain::{self, Brain};
 use crate::decide::placement;
 use crate::model::control::{Bodies, Replacing};
+use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
 use crate::model::{ContainerStatus, HostName, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
 
+use expect::Expected;
 use measure::Ring;
 
 /// Pause after a step that failed; doubled with each.
@@ -60,6 +65,9 @@ pub struct Seen {
     pub store: Sight<StoreSeen>,
     /// Instances, in the words of their Patroni.
     pub postgres: BTreeMap<MemberId, Sight<PatroniSeen>>,
+    /// Instances and balancers, in their own words; who did not answer in time is left out.
+    #[serde(default)]
+    pub inside: BTreeMap<MemberId, Inside>,
 }
 
 /// What the store says.
@@ -141,6 +149,13 @@ pub enum Step {
         /// How long they hold.
         hold: Span,
     },
+    /// A balancer takes so many sessions on a port, and lets others wait.
+    Admit {
+        /// Which.
+        member: MemberId,
+        /// How many.
+        sessions: u32,
+    },
     /// The size an operator wanted is given, or cannot be. Guard: the wish is the one that was seen.
     Forget {
         /// Whose size.
@@ -165,6 +180,7 @@ impl Step {
             Self::Handover { .. } => "handover",
             Self::Scale { .. } => "scale",
             Self::Weigh { .. } => "weigh",
+            Self::Admit { .. } => "admit",
             Self::Forget { .. } => "forget",
             Self::ForgetCount { .. } => "forget-count",
         }
@@ -177,6 +193,7 @@ impl Step {
             Self::Resize { member, .. }
             | Self::Restart { member }
             | Self::Handover { member, .. }
+            | Self::Admit { member, .. }
             | Self::Forget { member, .. } => member.as_str(),
             Self::Scale { service, .. } => service.as_str(),
             Self::ForgetCount { .. } => Service::Postgres.as_str(),
@@ -277,7 +294,7 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         Sight::Seen(store) => store,
         Sight::Blind(why) => return nothing("blind", format!("the store cannot be seen: {why}"), memory),
     };
-    measure::note(&mut memory.rings, usage, &bodies.placed, &world.policy);
+    measure::note(&mut memory.rings, usage, &seen.inside, &bodies.placed, &world.policy);
     if store.maintenance {
         return nothing("maintenance", "maintenance: only watching".to_owned(), memory);
     }
@@ -289,6 +306,7 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         usage,
         held: held(store),
         room: bodies.placed.clone(),
+        expects: Vec::new(),
         out: nothing("", String::new(), memory),
     };
     count::count(&mut draft);
@@ -298,6 +316,7 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
     }
     restart::restart(&mut draft);
     weigh::weigh(&mut draft);
+    admit::admit(&mut draft);
     draft.finish()
 }
 
@@ -328,6 +347,8 @@ struct Draft<'a> {
     held: Option<String>,
     /// Who stands where with which size, with what this decision gives them.
     room: Vec<Member>,
+    /// What is expected to be wanted next.
+    expects: Vec<Expected>,
     out: Decision,
 }
 
@@ -412,17 +433,26 @@ impl<'a> Draft<'a> {
         }
         let Some(usage) = self.usage.get(id).filter(|usage| usage.container == body.id) else { return };
         let Some(ring) = self.out.memory.rings.get(id).cloned() else { return };
+        let wal = self.seen.inside.get(id).and_then(|inside| inside.wal.as_ref());
+        let leads = self.store.leader.as_ref() == Some(id);
+        self.out.alarms.extend(wal.filter(|_| leads).and_then(|wal| wal::alarm(member, wal)));
         let limits = size::Limits::of(&self.world.spec, &self.room, member);
-        let change = size::next(&size::Question {
+        let asked = size::Question {
             policy: &self.world.policy,
             member,
             ring: &ring,
+            wal,
             limits: &limits,
             streaks: self.out.memory.streaks.get(id),
             changed: self.out.memory.changed.get(id),
             held: self.held.as_deref(),
             at: self.seen.at,
-        });
+            ahead: 0,
+        };
+        let change = size::next(&asked);
+        if change.to == member.size {
+            self.expects.extend(expect::expected(&asked));
+        }
         self.out.alarms.extend(change.alarms);
         if change.to != member.size {
             if self.resize(member, change.to, change.why.join("; ")) {
@@ -450,6 +480,8 @@ impl<'a> Draft<'a> {
         self.out.memory.failed.retain(|subject, _| known(subject));
         self.out.memory.changed.retain(|member, _| placed.contains(&member));
         self.out.memory.streaks.retain(|member, _| placed.contains(&member));
+        self.expects.sort_by_key(|expected| expected.after);
+        self.out.expects = self.expects.into_iter().map(|expected| expected.said).collect();
         self.out
     }
 }

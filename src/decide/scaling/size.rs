@@ -1,11 +1,14 @@
 //! The next size of one member, resource by resource.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::measure::Ring;
+use super::wal;
 use crate::decide::placement;
+use crate::model::inside::Wal;
 use crate::model::scaling::{Resource, Rule, ScalingPolicy, memory_step};
 use crate::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 
@@ -28,6 +31,7 @@ pub struct Streak {
 }
 
 /// What is asked about one member.
+#[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     /// The rules.
     pub policy: &'a ScalingPolicy,
@@ -35,6 +39,8 @@ pub(super) struct Question<'a> {
     pub member: &'a Member,
     /// What it used.
     pub ring: &'a Ring,
+    /// The WAL it keeps, where it says so.
+    pub wal: Option<&'a Wal>,
     /// Between what it may move.
     pub limits: &'a Limits,
     /// Steps that followed one another.
@@ -45,12 +51,21 @@ pub(super) struct Question<'a> {
     pub held: Option<&'a str>,
     /// Now.
     pub at: Mono,
+    /// So many measurements like the newest one are taken to have followed it.
+    pub ahead: usize,
 }
 
 impl Question<'_> {
     /// When the member's size changed last in this.
     fn changed(&self, resource: Resource) -> Mono {
         self.changed.and_then(|changed| changed.get(&resource)).copied().unwrap_or_default()
+    }
+
+    /// A percentile of what is used in a window.
+    fn used(&self, resource: Resource, up: bool, percent: u8) -> Option<f64> {
+        // every step has a window of its own: what led to the last one does not lead to the next, and what was used
+        // while it had another size says little about this one
+        self.ring.percentile(self.policy, resource, up, percent, self.changed(resource), self.ahead)
     }
 }
 
@@ -104,7 +119,7 @@ pub(super) fn differs(one: &Size, other: &Size, resource: Resource) -> bool {
 }
 
 /// What a size gives of a resource.
-fn amount(size: &Size, resource: Resource) -> f64 {
+pub(super) fn amount(size: &Size, resource: Resource) -> f64 {
     match resource {
         Resource::Cpu => size.cpus,
         Resource::Memory => number(size.memory),
@@ -131,7 +146,7 @@ impl Limits {
 }
 
 /// A rule in plain numbers.
-struct Plain {
+pub(super) struct Plain {
     up_window: Span,
     down_window: Span,
     up_percentile: u8,
@@ -143,7 +158,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn of(policy: &ScalingPolicy, resource: Resource) -> Self {
+    pub(super) fn of(policy: &ScalingPolicy, resource: Resource) -> Self {
         match resource {
             Resource::Cpu => Self::new(&policy.cpu, |cores| cores),
             Resource::Memory => Self::new(&policy.memory, number),
@@ -165,8 +180,14 @@ impl Plain {
     }
 
     /// What shall be free of so much.
-    fn free(&self, of: f64) -> f64 {
+    pub(super) fn free(&self, of: f64) -> f64 {
         self.min_free.max(of * self.min_free_share)
+    }
+
+    /// The most that may be used of so much when it was taken from more: half a step less than what would ask for it
+    /// back, because what is used is never quite the same.
+    pub(super) fn fits(&self, of: f64) -> f64 {
+        of - self.free(of) - self.min_step / 2.0
     }
 
     /// The step after so many.
@@ -177,19 +198,28 @@ impl Plain {
 
 /// The size one member should have next.
 pub(super) fn next(asked: &Question<'_>) -> Change {
-    let mut change = Change {
-        to: asked.member.size,
-        why: Vec::new(),
-        waits: None,
-        alarms: Vec::new(),
-        streaks: Vec::new(),
-    };
+    let mut change = none(asked);
     for resource in Resource::ALL {
-        if !up(asked, resource, &mut change) && resource != Resource::Disk {
-            down(asked, resource, &mut change);
-        }
+        change_one(asked, resource, &mut change);
     }
     change
+}
+
+/// What it should give of one resource next.
+pub(super) fn next_of(asked: &Question<'_>, resource: Resource) -> f64 {
+    let mut change = none(asked);
+    change_one(asked, resource, &mut change);
+    amount(&change.to, resource)
+}
+
+fn none(asked: &Question<'_>) -> Change {
+    Change { to: asked.member.size, why: Vec::new(), waits: None, alarms: Vec::new(), streaks: Vec::new() }
+}
+
+fn change_one(asked: &Question<'_>, resource: Resource, change: &mut Change) {
+    if !up(asked, resource, change) && resource != Resource::Disk {
+        down(asked, resource, change);
+    }
 }
 
 /// How many steps of a kind followed one another until now.
@@ -208,16 +238,12 @@ fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u
 fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
     let (id, rule) = (&asked.member.id, Plain::of(asked.policy, resource));
     let given = amount(&asked.member.size, resource);
-    // every step has a window of its own: what led to the last one does not lead to the next
-    let since = asked.changed(resource);
-    let Some(used) = asked.ring.percentile(asked.policy, resource, true, rule.up_percentile, since) else {
-        return false;
-    };
+    let Some(used) = asked.used(resource, true, rule.up_percentile) else { return false };
     let free = rule.free(given);
     if used <= given - free {
         return false;
     }
-    let said = format!(
+    let mut said = format!(
         "{resource}: {} of {} used ({}th percentile of {}), {} shall be free",
         resource.words(used),
         resource.words(given),
@@ -225,6 +251,13 @@ fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
         rule.up_window,
         resource.words(free)
     );
+    if let Some(work) = asked.ring.work().filter(|_| resource == Resource::Cpu) {
+        // writing to a String cannot fail
+        let _ = write!(said, ", {work}");
+    }
+    if let Some(wal) = asked.wal.filter(|_| resource == Resource::Disk) {
+        said.push_str(&wal::words(wal));
+    }
     let times = streak(asked, resource, true, rule.up_window);
     let to = (given + rule.step(times)).min(asked.limits.most(resource));
     set(&mut change.to, resource, to);
@@ -246,14 +279,12 @@ fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
 fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
-    // what was used while it had another size says little about this one
-    let since = asked.changed(resource);
-    let used = asked.ring.percentile(asked.policy, resource, false, rule.down_percentile, since);
-    let (Some(used), Some(most)) = (used, asked.ring.most(asked.policy, resource)) else { return };
+    let used = asked.used(resource, false, rule.down_percentile);
+    let (Some(used), Some(most)) = (used, asked.ring.most(asked.policy, resource, asked.ahead)) else {
+        return;
+    };
     let fits = |to: f64| {
-        // half a step more than it would ask for: what is used is never quite the same
-        let wanted = used.max(most) + rule.free(to) + rule.min_step / 2.0;
-        let enough = to >= amount(&asked.limits.min, resource) && wanted <= to;
+        let enough = to >= amount(&asked.limits.min, resource) && used.max(most) <= rule.fits(to);
         let same_step = resource != Resource::Memory
             || !asked.limits.database
             || to >= number(memory_step(asked.member.size.memory));

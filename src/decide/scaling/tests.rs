@@ -1,13 +1,17 @@
 //! Tables and properties of the brain: a body that wants so much, measured, decided and given, turn by turn.
 
+mod admit;
 mod count;
 mod crowd;
+mod expect;
+mod wal;
 mod weigh;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::decide::brain::Brain as _;
+use crate::model::inside::Work;
 use crate::model::scaling::{DiskUsage, Usage};
 use crate::model::sighting::BodySeen;
 use crate::model::{Bytes, HostName, Name};
@@ -27,6 +31,7 @@ struct Story {
     usage: Usages,
     store: StoreSeen,
     postgres: BTreeMap<MemberId, Sight<PatroniSeen>>,
+    inside: BTreeMap<MemberId, Inside>,
 }
 
 impl Story {
@@ -59,6 +64,7 @@ impl Story {
             usage: [(name("postgres-1"), usage)].into(),
             store,
             postgres: BTreeMap::new(),
+            inside: BTreeMap::new(),
         }
     }
 
@@ -114,6 +120,7 @@ impl Story {
             usage: Sight::Seen(self.usage.clone()),
             store: Sight::Seen(self.store.clone()),
             postgres: self.postgres.clone(),
+            inside: self.inside.clone(),
         }
     }
 

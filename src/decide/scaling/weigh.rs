@@ -90,7 +90,7 @@ fn busy(draft: &Draft<'_>, member: &Member) -> Option<f64> {
     let given = usage.cores.unwrap_or(member.size.cpus);
     let ring = draft.out.memory.rings.get(&member.id)?;
     let window = Span(policy.every.0.saturating_mul(NEWEST));
-    let used = ring.over(policy, window, Resource::Cpu, 50, Mono::default())?;
+    let used = ring.over(policy, window, Resource::Cpu, 50, Mono::default(), 0)?;
     (given > 0.0).then_some(used / given)
 }
 
