@@ -41,13 +41,11 @@ pub(super) fn shut() -> String {
 
 /// Opens them, shut or not.
 pub(super) fn open() -> String {
-    let mut script = String::new();
-    for (chain, hook) in CHAINS {
-        for words in [format!("-D {hook} -j {chain}"), format!("-F {chain}"), format!("-X {chain}")] {
-            script.push_str(&format!("iptables -w {words} 2>/dev/null; "));
-        }
-    }
-    script + "true"
+    let words = CHAINS.iter().flat_map(|(chain, hook)| {
+        [format!("-D {hook} -j {chain}"), format!("-F {chain}"), format!("-X {chain}")]
+    });
+    let script: Vec<String> = words.map(|words| format!("iptables -w {words} 2>/dev/null; ")).collect();
+    script.concat() + "true"
 }
 
 #[cfg(test)]

@@ -408,7 +408,7 @@ impl Broker {
         }
         match &order.deed {
             Deed::Fence { container } | Deed::Start { container } | Deed::Remove { container } => {
-                self.about(&order.deed, container).await
+                Box::pin(self.about(&order.deed, container)).await
             }
             Deed::Create { member, service, host } => {
                 let done = self.membership.create(member, *service, host).await;
@@ -448,7 +448,7 @@ impl Broker {
             return refused(Refusal::NotAllowed, why);
         }
         if matches!(deed, Deed::Fence { .. }) {
-            return Answer::Proof(self.fence(container).await);
+            return Answer::Proof(Box::pin(self.fence(container)).await);
         }
         if matches!(deed, Deed::Remove { .. }) {
             let done = self.membership.clear(&container).await;

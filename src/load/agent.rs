@@ -109,7 +109,7 @@ where
         let prepared = tokio::select! {
             biased; // an order that waits behind finished work is no early order
             done = prepare(&plan, &journal) => done.map_err(AgentError::Work),
-            wish = wish(&mut lines) => Err(early(wish)),
+            wish = wish(&mut lines) => Err(early(&wish)),
         };
         prepared.inspect_err(|error| note(&journal, &error.to_string()))?;
         note(&journal, READY);
@@ -277,7 +277,7 @@ async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, doors: &Doors
     }
 }
 
-fn early(wish: Wish) -> AgentError {
+fn early(wish: &Wish) -> AgentError {
     AgentError::Work(match wish {
         Wish::Go(_) | Wish::Follow(_) => "told to go before it said it was ready".to_owned(),
         Wish::Stop => "stopped while making its tables".to_owned(),

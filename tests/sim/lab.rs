@@ -62,6 +62,10 @@ impl Mutant {
 /// Hosts that may carry a PostgreSQL.
 const HOSTS: usize = 6;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be wrong with it, beside the others"
+)]
 pub(super) struct Body {
     status: Status,
     primary: bool,
@@ -372,7 +376,7 @@ impl Lab {
                 }
             }
             8 if self.bodies[n].there && self.bodies[n].drift == Drift::No => {
-                self.bodies[n].drift = Drift::Is
+                self.bodies[n].drift = Drift::Is;
             }
             0 | 1 if others > 0 => self.bodies[n].status = Status::Exited,
             2 if others > 0 && self.runs(n) => self.bodies[n].status = Status::Paused,
@@ -539,30 +543,7 @@ impl Lab {
                 }
             }
             Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
-            Step::Fence { container, key, .. } => {
-                let holds =
-                    |revision| self.key.is_some_and(|(holder, now, _)| (holder, now) == (n, revision));
-                let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
-                if !key.map_or(else_leads, holds) {
-                    return Err(Failed::Guard("another key".to_owned()));
-                }
-                let dies = self.chance.random_bool(0.5);
-                let body = &mut self.bodies[n];
-                let level = if !body.hung {
-                    body.status = Status::Exited;
-                    ProofLevel::Dead
-                } else if body.doomed || dies {
-                    (body.doomed, body.primary) = (true, false);
-                    ProofLevel::Doomed
-                } else {
-                    ProofLevel::CutOff
-                };
-                let proof = Proof { level, evidence: "fenced".to_owned() };
-                told.proofs.insert(container.clone(), proof);
-                if let Some(revision) = key {
-                    told.fenced.insert(container.clone(), *revision);
-                }
-            }
+            Step::Fence { container, key, .. } => return self.fence(n, container, *key, told),
             Step::Start { container, .. } => {
                 let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
                 if !else_leads && self.mutant != Mutant::NoGuard {
@@ -592,6 +573,38 @@ impl Lab {
                 self.releases += 1;
                 (self.key, self.gone_since) = (None, self.now);
             }
+        }
+        Ok(())
+    }
+
+    /// A body that cannot die is cut off, and doomed when the seed says so.
+    fn fence(
+        &mut self,
+        n: usize,
+        container: &str,
+        key: Option<i64>,
+        told: &mut Proofs,
+    ) -> Result<(), Failed> {
+        let holds = |revision| self.key.is_some_and(|(holder, now, _)| (holder, now) == (n, revision));
+        let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
+        if !key.map_or(else_leads, holds) {
+            return Err(Failed::Guard("another key".to_owned()));
+        }
+        let dies = self.chance.random_bool(0.5);
+        let body = &mut self.bodies[n];
+        let level = if !body.hung {
+            body.status = Status::Exited;
+            ProofLevel::Dead
+        } else if body.doomed || dies {
+            (body.doomed, body.primary) = (true, false);
+            ProofLevel::Doomed
+        } else {
+            ProofLevel::CutOff
+        };
+        let proof = Proof { level, evidence: "fenced".to_owned() };
+        told.proofs.insert(container.to_owned(), proof);
+        if let Some(revision) = key {
+            told.fenced.insert(container.to_owned(), revision);
         }
         Ok(())
     }

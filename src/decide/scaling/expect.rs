@@ -24,7 +24,7 @@ fn one(asked: &Question<'_>, resource: Resource) -> Option<Expected> {
     let given = amount(&asked.member.size, resource);
     let to = |ahead: usize| {
         let at = asked.at.plus(pause(asked.policy.every, ahead).0);
-        next_of(&Question { ahead, at, ..*asked }, resource)
+        next_of(&Question { at, ahead, ..*asked }, resource)
     };
     // what does not come of whole windows does not come
     let whole = window(asked.policy, resource, true).max(window(asked.policy, resource, false));

@@ -94,9 +94,7 @@ fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: the host it was to go to does not run");
     let mut seen = lost();
     begun(&mut seen);
-    for (id, status) in [("h5", ContainerStatus::Running)] {
-        bodies(&mut seen).hosts.get_mut(&name(id)).expect("a host").status = status;
-    }
+    bodies(&mut seen).hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "balancer-1", ContainerStatus::Running);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: it is well again");
     // the new one is lost before it took the place: it goes, and another is looked for
