@@ -44,7 +44,7 @@ pub struct ControllerPlan {
     pub members: Vec<Member>,
     /// Address of every host: whoever comes to stand there is reached at it.
     pub hosts: BTreeMap<HostName, IpAddr>,
-    /// Client ports of etcd; it asks for no login.
+    /// Client ports of etcd when this was written; it asks for no login.
     pub etcd: Vec<SocketAddr>,
     /// The broker.
     pub broker: BrokerDoor,
@@ -154,14 +154,16 @@ pub enum Deed {
         /// Which container.
         container: String,
     },
-    /// A body that is there and does not run is started; what its fence closed is opened again.
+    /// A body that is there and does not run is started; what its fence closed is opened again. Refused for a member of
+    /// etcd that has been part of its cluster and has no data.
     Start {
         /// Which container.
         container: String,
     },
     /// A member has a body that was started: a new one from its recipe on the volumes it has, in the place of one
     /// that does not run; volumes that are missing are made. A member that the lab does not know is taken
-    /// into its record first: a new name, on a host that may carry it.
+    /// into its record first: a new name, on a host that may carry it; of etcd only where one has left, and it is added to
+    /// its cluster, if those that serve are a quorum then.
     Create {
         /// Which member.
         member: MemberId,
@@ -171,7 +173,8 @@ pub enum Deed {
         host: HostName,
     },
     /// A member whose body does not run leaves the lab: its body is removed, its volumes stay, its name is never
-    /// used again. Refused while fewer than the declared number would be left.
+    /// used again. Refused while fewer than the declared number would be left. A member of etcd leaves its cluster
+    /// first, whether its body runs or not, if the others are a quorum that serves, and one at a time.
     Retire {
         /// Which member.
         member: MemberId,
