@@ -49,7 +49,11 @@ impl Ends {
         }
         let (ends, docker, own) = (Arc::clone(self), docker.clone(), id.to_owned());
         let task = tokio::spawn(async move {
-            let Ok(seen) = docker.inspect(&own).await else { return };
+            let Ok(seen) = docker.inspect(&own).await else {
+                // the next look asks again
+                ends.lives().remove(&own);
+                return;
+            };
             // what the engine starts again by itself is dead for nobody knows how long
             let Some(first) = First::of(&own, seen.pid).filter(|_| !seen.restarts) else { return };
             if first.ended().await.is_err() {
@@ -72,6 +76,15 @@ impl Ends {
     pub(super) fn forget(&self, id: &str) {
         if let Some(Life::Waited(task)) = self.lives().remove(id) {
             task.abort();
+        }
+    }
+
+    /// The same of every container: what happened to them while nobody listened is not known.
+    pub(super) fn forget_all(&self) {
+        for life in std::mem::take(&mut *self.lives()).into_values() {
+            if let Life::Waited(task) = life {
+                task.abort();
+            }
         }
     }
 

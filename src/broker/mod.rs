@@ -279,6 +279,7 @@ impl Broker {
     /// Hears the engine out for ever. What happens while nobody listens is found by the next look.
     async fn listen(&self) {
         loop {
+            self.ends.forget_all();
             let mut heard = Box::pin(self.docker.events(self.plan.lab.as_str(), clock::utc_seconds()));
             while let Some(Ok(event)) = heard.next().await {
                 self.lately().insert(event.id.clone(), event.at);

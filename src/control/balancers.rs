@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::driver::Failed;
 use crate::decide::body::{ADMIN_PORT, STATISTICS_PORT};
 use crate::decide::repair::Routes;
-use crate::engine::haproxy::{Admin, Haproxy};
+use crate::engine::haproxy::{Admin, Backends, Haproxy};
 use crate::model::control::{AdminDoors, Bodies, ControllerPlan};
 use crate::model::{MemberId, Service, Sight};
 
@@ -84,6 +84,15 @@ impl Balancers {
             (balancer.member.clone(), last)
         });
         join_all(looks).await.into_iter().collect()
+    }
+
+    /// What their statistics say, of those who answer in time.
+    pub(super) async fn statistics(&self) -> BTreeMap<MemberId, Backends> {
+        let all = self.all().clone();
+        let looks = all.iter().map(|balancer| async move {
+            Some((balancer.member.clone(), balancer.stats.seen().await.ok()?))
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     /// The same words to every balancer; one that is not reached is no obstacle for the others.

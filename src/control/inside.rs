@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 
-use crate::decide::body::{POSTGRES_PORT, STATISTICS_PORT};
-use crate::engine::haproxy::Haproxy;
+use super::balancers::Balancers;
+use crate::decide::body::POSTGRES_PORT;
 use crate::engine::postgres::Session;
 use crate::engine::work;
 use crate::model::control::{Bodies, ControllerPlan};
@@ -20,20 +20,24 @@ use crate::model::{Member, MemberId, Service};
 /// Longest wait for an answer.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// The ways to everybody who is asked.
+/// The ways to the instances.
 pub(super) struct Doors {
     who: Credentials,
-    statistics: Mutex<BTreeMap<SocketAddr, Arc<Haproxy>>>,
     kept: Mutex<BTreeMap<SocketAddr, Session>>,
 }
 
 impl Doors {
     pub(super) fn new(plan: &ControllerPlan) -> Self {
-        Self { who: plan.superuser.clone(), statistics: Mutex::default(), kept: Mutex::default() }
+        Self { who: plan.superuser.clone(), kept: Mutex::default() }
     }
 
     /// What everybody says who answers in time.
-    pub(super) async fn look(&self, plan: &ControllerPlan, bodies: &Bodies) -> BTreeMap<MemberId, Inside> {
+    pub(super) async fn look(
+        &self,
+        plan: &ControllerPlan,
+        bodies: &Bodies,
+        balancers: &Balancers,
+    ) -> BTreeMap<MemberId, Inside> {
         let databases: Vec<(&Member, SocketAddr)> = bodies
             .placed_or(&plan.members)
             .iter()
@@ -44,24 +48,11 @@ impl Doors {
         let databases = databases
             .into_iter()
             .map(|(member, address)| async move { Some((member.id.clone(), self.ask(address).await?)) });
-        let balancers = self.statistics(plan, bodies).into_iter().map(|(member, statistics)| async move {
-            let seen = statistics.seen().await.ok()?;
-            Some((member, Inside { work: seen.work, wal: None, most: seen.most }))
-        });
-        let (databases, balancers) = join(join_all(databases), join_all(balancers)).await;
+        let (databases, balancers) = join(join_all(databases), balancers.statistics()).await;
+        let balancers = balancers
+            .into_iter()
+            .map(|(member, seen)| Some((member, Inside { work: seen.work, wal: None, most: seen.most })));
         databases.into_iter().chain(balancers).flatten().collect()
-    }
-
-    /// Where the balancers that stand in the lab now show their statistics.
-    fn statistics(&self, plan: &ControllerPlan, bodies: &Bodies) -> Vec<(MemberId, Arc<Haproxy>)> {
-        let placed = bodies.placed_or(&plan.members).iter();
-        let mut known = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
-        let balancers = placed.filter(|member| member.service == Service::Balancer).filter_map(|member| {
-            let address = SocketAddr::new(*plan.hosts.get(&member.host)?, STATISTICS_PORT);
-            let way = known.entry(address).or_insert_with(|| Arc::new(Haproxy::new(address, LIMIT)));
-            Some((member.id.clone(), Arc::clone(way)))
-        });
-        balancers.collect()
     }
 
     async fn ask(&self, address: SocketAddr) -> Option<Inside> {

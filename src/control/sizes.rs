@@ -156,7 +156,9 @@ impl Deeds<World> for Sizes {
             tokio::join!(self.orders.broker.bodies(), self.orders.broker.usage(), self.look_at_store());
         let (postgres, inside) = match &bodies {
             Ok(bodies) => {
-                tokio::join!(self.look_at_postgres(bodies), self.doors.look(&self.plan, bodies))
+                self.balancers.follow(&self.plan, bodies);
+                let inside = self.doors.look(&self.plan, bodies, &self.balancers);
+                tokio::join!(self.look_at_postgres(bodies), inside)
             }
             Err(_) => (BTreeMap::new(), BTreeMap::new()),
         };
@@ -168,9 +170,6 @@ impl Deeds<World> for Sizes {
             for (member, usage) in usage {
                 show(member, usage, last.get(member));
             }
-        }
-        if let Ok(bodies) = &bodies {
-            self.balancers.follow(&self.plan, bodies);
         }
         for (member, inside) in &inside {
             show_inside(member, inside);

@@ -41,13 +41,11 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     if !shut && wrong.is_empty() {
         return;
     }
-    let now = draft.seen.at;
-    let opened = draft.out.memory.opened;
-    if opened.is_some_and(|(revision, at)| revision == key.mod_revision && now.since(at) < REPEAT) {
+    if opened_lately(draft, key.mod_revision) {
         draft.soon(REPEAT);
         return;
     }
-    draft.out.memory.opened = Some((key.mod_revision, now));
+    draft.out.memory.opened = Some((key.mod_revision, draft.seen.at));
     draft.say("open", Some(&key.member), "5432 does not lead to the leader and to it alone");
     for other in wrong {
         let member = resident(draft, other).unwrap_or_else(|| other.clone());
@@ -63,12 +61,19 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
 fn promised(draft: &mut Draft<'_>, member: &MemberId, revision: i64) {
     let sql = draft.seen.postgres.get(member).map(|instance| &instance.sql);
     let replays = matches!(sql, Some(Reply::Answers(sql)) if sql.in_recovery);
-    let now = draft.seen.at;
-    let lately = draft.out.memory.opened.is_some_and(|(_, at)| now.since(at) < REPEAT);
-    let Some(host) = draft.host(member).filter(|_| replays && !lately).cloned() else { return };
-    if draft.order(Step::Open { host, member: member.clone() }) {
-        draft.out.memory.opened = Some((revision, now));
+    if !replays || opened_lately(draft, revision) {
+        return;
     }
+    let Some(host) = draft.host(member).cloned() else { return };
+    if draft.order(Step::Open { host, member: member.clone() }) {
+        draft.out.memory.opened = Some((revision, draft.seen.at));
+    }
+}
+
+/// Whether the doors were set for this leader key a moment ago.
+fn opened_lately(draft: &Draft<'_>, revision: i64) -> bool {
+    let (opened, now) = (draft.out.memory.opened, draft.seen.at);
+    opened.is_some_and(|(its, at)| its == revision && now.since(at) < REPEAT)
 }
 
 /// Leads no reader to a replica whose body lies dead: checks would find out seconds later.

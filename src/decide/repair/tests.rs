@@ -302,6 +302,9 @@ fn the_doors_of_a_leader_that_is_being_promoted_wait_for_its_word() {
     insta::assert_snapshot!(line(&first), @"open h2 | elect: the leader does not take writes yet");
     assert!(first.hurry);
     insta::assert_snapshot!(line(&decide(&seen, first.memory)), @" | elect: the leader does not take writes yet");
+    // what was opened for the leader before is no reason to wait
+    let before = Memory { opened: Some((7, seen.at)), ..Memory::default() };
+    insta::assert_snapshot!(line(&decide(&seen, before)), @"open h2 | elect: the leader does not take writes yet");
     // whoever does not answer is not waited for
     seen.postgres.insert(name("postgres-2"), cloning());
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, wake postgres-2 | wake: PostgreSQL refuses and its body runs: Patroni starts it in place");
