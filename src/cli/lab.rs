@@ -9,7 +9,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{DsnEndpoint, DsnFormat, LabArgs};
 use super::{CliError, Exit, settings};
 use crate::chaos::ledger;
-use crate::engine::docker::EngineError;
 use crate::lab::up::{self, News, Order};
 use crate::lab::{LabError, down as take_down, images, reach, record};
 use crate::model::{Service, Span};
@@ -227,17 +226,11 @@ pub async fn prune(base: bool) -> Result<Exit, CliError> {
             "take them down first: `pgha down --all`",
         ));
     }
-    let mut freed = 0;
-    for image in docker.our_images().await? {
-        for tag in image.tags.iter().chain(image.tags.is_empty().then_some(&image.id)) {
-            match docker.remove_image(tag).await {
-                Ok(()) => println!("removed {tag}"),
-                Err(EngineError::Conflict(why)) => eprintln!("kept {tag}: {why}"),
-                Err(error) => return Err(LabError::Engine(error).into()),
-            }
-        }
-        freed += image.size;
-    }
+    let freed = images::prune(&docker, |image, kept| match kept {
+        None => println!("removed {image}"),
+        Some(why) => eprintln!("kept {image}: {why}"),
+    })
+    .await?;
     if base {
         let spec = settings::resolve(&LabArgs::default(), None)?.spec;
         let reference = images::base(&spec.images);

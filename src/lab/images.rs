@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::LabError;
 use crate::engine::clock;
-use crate::engine::docker::{BuildContext, Docker, EngineError};
+use crate::engine::docker::{BuildContext, Docker, EngineError, ImageSeen};
 use crate::model::ImageRole;
 use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::{Images as Declared, Source};
@@ -220,6 +220,38 @@ async fn mmdebstrap(docker: &Docker, suite: &str, base: &str, options: &[&str]) 
     let root = futures_util::stream::iter([Ok(Bytes::from(archive))]);
     docker.import(base, root).await?;
     Ok(())
+}
+
+/// Removes every image of ours that nothing needs, and says of each reference whether it went or why it was kept.
+/// One that others are built on can go only after them, so it is tried again while anything goes. Gives the bytes
+/// freed, shared layers counted each time.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn prune(docker: &Docker, say: impl Fn(&str, Option<&str>)) -> Result<u64, LabError> {
+    let mut images = docker.our_images().await?;
+    let bytes = |images: &[ImageSeen]| images.iter().map(|image| image.size).sum::<u64>();
+    let before = bytes(&images);
+    loop {
+        let mut kept = Vec::new();
+        for image in &images {
+            for reference in image.references() {
+                match docker.remove_image(reference).await {
+                    Ok(()) => say(reference, None),
+                    Err(EngineError::Conflict(why)) => kept.push((reference, why)),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        let left = docker.our_images().await?;
+        if left.is_empty() || left == images {
+            for (reference, why) in kept {
+                say(reference, Some(&why));
+            }
+            return Ok(before.saturating_sub(bytes(&left)));
+        }
+        images = left;
+    }
 }
 
 /// Runs the program once in its image: a binary linked against a newer C library than the image's

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
 };
@@ -11,6 +12,9 @@ use futures_util::{Stream, StreamExt};
 
 use super::{Docker, EngineError, EngineResult};
 use crate::model::body::LABEL_IMAGE;
+
+/// What older engines list as the reference of an image that has none.
+const NAMELESS: &str = "<none>:<none>";
 
 /// What an image is made from.
 #[derive(Clone, Debug)]
@@ -28,12 +32,30 @@ pub struct BuildContext {
 pub struct ImageSeen {
     /// The engine's id.
     pub id: String,
-    /// Its references.
+    /// Its references; none once another image has taken the last of them.
     pub tags: Vec<String>,
     /// Its role, from its label.
     pub role: String,
     /// Size in bytes.
     pub size: u64,
+}
+
+impl From<ImageSummary> for ImageSeen {
+    fn from(image: ImageSummary) -> Self {
+        Self {
+            role: image.labels.get(LABEL_IMAGE).cloned().unwrap_or_default(),
+            id: image.id,
+            tags: image.repo_tags.into_iter().filter(|tag| tag != NAMELESS).collect(),
+            size: u64::try_from(image.size).unwrap_or(0),
+        }
+    }
+}
+
+impl ImageSeen {
+    /// By what it is removed: every reference, or its id when it has none.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().chain(self.tags.is_empty().then_some(&self.id)).map(String::as_str)
+    }
 }
 
 impl Docker {
@@ -142,15 +164,7 @@ impl Docker {
         let filters = HashMap::from([("label".to_owned(), vec![LABEL_IMAGE.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let images = self.api.list_images(Some(options)).await?;
-        Ok(images
-            .into_iter()
-            .map(|image| ImageSeen {
-                role: image.labels.get(LABEL_IMAGE).cloned().unwrap_or_default(),
-                id: image.id,
-                tags: image.repo_tags,
-                size: u64::try_from(image.size).unwrap_or(0),
-            })
-            .collect())
+        Ok(images.into_iter().map(ImageSeen::from).collect())
     }
 
     /// Removes an image by reference or id; one that is gone already is fine.
@@ -162,6 +176,27 @@ impl Docker {
         match self.api.remove_image(reference, Some(options), None).await.map_err(EngineError::from) {
             Ok(_) | Err(EngineError::NotFound(_)) => Ok(()),
             Err(other) => Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_without_a_name_goes_by_its_id() {
+        let seen = |tags: &[&str]| {
+            let repo_tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+            ImageSeen::from(ImageSummary { id: "sha256:1".to_owned(), repo_tags, ..ImageSummary::default() })
+        };
+        for (tags, references) in [
+            (&["pgha/a:1", "pgha/b:1"][..], &["pgha/a:1", "pgha/b:1"][..]),
+            (&[], &["sha256:1"]),
+            // so says an engine of version 20
+            (&["<none>:<none>"], &["sha256:1"]),
+        ] {
+            assert!(seen(tags).references().eq(references.iter().copied()), "{tags:?}");
         }
     }
 }
