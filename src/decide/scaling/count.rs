@@ -55,7 +55,7 @@ fn expect_change(draft: &mut Draft<'_>, wanted: u32) {
     draft.expects.push(Expected { after, said });
 }
 
-fn leads(draft: &Draft<'_>, id: &MemberId) -> bool {
+pub(super) fn leads(draft: &Draft<'_>, id: &MemberId) -> bool {
     draft.store.leader.as_ref() == Some(id)
 }
 

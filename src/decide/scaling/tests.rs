@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::decide::brain::Brain as _;
 use crate::model::inside::Work;
-use crate::model::scaling::{DiskUsage, Usage};
+use crate::model::scaling::{DiskUsage, Resource, Usage};
 use crate::model::sighting::BodySeen;
 use crate::model::{Bytes, HostName, Name};
 
@@ -310,6 +310,40 @@ fn restarts_are_replicas_first_and_then_the_leader_hands_over() {
     let decision = story.turn(0.85, 400, 300);
     assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
     assert!(waiting([false; 3]).turn(0.85, 400, 300).steps.is_empty());
+}
+
+#[test]
+fn a_leader_hands_over_when_everybody_else_has_said_what_they_wait_for() {
+    let mut story = waiting([true, false, false]);
+    let changed = |at: u64| [(Resource::Memory, Mono(at * SECOND))].into();
+    // Patroni looks every ten seconds, and this was four seconds ago in the next look
+    story.memory.changed.insert(name("postgres-2"), changed(1_006));
+    let decision = story.turn(0.85, 400, 300);
+    assert!(decision.steps.is_empty());
+    insta::assert_snapshot!(decision.reason, @"its memory has just changed, and shared_buffers may wait for a restart there as well");
+    // by then it would have said so
+    assert_eq!(story.turn(0.85, 400, 300).step, "handover");
+    // one that has said so restarts at once, and the leader's own change is known to the leader
+    let mut story = waiting([true, true, false]);
+    story.memory.changed.insert(name("postgres-2"), changed(1_006));
+    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-2") }]);
+    let mut story = waiting([true, false, false]);
+    story.memory.changed.insert(name("postgres-1"), changed(1_006));
+    assert_eq!(story.turn(0.85, 400, 300).step, "handover");
+}
+
+#[test]
+fn a_leader_hands_over_only_to_who_may_lead() {
+    let mut story = waiting([true, false, false]);
+    // postgres-3 has more of the WAL, and confirms nothing
+    story.store.may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
+    let decision = story.turn(0.85, 400, 300);
+    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
+    // Patroni has not named a synchronous standby: it will, and a restart of the leader would be an outage
+    story.store.may_lead = Some(vec![name("postgres-1")]);
+    let decision = story.turn(0.85, 400, 300);
+    assert!(decision.steps.is_empty());
+    insta::assert_snapshot!(decision.reason, @"shared_buffers waits for a restart: no replica may lead in its place");
 }
 
 #[test]

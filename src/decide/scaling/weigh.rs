@@ -6,14 +6,16 @@
 //! late. A word holds for some measurements only: balancers that hear nothing more go by connections alone.
 //!
 //! Invariants: nobody's weight is nothing, so whoever must serve does; nothing is said while nobody is busy and all
-//! are alike; an instance that could not be measured keeps what it has.
+//! are alike; an instance that could not be measured, or does not serve, keeps what it has and moves nobody else's.
 
 use std::collections::BTreeMap;
 
+use super::count::leads;
+use super::restart::well;
 use super::{Draft, Step};
 use crate::model::lab::FULL_WEIGHT;
 use crate::model::scaling::Resource;
-use crate::model::{Member, MemberId, Mono, Span};
+use crate::model::{Member, MemberId, Mono, Sight, Span};
 
 /// So many measurements say how busy somebody is.
 const NEWEST: u32 = 2;
@@ -83,8 +85,13 @@ fn whole(weight: f64) -> u32 {
     ((weight * f64::from(FULL_WEIGHT)).round() as u32).clamp(1, FULL_WEIGHT)
 }
 
-/// The share of its cores that a member uses or waits for, by the newest measurements.
+/// The share of its cores that a member uses or waits for, by the newest measurements. One that runs and does not
+/// serve uses nothing, and is no measure for the others.
 fn busy(draft: &Draft<'_>, member: &Member) -> Option<f64> {
+    let seen = draft.seen.postgres.get(&member.id).and_then(Sight::seen)?;
+    if !well(seen, leads(draft, &member.id)) {
+        return None;
+    }
     let policy = &draft.world.policy;
     let usage = draft.usage.get(&member.id)?;
     let given = usage.cores.unwrap_or(member.size.cpus);

@@ -80,3 +80,15 @@ fn who_leaves_or_could_not_be_measured_is_not_counted() {
     let words = told(&mut crowd, 6);
     assert!(words.iter().all(|word| !word.contains("p4")) && !words.is_empty(), "{words:?}");
 }
+
+#[test]
+fn who_runs_and_does_not_serve_is_no_measure_for_the_others() {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.cores = vec![0.9, 0.9, 0.0];
+    // it idles because it recovers, and would get the readers of the others as soon as it is there
+    let starts = PatroniSeen { state: "starting".to_owned(), ..PatroniSeen::default() };
+    crowd.seen.postgres.insert(name("postgres-3"), Sight::Seen(starts));
+    assert_eq!(told(&mut crowd, 10), [""; 0]);
+    crowd.seen.postgres.insert(name("postgres-3"), Sight::Blind("late".to_owned()));
+    assert_eq!(told(&mut crowd, 10), [""; 0]);
+}
