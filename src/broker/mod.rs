@@ -315,6 +315,7 @@ impl Broker {
                 let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
                 let event = EngineEvent {
                     at,
+                    happened: None,
                     action: ENDED.to_owned(),
                     id: ended.id.clone(),
                     member: word(ended.member()),

@@ -4,6 +4,8 @@
 //! source that is not the deed's own answer. `undo` restores what is declared, so it works without
 //! any memory but the record's notes, also in another process than the one that did the deed.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::body::Bodies;
@@ -30,6 +32,9 @@ pub struct Scene<'a> {
     /// The lab, with its passwords.
     pub record: &'a Record,
 }
+
+/// How long evidence is waited for: the engine needs a moment to notice what happened.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One body or host that a fault hits. For a host the container is its sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +86,11 @@ pub trait Family: Sync {
 
     /// Whether it bit.
     async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen;
+
+    /// How long a look waits for what proves the deed.
+    fn patience(&self, _fault: &FaultRecord) -> Duration {
+        PATIENCE
+    }
 
     /// Undoes it on one victim, as the verb defines it. Doing it twice is the same as once.
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::family::{self, Scene, Seen, Victim};
+use super::family::{self, PATIENCE, Scene, Seen, Victim};
 use super::ledger::Ledger;
 use super::resolve::Hits;
 use crate::engine::clock;
@@ -14,8 +14,6 @@ use crate::lab::names;
 use crate::lab::record::Record;
 use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Verb};
 
-/// How long evidence is waited for: the engine needs a moment to notice what happened.
-const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks for evidence.
 const EVIDENCE_EVERY: Duration = Duration::from_millis(20);
 
@@ -153,7 +151,8 @@ impl Injector<'_> {
             victims.iter().map(|_| Err("left out on purpose".to_owned())).collect()
         };
         record.began = Some(clock::now());
-        let looks = victims.iter().map(|victim| wait_for(|| family.bit(&scene, &record, victim)));
+        let patience = family.patience(&record);
+        let looks = victims.iter().map(|victim| wait_for(patience, || family.bit(&scene, &record, victim)));
         let seen = join_all(looks.collect::<Vec<_>>()).await;
         record.receipt = Some(receipt(&victims, &refusals, &seen));
         self.keep(&record);
@@ -223,7 +222,7 @@ impl Injector<'_> {
         let scene = self.scene();
         let family = family::of(&fault.verb);
         let refused = family.undo(&scene, fault, &victim).await.err();
-        let mut seen = wait_for(|| family.undone(&scene, fault, &victim)).await;
+        let mut seen = wait_for(PATIENCE, || family.undone(&scene, fault, &victim)).await;
         if let Some(why) = refused {
             seen.text = format!("{} (refused: {why})", seen.text);
         }
@@ -232,8 +231,8 @@ impl Injector<'_> {
 }
 
 /// Asks again until something is proved or patience ends.
-async fn wait_for<'a>(look: impl Fn() -> BoxFuture<'a, Seen>) -> Seen {
-    let deadline = clock::now().plus(EVIDENCE_PATIENCE);
+async fn wait_for<'a>(patience: Duration, look: impl Fn() -> BoxFuture<'a, Seen>) -> Seen {
+    let deadline = clock::now().plus(patience);
     loop {
         let seen = look().await;
         if seen.proved || clock::now() >= deadline {

@@ -1,10 +1,12 @@
 //! The operator's verbs as faults: Patroni or a controller is asked, in the client host, and whether it happened is
 //! read elsewhere: from PostgreSQL inside its own body and from Patroni's keys in etcd.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, PATIENCE, Scene, Seen, Victim};
 use super::sql;
 use crate::lab::{names, reach, record};
 use crate::model::body::DATA_PATH;
@@ -18,6 +20,9 @@ const CONFIG: &str = "config key in etcd";
 const SIZE: &str = "engine inspect, statvfs in the body";
 const WISH: &str = "key in etcd, the lab's record";
 const STARTS: &str = "pg_postmaster_start_time()";
+/// How long a wish for sizes may take: scaling looks every ten seconds unless told otherwise, and gives one after
+/// another.
+const GIVES: Duration = Duration::from_secs(30);
 /// Under this key the notes keep when each instance had started.
 const NOTE: &str = "started";
 
@@ -100,6 +105,10 @@ impl Family for Operator {
             Verb::Scale { count, .. } => counted(scene, *count).await,
             _ => restarted(scene, fault, victim).await,
         }
+    }
+
+    fn patience(&self, fault: &FaultRecord) -> Duration {
+        if matches!(fault.verb, Verb::Resize { .. }) { GIVES } else { PATIENCE }
     }
 
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, _: &Victim) -> Result<(), String> {

@@ -41,12 +41,14 @@ pub fn check(record: &Record) -> Finding {
     let orders = Orders::of(record);
     let (mut alone, mut injected, mut healed) = (Vec::new(), 0_u64, 0_u64);
     let (mut ordered, mut policy) = (0_u64, 0_u64);
-    for event in events.iter().filter(|event| event.at >= from && event.at < to && needs_a_reason(event)) {
+    for event in
+        events.iter().filter(|event| event.when() >= from && event.when() < to && needs_a_reason(event))
+    {
         if orders.explain(event) {
             ordered += 1;
             continue;
         }
-        match deeds::explained(record, &hosts, &event.member, &event.id, event.at) {
+        match deeds::explained(record, &hosts, &event.member, &event.id, event.when()) {
             Some(By::Inject(_)) => injected += 1,
             Some(By::Heal(_)) => healed += 1,
             None if event.action == "start" && deeds::by_policy(record, &events, event) => policy += 1,
@@ -92,7 +94,7 @@ fn needs_a_reason(event: &EngineEvent) -> bool {
 }
 
 fn show(event: &EngineEvent) -> Value {
-    json!({ "at_ns": event.at, "action": event.action, "member": event.member, "container": event.id })
+    json!({ "at_ns": event.when(), "action": event.action, "member": event.member, "container": event.id })
 }
 
 /// What must have been heard and was not.
@@ -104,8 +106,8 @@ fn gaps(record: &Record, events: &[&EngineEvent], from: Mono, to: Mono) -> Vec<S
             let here = |event: &&&EngineEvent| {
                 event.member == target.as_str()
                     && event.action == action
-                    && event.at >= fault.intent
-                    && event.at.0 <= began.0.saturating_add(deeds::SLACK)
+                    && event.when() >= fault.intent
+                    && event.when().0 <= began.0.saturating_add(deeds::SLACK)
             };
             !events.iter().any(|event| here(&event))
         };

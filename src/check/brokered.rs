@@ -100,8 +100,8 @@ impl Orders {
             let subject = order.order.deed.subject();
             (subject == event.id || subject == event.member)
                 && MAY.contains(&(order.order.deed.name(), event.action.as_str()))
-                && event.at >= order.began
-                && event.at.0 <= order.at.0.saturating_add(deeds::SLACK)
+                && event.when() >= order.began
+                && event.when().0 <= order.at.0.saturating_add(deeds::SLACK)
         })
     }
 

@@ -28,7 +28,7 @@ pub fn events(record: &Record) -> Vec<&EngineEvent> {
         .flat_map(|seen| &seen.events)
         .filter(|event| event.service != "helper" && !event.member.is_empty())
         .collect();
-    events.sort_by_key(|event| event.at);
+    events.sort_by_key(|event| event.when());
     events
 }
 
@@ -89,8 +89,8 @@ pub fn by_policy(record: &Record, events: &[&EngineEvent], start: &EngineEvent) 
     let died = |event: &&&EngineEvent| {
         event.action == "die"
             && event.id == start.id
-            && event.at <= start.at
-            && start.at.0 - event.at.0 <= POLICY
+            && event.when() <= start.when()
+            && start.when().0 - event.when().0 <= POLICY
     };
     policy && events.iter().any(|event| died(&event))
 }

@@ -57,13 +57,13 @@ pub fn measure(record: &Record) -> Option<Vec<Restart>> {
     let asked_for = |member: &str, id: &str, at| deeds::explained(record, &hosts, member, id, at).is_some();
     let events = deeds::events(record);
     if !events.is_empty() {
-        let starts = events.iter().filter(|event| event.action == "start" && event.at >= from);
+        let starts = events.iter().filter(|event| event.action == "start" && event.when() >= from);
         let orders = Orders::of(record);
         let ordered = |event: &&&EngineEvent| orders.explain(event);
         let alone = starts
-            .filter(|event| !asked_for(&event.member, &event.id, event.at))
+            .filter(|event| !asked_for(&event.member, &event.id, event.when()))
             .filter(|event| !ordered(event));
-        return Some(alone.map(|event| Restart { at: event.at, member: event.member.clone() }).collect());
+        return Some(alone.map(|event| Restart { at: event.when(), member: event.member.clone() }).collect());
     }
     let mut known: BTreeMap<&MemberId, (&str, &str)> = BTreeMap::new();
     let mut restarts = Vec::new();

@@ -113,6 +113,14 @@ pub fn utc_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// An instant of the wall clock, nanoseconds since 1970, on the monotonic clock; `None` when it is still to come or
+/// longer ago than this boot: then one of the clocks was set.
+#[must_use]
+pub fn at_wall_nanos(nanos: i64) -> Option<Mono> {
+    let ago = jiff::Timestamp::now().as_nanosecond().checked_sub(nanos.into())?;
+    now().0.checked_sub(u64::try_from(ago).ok()?).map(Mono)
+}
+
 /// The kernel's boot id; clocks of different boots cannot be compared. `unknown` where the kernel
 /// does not tell, which no reader may take for equal to another journal's.
 #[must_use]

@@ -95,6 +95,9 @@ pub struct BodySeen {
 pub struct EngineEvent {
     /// When the runner heard of it.
     pub at: Mono,
+    /// When the engine says it happened, on this clock; a busy runner hears of it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub happened: Option<Mono>,
     /// `create`, `start`, `die`, `kill`, `pause`, `unpause`, `destroy`, `oom`, `update`, … as the engine names it.
     pub action: String,
     /// The engine's id of the container.
@@ -103,6 +106,14 @@ pub struct EngineEvent {
     pub member: String,
     /// Its service, from its label (`helper` for one-shot helpers).
     pub service: String,
+}
+
+impl EngineEvent {
+    /// When it happened; where the engine did not say, when it was heard of.
+    #[must_use]
+    pub fn when(&self) -> Mono {
+        self.happened.unwrap_or(self.at)
+    }
 }
 
 /// One PostgreSQL member from two sides.

@@ -315,6 +315,7 @@ mod tests {
         assert_eq!(known.of(&container(ContainerStatus::Exited)), None, "its state changed");
         let event = |id: &str| EngineEvent {
             at: clock::now(),
+            happened: None,
             action: "restart".to_owned(),
             id: id.to_owned(),
             member: String::new(),

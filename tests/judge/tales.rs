@@ -230,12 +230,24 @@ pub fn kept() -> Story {
 fn happened(story: &mut Story, at: Mono, action: &str, member: &str) {
     let event = EngineEvent {
         at,
+        happened: None,
         action: action.to_owned(),
         id: "id-3".to_owned(),
         member: member.to_owned(),
         service: "postgres".to_owned(),
     };
     story.sightings.first_mut().expect("a look").events.push(event);
+}
+
+fn last_heard(story: &mut Story) -> &mut EngineEvent {
+    story.sightings.first_mut().expect("a look").events.last_mut().expect("an event")
+}
+
+/// The runner was too busy to hear of it at once.
+fn heard_late(story: &mut Story) {
+    let event = last_heard(story);
+    event.happened = Some(event.at);
+    event.at = Mono(event.at.0 + 4_500 * MS);
 }
 
 /// A lab with a repair controller whose broker started `postgres-2`; with or without a decision that says so.
@@ -825,6 +837,31 @@ pub const TALES: &[Tale] = &[
         "audit",
         || keeping(|story| ordered(story, true)),
         "pass: all 3 deeds of the engine are explained",
+    ),
+    (
+        "good-ordered-heard-late",
+        "audit",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                heard_late(story);
+            })
+        },
+        "pass: all 3 deeds of the engine are explained",
+    ),
+    (
+        "bad-strange-hand-heard-late",
+        "audit",
+        || {
+            keeping(|story| {
+                // it was heard while somebody else's order was carried out
+                ordered(story, true);
+                happened(story, unhealed_body(100), "start", "postgres-2");
+                let late = last_heard(story);
+                late.happened = Some(Mono(late.at.0 - 50 * MS));
+            })
+        },
+        "fail: the engine told of `start` on `postgres-2`, and no fault explains it",
     ),
     (
         "bad-ordered-by-nobody",

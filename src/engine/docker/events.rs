@@ -45,6 +45,7 @@ fn told(message: EventMessage) -> Option<EngineResult<EngineEvent>> {
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
     Some(Ok(EngineEvent {
         at: clock::now(),
+        happened: message.time_nano.and_then(clock::at_wall_nanos),
         action,
         id: actor.id.unwrap_or_default(),
         member: label(LABEL_MEMBER),
@@ -72,7 +73,20 @@ mod tests {
         let event = told(message("die")).expect("an event").expect("whole");
         let seen = (event.action.as_str(), event.id.as_str(), event.member.as_str(), event.service.as_str());
         assert_eq!(seen, ("die", "c1", "postgres-1", "postgres"));
+        assert_eq!(event.happened, None, "nobody said");
         assert!(told(message("exec_create: cat /proc/1/status")).is_none());
         assert!(told(EventMessage::default()).is_none());
+    }
+
+    #[test]
+    fn an_event_that_was_heard_late_says_when_it_happened() {
+        let wall = i64::try_from(jiff::Timestamp::now().as_nanosecond()).expect("this century");
+        let late = EventMessage { time_nano: Some(wall - 4_500_000_000), ..message("update") };
+        let event = told(late).expect("an event").expect("whole");
+        let late = event.at.since(event.happened.expect("it was said"));
+        assert!(late >= std::time::Duration::from_millis(4_500), "{late:?}");
+        // a wall clock that was set meanwhile says nothing of use
+        let ahead = EventMessage { time_nano: Some(wall + 60_000_000_000), ..message("update") };
+        assert_eq!(told(ahead).expect("an event").expect("whole").happened, None);
     }
 }
