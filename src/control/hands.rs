@@ -3,7 +3,7 @@
 //! Invariant: nothing is done on the word of a look alone. Orders to the engine and writes to the store
 //! carry proof of leadership, and what they rest on is compared where they take effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -378,6 +378,8 @@ impl Deeds<World> for Hands {
         let instances = self.instances().all();
         let failures = instances.iter().map(|(member, one)| (member.clone(), one.checksum_failures()));
         let corrupt = failures.filter(|(_, times)| *times > 0).collect();
+        let mut lost: BTreeMap<MemberId, BTreeSet<String>> =
+            instances.iter().map(|(member, one)| (member.clone(), one.lost_slots())).collect();
         let instances = instances
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
@@ -392,6 +394,8 @@ impl Deeds<World> for Hands {
         if let Sight::Seen(store) = &mut store {
             store.unrenewed = unrenewed;
         }
+        let leader = store.seen().and_then(|store| store.leader.as_ref());
+        let lost_slots = leader.and_then(|key| lost.remove(&key.member)).unwrap_or_default();
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
         let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);
@@ -413,6 +417,7 @@ impl Deeds<World> for Hands {
             store,
             postgres: postgres.into_iter().collect(),
             corrupt,
+            lost_slots,
             balancers,
             voters,
         }

@@ -2,6 +2,7 @@
 //! postmaster answers no new one), Patroni's word beside it, and the connection of last time held open,
 //! because its end is the first sign of a death and it tells soonest who takes writes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,9 @@ use crate::model::plan::{Credentials, PostgresDoors};
 
 /// What PostgreSQL counted (PostgreSQL, "The Cumulative Statistics System": `pg_stat_database`).
 const FAILURES: &str = "select coalesce(sum(checksum_failures), 0) from pg_stat_database";
+/// Slots for which WAL was kept that is gone (PostgreSQL: `pg_replication_slots`): who reads through one cannot go on.
+const LOST: &str =
+    "select coalesce(string_agg(slot_name, ' '), '') from pg_replication_slots where wal_status = 'lost'";
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
@@ -44,8 +48,8 @@ const HURRY: Duration = Duration::from_millis(100);
 const QUICK: Duration = Duration::from_millis(50);
 /// Longest wait for one that says anything at all.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Pause between two questions for data that failed its checksums.
-const CHECKSUMS: Duration = Duration::from_secs(10);
+/// Pause between two questions for what changes seldom.
+const SELDOM: Duration = Duration::from_secs(10);
 /// Pause between two questions over the connection that is held.
 const BEAT: Duration = Duration::from_millis(250);
 
@@ -60,8 +64,9 @@ pub struct Instance {
     held: Mutex<Option<Arc<Session>>>,
     hurry: AtomicBool,
     again: Notify,
-    /// Checksum failures by its own count, and when they were asked for.
+    /// Checksum failures by its own count, the slots it calls lost, and when it was asked.
     failures: AtomicU64,
+    lost: Mutex<BTreeSet<String>>,
     counted: Mutex<Option<Mono>>,
 }
 
@@ -81,6 +86,7 @@ impl Instance {
             hurry: AtomicBool::new(false),
             again: Notify::new(),
             failures: AtomicU64::new(0),
+            lost: Mutex::default(),
             counted: Mutex::default(),
         }
     }
@@ -223,18 +229,29 @@ impl Instance {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Asks for them now and then; not while somebody is about to take writes.
-    async fn count_failures(&self, session: &Session) {
+    /// Slots for which it has no WAL any more, as it said last.
+    #[must_use]
+    pub fn lost_slots(&self) -> BTreeSet<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks now and then for what changes seldom; not while somebody is about to take writes.
+    async fn ask_seldom(&self, session: &Session) {
         let now = clock::now();
         let last = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.since(last) >= CHECKSUMS);
+        let due = last.is_none_or(|last| now.since(last) >= SELDOM);
         if self.hurry.load(Ordering::Relaxed) || !due {
             return;
         }
-        if let Ok(Some(times)) = word(session, FAILURES, LIMIT).await
-            && let Ok(times) = times.parse()
-        {
+        let (Ok(Some(times)), Ok(Some(lost))) =
+            (word(session, FAILURES, LIMIT).await, word(session, LOST, LIMIT).await)
+        else {
+            return;
+        };
+        if let Ok(times) = times.parse() {
             self.failures.store(times, Ordering::Relaxed);
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) =
+                lost.split_whitespace().map(str::to_owned).collect();
             *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
     }
@@ -292,7 +309,7 @@ impl Instance {
         let asked = async {
             let session = Session::connect(address, &self.who, "pgha-controller", LIMIT).await?;
             let in_recovery = in_recovery(&session, LIMIT).await?;
-            self.count_failures(&session).await;
+            self.ask_seldom(&session).await;
             Ok::<_, Broken>((session, in_recovery))
         };
         match asked.await {

@@ -923,10 +923,15 @@ pub enum Expect {
         /// What.
         decision: Name,
     },
-    /// A text that must not be in the logs.
+    /// A text that must not be in the logs, or one that may be in them though it is otherwise never allowed. One of
+    /// both.
     Log {
-        /// Which.
-        absent: String,
+        /// What must not be there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        absent: Option<String>,
+        /// A line with this text is excused, whoever wrote it. The verdict counts it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerated: Option<String>,
     },
 }
 

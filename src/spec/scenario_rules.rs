@@ -123,6 +123,11 @@ fn check_expect(node: &Node, expect: &Expect, draft: &Draft<'_>, problems: &mut 
                 problems.push(at.problem(format!("`{to_at_least}` is no amount of {resource}")).hint(wanted));
             }
         }
+        Expect::Log { absent, tolerated } if absent.is_some() == tolerated.is_some() => {
+            let said = "a text is either `absent` or `tolerated`";
+            let hint = "log = { absent = \"PANIC\" }; another text has its own [[expect]]";
+            problems.push(node.nearest("log").problem(said).hint(hint));
+        }
         Expect::Errors { max_ratio, .. } if !(0.0..=1.0).contains(max_ratio) => {
             let at = node.nearest("errors.max-ratio");
             problems

@@ -71,6 +71,12 @@ fn every_rule_has_its_sentence() {
         ("do.kill", "do.kil", "unknown key `kil`"),
         ("after = \"kill\"", "after = \"kick\"", "no step is called `kick`"),
         ("within = \"documented-bound\"", "within = \"some\"", "`some` is no choice"),
+        (
+            "lost-acks = { within = \"documented-bound\" }",
+            "log = { absent = \"a\", tolerated = \"b\" }",
+            "either `absent` or `tolerated`",
+        ),
+        ("lost-acks = { within = \"documented-bound\" }", "log = {}", "either `absent` or `tolerated`"),
         ("preset = \"stock\"", "set = { etcd = { member = 5 } }", "unknown key `member`"),
         ("preset = \"stock\"", "preset = 5", "a name, as text is wanted here"),
     ] {

@@ -1003,6 +1003,26 @@ pub const TALES: &[Tale] = &[
         },
         "fail: `odd` stands in the log of `postgres-2`, line 2 (1 lines)",
     ),
+    (
+        "good-panic-that-is-tolerated",
+        "log",
+        || {
+            let mut story = logged("PANIC:  could not open file \"pg_wal/1\"", None);
+            story.expect(json!({ "log": { "tolerated": "could not open file \"pg_wal/" } }));
+            story
+        },
+        "pass: nothing forbidden in 2 logs; 1 lines excused by a fault or by the scenario",
+    ),
+    (
+        "bad-panic-beside-a-tolerated-one",
+        "log",
+        || {
+            let mut story = logged("PANIC:  could not write to file", None);
+            story.expect(json!({ "log": { "tolerated": "could not open file \"pg_wal/" } }));
+            story
+        },
+        "fail: `PANIC` stands in the log of `postgres-2`, line 2 (1 lines)",
+    ),
     ("unknown-no-logs", "log", || keeping(|story| story.logs.clear()), "unknown: no log was kept"),
     (
         "unknown-no-logs-asked",

@@ -29,7 +29,7 @@ use crate::model::lab::Restart;
 use crate::model::{Body, BodyFile, HostName, ImageRole, LabSpec, Member, Mount, Name, Namespace, Service};
 
 pub use client::UID as CLIENT_UID;
-pub use postgres::UID as POSTGRES_UID;
+pub use postgres::{UID as POSTGRES_UID, slot};
 pub use secrets::Secrets;
 pub use template::{BadTemplate, fill};
 

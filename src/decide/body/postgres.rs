@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::lab::Replication;
 use crate::model::scaling::memory_step;
-use crate::model::{Body, Bytes, ImageRole, Member, Service};
+use crate::model::{Body, Bytes, ImageRole, Member, MemberId, Service};
 
 /// The user the PostgreSQL image knows.
 pub const UID: u32 = 999;
@@ -157,12 +157,17 @@ fn local_parameters(ctx: &Context, member: &Member) -> Map<String, Value> {
     parameters
 }
 
+/// The name Patroni gives the slot of a member.
+#[must_use]
+pub fn slot(member: &MemberId) -> String {
+    member.as_str().replace('-', "_")
+}
+
 fn founding(ctx: &Context, member: &Member) -> String {
     let slots: Vec<String> = ctx
         .peers(Service::Postgres)
         .filter(|(peer, _)| peer.id != member.id)
-        // the name Patroni gives the slot of a member
-        .map(|(peer, _)| format!("'{}'", peer.id.as_str().replace('-', "_")))
+        .map(|(peer, _)| format!("'{}'", slot(&peer.id)))
         .collect();
     let password = format!("'{}'", ctx.secrets.application.replace('\'', "''"));
     fill_own(

@@ -5,19 +5,28 @@
 //! these shows: Patroni is in a phase it was not in before, or the position moves. A replica that says the same and
 //! stands still, or goes round in a circle through phases it has been in, does not get there by itself.
 //!
+//! A recovery shows nothing while it lasts, so one that lasts very long is not ended: the member is replaced, which
+//! takes nothing from it until the new copy streams, and it stays when it gets there first.
+//!
+//! One whose WAL the leader has removed never gets there: a restart would bring nothing.
+//!
 //! Memory that is lost costs a grace.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Reply;
 use super::draft::Draft;
+use crate::decide::body::slot;
 use crate::model::sighting::PatroniSeen;
 use crate::model::{ContainerStatus, Lsn, MemberId, Mono, Service, Span};
 
 /// So often a phase may begin anew before it counts as a circle: a clone that failed may be tried again.
 const TURNS: u32 = 3;
+/// A recovery may last so many graces.
+const RECOVERS: u32 = 10;
 
 /// How a replica that does not follow the leader tries to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +36,8 @@ pub struct Path {
     since: Mono,
     /// What its Patroni said last.
     word: String,
+    /// Since when it has said so, and come no further.
+    begun: Mono,
     /// Everything it said since its position moved.
     words: BTreeSet<String>,
     /// How often it began with something it had begun with before.
@@ -81,6 +92,24 @@ pub(super) fn stands_still(draft: &Draft<'_>, id: &MemberId) -> Option<(String, 
     })
 }
 
+/// That the leader keeps no WAL any more from where a replica stands, if so. One that Patroni brings to another place
+/// needs it no longer.
+pub(super) fn left_behind(draft: &Draft<'_>, id: &MemberId) -> Option<String> {
+    let path = draft.out.memory.paths.get(id)?;
+    let moves = ["creating", "rewind", "basebackup"].iter().any(|word| path.word.contains(word));
+    let lost = !moves && draft.seen.lost_slots.contains(&slot(id));
+    lost.then(|| "it does not follow, and the leader has removed WAL that it needs".to_owned())
+}
+
+/// That its recovery has lasted longer than one may, if it has. WAL it waits for may be gone for good.
+pub(super) fn recovers_for_ever(draft: &Draft<'_>, id: &MemberId) -> Option<String> {
+    let path = draft.out.memory.paths.get(id)?;
+    let most = Span(draft.world.policy.sick_grace.0.saturating_mul(RECOVERS));
+    let recovers = matches!(path.word.as_str(), "starting" | "restarting");
+    let long = draft.seen.at.since(path.begun) >= most.0;
+    (recovers && long).then(|| format!("its Patroni has said {} for {most}", path.word))
+}
+
 /// Whether it streams on the leader's timeline; where the leader's is not known, whether it streams.
 fn follows(draft: &Draft<'_>, patroni: &PatroniSeen) -> bool {
     let streams = patroni.state == "streaming" || patroni.replication_state.as_deref() == Some("streaming");
@@ -103,6 +132,7 @@ impl Path {
         Self {
             since: now,
             word: String::new(),
+            begun: now,
             words: BTreeSet::new(),
             turns: 0,
             furthest: (None, None, None),
@@ -114,11 +144,14 @@ impl Path {
         let reached =
             (patroni.timeline.max(timeline), patroni.lsn.max(received), patroni.replayed.max(replayed));
         if reached != self.furthest {
-            (self.furthest, self.since, self.turns) = (reached, now, 0);
+            (self.furthest, self.since, self.begun, self.turns) = (reached, now, now, 0);
             self.words.clear();
         }
         let word = &patroni.state;
         let begins = *word != self.word;
+        if begins {
+            self.begun = now;
+        }
         if self.words.insert(word.clone()) {
             self.since = now;
         } else if begins && is_phase(word) {
@@ -130,5 +163,10 @@ impl Path {
         }
         self.word.clone_from(word);
         self
+    }
+
+    /// The same, so much later.
+    pub(super) fn later(&mut self, by: Duration) {
+        (self.since, self.begun) = (self.since.plus(by), self.begun.plus(by));
     }
 }

@@ -38,8 +38,6 @@ pub use step::{Decision, Memory, Step};
 
 use draft::Draft;
 
-use std::collections::BTreeMap;
-
 use crate::decide::brain::Brain;
 use crate::model::control::{Bodies, RepairPolicy};
 use crate::model::{ContainerStatus, LabSpec, Member, Mono, Service, Sight};
@@ -89,7 +87,7 @@ impl Brain for World {
 
 /// What must be done now.
 #[must_use]
-pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
+pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
     let nothing = |step: &str, reason: String, memory: Memory| Decision {
         step: step.to_owned(),
         reason,
@@ -97,13 +95,11 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
         again_in: world.policy.every,
         ..Decision::default()
     };
-    // graces begin anew after a time in which nobody looked
-    let forget =
-        |memory: Memory| Memory { since: BTreeMap::new(), paths: BTreeMap::new(), stalled: None, ..memory };
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) => bodies,
         Sight::Blind(why) => {
-            let mut decision = nothing("blind", format!("the engine cannot be seen: {why}"), forget(memory));
+            memory.blind = true;
+            let mut decision = nothing("blind", format!("the engine cannot be seen: {why}"), memory);
             // by itself it changes nothing for clients: a person must know before a primary dies
             decision.alarms.push(format!(
                 "the engine cannot be seen ({why}): nobody can be proved dead, so the lease of a primary that dies decides"
@@ -114,11 +110,14 @@ pub fn repair(world: &World, seen: &Seen, memory: Memory) -> Decision {
     let store = match &seen.store {
         Sight::Seen(store) => store,
         Sight::Blind(why) => {
-            return nothing("blind", format!("the store cannot be seen: {why}"), forget(memory));
+            memory.blind = true;
+            return nothing("blind", format!("the store cannot be seen: {why}"), memory);
         }
     };
+    memory.looks(seen.at);
     if store.maintenance {
-        return nothing("maintenance", "maintenance: only watching".to_owned(), forget(memory));
+        memory.forget();
+        return nothing("maintenance", "maintenance: only watching".to_owned(), memory);
     }
     if !store.initialized {
         let mut decision = nothing("hold", "the cluster is not founded".to_owned(), memory);

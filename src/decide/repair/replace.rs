@@ -14,15 +14,17 @@ use super::count::{count, see_out};
 use super::doors::writes;
 use super::draft::{Draft, lies};
 use super::drift::drift;
-use super::follow::{follow, stands_still};
+use super::follow::{follow, left_behind, recovers_for_ever, stands_still};
 use super::lost::intend;
 use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
 use crate::model::control::Replacing;
-use crate::model::{ContainerStatus, Member, MemberId, Mono, Service};
+use crate::model::{ContainerStatus, Member, MemberId, Mono, Service, Span};
 
 /// Lives in the time of the budget of starts after which a body that lies dead again is given up.
 pub(super) const LIVES: usize = 3;
+/// A leader is asked for its slots so seldom that it may have led nobody when it was asked last.
+const CERTAIN: Span = Span::secs(15);
 /// A restart counts as tried for so many graces.
 const TRIED: u32 = 10;
 
@@ -251,6 +253,17 @@ fn wrong(draft: &mut Draft<'_>, member: &Member) -> Wrong {
     }
     if body.status != ContainerStatus::Running {
         return Wrong::Nothing;
+    }
+    if let Some(why) = left_behind(draft, id) {
+        if draft.lasts(id, "wal", CERTAIN) {
+            return Wrong::Replace(why);
+        }
+        draft.say("grace", Some(id), format!("{why}, for less than {CERTAIN}"));
+        return Wrong::Nothing;
+    }
+    // a restart would begin its recovery anew
+    if let Some(why) = recovers_for_ever(draft, id) {
+        return Wrong::Replace(why);
     }
     let (trouble, lasts) = if let Some(trouble) = sick(draft, id) {
         (trouble, draft.lasts(id, "sick", sick_grace))

@@ -30,6 +30,9 @@ pub struct Seen {
     /// How often PostgreSQL found data that fails its checksums, by member, where it did.
     #[serde(default)]
     pub corrupt: BTreeMap<MemberId, u64>,
+    /// Slots for which the leader has no WAL any more, by its own word.
+    #[serde(default)]
+    pub lost_slots: BTreeSet<String>,
     /// Balancers, by member.
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
     /// The cluster of etcd.

@@ -2,6 +2,7 @@
 //! reads again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -267,12 +268,44 @@ pub struct Memory {
     pub done: BTreeMap<String, Mono>,
     /// Revision of the leader key for which the doors were set last, and when.
     pub opened: Option<(i64, Mono)>,
+    /// When the engine and the store were seen last.
+    #[serde(default)]
+    pub looked: Option<Mono>,
+    /// Whether the last look did not see the engine or the store.
+    #[serde(default)]
+    pub blind: bool,
     /// When the leader was prepared for a handover, and when its sessions began to be drained.
     #[serde(default)]
     pub handover: (Option<Mono>, Option<Mono>),
 }
 
 impl Memory {
+    /// Notes a look in which everything was seen. Time in which nobody looked counts for no grace, and takes nothing
+    /// back of what was seen before it.
+    pub fn looks(&mut self, at: Mono) {
+        let unseen = if self.blind { at.since(self.looked.unwrap_or(at)) } else { Duration::ZERO };
+        (self.blind, self.looked) = (false, Some(at));
+        if unseen.is_zero() {
+            return;
+        }
+        for (_, since) in self.since.values_mut() {
+            *since = since.plus(unseen);
+        }
+        if let Some((_, _, since)) = &mut self.stalled {
+            *since = since.plus(unseen);
+        }
+        for path in self.paths.values_mut() {
+            path.later(unseen);
+        }
+    }
+
+    /// Nobody looks, and nothing is watched: every grace begins anew.
+    pub fn forget(&mut self) {
+        self.since.clear();
+        self.paths.clear();
+        self.stalled = None;
+    }
+
     /// Notes that a step was done, or not.
     pub fn took(&mut self, step: &Step, at: Mono, worked: bool) {
         let key = step.key();

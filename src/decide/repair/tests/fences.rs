@@ -141,3 +141,30 @@ fn an_engine_that_cannot_be_seen_is_an_alarm() {
     insta::assert_snapshot!(line(&decision), @" | blind: the engine cannot be seen: 502");
     insta::assert_snapshot!(decision.alarms.join("; "), @"the engine cannot be seen (502): nobody can be proved dead, so the lease of a primary that dies decides");
 }
+
+#[test]
+fn time_in_which_nobody_looked_counts_for_no_grace_and_takes_nothing_back() {
+    // the Patroni of a replica is silent; for a while nobody sees the engine, or the store
+    let watched = |unseen: std::ops::Range<u64>, store: bool| {
+        let mut memory = Memory::default();
+        for second in 1..200 {
+            let mut seen = healthy(&world());
+            seen.at = Mono(second * 1_000_000_000);
+            seen.postgres.get_mut(&name("postgres-3")).expect("it is asked").rest =
+                Reply::Silent("late".to_owned());
+            if unseen.contains(&second) {
+                let blind = "stalled".to_owned();
+                if store { seen.store = Sight::Blind(blind) } else { seen.bodies = Sight::Blind(blind) }
+            }
+            let decision = decide(&seen, memory);
+            if !decision.steps.is_empty() {
+                return format!("after {second} s: {}", line(&decision));
+            }
+            memory = decision.memory;
+        }
+        "nothing".to_owned()
+    };
+    insta::assert_snapshot!(watched(0..0, true), @"after 61 s: fence postgres-3 | restart: its Patroni does not answer: late, for 1m: it is restarted in place");
+    insta::assert_snapshot!(watched(30..31, false), @"after 63 s: fence postgres-3 | restart: its Patroni does not answer: late, for 1m: it is restarted in place");
+    insta::assert_snapshot!(watched(30..50, true), @"after 82 s: fence postgres-3 | restart: its Patroni does not answer: late, for 1m: it is restarted in place");
+}

@@ -14,7 +14,11 @@ fn says(seen: &mut Seen, word: &str, lsn: u64) {
 
 /// Looks once a second at words that Patroni says in turn, each for so long; the first decision to act, and when.
 fn watched(story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
-    let (mut seen, mut memory) = (roomy(), Memory::default());
+    watched_in(roomy(), story, rounds, moves)
+}
+
+fn watched_in(mut seen: Seen, story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
+    let mut memory = Memory::default();
     let mut second = 0;
     for _ in 0..rounds {
         for (word, seconds) in story {
@@ -36,8 +40,11 @@ fn watched(story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
 #[test]
 fn who_makes_progress_is_left_alone_for_as_long_as_it_takes() {
     // a clone, a recovery, a rewind: phases that end by themselves
-    for word in ["creating replica", "starting", "running pg_rewind", "restarting"] {
-        assert_eq!(watched(&[(word, 1_000)], 1, 0), "nothing in 1000 s", "{word}");
+    for word in ["creating replica", "running pg_rewind"] {
+        assert_eq!(watched(&[(word, 10_000)], 1, 0), "nothing in 10000 s", "{word}");
+    }
+    for word in ["starting", "restarting"] {
+        assert_eq!(watched(&[(word, 600)], 1, 0), "nothing in 600 s", "{word}");
     }
     // one after the other, and what follows
     let story =
@@ -57,6 +64,27 @@ fn who_stands_still_or_goes_round_in_a_circle_is_restarted() {
     insta::assert_snapshot!(watched(&[("start failed", 100)], 1, 0), @"after 61 s: fence postgres-3 | restart: its Patroni says start failed, and it comes no closer to the leader, for 1m: it is restarted in place");
     insta::assert_snapshot!(watched(&[("starting", 4), ("stopped", 3)], 100, 0), @"after 78 s: fence postgres-3 | restart: its Patroni says starting, and it goes round in a circle, for 1m: it is restarted in place");
     insta::assert_snapshot!(watched(&[("starting", 20), ("running", 30)], 100, 0), @"after 180 s: fence postgres-3 | restart: its Patroni says running, and it goes round in a circle, for 1m: it is restarted in place");
+}
+
+#[test]
+fn who_recovers_for_ever_is_replaced_and_its_recovery_goes_on_meanwhile() {
+    insta::assert_snapshot!(watched(&[("starting", 1_000)], 1, 0), @"after 601 s: intend postgres-3 | intend: its Patroni has said starting for 10m: postgres-4 on h4 shall take its place");
+    // it comes further
+    assert_eq!(watched(&[("starting", 1_000)], 1, 1), "nothing in 1000 s");
+}
+
+#[test]
+fn whose_wal_is_gone_is_replaced_and_not_restarted() {
+    let lost = |story: &[(&str, u64)], moves| {
+        let seen = Seen { lost_slots: ["postgres_3".to_owned()].into(), ..roomy() };
+        watched_in(seen, story, 1, moves)
+    };
+    insta::assert_snapshot!(lost(&[("running", 100)], 0), @"after 16 s: intend postgres-3 | intend: it does not follow, and the leader has removed WAL that it needs: postgres-4 on h4 shall take its place");
+    // it reads what it has, and that leads nowhere
+    insta::assert_snapshot!(lost(&[("starting", 100)], 1), @"after 16 s: intend postgres-3 | intend: it does not follow, and the leader has removed WAL that it needs: postgres-4 on h4 shall take its place");
+    // the leader was asked before it led, or Patroni has begun to bring it back
+    assert_eq!(lost(&[("running", 10), ("streaming", 100)], 0), "nothing in 110 s");
+    assert_eq!(lost(&[("running", 10), ("creating replica", 100)], 0), "nothing in 110 s");
 }
 
 #[test]
