@@ -57,6 +57,8 @@ pub enum Metric {
     WriteOutage,
     /// From the fault until every copy streamed again, milliseconds; 0 when none was seen missing.
     Redundancy,
+    /// How often the primary changed. Where a fault should not change it, each one is a false failover.
+    Failovers,
     /// Operations on 5432 that were not acknowledged.
     FailedWrites,
     /// Operations on 5433 that were not acknowledged.
@@ -72,6 +74,7 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::WriteOutage | Self::Redundancy | Self::ReadP99 => "ms",
+            Self::Failovers => "failovers",
             Self::FailedWrites => "writes",
             Self::FailedReads => "reads",
         }
@@ -83,6 +86,7 @@ impl Metric {
         match self {
             Self::WriteOutage => "longest write outage through 5432",
             Self::Redundancy => "time until every copy streamed again",
+            Self::Failovers => "changes of the primary",
             Self::FailedWrites => "writes on 5432 that were not acknowledged",
             Self::FailedReads => "reads on 5433 that were not acknowledged",
             Self::ReadP99 => "99th percentile of reads on 5433, from twenty seconds after the fault on",

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Report;
 use crate::check::brokered::done;
-use crate::check::{Record, latency};
+use crate::check::{Record, failovers, latency};
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
@@ -77,6 +77,8 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> O
             let line = report.redundancy.iter().find(|line| line.fault == comparison.fault)?;
             if line.lost_ms.is_none() { Some(0.0) } else { line.restored_ms }
         }
+        // a handful, far below 2^53
+        Metric::Failovers => failovers::measure(record?).map(|changes| changes.len() as f64),
         Metric::FailedWrites => Some(failed(report, "rw")),
         Metric::FailedReads => Some(failed(report, "ro")),
         Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),

@@ -15,6 +15,8 @@ use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Span};
 const BACK_OFF: Duration = Duration::from_millis(200);
 /// The longest such pause.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Volumes that could not be removed so often are left to whoever takes the lab down.
+const VAIN: u32 = 5;
 /// The same step is not repeated sooner.
 pub(super) const REPEAT: Duration = Duration::from_secs(1);
 
@@ -167,6 +169,19 @@ impl<'a> Draft<'a> {
         let Budget { max, per } = self.world.policy.replacements;
         let lately = self.out.memory.replaced.len();
         (lately >= max as usize).then(|| format!("the budget of replacements is spent ({max} in {per})"))
+    }
+
+    /// The volumes of a member that has left go, and then the word of the replacement it was part of, which stands under
+    /// the name of `old`. What holds volumes fast keeps nobody else from being replaced.
+    pub fn let_go(&mut self, left: &MemberId, old: &MemberId) {
+        let discard = Step::Discard { member: left.clone() };
+        let vain = self.failures(&discard) >= VAIN;
+        if vain {
+            self.alarm(format!("the volumes of {left} cannot be removed: they stay until the lab goes"));
+        }
+        if vain || self.order(discard) {
+            self.order(Step::Forget { member: old.clone() });
+        }
     }
 
     /// How often a step failed in a row.

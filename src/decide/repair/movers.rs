@@ -36,9 +36,7 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     let of = |id: &MemberId| draft.members.iter().find(|member| member.id == *id);
     let (before, after) = (of(old), of(by));
     if before.is_none() {
-        if draft.order(Step::Discard { member: old.clone() }) {
-            draft.order(Step::Forget { member: old.clone() });
-        }
+        draft.let_go(old, old);
         draft.say("retire", Some(old), format!("{by} has taken its place: its volumes go"));
         return true;
     }
@@ -46,9 +44,7 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
         let vain = draft.host_runs(&word.host) != Some(true);
         if draft.bodies.retired.contains(by) {
             // it came to nothing there, or the word was written by an old view
-            if draft.order(Step::Discard { member: by.clone() }) {
-                draft.order(Step::Forget { member: old.clone() });
-            }
+            draft.let_go(by, old);
             draft.say("watch", Some(old), format!("{by} did not take its place: decided anew"));
         } else if vain || runs(draft, old) {
             draft.order(Step::Forget { member: old.clone() });

@@ -81,10 +81,10 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         } else {
             format!("{} has taken its place: its volumes go", word.by)
         };
-        if !draft.containers(old).is_empty() {
+        if draft.containers(old).is_empty() {
+            draft.let_go(old, old);
+        } else {
             draft.order(Step::Retire { member: old.clone() });
-        } else if draft.order(Step::Discard { member: old.clone() }) {
-            draft.order(Step::Forget { member: old.clone() });
         }
         draft.say("retire", Some(old), said);
         return true;

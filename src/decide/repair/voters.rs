@@ -93,9 +93,7 @@ fn follow(draft: &mut Draft<'_>, word: &Replacing, after: Option<&Member>, vain:
         }
     };
     if let Some(said) = over {
-        if draft.order(Step::Discard { member: old.clone() }) {
-            draft.order(Step::Forget { member: old.clone() });
-        }
+        draft.let_go(old, old);
         draft.say("retire", Some(old), said);
     }
     true

@@ -141,6 +141,17 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
     all.placed.retain(|member| member.id != name("postgres-2"));
     all.retired.insert(name("postgres-2"));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-2, forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
+    // somebody holds them fast: the others are not left waiting for ever
+    let mut memory = Memory::default();
+    for _ in 0..5 {
+        memory.took(&Step::Discard { member: name("postgres-2") }, Mono(0), false);
+    }
+    let decision = decide(&seen, memory);
+    insta::assert_snapshot!(line(&decision), @"forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
+    assert_eq!(
+        decision.alarms,
+        ["the volumes of postgres-2 cannot be removed: they stay until the lab goes"]
+    );
 }
 
 #[test]
