@@ -240,11 +240,12 @@ controller = {{ name = "scaling", decision = "resize" }}
 fn the_number_of_instances_goes_out_and_in() {
     let _engine = engine();
     let lab = Lab::new("numbers", 1);
-    let [controllers, instances] = numbers::CONTROLLERS;
-    let up = ["--set", controllers, "--set", instances, "--set", numbers::HOSTS];
+    let [controllers, instances, balancers] = numbers::CONTROLLERS;
+    let up = ["--set", controllers, "--set", instances, "--set", balancers, "--set", numbers::HOSTS];
     lab.up_with(&up);
     numbers::what_cannot_be_is_refused(&lab);
     numbers::the_number_goes_out_and_in(&lab, &up);
+    numbers::balancers_come_and_go(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -256,15 +256,19 @@ impl Membership {
         leaving: &BTreeSet<MemberId>,
     ) -> Answer {
         let _turn = self.turn.lock().await;
-        if service != Service::Postgres {
-            return answer(Err(not_allowed(format!("the number of `{service}` does not change"))));
-        }
-        answer(self.number(generation, count, leaving).await)
+        answer(self.number(service, generation, count, leaving).await)
     }
 
-    async fn number(&self, generation: u64, count: u32, leaving: &BTreeSet<MemberId>) -> Result<(), Not> {
+    async fn number(
+        &self,
+        service: Service,
+        generation: u64,
+        count: u32,
+        leaving: &BTreeSet<MemberId>,
+    ) -> Result<(), Not> {
         let record = self.read().await?;
-        self.write(number::numbered(record, generation, count, leaving).map_err(not_allowed)?).await
+        let numbered = number::numbered(record, service, generation, count, leaving);
+        self.write(numbered.map_err(not_allowed)?).await
     }
 
     /// See [`crate::model::control::Deed::Retire`].

@@ -264,10 +264,20 @@ async fn events(State(broker): State<Arc<Broker>>) -> Response {
 }
 
 async fn orders(State(broker): State<Arc<Broker>>, Json(order): Json<Order>) -> Json<Answer> {
-    let began = clock::now();
-    let answer = Box::pin(broker.carry_out(&order)).await;
-    broker.journal.say(Brokered { began, at: clock::now(), order, answer: answer.clone() });
-    Json(answer)
+    let carried_out = async move {
+        let began = clock::now();
+        let answer = Box::pin(broker.carry_out(&order)).await;
+        broker.journal.say(Brokered { began, at: clock::now(), order, answer: answer.clone() });
+        answer
+    };
+    let answer = to_its_end(carried_out).await;
+    Json(answer.unwrap_or_else(|text| Answer::Failed { text }))
+}
+
+/// Work that goes on when nobody waits for it any more: whoever ordered it may die before it is done, and half of a
+/// deed, which no journal tells of, is worse than all of it.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
+    tokio::spawn(work).await.map_err(|error| error.to_string())
 }
 
 /// An order that is not carried out.
@@ -669,6 +679,29 @@ fn short(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test]
+    async fn an_order_whose_sender_is_gone_is_carried_out_to_its_end() {
+        let (go, done) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (gone, told) = (Arc::clone(&go), Arc::clone(&done));
+        let work = to_its_end(async move {
+            gone.notified().await;
+            told.store(true, Ordering::SeqCst);
+            gone.notify_one();
+        });
+        // the connection ends while the work waits
+        assert!(futures_util::FutureExt::now_or_never(work).is_none());
+        assert!(!done.load(Ordering::SeqCst));
+        go.notify_one();
+        clock::timeout(Duration::from_secs(5), async {
+            while !done.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("it goes on");
+    }
     use crate::model::body::{LABEL_HOST, LABEL_MEMBER, LABEL_SERVICE};
 
     fn container(name: &str, labels: &[(&str, &str)]) -> Container {

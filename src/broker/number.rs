@@ -1,4 +1,5 @@
-//! How many PostgreSQL instances the record shall want, and who shall leave: what may be written, and what not. Pure.
+//! How many PostgreSQL instances or balancers the record shall want, and who shall leave: what may be written, and what
+//! not. Pure.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use crate::model::{MemberId, Service};
 /// The record with another number, or with others who are to leave; or why not.
 pub(super) fn numbered(
     mut record: Record,
+    service: Service,
     generation: u64,
     count: u32,
     leaving: &BTreeSet<MemberId>,
@@ -17,20 +19,21 @@ pub(super) fn numbered(
         return Err(format!("the record is at version {now} by now, not {generation}"));
     }
     // a lab whose number never moves may have one too many all the same: one that was replaced came back
-    if record.desired.counts.get(&Service::Postgres) != Some(&count) {
-        record.spec.may_have(count)?;
+    if !Service::SIZED.contains(&service) || record.desired.counts.get(&service) != Some(&count) {
+        record.spec.may_have(service, count)?;
     }
-    let stands = |id: &MemberId| record.of(Service::Postgres).any(|(member, _)| member.id == *id);
+    let stands = |id: &MemberId| record.of(service).any(|(member, _)| member.id == *id);
     if let Some(id) = leaving.iter().find(|id| !stands(id)) {
-        return Err(format!("{id} is no instance of this lab"));
+        return Err(format!("{id} is no `{service}` of this lab"));
     }
-    let stay = record.of(Service::Postgres).filter(|(member, _)| !leaving.contains(&member.id)).count();
+    let stay = record.of(service).filter(|(member, _)| !leaving.contains(&member.id)).count();
     if !leaving.is_empty() && stay < count as usize {
         return Err(format!("{stay} would stay, {count} are wanted"));
     }
-    let left: Vec<MemberId> = record.desired.without.iter().filter(|id| record.left(id)).cloned().collect();
-    record.desired.without = left.into_iter().chain(leaving.iter().cloned()).collect();
-    record.desired.counts.insert(Service::Postgres, count);
+    // of this service nobody else leaves
+    let kept: Vec<MemberId> = record.desired.without.iter().filter(|id| !stands(id)).cloned().collect();
+    record.desired.without = kept.into_iter().chain(leaving.iter().cloned()).collect();
+    record.desired.counts.insert(service, count);
     record.desired.generation += 1;
     Ok(record)
 }
@@ -79,9 +82,10 @@ mod tests {
         let three = record.desired.counts[&Service::Postgres];
         record.spec.postgres.instances = Range::fixed(three);
         let leaving = BTreeSet::from([name("postgres-9")]);
-        let written = numbered(record.clone(), 7, three, &leaving).expect("it may leave");
+        let written = numbered(record.clone(), Service::Postgres, 7, three, &leaving).expect("it may leave");
         assert_eq!((written.leaving(), written.desired.generation), (leaving, 8));
-        let more = numbered(record, 7, three + 1, &BTreeSet::new()).expect_err("it never moves");
+        let more =
+            numbered(record, Service::Postgres, 7, three + 1, &BTreeSet::new()).expect_err("it never moves");
         assert!(more.contains("never another number"), "{more}");
     }
 
@@ -91,13 +95,29 @@ mod tests {
         let three = record.desired.counts[&Service::Postgres];
         let refused = |generation, count, leaving: &[&str]| {
             let leaving = leaving.iter().copied().map(name).collect();
-            numbered(record.clone(), generation, count, &leaving).expect_err("it is refused")
+            numbered(record.clone(), Service::Postgres, generation, count, &leaving)
+                .expect_err("it is refused")
         };
         assert_eq!(refused(6, three, &[]), "the record is at version 7 by now, not 6");
-        assert_eq!(refused(7, three, &["postgres-4711"]), "postgres-4711 is no instance of this lab");
+        assert_eq!(refused(7, three, &["postgres-4711"]), "postgres-4711 is no `postgres` of this lab");
         assert_eq!(
             refused(7, three, &["postgres-1", "postgres-9"]),
             format!("{} would stay, {three} are wanted", three - 1)
         );
+    }
+
+    #[test]
+    fn numbers_of_services_stand_side_by_side() {
+        let mut record = one_too_many();
+        record.spec.balancers.instances = Range { start: 1, min: 1, max: 3 };
+        record.desired.without.insert(name("postgres-9"));
+        let more =
+            numbered(record.clone(), Service::Balancer, 7, 2, &BTreeSet::new()).expect("it may be written");
+        assert_eq!(more.leaving(), BTreeSet::from([name("postgres-9")]), "it leaves all the same");
+        assert_eq!(more.desired.counts[&Service::Balancer], 2);
+        let too_many = numbered(record.clone(), Service::Balancer, 7, 4, &BTreeSet::new());
+        assert_eq!(too_many.expect_err("a limit"), "4 is not between 1 and 3, the limits of this lab");
+        let etcd = numbered(record, Service::Etcd, 7, 3, &BTreeSet::new());
+        assert_eq!(etcd.expect_err("never"), "the number of `etcd` does not change");
     }
 }

@@ -62,7 +62,7 @@ impl Family for Operator {
             {
                 Err("the lab has no controllers: nobody would do it".to_owned())
             }
-            Verb::Scale { count, .. } => scene.record.spec.may_have(*count),
+            Verb::Scale { service, count } => scene.record.spec.may_have(counted_service(service)?, *count),
             Verb::RollingRestart { .. } => {
                 let mut starts = serde_json::Map::new();
                 for victim in victims {
@@ -89,7 +89,9 @@ impl Family for Operator {
             Verb::Resize { .. } => {
                 Operation::Resize { members: fault.targets.clone(), size: wish(&fault.verb) }
             }
-            Verb::Scale { count, .. } => Operation::Scale { count: *count },
+            Verb::Scale { service, count } => {
+                Operation::Scale { service: counted_service(service)?, count: *count }
+            }
             other => return Err(format!("`{}` is no verb of an operator", other.name())),
         };
         ask(scene, operation).await
@@ -102,7 +104,10 @@ impl Family for Operator {
             Verb::Maintenance { on } => maintenance(scene, *on).await,
             Verb::Replace { .. } => asked(scene, victim).await,
             Verb::Resize { .. } => resized(scene, victim, wish(&fault.verb)).await,
-            Verb::Scale { count, .. } => counted(scene, *count).await,
+            Verb::Scale { service, count } => match counted_service(service) {
+                Ok(service) => counted(scene, service, *count).await,
+                Err(why) => Seen::new(false, WISH, why),
+            },
             _ => restarted(scene, fault, victim).await,
         }
     }
@@ -189,15 +194,21 @@ async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
     }
 }
 
-/// Whether controllers were asked for so many instances: the wish stands, or the record says so already.
-async fn counted(scene: &Scene<'_>, count: u32) -> Seen {
+/// The service of this name, if its number changes.
+fn counted_service(name: &Name) -> Result<Service, String> {
+    let found = Service::SIZED.into_iter().find(|service| service.as_str() == name.as_str());
+    found.ok_or_else(|| format!("the number of `{name}` does not change"))
+}
+
+/// Whether controllers were asked for so many: the wish stands, or the record says so already.
+async fn counted(scene: &Scene<'_>, service: Service, count: u32) -> Seen {
     let lab = &scene.record.spec.name;
-    match sql::any_key(scene.docker, scene.record, &scale_key(lab)).await {
+    match sql::any_key(scene.docker, scene.record, &scale_key(lab, service)).await {
         Err(why) => Seen::new(false, WISH, why),
         Ok(wish) if !wish.is_empty() => Seen::new(true, WISH, format!("asked for: {wish}")),
         Ok(_) => match record::read(scene.docker, lab.as_str()).await {
             Ok(Some(now)) => {
-                let wanted = now.desired.counts.get(&Service::Postgres).copied().unwrap_or_default();
+                let wanted = now.desired.counts.get(&service).copied().unwrap_or_default();
                 Seen::new(wanted == count, WISH, format!("{wanted} are wanted by the record"))
             }
             Ok(None) => Seen::new(false, WISH, "the lab has no record"),

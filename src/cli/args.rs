@@ -191,12 +191,13 @@ pub enum Verb {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Have another number of PostgreSQL instances: newcomers are cloned one at a time, whoever is too many is drained first.
+    /// Have another number of PostgreSQL instances or balancers: newcomers are verified one at a time, whoever is too many is
+    /// drained first.
     ///
     /// The scaling controller writes the number down, the repair controller makes it so (preset `zerops-2022`), between the
     /// limits of the lab file. It goes on scaling from there.
     Scale {
-        /// Of which service; `postgres`.
+        /// Of which service: `postgres` or `balancer`.
         service: Name,
         /// How many.
         count: u32,

@@ -455,7 +455,10 @@ mod tests {
             (&["loss", "--target", "host:h1", "--percent", "much"], "a number is wanted here"),
             (&["kill"], "--target <VALUE>"),
             (&["kil", "--target", "primary"], "kill"),
-            (&["scale", "--service", "balancer", "--count", "4"], "only the number of `postgres` changes"),
+            (
+                &["scale", "--service", "etcd", "--count", "4"],
+                "only the number of `postgres` and of `balancer` changes",
+            ),
             (&["resize", "--target", "etcd:any", "--cpu", "1"], "etcd"),
             (&["pause", "--target", "host:h1"], "names hosts"),
         ] {

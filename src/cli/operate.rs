@@ -170,32 +170,35 @@ pub async fn scale(
     let docker = super::engine().await?;
     let before = record::require(&docker, &settings::lab_name(args)?).await?;
     let lab = before.spec.name.clone();
-    if service.as_str() != Service::Postgres.as_str() {
+    let found = Service::SIZED.into_iter().find(|known| known.as_str() == service.as_str());
+    let Some(service) = found else {
         return Err(CliError::usage(
-            format!("the number of `{service}` does not change in this version"),
-            "`pgha scale postgres COUNT`; `pgha resize` changes the size of a balancer",
+            format!("the number of `{service}` does not change"),
+            "`pgha scale postgres COUNT` or `pgha scale balancer COUNT`",
         ));
-    }
+    };
     if before.spec.controllers.is_empty() {
         return Err(CliError::usage(
-            format!("lab `{lab}` has no controllers: nobody would change the number of instances"),
+            format!("lab `{lab}` has no controllers: nobody would change a number"),
             "found it with those that do: `pgha up --preset zerops-2022`",
         ));
     }
-    before.spec.may_have(count).map_err(|why| {
-        CliError::usage(
-            why,
-            "`postgres.instances` in the lab file has the limits; they are fixed when it is founded",
-        )
+    let (what, limits) = match service {
+        Service::Balancer => ("balancers", "balancers.instances"),
+        _ => ("instances", "postgres.instances"),
+    };
+    before.spec.may_have(service, count).map_err(|why| {
+        let hint = format!("`{limits}` in the lab file has the limits; they are fixed when it is founded");
+        CliError::usage(why, hint)
     })?;
-    let wish = Operation::Scale { count };
+    let wish = Operation::Scale { service, count };
     if !asked(&docker, &before, wish).await? {
         return Ok(Exit::NotReady);
     }
     let Some(wait) = wait else {
         match output {
             Output::Json => println!("{}", json!({ "asked": { "count": count } })),
-            Output::Text => println!("asked for {count} instances"),
+            Output::Text => println!("asked for {count} {what}"),
         }
         return Ok(Exit::Done);
     };
@@ -203,8 +206,7 @@ pub async fn scale(
     let mut told = Told::default();
     loop {
         let now = record::require(&docker, lab.as_str()).await?;
-        let members: Vec<String> =
-            now.of(Service::Postgres).map(|(member, _)| member.id.to_string()).collect();
+        let members: Vec<String> = now.of(service).map(|(member, _)| member.id.to_string()).collect();
         let sighting = reach::look(&docker, &now).await?;
         let waiting = not_ready(&now.members, Wanted::of(&now.spec), &sighting);
         if members.len() == count as usize && now.leaving().is_empty() && waiting.is_empty() {
@@ -212,14 +214,14 @@ pub async fn scale(
             match output {
                 Output::Json => println!("{}", json!({ "scaled": members, "seconds": seconds })),
                 Output::Text => {
-                    println!("{count} instances after {seconds:.1} s: {}", members.join(", "));
+                    println!("{count} {what} after {seconds:.1} s: {}", members.join(", "));
                 }
             }
             return Ok(Exit::Done);
         }
         told.tell(&sighting);
         if clock::now().since(began) > wait.0 {
-            eprintln!("error: there are not {count} instances after {wait}: {}", members.join(", "));
+            eprintln!("error: there are not {count} {what} after {wait}: {}", members.join(", "));
             eprintln!("hint: `pgha status` shows what the controllers wait for; the wish stands");
             return Ok(Exit::NotReady);
         }

@@ -450,6 +450,11 @@ impl Deeds<World> for Hands {
             }
             Step::Prepare { member } => self.prepare(member).await,
             Step::Drain { host, member } => self.drain(host, member, "rw", token).await,
+            Step::Shut { member } => {
+                self.orders.write(&[], &[], token).await?;
+                let ports = ["rw", "ro"].map(|port| format!("disable frontend {port}"));
+                self.balancers.push_to(member, &ports).await
+            }
             Step::DrainReads { host, member } => self.drain(host, member, "ro", token).await,
             Step::HandOver { member, mod_revision, candidate, wish, idle } => {
                 self.hand_over(member, *mod_revision, candidate, [*wish, *idle], token).await

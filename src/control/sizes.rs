@@ -26,7 +26,7 @@ use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, SizeWish, Usage, Usages, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
-use crate::model::{HostName, Member, MemberId, Mono, Service, Sight, Span};
+use crate::model::{HostName, Member, MemberId, Mono, Name, Service, Sight, Span};
 
 /// Longest wait for Patroni to take a word.
 const PATRONI: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ impl Sizes {
                     maintenance: seen.maintenance,
                     replacing: seen.replacing,
                     asked: wishes(&resize_keys(lab), &ours),
-                    count: counted(&scale_key(lab), &ours),
+                    counts: counts(lab, &ours),
                     may_lead: seen.may_lead,
                 })
             }
@@ -138,10 +138,14 @@ fn weigh(weights: &BTreeMap<HostName, u32>, hold: Span) -> String {
     format!("pgha weigh {} {}", hold.0.as_secs().max(1), servers.join(" "))
 }
 
-/// How many instances an operator wants; what cannot be read is nobody's wish.
-fn counted(key: &str, ours: &[KeyValue]) -> Option<Asked<CountWish>> {
-    let found = ours.iter().find(|found| found.key == key)?;
-    Some(Asked { wish: serde_json::from_slice(&found.value).ok()?, revision: found.mod_revision })
+/// How many of what an operator wants; what cannot be read is nobody's wish.
+fn counts(lab: &Name, ours: &[KeyValue]) -> BTreeMap<Service, Asked<CountWish>> {
+    let wish = |service| {
+        let found = ours.iter().find(|found| found.key == scale_key(lab, service))?;
+        let wish = serde_json::from_slice(&found.value).ok()?;
+        Some((service, Asked { wish, revision: found.mod_revision }))
+    };
+    Service::SIZED.into_iter().filter_map(wish).collect()
 }
 
 impl Deeds<World> for Sizes {
@@ -208,8 +212,8 @@ impl Deeds<World> for Sizes {
                 let ports = ["rw", "ro"].map(|port| format!("set maxconn frontend {port} {sessions}"));
                 self.balancers.push_to(member, &ports).await
             }
-            Step::ForgetCount { revision } => {
-                self.forget(scale_key(&self.plan.spec.name), *revision, token).await
+            Step::ForgetCount { service, revision } => {
+                self.forget(scale_key(&self.plan.spec.name, *service), *revision, token).await
             }
             Step::Forget { member, revision } => {
                 let key = format!("{}{member}", resize_keys(&self.plan.spec.name));

@@ -102,9 +102,12 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
     if let Some(known) = record::read(docker, lab).await? {
         // names of those who left are not used again
         wanted.without.clone_from(&known.desired.without);
-        // how many instances there are is the controllers' business once they stand
-        if known.spec.postgres.instances == spec.postgres.instances {
-            wanted.counts.extend(known.desired.counts.get_key_value(&Service::Postgres));
+        // how many there are is the controllers' business once they stand
+        for (service, same) in [
+            (Service::Postgres, known.spec.postgres.instances == spec.postgres.instances),
+            (Service::Balancer, known.spec.balancers.instances == spec.balancers.instances),
+        ] {
+            wanted.counts.extend(known.desired.counts.get_key_value(&service).filter(|_| same));
         }
         if let Some(difference) = difference(&known, spec, &wanted) {
             return Err(LabError::Differs { lab: lab.to_owned(), difference });

@@ -423,10 +423,14 @@ impl Bodies {
         if self.placed.is_empty() { planned } else { &self.placed }
     }
 
-    /// PostgreSQL members among these that do not leave.
-    pub fn staying<'a>(&'a self, members: &'a [Member]) -> impl Iterator<Item = &'a Member> + use<'a> {
-        let databases = members.iter().filter(|member| member.service == Service::Postgres);
-        databases.filter(|member| !self.leaving.contains(&member.id))
+    /// Members of a service among these that do not leave.
+    pub fn staying<'a>(
+        &'a self,
+        members: &'a [Member],
+        service: Service,
+    ) -> impl Iterator<Item = &'a Member> + use<'a> {
+        let its = members.iter().filter(move |member| member.service == service);
+        its.filter(|member| !self.leaving.contains(&member.id))
     }
 }
 

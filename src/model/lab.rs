@@ -107,7 +107,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Those whose bodies have limits to move between ([`LabSpec::limits`]).
+    /// Those whose bodies have limits to move between ([`LabSpec::limits`]), and whose number has ([`LabSpec::may_have`]).
     pub const SIZED: [Self; 2] = [Self::Postgres, Self::Balancer];
 
     /// The prefix of member names, for example `postgres` in `postgres-1`.
@@ -484,21 +484,25 @@ impl LabSpec {
         Some((min, Size { cpus: cpus.max, memory: memory.max, disk: disk.max }))
     }
 
-    /// Whether this lab may have so many PostgreSQL instances.
+    /// Whether this lab may have so many bodies of a service.
     ///
     /// # Errors
     /// Why not, for a person.
-    pub fn may_have(&self, count: u32) -> Result<(), String> {
+    pub fn may_have(&self, service: Service, count: u32) -> Result<(), String> {
         let postgres = &self.postgres;
-        let Range { min, max, .. } = postgres.instances;
+        let (Range { min, max, .. }, called) = match service {
+            Service::Postgres => (postgres.instances, "PostgreSQL instances"),
+            Service::Balancer => (self.balancers.instances, "balancers"),
+            other => return Err(format!("the number of `{other}` does not change")),
+        };
         if min == max {
-            return Err(format!("this lab has {min} PostgreSQL instances and never another number"));
+            return Err(format!("this lab has {min} {called} and never another number"));
         }
         if !(min..=max).contains(&count) {
             return Err(format!("{count} is not between {min} and {max}, the limits of this lab"));
         }
         let confirm = if postgres.replication == Replication::Async { 0 } else { postgres.sync_standbys };
-        if count <= confirm {
+        if service == Service::Postgres && count <= confirm {
             return Err(format!("{count} leave no primary beside {confirm} synchronous standbys"));
         }
         Ok(())

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::id::{MemberId, Name};
+use super::lab::Service;
 use super::scaling::SizeWish;
 use super::scenario::Load;
 use super::units::Span;
@@ -232,8 +233,10 @@ pub enum Operation {
         /// Which.
         size: SizeWish,
     },
-    /// Another number of PostgreSQL instances: asked of the controllers.
+    /// Another number of bodies: asked of the controllers.
     Scale {
+        /// Of which service.
+        service: Service,
         /// How many.
         count: u32,
     },

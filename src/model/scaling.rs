@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::control::asked_keys;
 use super::id::{MemberId, Name};
-use super::lab::Size;
+use super::lab::{Service, Size};
 use super::units::{Bytes, Mono, Span};
 
 /// Cores are compared after the kernel rounded them to microseconds of a period.
@@ -407,10 +407,10 @@ pub struct CountWish {
     pub count: u32,
 }
 
-/// Key by which an operator asks for another number of PostgreSQL instances; its value is a [`CountWish`].
+/// Key by which an operator asks for another number of bodies of a service; its value is a [`CountWish`].
 #[must_use]
-pub fn scale_key(lab: &Name) -> String {
-    format!("{}scale/postgres", asked_keys(lab))
+pub fn scale_key(lab: &Name, service: Service) -> String {
+    format!("{}scale/{service}", asked_keys(lab))
 }
 
 /// Prefix of the keys by which an operator asks for another size of a member.

@@ -496,7 +496,7 @@ pub enum Verb {
     },
     /// Another number of bodies: controllers are asked, who add and see out one at a time.
     Scale {
-        /// Of which service; `postgres`.
+        /// Of which service: `postgres` or `balancer`.
         service: Name,
         /// How many.
         count: u32,

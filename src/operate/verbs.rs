@@ -10,7 +10,7 @@ use crate::engine::store::Store;
 use crate::model::control::{SwitchoverWish, asked_key, switchover_key};
 use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
 use crate::model::scaling::{CountWish, resize_keys, scale_key};
-use crate::model::{MemberId, Mono, Service};
+use crate::model::{MemberId, Mono};
 
 /// Longest wait for a question that only reads.
 const READ: Duration = Duration::from_secs(2);
@@ -44,12 +44,12 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
             let value = serde_json::to_vec(size).unwrap_or_default();
             ask(plan, &mut outcome, members, |member| (format!("{keys}{member}"), value.clone())).await
         }
-        Operation::Scale { count } => {
+        Operation::Scale { service, count } => {
             let wish = CountWish { count: *count };
             // plain data: serialising it cannot fail
             let value = serde_json::to_vec(&wish).unwrap_or_default();
-            let all = [Service::Postgres.into()];
-            ask(plan, &mut outcome, &all, |_| (scale_key(&plan.lab), value.clone())).await
+            let all = [(*service).into()];
+            ask(plan, &mut outcome, &all, |_| (scale_key(&plan.lab, *service), value.clone())).await
         }
     };
     outcome.done = said;

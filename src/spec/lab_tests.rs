@@ -302,7 +302,7 @@ cpus = "two"
       × 2 of service balancer are wanted; hosts that may carry one: 1
          ╭─[built-in lab.toml:110:13]
      109 │ [balancers]
-     110 │ instances = 2
+     110 │ instances = 2                   # a range may move: { start = 2, min = 2, max = 3 }
          ·             ─
      111 │ # hosts = ["h4", "h5"]
          ╰────

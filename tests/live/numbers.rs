@@ -10,13 +10,14 @@ use crate::desk::Lab;
 use crate::repair::{broker, refused, token};
 
 /// Both controllers and limits between which the number moves; the number changes by nobody's wish but the operator's.
-pub const CONTROLLERS: [&str; 2] = [
+pub const CONTROLLERS: [&str; 3] = [
     concat!(
         r#"controller=[{ name = "repair", replicas = 1, image = "pgha" }, "#,
         r#"{ name = "scaling", replicas = 1, image = "pgha", policy = { every = "1s", cpu = { down-window = "10m" }, "#,
         r#"memory = { down-window = "10m" }, instances = { out-window = "1h", in-window = "1h" } } }]"#
     ),
     "postgres.instances={ start = 2, min = 2, max = 3 }",
+    "balancers.instances={ start = 1, min = 1, max = 2 }",
 ];
 
 /// Hosts with room for one more.
@@ -29,10 +30,14 @@ pub const HOSTS: &str = concat!(
 
 /// Members of PostgreSQL by `pgha status`.
 fn members(lab: &Lab) -> Vec<String> {
+    members_of(lab, "postgres")
+}
+
+fn members_of(lab: &Lab, service: &str) -> Vec<String> {
     let status: Value = serde_json::from_str(&lab.pgha(&["status", "-o", "json"])).expect("JSON");
     let all = status["members"].as_array().expect("members").iter();
-    let postgres = all.filter(|member| member["service"] == "postgres");
-    postgres.map(|member| member["name"].as_str().expect("a name").to_owned()).collect()
+    let its = all.filter(|member| member["service"] == service);
+    its.map(|member| member["name"].as_str().expect("a name").to_owned()).collect()
 }
 
 /// One more, and it stays when the lab is brought up again; one less, and nothing of it stays.
@@ -50,7 +55,24 @@ pub fn the_number_goes_out_and_in(lab: &Lab, up: &[&str]) {
     let left = members(lab);
     let gone =
         ["postgres-1", "postgres-2", "postgres-3"].into_iter().find(|one| left.iter().all(|m| m != one));
-    let gone = gone.expect("one has left");
+    nothing_is_left(lab, gone.expect("one has left"));
+}
+
+/// One balancer more, which leads to the primary, and one less.
+pub fn balancers_come_and_go(lab: &Lab) {
+    let said = lab.pgha(&["scale", "balancer", "2"]);
+    assert!(said.contains("2 balancers after"), "{said}");
+    assert_eq!(members_of(lab, "balancer"), ["balancer-1", "balancer-2"]);
+    let dsn = lab.pgha(&["dsn", "rw"]);
+    assert_eq!(dsn.matches(":5432").count(), 2, "{dsn}");
+    let said = lab.pgha(&["scale", "balancer", "1"]);
+    assert!(said.contains("1 balancers after"), "{said}");
+    assert_eq!(members_of(lab, "balancer"), ["balancer-1"]);
+    nothing_is_left(lab, "balancer-2");
+}
+
+/// Whoever has left is in the record as one who left, and soon neither a container nor a volume of it is there.
+fn nothing_is_left(lab: &Lab, gone: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let docker = Docker::connect().await.expect("an engine");
@@ -79,7 +101,8 @@ pub fn what_cannot_be_is_refused(lab: &Lab) {
         &[
             (&["postgres", "4"], "4 is not between 2 and 3"),
             (&["postgres", "1"], "1 is not between 2 and 3"),
-            (&["balancer", "3"], "the number of `balancer` does not change"),
+            (&["balancer", "3"], "3 is not between 1 and 2"),
+            (&["etcd", "5"], "the number of `etcd` does not change"),
         ],
     );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -100,7 +123,8 @@ pub fn what_cannot_be_is_refused(lab: &Lab) {
             (service, now, 4, std::collections::BTreeSet::new()),
             (service, now, 2, nobody),
             (service, now, 2, everybody),
-            (Service::Balancer, now, 2, std::collections::BTreeSet::new()),
+            (Service::Balancer, now, 3, std::collections::BTreeSet::new()),
+            (Service::Etcd, now, 5, std::collections::BTreeSet::new()),
         ] {
             let deed = Deed::Scale { service, generation, count, leaving };
             let answer = broker.order(deed.clone(), &token).await.expect("an answer");

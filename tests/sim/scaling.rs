@@ -244,7 +244,7 @@ impl Lab {
             if generation != self.generation {
                 return guard("another version by now");
             }
-            if let Err(why) = self.spec.may_have(count) {
+            if let Err(why) = self.spec.may_have(Service::Postgres, count) {
                 return guard(&why);
             }
             let known = leaving.iter().all(|id| self.databases().any(|known| known == id));
@@ -336,7 +336,13 @@ impl Lab {
                 leader: self.leader.clone(),
                 maintenance: self.maintenance,
                 replacing: self.replacing.then_some(replacing),
-                count: self.wish.map(|(count, revision)| Asked { wish: CountWish { count }, revision }),
+                counts: self
+                    .wish
+                    .map(|(count, revision)| {
+                        (Service::Postgres, Asked { wish: CountWish { count }, revision })
+                    })
+                    .into_iter()
+                    .collect(),
                 ..StoreSeen::default()
             }),
             postgres: databases
@@ -412,7 +418,7 @@ impl Lab {
                 let done = self.scale(*generation, *count, leaving);
                 if half { done.and(Err(Failed::Trouble("cut off".to_owned()))) } else { done }
             }
-            Step::ForgetCount { revision } => {
+            Step::ForgetCount { revision, .. } => {
                 if self.wish.is_none_or(|(_, written)| written != *revision) {
                     return guard("another wish by now");
                 }

@@ -28,7 +28,8 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     }
     newcomers(draft);
     let leaving = &draft.bodies.leaving;
-    let out = draft.members.iter().find(|member| leaving.contains(&member.id) && !draft.holds(&member.id));
+    let mut databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
+    let out = databases.find(|member| leaving.contains(&member.id) && !draft.holds(&member.id));
     if let Some(member) = out {
         let (id, host) = (member.id.clone(), member.host.clone());
         if let Some(said) = lacking(draft, leads) {

@@ -92,6 +92,11 @@ impl<'a> Draft<'a> {
         so_far >= grace.0
     }
 
+    /// For how long the trouble that was named last has been so with `member`.
+    pub fn lasting(&self, member: &MemberId) -> Option<Duration> {
+        self.out.memory.since.get(member).map(|(_, since)| self.seen.at.since(*since))
+    }
+
     /// Whether something was found to be wrong with `member` in this look.
     pub fn is_wrong(&self, member: &MemberId) -> bool {
         self.wrong.contains(member)
@@ -155,10 +160,15 @@ impl<'a> Draft<'a> {
 
     /// PostgreSQL members that do not leave the lab.
     pub fn stay(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
-        self.bodies.staying(self.members)
+        self.staying(Service::Postgres)
     }
 
-    /// How many of them there should be.
+    /// Members of a service that do not leave the lab.
+    pub fn staying(&self, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.bodies.staying(self.members, service)
+    }
+
+    /// How many PostgreSQL members there should be.
     pub fn wanted(&self) -> usize {
         let told = self.bodies.counts.get(&Service::Postgres).copied();
         told.unwrap_or(self.world.spec.postgres.instances.start) as usize

@@ -1,17 +1,25 @@
 //! Balancers that are lost for good: another one is added on another host, and when it routes as it should the old one
-//! leaves.
+//! leaves. And their number, as scaling wrote it down: whoever is missing is added, whoever is named as one too many takes
+//! no new sessions, and leaves when those it has are over.
 //!
 //! Theory: a balancer holds nothing, so the new one is made from its recipe. It begins with every server down and leads
 //! to nobody until checks have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else.
 //!
-//! Invariants: nobody leaves before the one who takes its place routes by the truth; one at a time.
+//! Invariants: nobody leaves before the one who takes its place routes by the truth, or before as many as are wanted do
+//! without it; one at a time.
 
-use super::Step;
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::lost::{intend, lost};
+use super::replace::place;
+use super::{Routes, Step};
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, MemberId, Service};
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Sight};
+
+/// A balancer that was told to take no new sessions has taken the last one by then.
+const SHUTS: Duration = Duration::from_secs(1);
 
 /// Begins with a balancer that is lost; whether anything was begun.
 pub(super) fn begin(draft: &mut Draft<'_>, leads: bool) -> bool {
@@ -19,7 +27,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, leads: bool) -> bool {
     if draft.bodies.placed.is_empty() {
         return false;
     }
-    let mut balancers = draft.members.iter().filter(|member| member.service == Service::Balancer);
+    let mut balancers = draft.staying(Service::Balancer);
     let Some((old, why)) = balancers.find_map(|member| Some((&member.id, lost(draft, member)?))) else {
         return false;
     };
@@ -37,8 +45,16 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     let (before, after) = (of(old), of(by));
     if before.is_none() {
         draft.let_go(old, old);
-        draft.say("retire", Some(old), format!("{by} has taken its place: its volumes go"));
+        let said = if by == old {
+            "it has left: its volumes go".to_owned()
+        } else {
+            format!("{by} has taken its place: its volumes go")
+        };
+        draft.say("retire", Some(old), said);
         return true;
+    }
+    if by == old {
+        return see_out(draft, old, leads);
     }
     let Some(new) = after else {
         let vain = draft.host_runs(&word.host) != Some(true);
@@ -70,6 +86,97 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
         return true;
     }
     false
+}
+
+/// Begins to add whoever is missing, or to see out who is one too many, unless something else is begun.
+pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
+    let begun = |step: &Step| matches!(step, Step::Intend { .. } | Step::Create { .. });
+    if !leads || draft.bodies.placed.is_empty() || draft.out.steps.iter().any(begun) {
+        return;
+    }
+    let Some(wanted) = wanted(draft) else { return };
+    let mut all = draft.members.iter().filter(|member| member.service == Service::Balancer);
+    if let Some(member) = all.find(|member| draft.bodies.leaving.contains(&member.id)) {
+        let (id, host) = (member.id.clone(), member.host.clone());
+        if let Some(said) = lacking(draft, leads) {
+            draft.say("wait", Some(&id), said);
+            return;
+        }
+        let why = format!("{wanted} balancers are wanted");
+        let (service, by) = (member.service, id.clone());
+        if draft.order(Step::Intend { service, member: id.clone(), by, host, why: why.clone() }) {
+            draft.say("intend", Some(&id), format!("{why}: it is to leave"));
+        }
+    } else if draft.staying(Service::Balancer).count() < wanted {
+        add(draft, wanted, leads);
+    }
+}
+
+/// How many balancers there should be, by the record.
+fn wanted(draft: &Draft<'_>) -> Option<usize> {
+    draft.bodies.counts.get(&Service::Balancer).map(|count| *count as usize)
+}
+
+/// What keeps anybody from leaving: fewer who route by the truth than are wanted without it.
+fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
+    let (stay, wanted) = (draft.staying(Service::Balancer), wanted(draft).unwrap_or(usize::MAX));
+    let good = stay.filter(|member| misled(draft, &member.id, leads).is_none()).count();
+    let said = format!("it is to leave; of {wanted} others that are wanted {good} route as they should");
+    (good < wanted).then_some(said)
+}
+
+/// Begins with the next newcomer, when everybody who is there routes as it should.
+fn add(draft: &mut Draft<'_>, wanted: usize, leads: bool) {
+    let there = draft.staying(Service::Balancer).count();
+    let said = format!("{wanted} balancers are wanted, there are {there}");
+    let doubt = draft
+        .staying(Service::Balancer)
+        .find_map(|member| Some((member.id.clone(), misled(draft, &member.id, leads)?)));
+    if let Some((id, why)) = doubt {
+        draft.say("wait", Some(&id), format!("{said}; one that is there comes first: {why}"));
+        return;
+    }
+    match place(draft, Service::Balancer, None) {
+        Ok(Member { id, service, host, .. }) => {
+            if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
+                draft.say("add", Some(&id), format!("{said}: it is made on {host}"));
+            }
+        }
+        Err(none) => {
+            let said = format!("{said}, and no host can carry another: {none}");
+            draft.alarm(said.clone());
+            draft.say("wait", None, said);
+        }
+    }
+}
+
+/// The next step for a balancer that leaves; whether its body is done for.
+fn see_out(draft: &mut Draft<'_>, id: &MemberId, leads: bool) -> bool {
+    let stays = !draft.bodies.leaving.contains(id);
+    if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(draft, leads)) {
+        draft.order(Step::Forget { member: id.clone() });
+        draft.say(if stays { "watch" } else { "wait" }, Some(id), said);
+        return false;
+    }
+    let sessions = draft.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
+    let grace = draft.world.policy.drain;
+    let late = draft.lasts(id, "drain", grace);
+    let shut = draft.lasting(id).is_some_and(|so_far| so_far >= SHUTS);
+    if runs(draft, id) && !late && (sessions != Some(0) || !shut) {
+        draft.order(Step::Shut { member: id.clone() });
+        draft.soon(SHUTS);
+        let said = sessions.map_or_else(|| "its".to_owned(), |sessions| sessions.to_string());
+        draft.say("drain", Some(id), format!("it is one too many: {said} sessions have {grace} to end"));
+        return false;
+    }
+    draft.order(Step::Retire { member: id.clone() });
+    draft.say("retire", Some(id), "it is one too many, and nobody goes through it any more, or had time");
+    true
+}
+
+/// How many sessions a balancer has at its servers.
+fn sessions(routes: &Routes) -> u64 {
+    routes.rw.values().chain(routes.ro.values()).map(|server| u64::from(server.sessions)).sum()
 }
 
 fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {

@@ -56,6 +56,7 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
             || drift(draft, leads);
         if !begun {
             count(draft, leads);
+            movers::count(draft, leads);
         }
     }
     for asked in &store.asked {

@@ -105,6 +105,11 @@ pub enum Step {
         /// The host.
         host: HostName,
     },
+    /// A balancer takes no new sessions any more; those it has go on.
+    Shut {
+        /// Which.
+        member: MemberId,
+    },
     /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's.
     Start {
         /// Whose body.
@@ -182,6 +187,7 @@ impl Step {
             Self::Yield { .. } => "yield",
             Self::Open { .. } => "open",
             Self::Unpark { .. } => "unpark",
+            Self::Shut { .. } => "shut",
             Self::Start { .. } => "start",
             Self::Create { .. } => "create",
             Self::Intend { .. } => "intend",
@@ -219,6 +225,7 @@ impl Step {
             | Self::Prepare { member }
             | Self::HandOver { member, .. }
             | Self::Yield { member, .. }
+            | Self::Shut { member }
             | Self::Start { member, .. }
             | Self::Create { member, .. }
             | Self::Intend { member, .. }

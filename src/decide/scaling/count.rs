@@ -1,12 +1,14 @@
-//! How many PostgreSQL instances there should be, and who is one too many. Written down here, made so by repair.
+//! How many PostgreSQL instances and how many balancers there should be, and who is one too many. Written down here,
+//! made so by repair.
 //!
 //! Theory: a copy more takes reads from the other replicas and never writes, so what counts is the cores of replicas:
 //! one more when every one of them is short of cores for a whole window and none may have more, one less when those who
-//! would stay could carry it all for a longer one. Who leaves is named one at a time: whoever is not well, then the
-//! newest; never the leader, nor whoever must confirm writes.
+//! would stay could carry it all for a longer one. Of balancers all count alike, for clients share themselves out. Who
+//! leaves is named one at a time: whoever is not well, then the newest; never the leader, nor whoever must confirm
+//! writes.
 //!
-//! Invariants: the limits of the spec; nothing while nobody leads, while a member is replaced or seen out, or while
-//! anybody is not well, unless it is to keep somebody who must stay.
+//! Invariants: the limits of the spec; one change in a decision; nothing while nobody leads, while a member is replaced
+//! or seen out, or while anybody is not well, unless it is to keep somebody who must stay.
 
 use std::collections::BTreeSet;
 
@@ -22,36 +24,77 @@ use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
 /// What is short of cores may have been rounded.
 const ROUNDING: f64 = 1e-6;
 
-/// Orders the next change of the number, if one is wanted.
+/// Orders the next change of a number, if one is wanted.
 pub(super) fn count(draft: &mut Draft<'_>) {
-    let told = draft.bodies.counts.get(&Service::Postgres).copied();
-    let wanted = told.unwrap_or(draft.world.spec.postgres.instances.start);
-    if keep_who_must_stay(draft, wanted) || asked(draft, wanted) || draft.held.is_some() {
-        return;
-    }
-    if !draft.bodies.leaving.is_empty() {
-        return swap(draft, wanted);
-    }
-    let copies = draft.stay().count();
-    if copies > wanted as usize {
-        name(draft, wanted);
-    } else if copies == wanted as usize && everybody_is_well(draft) {
-        if let Some((count, why)) = by_itself(draft, wanted, 0) {
-            return scale(draft, count, BTreeSet::new(), why);
+    for service in Service::SIZED {
+        // the record is changed once in a decision
+        if !draft.out.steps.iter().any(|step| matches!(step, Step::Scale { .. })) {
+            of(draft, service);
         }
-        expect_change(draft, wanted);
     }
 }
 
+fn of(draft: &mut Draft<'_>, service: Service) {
+    let wanted = wanted(draft, service);
+    if keep_who_must_stay(draft, service, wanted) || asked(draft, service, wanted) || draft.held.is_some() {
+        return;
+    }
+    if leaving(draft, service).next().is_some() {
+        return swap(draft, service, wanted);
+    }
+    let copies = draft.staying(service).count();
+    if copies > wanted as usize {
+        name(draft, service, wanted);
+    } else if copies == wanted as usize && everybody_is_well(draft, service) {
+        if let Some((count, why)) = by_itself(draft, service, wanted, 0) {
+            return scale(draft, service, count, BTreeSet::new(), why);
+        }
+        expect_change(draft, service, wanted);
+    }
+}
+
+/// How many the record wants.
+fn wanted(draft: &Draft<'_>, service: Service) -> u32 {
+    let spec = &draft.world.spec;
+    let founded =
+        if service == Service::Balancer { spec.balancers.instances } else { spec.postgres.instances };
+    draft.bodies.counts.get(&service).copied().unwrap_or(founded.start)
+}
+
+/// Who is to leave, of a service.
+fn leaving<'a>(draft: &Draft<'a>, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
+    let bodies = draft.bodies;
+    let its = bodies.placed.iter().filter(move |member| member.service == service);
+    its.filter(|member| bodies.leaving.contains(&member.id))
+}
+
+/// Whose cores say how many are needed.
+fn carriers<'a>(draft: &Draft<'a>, service: Service) -> Vec<&'a Member> {
+    let stay = draft.staying(service);
+    stay.filter(|member| service != Service::Postgres || !leads(draft, &member.id)).collect()
+}
+
+/// What one of those is called.
+const fn carrier(service: Service) -> &'static str {
+    if matches!(service, Service::Postgres) { "replica" } else { "balancer" }
+}
+
 /// What is expected of the number, if everybody stays as busy as measured last.
-fn expect_change(draft: &mut Draft<'_>, wanted: u32) {
+fn expect_change(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     let policy = &draft.world.policy;
     let rule = &policy.instances;
     let whole = measurements(policy, rule.out_window.max(rule.in_window));
-    let Some(after) = soonest(whole, |ahead| by_itself(draft, wanted, ahead).is_some()) else { return };
-    let Some((count, _)) = by_itself(draft, wanted, after) else { return };
-    let on = if count > wanted { "every replica stays short of cores" } else { "replicas stay as idle" };
-    let said = format!("postgres: {wanted} → {count} instances in {} if {on}", pause(policy.every, after));
+    let Some(after) = soonest(whole, |ahead| by_itself(draft, service, wanted, ahead).is_some()) else {
+        return;
+    };
+    let Some((count, _)) = by_itself(draft, service, wanted, after) else { return };
+    let who = carrier(service);
+    let on = if count > wanted {
+        format!("every {who} stays short of cores")
+    } else {
+        format!("{who}s stay as idle")
+    };
+    let said = format!("{service}: {wanted} → {count} instances in {} if {on}", pause(policy.every, after));
     draft.expects.push(Expected { after, said });
 }
 
@@ -64,39 +107,37 @@ fn must_stay(draft: &Draft<'_>, id: &MemberId) -> bool {
     leads(draft, id) || draft.world.spec.confirms(draft.store.may_lead.as_deref(), id)
 }
 
-fn scale(draft: &mut Draft<'_>, count: u32, leaving: BTreeSet<MemberId>, why: String) {
+fn scale(draft: &mut Draft<'_>, service: Service, count: u32, leaving: BTreeSet<MemberId>, why: String) {
     let generation = draft.bodies.generation;
-    let service = Service::Postgres;
     draft.order(Step::Scale { service, generation, count, leaving, why: why.clone() }, why);
 }
 
 /// Whoever was named to leave and came to lead meanwhile, or to confirm writes, stays; whether there was one.
-fn keep_who_must_stay(draft: &mut Draft<'_>, wanted: u32) -> bool {
-    let Some(id) = draft.bodies.leaving.iter().find(|id| must_stay(draft, id)).cloned() else { return false };
-    let leaving = draft.bodies.leaving.iter().filter(|other| **other != id).cloned().collect();
-    scale(
-        draft,
-        wanted,
-        leaving,
-        format!("{id} was to leave, and leads or confirms writes by now: it stays"),
-    );
+fn keep_who_must_stay(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
+    let named: Vec<MemberId> = leaving(draft, service).map(|member| member.id.clone()).collect();
+    let Some(id) = named.iter().find(|id| must_stay(draft, id)) else { return false };
+    let others = named.iter().filter(|other| *other != id).cloned().collect();
+    let why = format!("{id} was to leave, and leads or confirms writes by now: it stays");
+    scale(draft, service, wanted, others, why);
     true
 }
 
 /// What an operator wants comes first; whether something is wanted.
-fn asked(draft: &mut Draft<'_>, wanted: u32) -> bool {
-    let Some(Asked { wish, revision }) = draft.store.count else { return false };
-    let subject = Service::Postgres.as_str();
-    if wish.count == wanted {
-        draft.out.steps.push(Step::ForgetCount { revision });
-    } else if let Err(why) = draft.world.spec.may_have(wish.count) {
-        draft.say("refuse", subject, format!("an operator wants {} instances: {why}", wish.count));
-        draft.out.steps.push(Step::ForgetCount { revision });
+fn asked(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
+    let Some(Asked { wish, revision }) = draft.store.counts.get(&service).copied() else { return false };
+    let (subject, count) = (service.as_str(), wish.count);
+    let what = if service == Service::Postgres { "instances" } else { "balancers" };
+    let forget = Step::ForgetCount { service, revision };
+    if count == wanted {
+        draft.out.steps.push(forget);
+    } else if let Err(why) = draft.world.spec.may_have(service, count) {
+        draft.say("refuse", subject, format!("an operator wants {count} {what}: {why}"));
+        draft.out.steps.push(forget);
     } else if let Some(why) = draft.held.clone() {
-        draft.say("hold", subject, format!("an operator wants {} instances: {why}", wish.count));
+        draft.say("hold", subject, format!("an operator wants {count} {what}: {why}"));
     } else {
         // whoever was to leave may be wanted again; who is too many is named anew
-        scale(draft, wish.count, BTreeSet::new(), "an operator asked for it".to_owned());
+        scale(draft, service, count, BTreeSet::new(), "an operator asked for it".to_owned());
     }
     true
 }
@@ -108,57 +149,51 @@ fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {
 
 /// Whoever does not run leaves in the place of one that does: that one may be all that is left, and its host the only
 /// one.
-fn swap(draft: &mut Draft<'_>, wanted: u32) {
-    if draft.bodies.leaving.iter().any(|id| !runs(draft, id)) {
+fn swap(draft: &mut Draft<'_>, service: Service, wanted: u32) {
+    if leaving(draft, service).any(|member| !runs(draft, &member.id)) {
         return;
     }
-    let mut dead = draft.stay().filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
+    let mut dead =
+        draft.staying(service).filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
     let Some(one) = dead.next().map(|member| member.id.clone()) else { return };
-    scale(
-        draft,
-        wanted,
-        BTreeSet::from([one.clone()]),
-        format!("{one} does not run: it is the one to leave"),
-    );
+    let why = format!("{one} does not run: it is the one to leave");
+    scale(draft, service, wanted, BTreeSet::from([one]), why);
 }
 
 /// Names who is one too many.
-fn name(draft: &mut Draft<'_>, wanted: u32) {
+fn name(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     let runs = |member: &Member| runs(draft, &member.id);
     let newest = |member: &Member| placement::number(&member.id);
-    let may = draft.stay().filter(|member| !must_stay(draft, &member.id));
+    let may = draft.staying(service).filter(|member| !must_stay(draft, &member.id));
     let Some(one) = may.max_by_key(|member| (!runs(member), newest(member))).map(|member| member.id.clone())
     else {
-        draft.say(
-            "hold",
-            Service::Postgres.as_str(),
-            "there are too many, and nobody of them may leave".to_owned(),
-        );
+        let said = "there are too many, and nobody of them may leave".to_owned();
+        draft.say("hold", service.as_str(), said);
         return;
     };
-    scale(
-        draft,
-        wanted,
-        BTreeSet::from([one.clone()]),
-        format!("{wanted} instances are wanted: {one} is to leave"),
-    );
+    let what = if service == Service::Postgres { "instances" } else { "balancers" };
+    let why = format!("{wanted} {what} are wanted: {one} is to leave");
+    scale(draft, service, wanted, BTreeSet::from([one]), why);
 }
 
-fn everybody_is_well(draft: &Draft<'_>) -> bool {
-    draft.stay().all(|member| {
+fn everybody_is_well(draft: &Draft<'_>, service: Service) -> bool {
+    draft.staying(service).all(|member| {
+        if service == Service::Balancer {
+            return runs(draft, &member.id) && draft.seen.inside.contains_key(&member.id);
+        }
         let seen = draft.seen.postgres.get(&member.id).and_then(Sight::seen);
         seen.is_some_and(|seen| well(seen, leads(draft, &member.id)))
     })
 }
 
-/// One more or one less, by what replicas use of their cores, when so many measurements like the newest have followed
-/// it; and why.
-fn by_itself(draft: &Draft<'_>, wanted: u32, ahead: usize) -> Option<(u32, String)> {
+/// One more or one less, by what is used of cores, when so many measurements like the newest have followed it; and
+/// why.
+fn by_itself(draft: &Draft<'_>, service: Service, wanted: u32, ahead: usize) -> Option<(u32, String)> {
     let (policy, spec) = (&draft.world.policy, &draft.world.spec);
-    let (rule, cpu) = (&policy.instances, &policy.cpu);
-    let replicas: Vec<&Member> = draft.stay().filter(|member| !leads(draft, &member.id)).collect();
+    let (rule, cpu, who) = (&policy.instances, &policy.cpu, carrier(service));
+    let carriers = carriers(draft, service);
     // what led to the last change does not lead to the next
-    let since = draft.out.memory.counted.unwrap_or_default();
+    let since = draft.out.memory.counted.get(&service).copied().unwrap_or_default();
     let used = |member: &Member, window, percent| {
         draft.out.memory.rings.get(&member.id)?.over(policy, window, Resource::Cpu, percent, since, ahead)
     };
@@ -169,20 +204,20 @@ fn by_itself(draft: &Draft<'_>, wanted: u32, ahead: usize) -> Option<(u32, Strin
         given + ROUNDING >= most
             && used(member, rule.out_window, cpu.up_percentile).is_some_and(|used| used + free > given)
     };
-    if !replicas.is_empty() && replicas.iter().all(short) && spec.may_have(wanted + 1).is_ok() {
+    if !carriers.is_empty() && carriers.iter().all(short) && spec.may_have(service, wanted + 1).is_ok() {
         let window = rule.out_window;
-        let why = format!("every replica has been short of cores for {window}, and none may have more");
+        let why = format!("every {who} has been short of cores for {window}, and none may have more");
         return Some((wanted + 1, why));
     }
     let uses: Option<Vec<f64>> =
-        replicas.iter().map(|member| used(member, rule.in_window, cpu.down_percentile)).collect();
-    let (uses, left) = uses.zip(replicas.len().checked_sub(1).filter(|left| *left > 0))?;
-    let least = replicas.iter().map(|member| member.size.cpus).fold(f64::INFINITY, f64::min);
+        carriers.iter().map(|member| used(member, rule.in_window, cpu.down_percentile)).collect();
+    let (uses, left) = uses.zip(carriers.len().checked_sub(1).filter(|left| *left > 0))?;
+    let least = carriers.iter().map(|member| member.size.cpus).fold(f64::INFINITY, f64::min);
     #[expect(clippy::cast_precision_loss, reason = "a few instances")]
     let each = uses.iter().sum::<f64>() / left as f64;
-    let fewer = wanted.checked_sub(1).filter(|fewer| spec.may_have(*fewer).is_ok());
+    let fewer = wanted.checked_sub(1).filter(|fewer| spec.may_have(service, *fewer).is_ok());
     let why = format!(
-        "replicas used so little of their cores for {} that one less would do: {} each",
+        "{who}s used so little of their cores for {} that one less would do: {} each",
         rule.in_window,
         Resource::Cpu.words(each)
     );

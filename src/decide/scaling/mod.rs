@@ -1,6 +1,6 @@
 //! The brain `scaling`: from what bodies use to the sizes they should have, and why. Pure.
 //!
-//! Theory: sizes are given here, the number of instances is only written down: repair adds and sees out, when that is
+//! Theory: sizes are given here, numbers are only written down: repair adds and sees out, when that is
 //! safe. A size follows the use in a window, in steps that double while they follow one another, between the
 //! limits of the spec and of the host. More is given at once, because more never harms; less is taken only from a
 //! lab that is well, and only so much that the same use does not ask for it back.
@@ -82,9 +82,9 @@ pub struct StoreSeen {
     pub replacing: Option<Replacing>,
     /// Sizes an operator wants.
     pub asked: BTreeMap<MemberId, Asked<SizeWish>>,
-    /// How many instances an operator wants.
+    /// How many bodies of a service an operator wants.
     #[serde(default)]
-    pub count: Option<Asked<CountWish>>,
+    pub counts: BTreeMap<Service, Asked<CountWish>>,
     /// Who may lead in a synchronous mode, leader included; `None` when writes are asynchronous.
     #[serde(default)]
     pub may_lead: Option<Vec<MemberId>>,
@@ -127,10 +127,10 @@ pub enum Step {
         /// Who shall.
         to: MemberId,
     },
-    /// The lab shall have another number of PostgreSQL instances, or others shall leave. Guard: the record is at this
+    /// The lab shall have another number of bodies of a service, or others shall leave. Guard: the record is at this
     /// version.
     Scale {
-        /// Of what: PostgreSQL.
+        /// Of which.
         service: Service,
         /// Version of the record this was decided by.
         generation: u64,
@@ -165,6 +165,8 @@ pub enum Step {
     },
     /// The number an operator wanted is written down, or cannot be. Guard: the wish is the one that was seen.
     ForgetCount {
+        /// Of which service.
+        service: Service,
         /// Revision that wrote the wish.
         revision: i64,
     },
@@ -195,8 +197,7 @@ impl Step {
             | Self::Handover { member, .. }
             | Self::Admit { member, .. }
             | Self::Forget { member, .. } => member.as_str(),
-            Self::Scale { service, .. } => service.as_str(),
-            Self::ForgetCount { .. } => Service::Postgres.as_str(),
+            Self::Scale { service, .. } | Self::ForgetCount { service, .. } => service.as_str(),
             Self::Weigh { .. } => Service::Balancer.as_str(),
         }
     }
@@ -216,9 +217,9 @@ pub struct Memory {
     /// When a size was changed last, by member and resource.
     #[serde(default)]
     pub changed: BTreeMap<MemberId, BTreeMap<Resource, Mono>>,
-    /// When the number of instances was changed last.
+    /// When the number of a service's bodies was changed last.
     #[serde(default)]
-    pub counted: Option<Mono>,
+    pub counted: BTreeMap<Service, Mono>,
     /// Weights at the balancers as they were told last, by member.
     #[serde(default)]
     pub weights: BTreeMap<MemberId, f64>,
@@ -238,8 +239,8 @@ impl Brain for World {
     fn took(memory: &mut Memory, step: &Step, at: Mono, worked: bool) {
         if worked {
             memory.failed.remove(step.subject());
-            if let Step::Scale { .. } = step {
-                memory.counted = Some(at);
+            if let Step::Scale { service, .. } = step {
+                memory.counted.insert(*service, at);
             }
             if let Step::Resize { member, from, to, .. } = step {
                 let changed = memory.changed.entry(member.clone()).or_default();
@@ -355,7 +356,12 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// PostgreSQL members that do not leave the lab.
     fn stay(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
-        self.bodies.staying(&self.bodies.placed)
+        self.staying(Service::Postgres)
+    }
+
+    /// Members of a service that do not leave the lab.
+    fn staying(&self, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.bodies.staying(&self.bodies.placed, service)
     }
 
     /// Where scaling is and why; whoever speaks first is the one to be heard.
@@ -474,7 +480,7 @@ impl<'a> Draft<'a> {
         }
         let placed: Vec<&MemberId> = self.bodies.placed.iter().map(|member| &member.id).collect();
         self.out.memory.rings.retain(|member, _| placed.contains(&member));
-        let services = [Service::Postgres, Service::Balancer].map(Service::as_str);
+        let services = Service::SIZED.map(Service::as_str);
         let known =
             |subject: &str| services.contains(&subject) || placed.iter().any(|id| id.as_str() == subject);
         self.out.memory.failed.retain(|subject, _| known(subject));

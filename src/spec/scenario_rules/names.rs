@@ -62,8 +62,10 @@ impl<'a> Known<'a> {
                 let said = "`scale` is carried out by controllers, and the lab declares none";
                 problems.push(at.problem(said).hint("preset `zerops-2022` declares them"));
             }
-            Verb::Scale { count, .. } => {
-                if let Err(why) = self.lab.may_have(*count) {
+            Verb::Scale { service, count } => {
+                // another service is refused where verbs are read
+                let known = Service::SIZED.into_iter().find(|known| known.as_str() == service.as_str());
+                if let Some(Err(why)) = known.map(|service| self.lab.may_have(service, *count)) {
                     let hint = "postgres.instances = { start = 3, min = 3, max = 5 }";
                     problems.push(at.nearest("count").problem(why).hint(hint));
                 }

@@ -98,8 +98,11 @@ fn numbers(verb: &Verb) -> Option<(&'static str, &'static str, &'static str)> {
         Verb::Repeat { every, .. } if every.0.is_zero() => {
             Some(("every", "all turns would be at once", "every = \"3s\"; together injects several as one"))
         }
-        Verb::Scale { service, .. } if service.as_str() != Service::Postgres.as_str() => {
-            Some(("service", "only the number of `postgres` changes", "service = \"postgres\""))
+        Verb::Scale { service, .. }
+            if Service::SIZED.iter().all(|known| known.as_str() != service.as_str()) =>
+        {
+            let said = "only the number of `postgres` and of `balancer` changes";
+            Some(("service", said, "service = \"postgres\""))
         }
         Verb::Resize { cpu: None, memory: None, disk: None, .. } => {
             Some(("", "nothing would be resized", "cpu, memory or disk"))

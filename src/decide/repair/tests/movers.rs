@@ -1,5 +1,7 @@
 //! Balancers that are lost for good: another is added, and when it routes by the truth the old one leaves.
 
+use std::time::Duration;
+
 use super::replace::{power_off, roomy};
 use super::*;
 use crate::model::control::Replacing;
@@ -109,4 +111,68 @@ fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
     all.placed.retain(|member| member.id != name("balancer-2"));
     all.retired.insert(name("balancer-2"));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard balancer-2, forget balancer-1 | watch: balancer-2 did not take its place: decided anew");
+}
+
+/// balancer-1 on h5 routes by the truth, h4 has room, and so many balancers are wanted.
+fn wanted(count: u32) -> Seen {
+    let mut seen = lost();
+    bodies(&mut seen).hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
+    turn(&mut seen, "balancer-1", ContainerStatus::Running);
+    bodies(&mut seen).counts = [(Service::Postgres, 3), (Service::Balancer, count)].into();
+    let one = seen.balancers.get_mut(&name("balancer-1")).expect("it is asked");
+    let Sight::Seen(routes) = one else { panic!("blind") };
+    for server in routes.rw.values_mut().chain(routes.ro.values_mut()) {
+        server.sessions = 0;
+    }
+    seen
+}
+
+#[test]
+fn a_balancer_that_is_missing_is_added_when_the_others_route_by_the_truth() {
+    assert_eq!(decide(&wanted(1), Memory::default()).steps, []);
+    let mut seen = wanted(2);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create balancer-2 | add: 2 balancers are wanted, there are 1: it is made on h4");
+    // nobody to route to
+    seen.postgres.insert(name("postgres-1"), instance(false, 7));
+    assert_eq!(beside_doors(&decide(&seen, Memory::default())), [] as [&Step; 0]);
+    // the next one waits for the first
+    let mut seen = wanted(3);
+    added(&mut seen, &[]);
+    assert_eq!(beside_doors(&decide(&seen, Memory::default())), [] as [&Step; 0]);
+}
+
+#[test]
+fn one_too_many_takes_no_new_sessions_and_leaves_when_those_it_has_are_over() {
+    let mut seen = wanted(1);
+    added(&mut seen, &["h1"]);
+    bodies(&mut seen).leaving.insert(name("balancer-2"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend balancer-2 | intend: 1 balancers are wanted: it is to leave");
+    // nobody leaves while the one that stays does not route
+    let mut alone = seen.clone();
+    alone.balancers.insert(name("balancer-1"), Sight::Blind("late".to_owned()));
+    insta::assert_snapshot!(line(&decide(&alone, Memory::default())), @" | wait: it is to leave; of 1 others that are wanted 0 route as they should");
+    store(&mut seen).replacing = Some(Replacing {
+        service: Service::Balancer,
+        member: name("balancer-2"),
+        by: name("balancer-2"),
+        host: name("h4"),
+        why: "1 balancers are wanted".to_owned(),
+    });
+    let busy = |seen: &mut Seen, sessions: u32| {
+        let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-2")) else { panic!("blind") };
+        routes.rw.get_mut(&name("h1")).expect("a server").sessions = sessions;
+    };
+    busy(&mut seen, 3);
+    let first = decide(&seen, Memory::default());
+    insta::assert_snapshot!(line(&first), @"shut balancer-2 | drain: it is one too many: 3 sessions have 10s to end");
+    let later =
+        |seen: &Seen, seconds: u64| Seen { at: seen.at.plus(Duration::from_secs(seconds)), ..seen.clone() };
+    // its grace is over, or nobody is left
+    insta::assert_snapshot!(line(&decide(&later(&seen, 60), first.memory.clone())), @"retire balancer-2 | retire: it is one too many, and nobody goes through it any more, or had time");
+    busy(&mut seen, 0);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"shut balancer-2 | drain: it is one too many: 0 sessions have 10s to end");
+    insta::assert_snapshot!(line(&decide(&later(&seen, 2), first.memory)), @"retire balancer-2 | retire: it is one too many, and nobody goes through it any more, or had time");
+    // it may stay after all
+    bodies(&mut seen).leaving.clear();
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-2 | watch: it may stay");
 }

@@ -9,14 +9,14 @@ use crate::model::scaling::CountWish;
 #[test]
 fn what_an_operator_wants_is_written_down_and_then_forgotten() {
     let mut crowd = Crowd::of(3, 3);
-    crowd.store().count = Some(Asked { wish: CountWish { count: 5 }, revision: 9 });
+    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 5 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"5 without [] at 7: an operator asked for it");
     crowd.bodies().counts.insert(Service::Postgres, 5);
     insta::assert_snapshot!(crowd.ask(), @"forget 9: watch every size fits what is used");
-    crowd.store().count = Some(Asked { wish: CountWish { count: 9 }, revision: 9 });
+    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 9 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 9 instances: 9 is not between 3 and 5, the limits of this lab");
     // a cluster that is failing over is not scaled
-    crowd.store().count = Some(Asked { wish: CountWish { count: 4 }, revision: 9 });
+    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 4 }, revision: 9 });
     crowd.store().leader = None;
     insta::assert_snapshot!(crowd.ask(), @"nothing: hold an operator wants 4 instances: nobody leads");
     crowd.world.spec.postgres.instances = Range::fixed(3);
@@ -110,4 +110,47 @@ fn nothing_changes_by_itself_while_somebody_is_not_well() {
     crowd.cores = vec![0.7, 1.0, 1.0];
     crowd.seen.postgres.insert(name("postgres-3"), Sight::Blind("away".to_owned()));
     assert_eq!(crowd.turns(30).1, "nothing");
+}
+
+/// Balancers on hosts of their own, which use so much of their core each.
+fn balancers(cores: &[f64], wanted: u32) -> Crowd {
+    let mut crowd = Crowd::of(3, 3);
+    crowd.world.spec.balancers.cpus = Range { start: 0.5, min: 0.1, max: 0.5 };
+    crowd.world.spec.balancers.instances = Range { start: 2, min: 2, max: 3 };
+    for (n, cores) in (1..).zip(cores) {
+        crowd.add_balancer(n);
+        crowd.cores.push(*cores);
+    }
+    crowd.bodies().counts.insert(Service::Balancer, wanted);
+    crowd
+}
+
+#[test]
+fn balancers_have_a_number_of_their_own() {
+    let mut crowd = balancers(&[0.1, 0.1], 2);
+    crowd.store().counts.insert(Service::Balancer, Asked { wish: CountWish { count: 3 }, revision: 9 });
+    insta::assert_snapshot!(crowd.ask(), @"3 without [] at 7: an operator asked for it");
+    crowd.store().counts.insert(Service::Balancer, Asked { wish: CountWish { count: 4 }, revision: 9 });
+    insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 4 balancers: 4 is not between 2 and 3, the limits of this lab");
+    let mut crowd = balancers(&[0.1, 0.1, 0.1], 2);
+    insta::assert_snapshot!(crowd.ask(), @"2 without [balancer-3] at 7: 2 balancers are wanted: balancer-3 is to leave");
+    // a database that is to leave is no reason to wait, and the other way round
+    crowd.bodies().leaving.insert(name("postgres-3"));
+    insta::assert_snapshot!(crowd.ask(), @"2 without [balancer-3] at 7: 2 balancers are wanted: balancer-3 is to leave");
+}
+
+#[test]
+fn one_balancer_more_when_none_can_be_given_more_cores() {
+    // a balancer of which nothing is heard is not well
+    let mut crowd = balancers(&[0.5, 0.5], 2);
+    crowd.seen.inside.remove(&name("balancer-2"));
+    assert_eq!(crowd.turns(30).1, "nothing");
+    let mut crowd = balancers(&[0.5, 0.2], 2);
+    assert_eq!(crowd.turns(30).1, "nothing");
+    let mut crowd = balancers(&[0.5, 0.5], 2);
+    let (turns, said) = crowd.turns(30);
+    insta::assert_snapshot!(format!("{turns}: {said}"), @"7: 3 without [] at 7: every balancer has been short of cores for 1m, and none may have more");
+    let mut crowd = balancers(&[0.01, 0.01, 0.01], 3);
+    let (turns, said) = crowd.turns(100);
+    insta::assert_snapshot!(format!("{turns}: {said}"), @"61: 2 without [] at 7: balancers used so little of their cores for 10m that one less would do: 0.01 cores each");
 }

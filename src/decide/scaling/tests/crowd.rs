@@ -59,6 +59,26 @@ impl Crowd {
         self.seen.postgres.insert(id, Sight::Seen(patroni));
     }
 
+    /// A balancer that answers, on a host of its own.
+    pub(super) fn add_balancer(&mut self, n: usize) {
+        let (id, host) = (name(&format!("balancer-{n}")), name(&format!("b{n}")));
+        let size = self.world.spec.start_size(Service::Balancer);
+        let number = self.bodies().placed.len() + 1;
+        let body = BodySeen {
+            id: format!("c{number}"),
+            status: ContainerStatus::Running,
+            host: host.clone(),
+            service: "balancer".to_owned(),
+            started: String::new(),
+            oom_killed: false,
+        };
+        let like = self.world.spec.hosts[0].clone();
+        self.world.spec.hosts.push(Host { name: host.clone(), ..like });
+        self.bodies().members.insert(id.clone(), vec![body]);
+        self.bodies().placed.push(Member { id: id.clone(), service: Service::Balancer, host, size });
+        self.seen.inside.insert(id, Inside::default());
+    }
+
     pub(super) fn bodies(&mut self) -> &mut Bodies {
         let Sight::Seen(bodies) = &mut self.seen.bodies else { panic!("blind") };
         bodies
@@ -87,7 +107,7 @@ impl Crowd {
                 let leaving: Vec<&str> = leaving.iter().map(MemberId::as_str).collect();
                 Some(format!("{count} without [{}] at {generation}: {why}", leaving.join(", ")))
             }
-            Step::ForgetCount { revision } => {
+            Step::ForgetCount { revision, .. } => {
                 Some(format!("forget {revision}: {} {}", decision.step, decision.reason))
             }
             _ => None,
