@@ -17,7 +17,7 @@ use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 9] = [
+const MAY: [(&str, &str); 10] = [
     ("fence", "kill"),
     ("fence", "update"),
     ("start", "start"),
@@ -25,6 +25,8 @@ const MAY: [(&str, &str); 9] = [
     ("create", "start"),
     // a dead body made room for the new one
     ("create", "destroy"),
+    // a balancer that leaves is removed as it runs
+    ("retire", "kill"),
     ("retire", "destroy"),
     ("remove", "destroy"),
     ("resize", "update"),

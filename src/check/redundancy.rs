@@ -80,7 +80,7 @@ pub fn measure(record: &Record) -> Vec<Redundancy> {
     let looks: Vec<(Mono, bool)> = record
         .sightings_in_order()
         .into_iter()
-        .filter_map(|seen| Some((seen.at, whole(seen, copies.at(seen.at))?)))
+        .filter_map(|seen| Some((seen.at, whole(seen, copies.databases_at(seen.at))?)))
         .collect();
     let faults = &record.history.faults;
     faults.iter().filter_map(|fault| of_fault(fault, faults, &looks)).collect()

@@ -271,6 +271,28 @@ fn ordered(story: &mut Story, decided: bool) {
     happened(story, at, "start", "postgres-2");
 }
 
+/// The same lab, in which a balancer more was wanted, and `balancer-1` was taken out as it ran.
+fn numbered(story: &mut Story) {
+    ordered(story, true);
+    let at = unhealed_body(100);
+    let token = json!({ "key": "/pgha/lab/controllers/repair/leader", "revision": 7 });
+    let log = story.logs.get_mut(&name("broker")).expect("its log");
+    let scale = json!({ "scale": { "service": "balancer", "generation": 1, "count": 5, "leaving": [] } });
+    for deed in [scale, json!({ "retire": { "member": "balancer-1" } })] {
+        let order = json!({ "token": token, "deadline": at.0 + 1000 * MS, "deed": deed });
+        let brokered = json!({ "began": at.0, "at": at.0 + MS, "order": order, "answer": "done" });
+        *log = format!("{log}2026-01-01T00:00:00Z {brokered}\n");
+    }
+    let steps = json!([{ "scale": { "service": "balancer" } }, { "retire": { "member": "balancer-1" } }]);
+    let decision = json!({ "entry": "decided", "at": at.0 - MS, "looked": at.0 - 2 * MS, "step": "retire",
+        "subject": "balancer-1", "reason": "it is one too many", "alarms": [], "steps": steps });
+    let own = story.logs.get_mut(&name("repair-1")).expect("its log");
+    *own = format!("{own}2026-01-01T00:00:00Z {decision}\n");
+    for action in ["kill", "die", "destroy"] {
+        happened(story, at, action, "balancer-1");
+    }
+}
+
 fn keeping(change: impl FnOnce(&mut Story)) -> Story {
     let mut story = kept();
     change(&mut story);
@@ -837,6 +859,23 @@ pub const TALES: &[Tale] = &[
         "audit",
         || keeping(|story| ordered(story, true)),
         "pass: all 3 deeds of the engine are explained",
+    ),
+    (
+        "good-a-balancer-leaves-as-it-runs",
+        "audit",
+        || keeping(numbered),
+        "pass: all 5 deeds of the engine are explained",
+    ),
+    (
+        "bad-nobody-had-it-leave",
+        "audit",
+        || {
+            keeping(|story| {
+                numbered(story);
+                happened(story, unhealed_body(100), "kill", "balancer-2");
+            })
+        },
+        "fail: the engine told of `kill` on `balancer-2`, and no fault explains it",
     ),
     (
         "good-ordered-heard-late",

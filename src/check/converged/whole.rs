@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::check::copies::Copies;
 use crate::check::record::Record;
-use crate::model::lab::{Desired, Service};
+use crate::model::lab::Service;
 use crate::model::observed::ContainerStatus;
 use crate::model::sighting::{PostgresSeen, SqlSeen};
 use crate::model::{HostName, MemberId, Sight, Sighting};
@@ -15,14 +15,14 @@ type Doubts = (Vec<String>, Vec<String>);
 /// Judges one state.
 pub(super) fn judge(record: &Record, copies: &Copies, state: &Sighting) -> Doubts {
     let mut doubts = Doubts::default();
-    bodies(record, copies, state, &mut doubts);
+    bodies(copies, state, &mut doubts);
     let primary = postgres(record, state, &mut doubts);
     etcd(record, state, &mut doubts);
     balancers(record, state, primary, &mut doubts);
     doubts
 }
 
-fn bodies(record: &Record, copies: &Copies, state: &Sighting, (wrong, blind): &mut Doubts) {
+fn bodies(copies: &Copies, state: &Sighting, (wrong, blind): &mut Doubts) {
     if state.bodies.is_empty() {
         blind.push("no look at the bodies".to_owned());
         return;
@@ -32,8 +32,7 @@ fn bodies(record: &Record, copies: &Copies, state: &Sighting, (wrong, blind): &m
             wrong.push(format!("`{member}` is {}", body.status.as_str()));
         }
     }
-    for (service, declared) in Desired::founding(&record.resolved.lab).counts {
-        let wanted = if service == Service::Postgres { copies.at(state.at) } else { declared as usize };
+    for (service, wanted) in copies.at(state.at) {
         let there = state.bodies.values().filter(|body| body.service == service.as_str()).count();
         if there < wanted {
             wrong.push(format!("{there} of {wanted} bodies of {service} exist"));
