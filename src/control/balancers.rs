@@ -101,6 +101,17 @@ impl Balancers {
         tell(all, commands).await
     }
 
+    /// One of them takes new sessions, or takes none any more; those it has go on. Twice is once.
+    pub(super) async fn set_ports(&self, member: &MemberId, open: bool) -> Result<(), Failed> {
+        let word = if open { "enable" } else { "disable" };
+        let ports = ["rw", "ro"].map(|port| format!("{word} frontend {port}"));
+        match self.push_to(member, &ports).await {
+            // HAProxy: Frontend is already enabled, or disabled
+            Err(Failed::Trouble(said)) if said.contains("is already") => Ok(()),
+            told => told,
+        }
+    }
+
     /// Words to one of them.
     pub(super) async fn push_to(&self, member: &MemberId, commands: &[String]) -> Result<(), Failed> {
         let mut all = self.all().clone();

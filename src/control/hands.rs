@@ -450,10 +450,9 @@ impl Deeds<World> for Hands {
             }
             Step::Prepare { member } => self.prepare(member).await,
             Step::Drain { host, member } => self.drain(host, member, "rw", token).await,
-            Step::Shut { member } => {
+            Step::Shut { member } | Step::Reopen { member } => {
                 self.orders.write(&[], &[], token).await?;
-                let ports = ["rw", "ro"].map(|port| format!("disable frontend {port}"));
-                self.balancers.push_to(member, &ports).await
+                self.balancers.set_ports(member, matches!(step, Step::Reopen { .. })).await
             }
             Step::DrainReads { host, member } => self.drain(host, member, "ro", token).await,
             Step::HandOver { member, mod_revision, candidate, wish, idle } => {

@@ -535,7 +535,7 @@ impl Lab {
                 }
             }
             Step::Remove { .. } => self.broke("a container of the record was removed"),
-            Step::Wake { .. } | Step::Prepare { .. } | Step::Shut { .. } => {}
+            Step::Wake { .. } | Step::Prepare { .. } | Step::Shut { .. } | Step::Reopen { .. } => {}
             Step::DrainReads { member, .. } => {
                 let owner = number(member);
                 if !self.parked.contains(&owner) {

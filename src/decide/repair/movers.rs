@@ -6,7 +6,7 @@
 //! to nobody until checks have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else.
 //!
 //! Invariants: nobody leaves before the one who takes its place routes by the truth, or before as many as are wanted do
-//! without it; one at a time.
+//! without it; one at a time; nobody who stays is left with its ports shut.
 
 use std::time::Duration;
 
@@ -154,7 +154,10 @@ fn add(draft: &mut Draft<'_>, wanted: usize, leads: bool) {
 fn see_out(draft: &mut Draft<'_>, id: &MemberId, leads: bool) -> bool {
     let stays = !draft.bodies.leaving.contains(id);
     if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(draft, leads)) {
-        draft.order(Step::Forget { member: id.clone() });
+        // whoever waits, or stays, serves meanwhile; one that does not run has nothing to open
+        if !runs(draft, id) || draft.order(Step::Reopen { member: id.clone() }) {
+            draft.order(Step::Forget { member: id.clone() });
+        }
         draft.say(if stays { "watch" } else { "wait" }, Some(id), said);
         return false;
     }

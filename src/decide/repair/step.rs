@@ -110,6 +110,11 @@ pub enum Step {
         /// Which.
         member: MemberId,
     },
+    /// A balancer that was to leave takes new sessions again.
+    Reopen {
+        /// Which.
+        member: MemberId,
+    },
     /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's.
     Start {
         /// Whose body.
@@ -188,6 +193,7 @@ impl Step {
             Self::Open { .. } => "open",
             Self::Unpark { .. } => "unpark",
             Self::Shut { .. } => "shut",
+            Self::Reopen { .. } => "reopen",
             Self::Start { .. } => "start",
             Self::Create { .. } => "create",
             Self::Intend { .. } => "intend",
@@ -226,6 +232,7 @@ impl Step {
             | Self::HandOver { member, .. }
             | Self::Yield { member, .. }
             | Self::Shut { member }
+            | Self::Reopen { member }
             | Self::Start { member, .. }
             | Self::Create { member, .. }
             | Self::Intend { member, .. }
