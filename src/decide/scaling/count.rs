@@ -79,6 +79,11 @@ const fn carrier(service: Service) -> &'static str {
     if matches!(service, Service::Postgres) { "replica" } else { "balancer" }
 }
 
+/// What there is a number of, in words.
+const fn called(service: Service) -> &'static str {
+    if matches!(service, Service::Postgres) { "instances" } else { "balancers" }
+}
+
 /// What is expected of the number, if everybody stays as busy as measured last.
 fn expect_change(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     let policy = &draft.world.policy;
@@ -94,7 +99,8 @@ fn expect_change(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     } else {
         format!("{who}s stay as idle")
     };
-    let said = format!("{service}: {wanted} → {count} instances in {} if {on}", pause(policy.every, after));
+    let (what, soon) = (called(service), pause(policy.every, after));
+    let said = format!("{service}: {wanted} → {count} {what} in {soon} if {on}");
     draft.expects.push(Expected { after, said });
 }
 
@@ -126,7 +132,7 @@ fn keep_who_must_stay(draft: &mut Draft<'_>, service: Service, wanted: u32) -> b
 fn asked(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
     let Some(Asked { wish, revision }) = draft.store.counts.get(&service).copied() else { return false };
     let (subject, count) = (service.as_str(), wish.count);
-    let what = if service == Service::Postgres { "instances" } else { "balancers" };
+    let what = called(service);
     let forget = Step::ForgetCount { service, revision };
     if count == wanted {
         draft.out.steps.push(forget);
@@ -171,7 +177,7 @@ fn name(draft: &mut Draft<'_>, service: Service, wanted: u32) {
         draft.say("hold", service.as_str(), said);
         return;
     };
-    let what = if service == Service::Postgres { "instances" } else { "balancers" };
+    let what = called(service);
     let why = format!("{wanted} {what} are wanted: {one} is to leave");
     scale(draft, service, wanted, BTreeSet::from([one]), why);
 }
