@@ -206,7 +206,7 @@ async fn usage(State(broker): State<Arc<Broker>>) -> Response {
         Ok(found) => found.members,
         Err(why) => return why.into_response(),
     };
-    let sized = |body: &BodySeen| Service::SIZED.iter().any(|service| service.as_str() == body.service);
+    let sized = |body: &BodySeen| Service::sized(&body.service).is_some();
     let running = found.into_iter().filter_map(|(member, bodies)| match bodies.as_slice() {
         [body] if body.status == ContainerStatus::Running && sized(body) => Some((member, body.id.clone())),
         _ => None,
@@ -678,8 +678,10 @@ fn short(id: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::model::body::{LABEL_HOST, LABEL_MEMBER, LABEL_SERVICE};
 
     #[tokio::test]
     async fn an_order_whose_sender_is_gone_is_carried_out_to_its_end() {
@@ -702,7 +704,6 @@ mod tests {
         .await
         .expect("it goes on");
     }
-    use crate::model::body::{LABEL_HOST, LABEL_MEMBER, LABEL_SERVICE};
 
     fn container(name: &str, labels: &[(&str, &str)]) -> Container {
         Container {

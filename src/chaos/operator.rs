@@ -196,8 +196,7 @@ async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
 
 /// The service of this name, if its number changes.
 fn counted_service(name: &Name) -> Result<Service, String> {
-    let found = Service::SIZED.into_iter().find(|service| service.as_str() == name.as_str());
-    found.ok_or_else(|| format!("the number of `{name}` does not change"))
+    Service::sized(name.as_str()).ok_or_else(|| format!("the number of `{name}` does not change"))
 }
 
 /// Whether controllers were asked for so many: the wish stands, or the record says so already.

@@ -170,8 +170,7 @@ pub async fn scale(
     let docker = super::engine().await?;
     let before = record::require(&docker, &settings::lab_name(args)?).await?;
     let lab = before.spec.name.clone();
-    let found = Service::SIZED.into_iter().find(|known| known.as_str() == service.as_str());
-    let Some(service) = found else {
+    let Some(service) = Service::sized(service.as_str()) else {
         return Err(CliError::usage(
             format!("the number of `{service}` does not change"),
             "`pgha scale postgres COUNT` or `pgha scale balancer COUNT`",

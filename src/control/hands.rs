@@ -3,7 +3,7 @@
 //! Invariant: nothing is done on the word of a look alone. Orders to the engine and writes to the store
 //! carry proof of leadership, and what they rest on is compared where they take effect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -378,8 +378,6 @@ impl Deeds<World> for Hands {
         let instances = self.instances().all();
         let failures = instances.iter().map(|(member, one)| (member.clone(), one.checksum_failures()));
         let corrupt = failures.filter(|(_, times)| *times > 0).collect();
-        let mut lost: BTreeMap<MemberId, BTreeSet<String>> =
-            instances.iter().map(|(member, one)| (member.clone(), one.lost_slots())).collect();
         let instances = instances
             .into_iter()
             .map(|(member, instance)| async move { (member, instance.seen(hurry).await) });
@@ -395,7 +393,8 @@ impl Deeds<World> for Hands {
             store.unrenewed = unrenewed;
         }
         let leader = store.seen().and_then(|store| store.leader.as_ref());
-        let lost_slots = leader.and_then(|key| lost.remove(&key.member)).unwrap_or_default();
+        let leader = leader.and_then(|key| self.instance(&key.member));
+        let lost_slots = leader.map(|leader| leader.lost_slots()).unwrap_or_default();
         let silent = self.owes_candidate(&bodies, &store);
         let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
         let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);

@@ -110,6 +110,12 @@ impl Service {
     /// Those whose bodies have limits to move between ([`LabSpec::limits`]), and whose number has ([`LabSpec::may_have`]).
     pub const SIZED: [Self; 2] = [Self::Postgres, Self::Balancer];
 
+    /// That of [`Self::SIZED`] with this name.
+    #[must_use]
+    pub fn sized(name: &str) -> Option<Self> {
+        Self::SIZED.into_iter().find(|service| service.as_str() == name)
+    }
+
     /// The prefix of member names, for example `postgres` in `postgres-1`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

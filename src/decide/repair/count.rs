@@ -31,19 +31,21 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     let mut databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
     let out = databases.find(|member| leaving.contains(&member.id) && !draft.holds(&member.id));
     if let Some(member) = out {
-        let (id, host) = (member.id.clone(), member.host.clone());
-        if let Some(said) = lacking(draft, leads) {
-            draft.say("wait", Some(&id), said);
-            return;
-        }
-        let why = format!("{} instances are wanted", draft.wanted());
-        let (service, by) = (member.service, id.clone());
-        let intend = Step::Intend { service, member: id.clone(), by, host, why: why.clone() };
-        if draft.order(intend) {
-            draft.say("intend", Some(&id), format!("{why}: it is to leave"));
+        match lacking(draft, leads) {
+            Some(said) => draft.say("wait", Some(&member.id), said),
+            None => see_off(draft, member, format!("{} instances are wanted", draft.wanted())),
         }
     } else if draft.stay().count() < draft.wanted() {
         add(draft);
+    }
+}
+
+/// Writes down that a member leaves and nobody takes its place.
+pub(super) fn see_off(draft: &mut Draft<'_>, member: &Member, why: String) {
+    let (service, id, host) = (member.service, member.id.clone(), member.host.clone());
+    let said = format!("{why}: it is to leave");
+    if draft.order(Step::Intend { service, member: id.clone(), by: id.clone(), host, why }) {
+        draft.say("intend", Some(&id), said);
     }
 }
 
@@ -63,7 +65,12 @@ fn add(draft: &mut Draft<'_>) {
         draft.say("wait", Some(&member.id), format!("{said}; one that is there comes first: {why}"));
         return;
     }
-    match place(draft, Service::Postgres, None) {
+    make(draft, Service::Postgres, &said);
+}
+
+/// Makes another member of a service, wherever one may stand; `said` is what for.
+pub(super) fn make(draft: &mut Draft<'_>, service: Service, said: &str) {
+    match place(draft, service, None) {
         Ok(Member { id, service, host, .. }) => {
             if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
                 draft.say("add", Some(&id), format!("{said}: it is made on {host}"));

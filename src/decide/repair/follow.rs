@@ -96,7 +96,7 @@ pub(super) fn stands_still(draft: &Draft<'_>, id: &MemberId) -> Option<(String, 
 /// needs it no longer.
 pub(super) fn left_behind(draft: &Draft<'_>, id: &MemberId) -> Option<String> {
     let path = draft.out.memory.paths.get(id)?;
-    let moves = ["creating", "rewind", "basebackup"].iter().any(|word| path.word.contains(word));
+    let moves = ["creating", "rewind"].iter().any(|word| path.word.contains(word));
     let lost = !moves && draft.seen.lost_slots.contains(&slot(id));
     lost.then(|| "it does not follow, and the leader has removed WAL that it needs".to_owned())
 }

@@ -10,13 +10,13 @@
 
 use std::time::Duration;
 
+use super::count::{make, see_off};
 use super::draft::Draft;
 use super::lost::{intend, lost};
-use super::replace::place;
 use super::{Routes, Step};
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Sight};
+use crate::model::{ContainerStatus, HostName, MemberId, Service, Sight};
 
 /// A balancer that was told to take no new sessions has taken the last one by then.
 const SHUTS: Duration = Duration::from_secs(1);
@@ -97,15 +97,9 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     let Some(wanted) = wanted(draft) else { return };
     let mut all = draft.members.iter().filter(|member| member.service == Service::Balancer);
     if let Some(member) = all.find(|member| draft.bodies.leaving.contains(&member.id)) {
-        let (id, host) = (member.id.clone(), member.host.clone());
-        if let Some(said) = lacking(draft, leads) {
-            draft.say("wait", Some(&id), said);
-            return;
-        }
-        let why = format!("{wanted} balancers are wanted");
-        let (service, by) = (member.service, id.clone());
-        if draft.order(Step::Intend { service, member: id.clone(), by, host, why: why.clone() }) {
-            draft.say("intend", Some(&id), format!("{why}: it is to leave"));
+        match lacking(draft, leads) {
+            Some(said) => draft.say("wait", Some(&member.id), said),
+            None => see_off(draft, member, format!("{wanted} balancers are wanted")),
         }
     } else if draft.staying(Service::Balancer).count() < wanted {
         add(draft, wanted, leads);
@@ -136,18 +130,7 @@ fn add(draft: &mut Draft<'_>, wanted: usize, leads: bool) {
         draft.say("wait", Some(&id), format!("{said}; one that is there comes first: {why}"));
         return;
     }
-    match place(draft, Service::Balancer, None) {
-        Ok(Member { id, service, host, .. }) => {
-            if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
-                draft.say("add", Some(&id), format!("{said}: it is made on {host}"));
-            }
-        }
-        Err(none) => {
-            let said = format!("{said}, and no host can carry another: {none}");
-            draft.alarm(said.clone());
-            draft.say("wait", None, said);
-        }
-    }
+    make(draft, Service::Balancer, &said);
 }
 
 /// The next step for a balancer that leaves; whether its body is done for.

@@ -64,7 +64,7 @@ impl<'a> Known<'a> {
             }
             Verb::Scale { service, count } => {
                 // another service is refused where verbs are read
-                let known = Service::SIZED.into_iter().find(|known| known.as_str() == service.as_str());
+                let known = Service::sized(service.as_str());
                 if let Some(Err(why)) = known.map(|service| self.lab.may_have(service, *count)) {
                     let hint = "postgres.instances = { start = 3, min = 3, max = 5 }";
                     problems.push(at.nearest("count").problem(why).hint(hint));

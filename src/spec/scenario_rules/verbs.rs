@@ -98,9 +98,7 @@ fn numbers(verb: &Verb) -> Option<(&'static str, &'static str, &'static str)> {
         Verb::Repeat { every, .. } if every.0.is_zero() => {
             Some(("every", "all turns would be at once", "every = \"3s\"; together injects several as one"))
         }
-        Verb::Scale { service, .. }
-            if Service::SIZED.iter().all(|known| known.as_str() != service.as_str()) =>
-        {
+        Verb::Scale { service, .. } if Service::sized(service.as_str()).is_none() => {
             let said = "only the number of `postgres` and of `balancer` changes";
             Some(("service", said, "service = \"postgres\""))
         }

@@ -40,22 +40,13 @@ impl Crowd {
     pub(super) fn add(&mut self, n: usize) {
         let (id, host) = (name(&format!("postgres-{n}")), name(&format!("p{n}")));
         let size = self.world.spec.start_size(Service::Postgres);
-        let body = BodySeen {
-            id: format!("c{n}"),
-            status: ContainerStatus::Running,
-            host: host.clone(),
-            service: "postgres".to_owned(),
-            started: String::new(),
-            oom_killed: false,
-        };
         // a host of its own, with room for nothing else
         let like = self.world.spec.hosts[0].clone();
         self.world.spec.hosts.push(Host { name: host.clone(), cpus: 1.0, ..like });
         let (role, state) = if n == 1 { ("primary", "running") } else { ("replica", "streaming") };
         let patroni =
             PatroniSeen { role: role.to_owned(), state: state.to_owned(), ..PatroniSeen::default() };
-        self.bodies().members.insert(id.clone(), vec![body]);
-        self.bodies().placed.push(Member { id: id.clone(), service: Service::Postgres, host, size });
+        self.stand(Member { id: id.clone(), service: Service::Postgres, host, size });
         self.seen.postgres.insert(id, Sight::Seen(patroni));
     }
 
@@ -63,20 +54,25 @@ impl Crowd {
     pub(super) fn add_balancer(&mut self, n: usize) {
         let (id, host) = (name(&format!("balancer-{n}")), name(&format!("b{n}")));
         let size = self.world.spec.start_size(Service::Balancer);
-        let number = self.bodies().placed.len() + 1;
+        let like = self.world.spec.hosts[0].clone();
+        self.world.spec.hosts.push(Host { name: host.clone(), ..like });
+        self.stand(Member { id: id.clone(), service: Service::Balancer, host, size });
+        self.seen.inside.insert(id, Inside::default());
+    }
+
+    /// A member whose body runs where it stands.
+    fn stand(&mut self, member: Member) {
+        let bodies = self.bodies();
         let body = BodySeen {
-            id: format!("c{number}"),
+            id: format!("c{}", bodies.placed.len() + 1),
             status: ContainerStatus::Running,
-            host: host.clone(),
-            service: "balancer".to_owned(),
+            host: member.host.clone(),
+            service: member.service.as_str().to_owned(),
             started: String::new(),
             oom_killed: false,
         };
-        let like = self.world.spec.hosts[0].clone();
-        self.world.spec.hosts.push(Host { name: host.clone(), ..like });
-        self.bodies().members.insert(id.clone(), vec![body]);
-        self.bodies().placed.push(Member { id: id.clone(), service: Service::Balancer, host, size });
-        self.seen.inside.insert(id, Inside::default());
+        bodies.members.insert(member.id.clone(), vec![body]);
+        bodies.placed.push(member);
     }
 
     pub(super) fn bodies(&mut self) -> &mut Bodies {
