@@ -53,6 +53,32 @@ fn replicas_of_one_controller_never_share_a_host_and_keep_away_from_databases() 
 }
 
 #[test]
+fn a_replica_that_moved_is_none_that_is_missing() {
+    let two = "[[controller]]\nname = \"repair\"\nreplicas = 2\nimage = \"pgha\"\n";
+    let spec = spec(&[Layer::file("lab.toml", two)]);
+    let mut members = founded(&spec);
+    let moved = members.iter_mut().find(|member| member.id.as_str() == "repair-1").expect("a replica");
+    moved.id = "repair-3".parse().expect("a name");
+    let mut desired = Desired::founding(&spec);
+    desired.without.insert("repair-1".parse().expect("a name"));
+    let names = |members: &[Member]| {
+        let replicas = members.iter().filter(|member| member.service == Service::Controller);
+        replicas.map(|member| member.id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&place(&spec, &desired, &members).expect("a place")), "repair-2 repair-3");
+    members.retain(|member| member.id.as_str() != "repair-2");
+    assert_eq!(names(&place(&spec, &desired, &members).expect("a place")), "repair-2 repair-3");
+    assert_eq!(
+        new_name("repair", members.iter().map(|member| &member.id)).expect("a name").as_str(),
+        "repair-4"
+    );
+    assert_eq!(
+        new_name("postgres", members.iter().map(|member| &member.id)).expect("a name").as_str(),
+        "postgres-4"
+    );
+}
+
+#[test]
 fn pins_hold_and_databases_keep_away_from_pinned_balancers() {
     let spec = spec(&[Layer::file("lab.toml", "[balancers]\nhosts = [\"h4\", \"h5\"]\n")]);
     insta::assert_snapshot!(stands(&founded(&spec)), @"client@client etcd-1@h1 etcd-2@h2 etcd-3@h3 postgres-1@h6 postgres-2@h1 postgres-3@h2 balancer-1@h4 balancer-2@h5");

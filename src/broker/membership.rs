@@ -13,12 +13,14 @@ use crate::decide::placement;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::hands::Hands as _;
+use crate::engine::journal::Journal;
 use crate::engine::store::Store;
 use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
 use crate::lab::{names, up};
 use crate::model::body::{DATA_PATH, LABEL_MEMBER};
-use crate::model::control::{Answer, Bodies, Refusal};
+use crate::model::control::{Answer, Bodies, BrokerLine, Kept, Refusal};
+use crate::model::lab::{controller_of, kind};
 use crate::model::{
     Action, Body, Container, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
 };
@@ -28,6 +30,8 @@ pub(super) const MOVABLE: [Service; 4] =
     [Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller];
 /// Longest wait for the engine to make or remove something.
 pub(super) const DO: Duration = Duration::from_secs(15);
+/// Seconds that a controller has to end when it is asked to.
+const ENDS: u32 = 1;
 /// Longest wait for the lab's record.
 const READ: Duration = Duration::from_secs(5);
 /// Pause between two looks at the record, which `up` may change, too.
@@ -39,6 +43,8 @@ pub(super) struct Membership {
     pub(super) lab: Name,
     /// The store whose members are members of the lab.
     pub(super) store: Arc<Store>,
+    /// Where it stands what bodies said that are removed.
+    journal: Journal<BrokerLine>,
     known: Mutex<Option<Record>>,
     /// What that record wants.
     wanted: Mutex<Wanted>,
@@ -72,11 +78,12 @@ pub(super) fn answer(outcome: Result<(), Not>) -> Answer {
 }
 
 impl Membership {
-    pub(super) fn new(docker: Docker, lab: Name, store: Arc<Store>) -> Self {
+    pub(super) fn new(docker: Docker, lab: Name, store: Arc<Store>, journal: Journal<BrokerLine>) -> Self {
         Self {
             docker,
             lab,
             store,
+            journal,
             known: Mutex::default(),
             wanted: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -185,7 +192,7 @@ impl Membership {
             self.spread(&record).await;
         }
         if let Some(found) = found {
-            limited(DO, self.docker.remove_container(&found.id)).await?;
+            self.remove(&found).await?;
         }
         let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
         limited(DO, hands.act(&Action::EnsureVolumes { volumes: body.volumes().collect() })).await?;
@@ -294,11 +301,11 @@ impl Membership {
         }
         if let Some(at) = at {
             let member = record.members.remove(at);
-            if !matches!(member.service, Service::Postgres | Service::Etcd | Service::Balancer) {
+            if !MOVABLE.contains(&member.service) {
                 return Err(not_allowed(format!("members of `{}` do not leave", member.service)));
             }
-            let wanted = record.desired.counts.get(&member.service).copied().unwrap_or(0);
-            let left = record.members.iter().filter(|other| other.service == member.service).count();
+            let wanted = wanted(&record, &member.id, member.service);
+            let left = record.members.iter().filter(|other| other.kind() == member.kind()).count();
             // etcd is removed from first and added to then, one at a time
             let votes = service == Some(Service::Etcd);
             let least = wanted - u32::from(votes && wanted > 0);
@@ -317,9 +324,24 @@ impl Membership {
         } else if !record.left(id) {
             return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
         }
-        if let Some(found) = found {
-            limited(DO, self.docker.remove_container(&found.id)).await?;
+        match found {
+            Some(found) => self.remove(&found).await,
+            None => Ok(()),
         }
+    }
+
+    /// The body of a container goes; what a controller said in it stays, as it may explain what was ordered.
+    async fn remove(&self, found: &Container) -> Result<(), Not> {
+        if found.service() == Some(Service::Controller.as_str())
+            && let Some(kept) = found.member().and_then(|member| MemberId::new(member).ok())
+        {
+            // whoever is asked to end says so, and its last word is said by then
+            limited(DO, self.docker.stop(&found.id, ENDS)).await?;
+            for line in limited(DO, self.docker.logs_since(&found.id, 0)).await?.lines() {
+                self.journal.say(BrokerLine::Kept(Kept { kept: kept.clone(), line: line.to_owned() }));
+            }
+        }
+        limited(DO, self.docker.remove_container(&found.id)).await?;
         Ok(())
     }
 
@@ -338,8 +360,7 @@ impl Membership {
         if !dead(&now) {
             return Err(not_allowed(format!("it is {}: fence it first", now.status.as_str())));
         }
-        limited(DO, self.docker.remove_container(&now.id)).await?;
-        Ok(())
+        self.remove(&now).await
     }
 
     /// See [`crate::model::control::Deed::Discard`].
@@ -389,6 +410,17 @@ fn is_database(id: &MemberId) -> bool {
     id.as_str().starts_with(&format!("{}-", Service::Postgres))
 }
 
+/// How many there should be of the kind of a member.
+fn wanted(record: &Record, id: &MemberId, service: Service) -> u32 {
+    if service != Service::Controller {
+        return record.desired.counts.get(&service).copied().unwrap_or(0);
+    }
+    let mut declared = record.spec.controllers.iter();
+    declared
+        .find(|declared| declared.name.as_str() == controller_of(id))
+        .map_or(0, |declared| declared.replicas)
+}
+
 /// A member the lab does not know yet, where it may stand; or why not.
 fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
     match service {
@@ -401,16 +433,21 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
             }
         }
         // one more than are wanted, until it has taken somebody's place
-        Service::Balancer => {
-            let wanted = record.desired.counts.get(&service).copied().unwrap_or(0);
-            if record.of(service).count() > wanted as usize {
-                return Err(format!("there is one `{service}` more than the {wanted} that are wanted"));
+        Service::Balancer | Service::Controller => {
+            let wanted = wanted(record, id, service);
+            let there =
+                record.members.iter().filter(|member| member.kind() == kind(id, service.as_str())).count();
+            if wanted == 0 {
+                return Err(format!("nobody wants a {id}"));
+            }
+            if there > wanted as usize {
+                return Err(format!("there is one more than the {wanted} that are wanted"));
             }
         }
         _ => return Err(format!("there are no new members of `{service}`")),
     }
     let used = record.members.iter().map(|member| &member.id).chain(&record.desired.without);
-    if placement::new_name(service, used).as_ref() != Some(id) {
+    if placement::new_name(kind(id, service.as_str()), used).as_ref() != Some(id) {
         return Err(format!("{id} is not the next name"));
     }
     placement::one(&record.spec, &record.members, id, service, |known| known == host)

@@ -39,7 +39,7 @@ use crate::engine::service::{self, ProcessError};
 use crate::engine::store::Store;
 use crate::model::body::DATA_PATH;
 use crate::model::control::{
-    Answer, Bodies, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
+    Answer, Bodies, BrokerLine, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
     leadership_key,
 };
 use crate::model::scaling::Usages;
@@ -82,7 +82,7 @@ struct Broker {
     plan: BrokerPlan,
     docker: Docker,
     store: Arc<Store>,
-    journal: Journal<Brokered>,
+    journal: Journal<BrokerLine>,
     /// Lines for whoever listens.
     told: broadcast::Sender<Bytes>,
     /// Containers something was heard of lately, by id.
@@ -125,7 +125,7 @@ pub async fn serve(
     let (journal, lines) = journal::channel();
     let store = Arc::new(Store::new(&plan.etcd));
     let (told, _) = broadcast::channel(256);
-    let membership = Membership::new(docker.clone(), plan.lab.clone(), Arc::clone(&store));
+    let membership = Membership::new(docker.clone(), plan.lab.clone(), Arc::clone(&store), journal.clone());
     let broker = Arc::new(Broker {
         plan,
         docker,
@@ -267,7 +267,8 @@ async fn orders(State(broker): State<Arc<Broker>>, Json(order): Json<Order>) -> 
     let carried_out = async move {
         let began = clock::now();
         let answer = Box::pin(broker.carry_out(&order)).await;
-        broker.journal.say(Brokered { began, at: clock::now(), order, answer: answer.clone() });
+        let said = Brokered { began, at: clock::now(), order, answer: answer.clone() };
+        broker.journal.say(BrokerLine::Order(Box::new(said)));
         answer
     };
     let answer = to_its_end(carried_out).await;

@@ -40,7 +40,8 @@ impl Family for Operator {
     ) -> Result<(), String> {
         let postgres = |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
         let others = victims.iter().find(|victim| !postgres(&victim.name));
-        if let Some(other) = others.filter(|_| !matches!(fault.verb, Verb::Resize { .. })) {
+        let any = matches!(fault.verb, Verb::Resize { .. } | Verb::Replace { .. });
+        if let Some(other) = others.filter(|_| !any) {
             return Err(format!("{} is no member of postgres", other.name));
         }
         match &fault.verb {

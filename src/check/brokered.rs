@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::deeds;
 use super::record::Record;
 use crate::model::control::{Answer, Brokered};
-use crate::model::lab::{OURS, Service};
+use crate::model::lab::{OURS, Service, controller_of};
 use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono};
 
@@ -70,11 +70,8 @@ impl Orders {
         let broker = MemberId::from(Service::Broker);
         let heard = record.logs.get(&broker).filter(|log| !log.starts_with("no logs"));
         let given = heard.map(|log| lines::<Brokered>(log).filter(effective).collect()).unwrap_or_default();
-        let controllers = record.resolved.members.iter().filter(|member| member.controller().is_some());
         let mut decided = Vec::new();
-        for member in controllers {
-            let name = member.controller().unwrap_or_default();
-            let log = record.logs.get(&member.id).map_or("", String::as_str);
+        for (name, log) in journals(record) {
             for line in lines::<Line>(log).filter(|line| line.entry == "decided") {
                 for (deed, told) in line.steps.iter().flatten() {
                     let subject =
@@ -139,8 +136,8 @@ impl Orders {
 
 /// Where the replicas of a controller were in its work, decision by decision; `None` without their journals.
 pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
-    let members = record.resolved.members.iter().filter(|member| member.controller() == Some(controller));
-    let logs: Vec<&String> = members.filter_map(|member| record.logs.get(&member.id)).collect();
+    let logs: Vec<&str> =
+        journals(record).filter(|(name, _)| *name == controller).map(|(_, log)| log).collect();
     let decided = logs.iter().flat_map(|log| lines::<Line>(log)).filter(|line| line.entry == "decided");
     (!logs.is_empty()).then(|| decided.map(|line| line.step).collect())
 }
@@ -150,8 +147,7 @@ pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
     const DID: [(&str, &str); 4] =
         [("fence", "fenced"), ("release", "released"), ("yield", "released"), ("open", "pushed")];
     let mut seen = Vec::new();
-    for member in record.resolved.members.iter().filter(|member| member.controller().is_some()) {
-        let log = record.logs.get(&member.id).map_or("", String::as_str);
+    for (_, log) in journals(record) {
         for line in lines::<Told>(log).filter(|line| line.at >= after) {
             match (line.entry.as_str(), &line.step) {
                 ("decided", _) if !line.steps.is_empty() => seen.push(("decided", line.at)),
@@ -165,6 +161,15 @@ pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
     }
     seen.sort_by_key(|(_, at)| *at);
     seen
+}
+
+/// The journals of controllers, whoever their replicas were: they come and go like other members.
+fn journals(record: &Record) -> impl Iterator<Item = (&str, &str)> {
+    let declared = &record.resolved.lab.controllers;
+    record.logs.iter().filter_map(|(member, log)| {
+        let name = controller_of(member);
+        declared.iter().any(|known| known.name.as_str() == name).then_some((name, log.as_str()))
+    })
 }
 
 /// Any line of a controller's journal.

@@ -175,9 +175,10 @@ pub enum Verb {
     },
     /// Put a new member on another host in the place of one: added, verified, and only then is the old one removed.
     ///
-    /// The repair controller does it (preset `repair`), when it is safe: not while nobody takes writes, and never to the leader.
+    /// The repair controller does it (preset `repair`), when it is safe: not while nobody takes writes, and never to the leader. A
+    /// member of etcd leaves its cluster before another joins, and a balancer goes when its sessions are over or had their time.
     Replace {
-        /// Who goes, for example `postgres-2`.
+        /// Who goes: `postgres-2`, `balancer-1`, `etcd-3`, or a controller's replica, `repair-1`.
         member: Name,
         #[command(flatten)]
         lab: LabArgs,

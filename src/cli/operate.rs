@@ -15,13 +15,13 @@ use crate::model::body::DATA_PATH;
 use crate::model::lab::controller_of;
 use crate::model::plan::Operation;
 use crate::model::scaling::SizeWish;
-use crate::model::{Name, Service, Sighting, Span};
+use crate::model::{Member, Name, Service, Sighting, Span};
 
 /// `pgha switchover`
 pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Result<Exit, CliError> {
     operate(args, output, |record| {
         if let Some(to) = &to {
-            known(record, to)?;
+            instance(record, to)?;
         }
         Ok(Operation::Switchover { candidate: to.clone() })
     })
@@ -31,7 +31,7 @@ pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Res
 /// `pgha failover`
 pub async fn failover(args: &LabArgs, to: Name, output: Output) -> Result<Exit, CliError> {
     operate(args, output, |record| {
-        known(record, &to)?;
+        instance(record, &to)?;
         Ok(Operation::Failover { candidate: to.clone() })
     })
     .await
@@ -67,7 +67,8 @@ pub async fn replace(
             "found it with one: `pgha up --preset repair`",
         ));
     }
-    known(&before, who)?;
+    let replaced = |member: &&Member| !matches!(member.service, Service::Client | Service::Broker);
+    known(&before, who, before.members.iter().filter(replaced), "member that could be replaced")?;
     let asked = operate(args, output, |_| Ok(Operation::Replace { members: vec![who.clone()] })).await?;
     let Some(wait) = wait.filter(|_| asked == Exit::Done) else { return Ok(asked) };
     let began = clock::now();
@@ -263,15 +264,26 @@ impl Told {
 }
 
 /// A member of postgres, or an error that names those there are.
-fn known(record: &Record, to: &Name) -> Result<(), CliError> {
-    let members: Vec<&str> = record.of(Service::Postgres).map(|(member, _)| member.id.as_str()).collect();
-    if members.contains(&to.as_str()) {
+/// Whether somebody of these has this name; `what` they are, for a person.
+fn known<'a>(
+    record: &Record,
+    who: &Name,
+    among: impl Iterator<Item = &'a Member>,
+    what: &str,
+) -> Result<(), CliError> {
+    let members: Vec<&str> = among.map(|member| member.id.as_str()).collect();
+    if members.contains(&who.as_str()) {
         return Ok(());
     }
     Err(CliError::usage(
-        format!("lab `{}` has no PostgreSQL member `{to}`", record.spec.name),
+        format!("lab `{}` has no {what} `{who}`", record.spec.name),
         format!("members: {}", members.join(", ")),
     ))
+}
+
+/// Whether an instance has this name.
+fn instance(record: &Record, who: &Name) -> Result<(), CliError> {
+    known(record, who, record.of(Service::Postgres).map(|(member, _)| member), "PostgreSQL member")
 }
 
 async fn operate(

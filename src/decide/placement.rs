@@ -204,12 +204,16 @@ pub fn sort(members: &mut [Member]) {
     members.sort_by_key(|member| (member.service, number(&member.id), member.id.clone()));
 }
 
-/// A name nobody has or had.
+/// A name that nobody of a kind has or had.
 #[must_use]
-pub fn new_name<'a>(service: Service, used: impl Iterator<Item = &'a MemberId>) -> Option<MemberId> {
-    let prefix = format!("{service}-");
-    let highest = used.filter(|id| id.as_str().starts_with(&prefix)).map(number).max().unwrap_or(0);
-    member_id(service, highest.checked_add(1)?)
+pub fn new_name<'a>(kind: &str, used: impl Iterator<Item = &'a MemberId>) -> Option<MemberId> {
+    let highest = used.filter(|id| stem(id) == kind).map(number).max().unwrap_or(0);
+    MemberId::new(format!("{kind}-{}", highest.checked_add(1)?)).ok()
+}
+
+/// A name without its number.
+fn stem(id: &MemberId) -> &str {
+    id.as_str().rsplit_once('-').map_or(id.as_str(), |(stem, _)| stem)
 }
 
 /// The bodies to place: new names, lowest unused number first.
@@ -228,11 +232,13 @@ fn missing(spec: &LabSpec, desired: &Desired, members: &[Member]) -> Vec<(Member
         }
     }
     for controller in &spec.controllers {
-        for n in 1..=controller.replicas {
-            let Ok(id) = MemberId::new(format!("{}-{n}", controller.name)) else { continue };
-            if members.iter().all(|member| member.id != id) {
-                missing.push((id, Service::Controller, spec.start_size(Service::Controller)));
-            }
+        let there = members.iter().filter(|member| member.controller() == Some(controller.name.as_str()));
+        let lacking = (controller.replicas as usize).saturating_sub(there.count());
+        let free = (1..=u32::MAX)
+            .filter_map(|n| MemberId::new(format!("{}-{n}", controller.name)).ok())
+            .filter(|id| !desired.without.contains(id) && members.iter().all(|member| member.id != *id));
+        for id in free.take(lacking) {
+            missing.push((id, Service::Controller, spec.start_size(Service::Controller)));
         }
     }
     missing

@@ -297,6 +297,26 @@ pub struct Brokered {
     pub answer: Answer,
 }
 
+/// What the broker writes down, line by line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BrokerLine {
+    /// An order.
+    Order(Box<Brokered>),
+    /// What a body said that is removed.
+    Kept(Kept),
+}
+
+/// A line of a controller whose body the broker removes: it may hold what explains an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Kept {
+    /// Whose it is.
+    pub kept: MemberId,
+    /// What it said.
+    pub line: String,
+}
+
 /// Everything that passes between a lab and a controller, whoever wrote it: for its JSON Schema alone.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -31,6 +31,9 @@ pub struct Comparison {
     pub scenario: String,
     /// What is read off each run.
     pub metric: Metric,
+    /// Another comparison of the same experiment and arms, whose runs are read again for this metric: no trial is run twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_of: Option<Name>,
     /// The step whose instant is drawn.
     pub fault: Name,
     /// Between which instants of the load it is drawn; the same for the same trial of every arm.

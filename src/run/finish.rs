@@ -1,7 +1,7 @@
 //! What is done when a run is over and its lab still stands: logs are collected, and everything that was
 //! written is searched for passwords.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunError;
 use super::dir::RunDir;
@@ -12,6 +12,7 @@ use crate::engine::docker::Docker;
 use crate::history::Event;
 use crate::lab::names;
 use crate::lab::record::Record;
+use crate::model::control::Kept;
 use crate::model::{LabSpec, Name, Service};
 
 /// Keeps what every member of these records wrote since the wall clock second `since`: a lab may have seen runs
@@ -27,18 +28,37 @@ pub async fn collect_logs(
     dir: &RunDir,
 ) -> Result<(), RunError> {
     let members = records.into_iter().flat_map(|record| &record.members).map(|member| member.id.clone());
-    let mut members: BTreeSet<Name> = members.collect();
-    members.extend((!spec.controllers.is_empty()).then(|| Name::from(Service::Broker)));
-    for member in members {
+    let mut logs = BTreeMap::new();
+    let broker = (!spec.controllers.is_empty()).then(|| Name::from(Service::Broker));
+    for member in members.collect::<BTreeSet<Name>>().into_iter().chain(broker) {
         let name = names::container(spec.name.as_str(), member.as_str());
-        let text = match docker.logs_since(&name, since).await {
-            Ok(text) => text,
-            // a body that is gone has no logs any more; the directory says so
-            Err(error) => format!("no logs: {error}\n"),
-        };
+        logs.insert(member, docker.logs_since(&name, since).await.map_err(|error| error.to_string()));
+    }
+    for (member, said) in kept(&logs) {
+        let now = logs.get(&member).and_then(|log| log.as_ref().ok()).map_or("", String::as_str);
+        let all = said + now;
+        logs.insert(member, Ok(all));
+    }
+    for (member, log) in logs {
+        // a body that is gone has no logs any more; the directory says so
+        let text = log.unwrap_or_else(|error| format!("no logs: {error}\n"));
         dir.write(&format!("logs/{member}.log"), text)?;
     }
     Ok(())
+}
+
+/// What the broker kept of bodies that it removed, by member.
+fn kept(logs: &BTreeMap<Name, Result<String, String>>) -> BTreeMap<Name, String> {
+    let mut kept: BTreeMap<Name, String> = BTreeMap::new();
+    let broker = logs.get(&Name::from(Service::Broker)).and_then(|log| log.as_ref().ok());
+    for line in broker.into_iter().flat_map(|log| log.lines()) {
+        if let Ok(Kept { kept: member, line }) = serde_json::from_str(line) {
+            let log = kept.entry(member).or_default();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    }
+    kept
 }
 
 /// Searches every file of the run for the lab's passwords, and writes down what it found.
@@ -58,4 +78,25 @@ pub fn search_all(record: &Record, dir: &RunDir, history: &Lines) -> Result<(), 
     let found = search(dir.path(), &secrets.map(String::as_str))?;
     history.event(&Event::Searched { t: clock::now(), files: found.files, found: found.found })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_broker_kept_of_a_body_is_found_again() {
+        let name = |text: &str| Name::new(text).expect("a name");
+        let log = concat!(
+            r#"{"began":1,"at":2,"order":{},"answer":"done"}"#,
+            "\n",
+            r#"{"kept":"repair-1","line":"{\"entry\":\"decided\"}"}"#,
+            "\n",
+            r#"{"kept":"repair-1","line":"bye"}"#,
+            "\nno JSON\n",
+        );
+        let logs = [(name("broker"), Ok(log.to_owned())), (name("repair-1"), Err("gone".to_owned()))].into();
+        let kept = kept(&logs);
+        assert_eq!(kept, [(name("repair-1"), "{\"entry\":\"decided\"}\nbye\n".to_owned())].into());
+    }
 }

@@ -55,6 +55,12 @@ fn rules(suite: &Suite) -> Vec<String> {
         demand(arms.contains(&comparison.baseline), format!("no arm is called `{}`", comparison.baseline));
         demand(comparison.phase.from <= comparison.phase.to, "its phase ends before it begins".to_owned());
         demand(comparison.blocks > 0, "it has no blocks".to_owned());
+        if let Some(whose) = &comparison.runs_of {
+            let known = suite.comparisons.iter().find(|other| other.name == *whose);
+            let shared = known.ok_or_else(|| format!("no comparison is called `{whose}`"));
+            let shared = shared.and_then(|other| shares(comparison, other));
+            demand(shared.is_ok(), shared.err().unwrap_or_default());
+        }
         for arm in &comparison.arms {
             demand(arm.trials > 0, format!("arm `{}` has no trials", arm.name));
             let named = trial_name(comparison, arm).is_some();
@@ -64,8 +70,27 @@ fn rules(suite: &Suite) -> Vec<String> {
     wrong
 }
 
+/// Runs are found again by this name: comparisons that share runs share it.
 fn trial_name(comparison: &Comparison, arm: &Arm) -> Option<Name> {
-    Name::new(format!("{}-{}", comparison.name, arm.name)).ok()
+    let whose = comparison.runs_of.as_ref().unwrap_or(&comparison.name);
+    Name::new(format!("{whose}-{}", arm.name)).ok()
+}
+
+/// What must be the same where runs are shared: else each would be run for itself under one name.
+fn shares(one: &Comparison, other: &Comparison) -> Result<(), String> {
+    let same = (&one.scenario, &one.fault, one.phase) == (&other.scenario, &other.fault, other.phase);
+    if !same || other.runs_of.is_some() {
+        return Err(format!("`{}` is another experiment, its runs cannot be shared", other.name));
+    }
+    let run = |arm: &Arm| (arm.preset.clone(), arm.set.clone(), arm.verb.clone(), arm.lasts);
+    let differs =
+        |arm: &&Arm| other.arms.iter().all(|known| known.name != arm.name || run(known) != run(arm));
+    match one.arms.iter().find(differs) {
+        Some(arm) => {
+            Err(format!("arm `{}` is not that of `{}`, its runs cannot be shared", arm.name, other.name))
+        }
+        None => Ok(()),
+    }
 }
 
 /// One trial of one arm.
@@ -201,6 +226,32 @@ mod tests {
         // what is kept of a trial is a scenario like any other
         let kept = text(&ours).expect("TOML");
         assert_eq!(scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())), ours);
+    }
+
+    #[test]
+    fn runs_are_read_twice_only_where_they_are_the_same() {
+        let second = SAMPLE.replace("    schema = 1\n", "");
+        let second = second
+            .replace("\"dies\"", "\"fails\"\n    runs-of = \"dies\"")
+            .replace("write-outage", "failed-writes");
+        let text = format!("{SAMPLE}{second}");
+        let suite = parse("suite.toml", &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let file = include_str!("../../scenarios/primary-dies.toml");
+        let scenario = scenario::parse("x", file).expect("a scenario");
+        let made = suite.comparisons.iter().map(|one| of_trial(one, &scenario, Trial { arm: 1, number: 3 }));
+        let made: Vec<Scenario> = made.collect::<Result<_, _>>().expect("trials");
+        assert_eq!(made[0], made[1]);
+        let refused = |second: String, why: &str| {
+            let said = parse("suite.toml", &format!("{SAMPLE}{second}")).expect_err("wrong").render();
+            assert!(said.contains(why), "{said}");
+        };
+        refused(second.replace("6s", "7s"), "arm `ours` is not that of `dies`");
+        refused(second.replace("from = \"4s\"", "from = \"5s\""), "`dies` is another experiment");
+        refused(second.replace("runs-of = \"dies\"", "runs-of = \"fails\""), "`fails` is another experiment");
+        refused(
+            second.replace("runs-of = \"dies\"", "runs-of = \"tests\""),
+            "no comparison is called `tests`",
+        );
     }
 
     #[test]

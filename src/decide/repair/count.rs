@@ -70,7 +70,7 @@ fn add(draft: &mut Draft<'_>) {
 
 /// Makes another member of a service, wherever one may stand; `said` is what for.
 pub(super) fn make(draft: &mut Draft<'_>, service: Service, said: &str) {
-    match place(draft, service, None) {
+    match place(draft, service, service.as_str(), None) {
         Ok(Member { id, service, host, .. }) => {
             if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
                 draft.say("add", Some(&id), format!("{said}: it is made on {host}"));

@@ -1,10 +1,15 @@
-//! Who does not come back by itself, and the word that another shall follow: the same for every service.
+//! Who does not come back by itself, who is not to stay as it is, and the word that another shall follow: the same for
+//! every service.
+//!
+//! Invariant: whoever serves goes only for what lasts, and never for what another would be like, too.
 
 use super::Step;
 use super::draft::{Draft, lies};
 use super::replace::{LIVES, place};
 use super::starts::TRIES;
-use crate::model::{Member, MemberId, Service};
+use crate::decide::placement::number;
+use crate::model::lab::kind;
+use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// Why a member does not come back by itself: its host is given up, it dies again and again, or gets no life.
 pub(super) fn lost(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
@@ -33,6 +38,68 @@ pub(super) fn lost(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
     (draft.failures(&create) >= TRIES).then(|| "it cannot be given another life".to_owned())
 }
 
+/// What is wrong with a member that may well run and serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// An operator wants another.
+    Asked,
+    /// Another of its kind stands on its host.
+    Beside(MemberId),
+    /// Its body is not what the lab's record says.
+    Drifted(String),
+}
+
+impl Unfit {
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Asked => "an operator asked for it".to_owned(),
+            Self::Beside(other) => format!("{other} stands on its host, too: one lost host would cost both"),
+            Self::Drifted(what) => what.clone(),
+        }
+    }
+}
+
+/// Why a member is not to stay as it is, though it runs and serves. A database whose body differs is made anew in its
+/// place (`drift`): it has data that another would have to copy first.
+pub(super) fn unfit(draft: &Draft<'_>, member: &Member) -> Option<Unfit> {
+    let id = &member.id;
+    if draft.store.asked.contains(id) {
+        return Some(Unfit::Asked);
+    }
+    let twin = |other: &&Member| {
+        let beside = other.host == member.host && other.kind() == member.kind() && other.id != *id;
+        // whoever leads stays, else whoever was there first
+        beside && (draft.holds(&other.id) || number(&other.id) < number(id))
+    };
+    if let Some(other) = draft.staying(member.service).find(twin).filter(|_| !draft.holds(id)) {
+        return Some(Unfit::Beside(other.id.clone()));
+    }
+    let [body] = draft.containers(id) else { return None };
+    let runs = body.status == ContainerStatus::Running && member.service != Service::Postgres;
+    draft.bodies.drifted.get(&body.id).filter(|_| runs).map(|what| Unfit::Drifted(what.clone()))
+}
+
+/// Why another must take the place of a member: it is lost, or it has been unfit for long enough.
+pub(super) fn must_go(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
+    if let Some(why) = lost(draft, member) {
+        return Some(why);
+    }
+    let (id, grace) = (&member.id, draft.world.policy.sick_grace);
+    let unfit = unfit(draft, member)?;
+    let why = unfit.words();
+    let what = match unfit {
+        Unfit::Asked => return Some(why),
+        Unfit::Beside(_) => "beside",
+        // made lately, and by this controller: another would come out no better
+        Unfit::Drifted(_) if draft.out.memory.lives.contains_key(id) => {
+            draft.alarm(format!("{id}: {why}; it was made anew and is no other: find out why"));
+            return None;
+        }
+        Unfit::Drifted(_) => "drift",
+    };
+    draft.lasts(id, what, grace).then_some(why)
+}
+
 /// Writes down that another shall take the place of `old`, where the budget allows it and a host is free; `gone` has
 /// left by then. Whether it was written.
 pub(super) fn intend(
@@ -48,7 +115,7 @@ pub(super) fn intend(
         draft.say("refuse", Some(old), said);
         return false;
     }
-    match place(draft, service, gone) {
+    match place(draft, service, kind(old, service.as_str()), gone) {
         Ok(Member { id: by, host, .. }) => {
             let said = format!("{why}: {by} on {host} shall take its place");
             let begun = draft.order(Step::Intend { service, member: old.clone(), by, host, why });

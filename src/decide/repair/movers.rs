@@ -1,41 +1,46 @@
-//! Balancers that are lost for good: another one is added on another host, and when it routes as it should the old one
-//! leaves. And their number, as scaling wrote it down: whoever is missing is added, whoever is named as one too many takes
-//! no new sessions, and leaves when those it has are over.
+//! Who holds no data, balancers and controllers: for one that is lost for good, or not to stay as it is, another is added
+//! on another host, and when it does what it is for the old one leaves. And the number of balancers, as scaling wrote it
+//! down: whoever is missing is added, whoever is named as one too many takes no new sessions, and leaves when those it has
+//! are over.
 //!
-//! Theory: a balancer holds nothing, so the new one is made from its recipe. It begins with every server down and leads
-//! to nobody until checks have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else.
+//! Theory: the new one is made from its recipe. A balancer begins with every server down and leads to nobody until checks
+//! have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else. A controller that runs
+//! stands for the leadership like the others, and that one at a time gets it does not depend on who stands for it.
 //!
-//! Invariants: nobody leaves before the one who takes its place routes by the truth, or before as many as are wanted do
-//! without it; one at a time; nobody who stays is left with its ports shut.
+//! Invariants: nobody leaves before the one who takes its place is there, or before as many as are wanted do without it;
+//! one at a time; nobody who stays is left with its ports shut.
 
 use std::time::Duration;
 
 use super::count::{make, see_off};
 use super::draft::Draft;
-use super::lost::{intend, lost};
+use super::lost::{intend, lost, must_go, unfit};
 use super::{Routes, Step};
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, MemberId, Service, Sight};
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Sight};
 
 /// A balancer that was told to take no new sessions has taken the last one by then.
 const SHUTS: Duration = Duration::from_secs(1);
 
-/// Begins with a balancer that is lost; whether anything was begun.
-pub(super) fn begin(draft: &mut Draft<'_>, leads: bool) -> bool {
+/// What is remembered of one that leaves.
+const DRAIN: &str = "drain";
+
+/// Begins with a member of a service that must go; whether anything was begun.
+pub(super) fn begin(draft: &mut Draft<'_>, service: Service, leads: bool) -> bool {
     // without the record nobody knows who left
     if draft.bodies.placed.is_empty() {
         return false;
     }
-    let mut balancers = draft.staying(Service::Balancer);
-    let Some((old, why)) = balancers.find_map(|member| Some((&member.id, lost(draft, member)?))) else {
+    let mut members = draft.staying(service);
+    let Some((old, why)) = members.find_map(|member| Some((&member.id, must_go(draft, member)?))) else {
         return false;
     };
     if !leads {
         draft.say("wait", Some(old), format!("{why}; nobody takes writes, so nothing is begun"));
         return false;
     }
-    intend(draft, Service::Balancer, old, why, None)
+    intend(draft, service, old, why, None)
 }
 
 /// The next step of a replacement that was begun; whether the old one is done for.
@@ -43,7 +48,7 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     let (old, by) = (&word.member, &word.by);
     let of = |id: &MemberId| draft.members.iter().find(|member| member.id == *id);
     let (before, after) = (of(old), of(by));
-    if before.is_none() {
+    let Some(before) = before else {
         draft.let_go(old, old);
         let said = if by == old {
             "it has left: its volumes go".to_owned()
@@ -52,7 +57,7 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
         };
         draft.say("retire", Some(old), said);
         return true;
-    }
+    };
     if by == old {
         return see_out(draft, old, leads);
     }
@@ -62,13 +67,13 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
             // it came to nothing there, or the word was written by an old view
             draft.let_go(by, old);
             draft.say("watch", Some(old), format!("{by} did not take its place: decided anew"));
-        } else if vain || runs(draft, old) {
+        } else if vain || runs(draft, old) && unfit(draft, before).is_none() {
             draft.order(Step::Forget { member: old.clone() });
             let said = if vain { "the host it was to go to does not run" } else { "it is well again" };
             draft.say("watch", Some(old), said);
         } else {
             let (member, host) = (by.clone(), word.host.clone());
-            if draft.order(Step::Create { member, service: Service::Balancer, host }) {
+            if draft.order(Step::Create { member, service: word.service, host }) {
                 let said = format!("{}: {by} is made on {} to take its place", word.why, word.host);
                 draft.say("add", Some(old), said);
             }
@@ -78,14 +83,29 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     if let Some(why) = lost(draft, new) {
         draft.order(Step::Retire { member: by.clone() });
         draft.say("retire", Some(by), format!("{why}, before it took the place of {old}"));
-    } else if let Some(why) = misled(draft, by, leads) {
+    } else if let Some(why) = unready(draft, new, leads) {
+        // whoever waits serves meanwhile
+        if draining(draft, old) && runs(draft, old) {
+            draft.order(Step::Reopen { member: old.clone() });
+        }
         draft.say("join", Some(by), format!("{old} waits for it: {why}"));
+    } else if word.service == Service::Balancer && !drained(draft, old, &format!("{by} routes in its place"))
+    {
+        return false;
     } else {
         draft.order(Step::Retire { member: old.clone() });
-        draft.say("retire", Some(old), format!("{by} routes in its place"));
+        draft.say("retire", Some(old), format!("{by} does in its place what it is for"));
         return true;
     }
     false
+}
+
+/// What keeps a newcomer from doing what it is for.
+fn unready(draft: &Draft<'_>, new: &Member, leads: bool) -> Option<String> {
+    match new.service {
+        Service::Balancer => misled(draft, &new.id, leads),
+        _ => (!runs(draft, &new.id)).then(|| "it does not run yet".to_owned()),
+    }
 }
 
 /// Begins to add whoever is missing, or to see out who is one too many, unless something else is begun.
@@ -144,20 +164,34 @@ fn see_out(draft: &mut Draft<'_>, id: &MemberId, leads: bool) -> bool {
         draft.say(if stays { "watch" } else { "wait" }, Some(id), said);
         return false;
     }
-    let sessions = draft.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
-    let grace = draft.world.policy.drain;
-    let late = draft.lasts(id, "drain", grace);
-    let shut = draft.lasting(id).is_some_and(|so_far| so_far >= SHUTS);
-    if runs(draft, id) && !late && (sessions != Some(0) || !shut) {
-        draft.order(Step::Shut { member: id.clone() });
-        draft.soon(SHUTS);
-        let said = sessions.map_or_else(|| "its".to_owned(), |sessions| sessions.to_string());
-        draft.say("drain", Some(id), format!("it is one too many: {said} sessions have {grace} to end"));
+    if !drained(draft, id, "it is one too many") {
         return false;
     }
     draft.order(Step::Retire { member: id.clone() });
     draft.say("retire", Some(id), "it is one too many, and nobody goes through it any more, or had time");
     true
+}
+
+/// Whether nobody goes through a balancer that is to leave, or whoever does had time enough; if not, it takes no new
+/// sessions from now on.
+fn drained(draft: &mut Draft<'_>, id: &MemberId, why: &str) -> bool {
+    let sessions = draft.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
+    let grace = draft.world.policy.drain;
+    let late = draft.lasts(id, DRAIN, grace);
+    let shut = draft.lasting(id).is_some_and(|so_far| so_far >= SHUTS);
+    if !runs(draft, id) || late || (sessions == Some(0) && shut) {
+        return true;
+    }
+    draft.order(Step::Shut { member: id.clone() });
+    draft.soon(SHUTS);
+    let said = sessions.map_or_else(|| "its".to_owned(), |sessions| sessions.to_string());
+    draft.say("drain", Some(id), format!("{why}: {said} sessions have {grace} to end"));
+    false
+}
+
+/// Whether a balancer was told to take no new sessions, as far as this controller remembers.
+fn draining(draft: &Draft<'_>, id: &MemberId) -> bool {
+    draft.out.memory.since.get(id).is_some_and(|(what, _)| what == DRAIN)
 }
 
 /// How many sessions a balancer has at its servers.

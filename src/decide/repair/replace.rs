@@ -15,7 +15,7 @@ use super::doors::writes;
 use super::draft::{Draft, lies};
 use super::drift::drift;
 use super::follow::{follow, left_behind, recovers_for_ever, stands_still};
-use super::lost::intend;
+use super::lost::{Unfit, intend, unfit};
 use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
 use crate::model::control::Replacing;
@@ -37,7 +37,7 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
     if let Some(word) = &store.replacing {
         let over = match word.service {
             Service::Etcd => voters::go_on(draft, word, leads),
-            Service::Balancer => movers::go_on(draft, word, leads),
+            Service::Balancer | Service::Controller => movers::go_on(draft, word, leads),
             _ => go_on(draft, word, leads),
         };
         // and rotten data is not served again
@@ -52,7 +52,8 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
         // whoever else needs it has its turn when this one is through
         let mut databases = draft.stay();
         let begun = databases.any(|member| begin(draft, member, leads))
-            || movers::begin(draft, leads)
+            || movers::begin(draft, Service::Balancer, leads)
+            || movers::begin(draft, Service::Controller, leads)
             || drift(draft, leads);
         if !begun {
             count(draft, leads);
@@ -60,8 +61,9 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
         }
     }
     for asked in &store.asked {
-        if !draft.members.iter().any(|member| member.id == *asked && member.service == Service::Postgres) {
-            draft.alarm(format!("{asked} is to be replaced and is no PostgreSQL of this lab"));
+        let goes = |member: &Member| !matches!(member.service, Service::Client | Service::Broker);
+        if !draft.members.iter().any(|member| member.id == *asked && goes(member)) {
+            draft.alarm(format!("{asked} is to be replaced and is no member of this lab that could be"));
         }
     }
     settled
@@ -97,9 +99,9 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         draft.say("watch", Some(old), format!("{} is not there for its sake: decided anew", word.by));
         return false;
     }
-    let wanted = draft.store.asked.contains(old);
+    let unfit = draft.members.iter().any(|member| member.id == *old && unfit(draft, member).is_some());
     if !by_placed {
-        if !wanted && serves(draft, old) {
+        if !unfit && serves(draft, old) {
             draft.order(Step::Forget { member: old.clone() });
             draft.say("watch", Some(old), "it is well again: it is not replaced");
         } else if draft.host_runs(&word.host) != Some(true) {
@@ -192,15 +194,20 @@ fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
 /// The first step for a member that must be restarted or replaced; whether anything was begun.
 fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
     let id = &member.id;
-    let asked = draft.store.asked.contains(id);
     if draft.holds(id) {
-        if asked {
+        if draft.store.asked.contains(id) {
             draft.alarm(format!("{id} is to be replaced and leads: hand over first"));
         }
         return false;
     }
-    let wrong =
-        if asked { Wrong::Replace("an operator asked for it".to_owned()) } else { wrong(draft, member) };
+    let wrong = match unfit(draft, member) {
+        Some(unfit @ Unfit::Asked) => Wrong::Replace(unfit.words()),
+        // its host decides where it can be, so a restart there helps nothing
+        Some(unfit @ Unfit::Beside(_)) if draft.lasts(id, "beside", draft.world.policy.sick_grace) => {
+            Wrong::Replace(unfit.words())
+        }
+        _ => wrong(draft, member),
+    };
     let (why, container) = match wrong {
         Wrong::Nothing => return false,
         Wrong::Restart { container, why } => (why, Some(container)),
@@ -364,27 +371,28 @@ pub(super) fn unverified(draft: &Draft<'_>, member: &MemberId) -> Option<String>
     (behind > draft.world.lag.0).then(|| format!("it is {behind} bytes behind"))
 }
 
-/// Where a new member stands and what it is called; `gone` has left by then.
-pub(super) fn place(draft: &Draft<'_>, service: Service, gone: Option<&MemberId>) -> Result<Member, String> {
+/// Where a new member of a kind stands and what it is called; `gone` has left by then.
+pub(super) fn place(
+    draft: &Draft<'_>,
+    service: Service,
+    kind: &str,
+    gone: Option<&MemberId>,
+) -> Result<Member, String> {
     let placed = draft.members.iter().map(|member| &member.id);
     let used = placed.chain(&draft.bodies.retired).chain(draft.bodies.members.keys());
-    let id = placement::new_name(service, used).ok_or_else(|| "no name is left".to_owned())?;
+    let id = placement::new_name(kind, used).ok_or_else(|| "no name is left".to_owned())?;
     let runs = |host: &crate::model::HostName| draft.host_runs(host) == Some(true);
     let stay: Vec<Member> = draft.members.iter().filter(|member| Some(&member.id) != gone).cloned().collect();
     placement::one(&draft.world.spec, &stay, &id, service, runs).map_err(|error| error.to_string())
 }
 
-/// What stands on a lost host: its time runs also while another has its turn; what is not moved is said, so that
-/// somebody knows what it waits for.
+/// What stands on a lost host: its time runs also while another has its turn.
 fn stranded(draft: &mut Draft<'_>) {
     for member in draft.members {
         let apart = matches!(member.service, Service::Client | Service::Broker) || draft.holds(&member.id);
         if apart || draft.host_runs(&member.host) != Some(false) {
             continue;
         }
-        let long = draft.lasts(&member.id, "host", draft.world.policy.host_grace);
-        if long && member.service == Service::Controller {
-            draft.alarm(format!("{} waits for its host {}, which is down", member.id, member.host));
-        }
+        draft.lasts(&member.id, "host", draft.world.policy.host_grace);
     }
 }

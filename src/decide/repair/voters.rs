@@ -8,7 +8,7 @@
 //! goes for whom no host is free; nothing is begun while nobody takes writes.
 
 use super::draft::Draft;
-use super::lost::{intend, lost};
+use super::lost::{intend, must_go, unfit};
 use super::{Step, Vote};
 use crate::model::control::Replacing;
 use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
@@ -38,8 +38,8 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     let of = |id: &MemberId| draft.members.iter().find(|member| member.id == *id);
     let (before, after) = (of(old), of(&word.by));
     let vain = draft.bodies.retired.contains(&word.by) || draft.host_runs(&word.host) != Some(true);
-    let Some(_) = before else { return follow(draft, word, after, vain) };
-    if serves(draft, old) {
+    let Some(member) = before else { return follow(draft, word, after, vain) };
+    if serves(draft, old) && unfit(draft, member).is_none() {
         draft.order(Step::Forget { member: old.clone() });
         draft.say("watch", Some(old), "it is well again: it is not replaced");
         return false;
@@ -115,7 +115,7 @@ fn needed(draft: &mut Draft<'_>) -> Option<(MemberId, String)> {
 
 /// Why another must follow a member: it does not come back by itself, or it runs and has not served for too long.
 fn away(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
-    if let Some(why) = lost(draft, member) {
+    if let Some(why) = must_go(draft, member) {
         return Some(why);
     }
     let (id, sick_grace) = (&member.id, draft.world.policy.sick_grace);

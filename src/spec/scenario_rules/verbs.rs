@@ -198,10 +198,9 @@ fn wanted(verb: &Verb) -> Option<(&'static [Service], &'static str)> {
         }
         Verb::DiskCorrupt { .. } => Some((POSTGRES, "a table or its WAL")),
         Verb::Connections { .. } => Some((SERVING, "a port for clients of PostgreSQL")),
-        Verb::Switchover { .. }
-        | Verb::Failover { .. }
-        | Verb::RollingRestart { .. }
-        | Verb::Replace { .. } => Some((POSTGRES, "what Patroni manages")),
+        Verb::Switchover { .. } | Verb::Failover { .. } | Verb::RollingRestart { .. } => {
+            Some((POSTGRES, "what Patroni manages"))
+        }
         Verb::Resize { .. } => Some((&Service::SIZED, "a size that moves")),
         _ => None,
     }

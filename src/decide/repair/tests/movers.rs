@@ -80,7 +80,7 @@ fn it_leaves_when_another_routes_by_the_truth() {
     added(&mut seen, &["h1", "h2"]);
     assert!(decide(&seen, Memory::default()).steps.iter().all(|step| !matches!(step, Step::Retire { .. })));
     added(&mut seen, &["h1"]);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire balancer-1 | retire: balancer-2 routes in its place");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire balancer-1 | retire: balancer-2 does in its place what it is for");
     let all = bodies(&mut seen);
     all.members.remove(&name("balancer-1"));
     all.placed.retain(|member| member.id != name("balancer-1"));
@@ -179,4 +179,86 @@ fn one_too_many_takes_no_new_sessions_and_leaves_when_those_it_has_are_over() {
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"reopen balancer-2, forget balancer-2 | watch: it may stay");
     turn(&mut seen, "balancer-2", ContainerStatus::Exited);
     assert!(decide(&seen, Memory::default()).steps.iter().all(|step| !matches!(step, Step::Reopen { .. })));
+}
+
+/// balancer-1 routes, and balancer-2 was made on h4 to take its place.
+fn another_routes(sessions: u32) -> Seen {
+    let mut seen = wanted(1);
+    begun(&mut seen);
+    added(&mut seen, &["h1"]);
+    let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) else { panic!("blind") };
+    routes.rw.get_mut(&name("h1")).expect("a server").sessions = sessions;
+    seen
+}
+
+#[test]
+fn one_that_serves_goes_for_an_operator_and_when_its_sessions_are_over() {
+    let mut seen = wanted(1);
+    store(&mut seen).asked.insert(name("balancer-1"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend balancer-1 | intend: an operator asked for it: balancer-2 on h4 shall take its place");
+    begun(&mut seen);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create balancer-2 | add: its host h5 has been down for 10s: balancer-2 is made on h4 to take its place");
+    let mut seen = another_routes(3);
+    store(&mut seen).asked.insert(name("balancer-1"));
+    let first = decide(&seen, Memory::default());
+    insta::assert_snapshot!(line(&first), @"shut balancer-1 | drain: balancer-2 routes in its place: 3 sessions have 10s to end");
+    // what took its place does not route any more: whoever waits serves meanwhile
+    let mut misled = seen.clone();
+    added(&mut misled, &[]);
+    insta::assert_snapshot!(line(&decide(&misled, first.memory.clone())), @"open h1, reopen balancer-1 | open: 5432 does not lead to the leader and to it alone");
+    seen.at = seen.at.plus(Duration::from_secs(60));
+    insta::assert_snapshot!(line(&decide(&seen, first.memory)), @"retire balancer-1 | retire: balancer-2 does in its place what it is for");
+}
+
+#[test]
+fn one_that_is_not_as_the_record_says_is_followed_by_another() {
+    let mut seen = wanted(1);
+    let what = "its recipe is 12, the record's is 1234".to_owned();
+    bodies(&mut seen).drifted.insert("id-balancer-1".to_owned(), what);
+    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    seen.at = seen.at.plus(Duration::from_secs(60));
+    let memory = long("balancer-1", "drift");
+    insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"intend balancer-1 | intend: its recipe is 12, the record's is 1234: balancer-2 on h4 shall take its place");
+    // it was made so: another would be no better
+    let made = Memory { lives: [(name("balancer-1"), vec![Mono(0)])].into(), ..memory };
+    let decision = decide(&seen, made);
+    assert_eq!(decision.steps, []);
+    insta::assert_snapshot!(decision.alarms.join("; "), @"balancer-1: its recipe is 12, the record's is 1234; it was made anew and is no other: find out why");
+}
+
+#[test]
+fn a_controller_of_a_lost_host_moves() {
+    let mut seen = roomy();
+    let size = world().members[0].size;
+    let stands = |seen: &mut Seen, id: &str, host: &str| {
+        let (id, host) = (name(id), name(host));
+        let all = bodies(seen);
+        all.members.insert(id.clone(), vec![body(id.as_str(), &host, "controller")]);
+        all.placed.push(Member { id, service: Service::Controller, host, size });
+    };
+    stands(&mut seen, "repair-1", "h1");
+    stands(&mut seen, "repair-2", "h5");
+    bodies(&mut seen).hosts.insert(name("h5"), body("h5", &name("h5"), "host"));
+    power_off(&mut seen, "h5");
+    insta::assert_snapshot!(line(&decide(&seen, long("repair-2", "host"))), @"intend repair-2 | intend: its host h5 has been down for 10s: repair-3 on h4 shall take its place");
+    store(&mut seen).replacing = Some(Replacing {
+        service: Service::Controller,
+        member: name("repair-2"),
+        by: name("repair-3"),
+        host: name("h4"),
+        why: "its host h5 has been down for 10s".to_owned(),
+    });
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create repair-3 | add: its host h5 has been down for 10s: repair-3 is made on h4 to take its place");
+    stands(&mut seen, "repair-3", "h4");
+    turn(&mut seen, "repair-3", ContainerStatus::Created);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | join: repair-2 waits for it: it does not run yet");
+    turn(&mut seen, "repair-3", ContainerStatus::Running);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire repair-2 | retire: repair-3 does in its place what it is for");
+    // the host came back before another was made
+    let all = bodies(&mut seen);
+    all.members.remove(&name("repair-3"));
+    all.placed.retain(|member| member.id != name("repair-3"));
+    all.hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
+    turn(&mut seen, "repair-2", ContainerStatus::Running);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget repair-2 | watch: it is well again");
 }

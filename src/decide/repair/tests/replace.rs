@@ -218,9 +218,43 @@ fn an_operators_wish_is_no_order() {
     store(&mut seen).asked.insert(name("postgres-1"));
     let decision = decide(&seen, Memory::default());
     assert_eq!(decision.alarms, ["postgres-1 is to be replaced and leads: hand over first"]);
-    store(&mut seen).asked = [name("etcd-1")].into();
+    store(&mut seen).asked = [name("etcd-9")].into();
     let decision = decide(&seen, Memory::default());
-    assert_eq!(decision.alarms, ["etcd-1 is to be replaced and is no PostgreSQL of this lab"]);
+    assert_eq!(decision.alarms, ["etcd-9 is to be replaced and is no member of this lab that could be"]);
     store(&mut seen).asked = [name("postgres-3")].into();
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-3 | intend: an operator asked for it: postgres-4 on h4 shall take its place");
+}
+
+#[test]
+fn two_of_a_kind_on_one_host_are_one_too_many_there() {
+    let mut seen = roomy();
+    let stands = |seen: &mut Seen, id: &str, host: &str| {
+        let all = bodies(seen);
+        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = name(host);
+        all.members.insert(name(id), vec![body(id, &name(host), "postgres")]);
+    };
+    stands(&mut seen, "postgres-3", "h2");
+    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    seen.at = Mono(70_000_000_000);
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-3", "beside"))), @"intend postgres-3 | intend: postgres-2 stands on its host, too: one lost host would cost both: postgres-4 on h4 shall take its place");
+    // begun, it goes on though it serves
+    begun(&mut seen, "postgres-3");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
+    // beside the leader it is the other one, whatever it is called
+    let mut seen = roomy();
+    seen.at = Mono(70_000_000_000);
+    store(&mut seen).leader = Some(LeaderSeen { member: name("postgres-3"), mod_revision: 9, lease: 90 });
+    seen.postgres.insert(name("postgres-1"), instance(false, 1001));
+    seen.postgres.insert(name("postgres-3"), instance(true, 1002));
+    stands(&mut seen, "postgres-3", "h2");
+    let begun = |who: &str| {
+        let steps = decide(&seen, long(who, "beside")).steps;
+        steps.iter().map(Step::key).filter(|key| key.starts_with("intend")).collect::<Vec<_>>()
+    };
+    assert_eq!((begun("postgres-3"), begun("postgres-2")), (vec![], vec!["intend postgres-2".to_owned()]));
+    let mut seen = roomy();
+    seen.at = Mono(70_000_000_000);
+    let all = bodies(&mut seen);
+    all.placed.iter_mut().find(|member| member.id == name("etcd-3")).expect("it").host = name("h2");
+    insta::assert_snapshot!(line(&decide(&seen, long("etcd-3", "beside"))), @" | wait: etcd-2 stands on its host, too: one lost host would cost both; the cluster of etcd cannot be seen: not looked at");
 }

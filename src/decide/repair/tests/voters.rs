@@ -222,3 +222,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_that_serves_leaves_for_an_operator_where_the_others_carry_the_cluster() {
+    let mut seen = voting(&[]);
+    store(&mut seen).asked.insert(name("etcd-2"));
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend etcd-2 | intend: an operator asked for it: etcd-4 on h4 shall take its place");
+    begun(&mut seen);
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
+    let mut weak = voting(&[("etcd-3", silent())]);
+    store(&mut weak).asked.insert(name("etcd-2"));
+    begun(&mut weak);
+    insta::assert_snapshot!(line(&decide(&weak, Memory::default())), @" | wait: of the 2 others 1 serve, and 2 must");
+}
