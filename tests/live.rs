@@ -155,6 +155,7 @@ fn what_is_not_as_the_record_says_is_mended() {
     let lab = Lab::new("drift", 1);
     lab.up_with(&["--set", drift::CONTROLLER, "--set", repair::HOSTS]);
     drift::a_body_from_another_image_is_made_anew_and_nobodys_is_removed(&lab);
+    drift::whoever_is_no_database_is_replaced_too(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

@@ -435,8 +435,14 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
         // one more than are wanted, until it has taken somebody's place
         Service::Balancer | Service::Controller => {
             let wanted = wanted(record, id, service);
-            let there =
-                record.members.iter().filter(|member| member.kind() == kind(id, service.as_str())).count();
+            let there = record
+                .members
+                .iter()
+                .filter(|member| {
+                    member.kind() == kind(id, service.as_str())
+                        && !record.desired.without.contains(&member.id)
+                })
+                .count();
             if wanted == 0 {
                 return Err(format!("nobody wants a {id}"));
             }

@@ -13,8 +13,9 @@ use super::deeds;
 use super::record::Record;
 use crate::model::control::{Answer, Brokered};
 use crate::model::lab::{OURS, Service, controller_of};
+use crate::model::scaling::Resource;
 use crate::model::sighting::EngineEvent;
-use crate::model::{MemberId, Mono};
+use crate::model::{MemberId, Mono, Size};
 
 /// What a deed of the broker makes the engine tell.
 const MAY: [(&str, &str); 10] = [
@@ -134,6 +135,49 @@ impl Orders {
     }
 }
 
+/// A size that was decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resized {
+    /// When.
+    pub at: Mono,
+    /// Whose.
+    pub member: MemberId,
+    /// Before.
+    pub from: Size,
+    /// From then on.
+    pub to: Size,
+    /// What led to it.
+    pub why: String,
+}
+
+impl Resized {
+    /// Whether this resource is another then.
+    #[must_use]
+    pub fn changes(&self, resource: Resource) -> bool {
+        match resource {
+            Resource::Cpu => (self.from.cpus - self.to.cpus).abs() > f64::EPSILON,
+            Resource::Memory => self.from.memory != self.to.memory,
+            Resource::Disk => self.from.disk != self.to.disk,
+        }
+    }
+}
+
+/// Sizes that controllers decided, in order.
+#[must_use]
+pub fn resized(record: &Record) -> Vec<Resized> {
+    let decided = journals(record).flat_map(|(_, log)| lines::<Line>(log));
+    let steps = decided.filter(|line| line.entry == "decided").flat_map(|line| {
+        let resizes = line.steps.into_iter().filter_map(|mut step| step.remove("resize"));
+        let told = resizes.filter_map(|told| serde_json::from_value::<Resize>(told).ok());
+        let at = line.at;
+        told.map(move |Resize { member, from, to, why }| Resized { at, member, from, to, why })
+            .collect::<Vec<_>>()
+    });
+    let mut all: Vec<Resized> = steps.collect();
+    all.sort_by_key(|known| known.at);
+    all
+}
+
 /// Where the replicas of a controller were in its work, decision by decision; `None` without their journals.
 pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
     let logs: Vec<&str> =
@@ -170,6 +214,15 @@ fn journals(record: &Record) -> impl Iterator<Item = (&str, &str)> {
         let name = controller_of(member);
         declared.iter().any(|known| known.name.as_str() == name).then_some((name, log.as_str()))
     })
+}
+
+/// A size in a controller's journal.
+#[derive(Deserialize)]
+struct Resize {
+    member: MemberId,
+    from: Size,
+    to: Size,
+    why: String,
 }
 
 /// Any line of a controller's journal.

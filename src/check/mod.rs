@@ -35,6 +35,7 @@ pub mod replaced;
 pub mod restarts;
 pub mod scaled;
 pub mod secrets;
+pub mod sizes;
 pub mod stale_reads;
 pub mod throughput;
 pub mod unexpected;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::audit::load_start;
 use super::record::{Finding, Record};
 use super::replaced::is;
+use super::sizes;
 use crate::model::scaling::{Resource, Usage, amount};
 use crate::model::sighting::BodySeen;
 use crate::model::{Expect, MemberId, Mono, Target};
@@ -21,7 +22,7 @@ pub fn check(record: &Record) -> Finding {
         .iter()
         .flat_map(|seen| seen.usage.iter().map(|(member, usage)| (seen.at, member, usage)))
         .collect();
-    let evidence = json!({ "looks": looks.len(), "changes": changes(&looks) });
+    let evidence = json!({ "looks": looks.len(), "changes": sizes::measure(record) });
     if looks.is_empty() {
         return Finding::unknown("nobody looked at sizes, so nobody saw one change", evidence);
     }
@@ -57,23 +58,4 @@ pub fn check(record: &Record) -> Finding {
 fn late(resource: Resource, target: &Target, wanted: f64, after: Duration) -> String {
     let (wanted, after) = (resource.words(wanted), after.as_secs_f64());
     format!("{resource} of `{target}` reached {wanted} only {after:.1} s after the load began")
-}
-
-/// Every change of a size that the looks show, in order.
-fn changes(looks: &[(Mono, &MemberId, &Usage)]) -> Vec<Value> {
-    let mut last: BTreeMap<(&MemberId, Resource), f64> = BTreeMap::new();
-    let mut changes = Vec::new();
-    for (at, member, usage) in looks {
-        for resource in Resource::ALL {
-            let Some(now) = usage.given(resource) else { continue };
-            let before = last.insert((member, resource), now);
-            if let Some(before) = before.filter(|before| (before - now).abs() > f64::EPSILON) {
-                changes.push(json!({
-                    "at_ns": at, "member": member, "resource": resource, "from": before, "to": now,
-                    "memory_used": usage.memory, "cpu_ns": usage.cpu_ns, "throttled_ns": usage.throttled_ns,
-                }));
-            }
-        }
-    }
-    changes
 }

@@ -75,7 +75,7 @@ impl Balancers {
         let looks = all.iter().map(|balancer| async move {
             if ask {
                 let seen = match balancer.stats.seen().await {
-                    Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro }),
+                    Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro, shut: seen.shut }),
                     Err(error) => Sight::Blind(error.to_string()),
                 };
                 *balancer.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;

@@ -316,6 +316,21 @@ impl Hands {
         self.orders.write(&when, &[Change::Delete(self.patroni_key("leader"))], token).await
     }
 
+    /// Patroni's dynamic configuration with another number of synchronous standbys, and nothing else changed.
+    async fn keep_standbys(&self, count: u32, mod_revision: i64, token: &Token) -> Result<(), Failed> {
+        let key = self.patroni_key("config");
+        let found = self.orders.store.get(&key).await.map_err(|error| Failed::Trouble(error.to_string()))?;
+        let found = found.filter(|found| found.mod_revision == mod_revision);
+        let found = found.ok_or_else(|| Failed::Guard("Patroni's configuration is another".to_owned()))?;
+        let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&found.value)
+            .map_err(|error| Failed::Guard(format!("Patroni's configuration cannot be read: {error}")))?;
+        config.insert("synchronous_node_count".to_owned(), count.into());
+        // plain data: serialising it cannot fail
+        let value = serde_json::to_vec(&config).unwrap_or_default();
+        let same = [Compare::ModRevision(key.clone(), mod_revision)];
+        self.orders.write(&same, &[Change::Put { key, value, lease: 0 }], token).await
+    }
+
     async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
         if self.instance(member).is_some() {
             self.somebody_else_leads(member).await?;
@@ -507,6 +522,9 @@ impl Deeds<World> for Hands {
                 }
                 let changes: Vec<Change> = keys.into_iter().map(Change::Delete).collect();
                 self.orders.write(&[], &changes, token).await
+            }
+            Step::Standbys { count, mod_revision, .. } => {
+                self.keep_standbys(*count, *mod_revision, token).await
             }
             Step::Wake { member } => self.wake_patroni(member).await,
         }

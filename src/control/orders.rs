@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::broker_client::Broker;
 use super::driver::Failed;
-use crate::decide::repair::{HandoverSeen, LeaderSeen, StoreSeen, WishSeen};
+use crate::decide::repair::{HandoverSeen, LeaderSeen, StandbysSeen, StoreSeen, WishSeen};
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::store::Store;
 use crate::model::control::{Answer, Deed, Proof, Refusal, SwitchoverWish, Token, keys, switchover_key};
@@ -108,6 +108,10 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
     let parked = part("repair/parked")
         .into_iter()
         .filter_map(|(host, value)| Some((host, MemberId::new(String::from_utf8_lossy(value)).ok()?)));
+    let standbys = key("config").and_then(|found| {
+        let count = json("config")?.get("synchronous_node_count")?.as_u64()?;
+        Some(StandbysSeen { count: u32::try_from(count).ok()?, mod_revision: found.mod_revision })
+    });
     let replacing = ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/replacing"));
     StoreSeen {
         leader,
@@ -117,6 +121,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         handover,
         wish,
         may_lead,
+        standbys,
         parked: parked.collect(),
         replacing: replacing.and_then(|found| serde_json::from_slice(&found.value).ok()),
         asked: part("asked/replace").into_iter().map(|(member, _)| member).collect(),
@@ -142,7 +147,7 @@ mod tests {
             &[
                 found("/service/lab/leader", "postgres-1"),
                 found("/service/lab/initialize", "7711382897169322014"),
-                found("/service/lab/config", r#"{"ttl":30,"pause":true}"#),
+                found("/service/lab/config", r#"{"ttl":30,"pause":true,"synchronous_node_count":2}"#),
                 found("/service/lab/failover", r#"{"leader":"postgres-1","member":"postgres-2"}"#),
                 found(
                     "/service/lab/sync",
@@ -160,6 +165,7 @@ mod tests {
         assert_eq!(seen.handover, Some(HandoverSeen { from, to: to.clone(), mod_revision: 7 }));
         assert_eq!(seen.wish, Some(WishSeen { candidate: to, mod_revision: 7, idle: 7 }));
         assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
+        assert_eq!(seen.standbys, Some(StandbysSeen { count: 2, mod_revision: 7 }));
         assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
     }
 

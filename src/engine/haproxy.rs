@@ -16,6 +16,9 @@ use crate::model::HostName;
 use crate::model::inside::Work;
 use crate::model::sighting::ServerSeen;
 
+/// States of a port that takes no new sessions.
+const SHUT: [&str; 2] = ["PAUSED", "STOP"];
+
 /// Servers of one backend, by host.
 pub type Servers = BTreeMap<HostName, ServerSeen>;
 
@@ -37,6 +40,8 @@ pub struct Backends {
     pub work: Work,
     /// Sessions that either takes at most; `None` when they differ.
     pub most: Option<u32>,
+    /// Whether one of its ports takes no new sessions (HAProxy: `disable frontend`).
+    pub shut: bool,
 }
 
 impl Haproxy {
@@ -123,6 +128,7 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
     let mut limits = BTreeSet::new();
 
     let mut backends = Backends::default();
+    let mut shut = false;
     for line in lines {
         let row = fields(line);
         let cell = |at: usize| row.get(at).map_or("", String::as_str);
@@ -135,6 +141,7 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
         match cell(server) {
             "FRONTEND" => {
                 work.sessions += count(sessions);
+                shut |= SHUT.contains(&cell(status));
                 limits.extend(limit.map(count));
                 continue;
             }
@@ -149,6 +156,7 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
             ServerSeen { status: cell(status).to_owned(), sessions: count(sessions), weight: count(weight) };
         servers.insert(host, seen);
     }
+    backends.shut = shut;
     backends.most = limits.pop_first().filter(|_| limits.is_empty());
     Ok(backends)
 }

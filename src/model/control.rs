@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::id::{HostName, MemberId, Name};
 use super::inside::Work;
-use super::lab::{LabSpec, Member, Service, Size};
+use super::lab::{Desired, LabSpec, Member, Service, Size};
 use super::plan::{Credentials, PostgresDoors};
 use super::scaling::Usages;
 use super::sighting::{BodySeen, EngineEvent};
@@ -441,6 +441,13 @@ impl Bodies {
     #[must_use]
     pub fn placed_or<'a>(&'a self, planned: &'a [Member]) -> &'a [Member] {
         if self.placed.is_empty() { planned } else { &self.placed }
+    }
+
+    /// How many members of a service there should be; as founded while nobody could read the record.
+    #[must_use]
+    pub fn wanted(&self, spec: &LabSpec, service: Service) -> u32 {
+        let founded = || Desired::founding(spec).counts.get(&service).copied();
+        self.counts.get(&service).copied().or_else(founded).unwrap_or(0)
     }
 
     /// Members of a service among these that do not leave.

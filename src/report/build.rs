@@ -11,7 +11,7 @@ use super::{
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
 use crate::check::outage::{self, EndpointOutages, Outage};
-use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, stale_reads};
+use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
 use crate::history::{Class, Counted, Op};
 use crate::model::scenario::{Endpoint, Load};
 use crate::model::{FaultRecord, Mono};
@@ -51,6 +51,7 @@ pub fn build(record: &Record, judgement: &Judgement) -> Report {
         one_writer: one_writer_line(&writers, zero),
         staleness: staleness(record),
         redundancy: redundancy::measure(record),
+        sizes: sizes::measure(record),
         failovers: record
             .history
             .faults

@@ -104,6 +104,7 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     zombies(out, report)?;
     copies(out, report)?;
+    sizes(out, report)?;
     let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
     write!(out, "{}", converged.unwrap_or_default())
 }
@@ -142,6 +143,38 @@ fn copies(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "\n## Copies\n\n| fault | seen missing after ms | all back after ms |\n|---|---|---|")?;
     for line in hurt {
         writeln!(out, "| {} | {} | {} |", line.fault, number(line.lost_ms), number(line.restored_ms))?;
+    }
+    Ok(())
+}
+
+/// A run in which sizes move all the time has hundreds of changes; `report.json` has all of them.
+const CHANGES: usize = 60;
+
+fn sizes(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.sizes.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n## Sizes\n\n| after s | member | from | to | used before | acknowledged per s | why |\n|---|---|---|---|---|---|---|"
+    )?;
+    for change in report.sizes.iter().take(CHANGES) {
+        let words = |amount: f64| change.resource.words(amount);
+        writeln!(
+            out,
+            "| {:.1} | {} | {} | {} | {} | {:.0} | {} |",
+            change.at_ms / 1_000.0,
+            change.member,
+            words(change.from),
+            words(change.to),
+            change.used.map_or_else(|| "–".to_owned(), words),
+            change.per_second,
+            cell(change.why.as_deref().unwrap_or("–")),
+        )?;
+    }
+    let more = report.sizes.len().saturating_sub(CHANGES);
+    if more > 0 {
+        writeln!(out, "\nand {more} more, in `report.json`.")?;
     }
     Ok(())
 }

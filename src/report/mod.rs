@@ -22,6 +22,7 @@ pub use markdown::markdown;
 use crate::check::one_writer::Fates;
 use crate::check::record::{Check, EndsSeen};
 use crate::check::redundancy::Redundancy;
+use crate::check::sizes::Change;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Receipt};
 use crate::stats::Percentiles;
@@ -70,6 +71,9 @@ pub struct Report {
     /// What each fault did to the copies of the data.
     #[serde(default)]
     pub redundancy: Vec<Redundancy>,
+    /// What bodies were held to, change by change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<Change>,
     /// Each fault's way back to service.
     pub failovers: Vec<Failover>,
     /// From the last heal until the lab was whole, milliseconds.

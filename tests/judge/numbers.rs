@@ -1,10 +1,13 @@
 //! The report: its numbers, its Markdown, its `JUnit` XML, its schema.
 
 use pgha::check::judge;
+use pgha::model::Mono;
+use pgha::model::scaling::Usage;
+use pgha::model::sighting::Sighting;
 use pgha::report::{Report, build, junit, markdown};
 use serde_json::json;
 
-use crate::story::{Plan, Story, tell};
+use crate::story::{Plan, Story, name, tell};
 
 fn report(story: &Story) -> Report {
     let record = story.record();
@@ -97,4 +100,33 @@ fn a_ci_system_sees_failures_and_errors() {
     story.scenario.ends = serde_json::from_value(json!({ "verdict": "pass" })).expect("an end");
     let text = junit(&[report(&story)]);
     assert!(text.contains("must end in pass, ended in fail"), "{text}");
+}
+
+#[test]
+fn sizes_are_told_as_a_time_line_with_load_use_and_reason() {
+    let mut story = tell(&Plan::small());
+    let controller = json!({ "name": "scaling", "replicas": 1, "image": "pgha" });
+    story.resolved.lab.controllers = vec![serde_json::from_value(controller).expect("a controller")];
+    let began = story.record().history.load_start().expect("a load");
+    let size = |cpus: f64| json!({ "cpus": cpus, "memory": "512MiB", "disk": "1GiB" });
+    let step = json!({ "resize": { "member": "postgres-2", "from": size(1.0), "to": size(1.5), "why": "all of it was used for 20 s" } });
+    for (second, (cores, used)) in (0_u64..).zip([(1.0, 0), (1.0, 900), (1.5, 2_100)]) {
+        let at = Mono(began.0 + second * 100_000_000);
+        let usage = Usage { at, cores: Some(cores), cpu_ns: used * 100_000, ..Usage::default() };
+        let usage = [("postgres-2".parse().expect("a name"), usage)].into();
+        story.sightings.push(Sighting { at, usage, ..Sighting::default() });
+    }
+    let decided =
+        json!({ "entry": "decided", "at": began.0 + 150_000_000, "step": "resize", "steps": [step] });
+    story.logs.insert(name("scaling-1"), format!("2026-01-01T00:00:00Z {decided}\nfor people\n"));
+    let told = report(&story);
+    let [change] = told.sizes.as_slice() else { panic!("{:?}", told.sizes) };
+    assert!((change.per_second - 20.0).abs() < 20.0 && change.per_second > 0.0, "{change:?}");
+    let text = markdown(&told);
+    let row = text.lines().find(|line| line.starts_with("| 0.2 | postgres-2")).expect("a row");
+    let row = row.replace(&format!("| {:.0} |", change.per_second), "| N |");
+    insta::assert_snapshot!(row, @"| 0.2 | postgres-2 | 1.00 cores | 1.50 cores | 0.90 cores | N | all of it was used for 20 s |");
+    // without a journal it is told without a reason
+    story.logs.clear();
+    assert_eq!(report(&story).sizes[0].why, None);
 }

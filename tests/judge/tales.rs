@@ -909,6 +909,18 @@ pub const TALES: &[Tale] = &[
         "fail: the broker was told to `start` in the name of /pgha/lab/controllers/repair/leader, and no decision explains it",
     ),
     (
+        "good-ordered-by-a-replica-that-moved",
+        "audit",
+        || {
+            keeping(|story| {
+                ordered(story, true);
+                let log = story.logs.remove(&name("repair-1")).expect("its log");
+                story.logs.insert(name("repair-3"), log);
+            })
+        },
+        "pass: all 3 deeds of the engine are explained",
+    ),
+    (
         "unknown-broker-not-heard",
         "audit",
         || {

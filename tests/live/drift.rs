@@ -7,12 +7,25 @@ use pgha::engine::docker::Docker;
 use pgha::lab::{names, record, up};
 use pgha::model::ImageRole;
 
-use crate::desk::{Lab, succeed};
+use crate::desk::{Lab, query, succeed};
 use crate::repair::member_in;
 
 /// One controller that does not wait long.
 pub const CONTROLLER: &str =
     r#"controller=[{ name = "repair", replicas = 1, image = "pgha", policy = { sick-grace = "10s" } }]"#;
+
+/// A balancer and the controller itself are replaced when an operator asks for it.
+pub fn whoever_is_no_database_is_replaced_too(lab: &Lab) {
+    let said = lab.pgha(&["replace", "balancer-1"]);
+    assert!(said.contains("balancer-1 was replaced by balancer-2"), "{said}");
+    let dsn = lab.pgha(&["dsn", "rw"]);
+    assert_eq!(query(&dsn, "select 1").expect("the new one leads to the primary"), ["1"]);
+    let said = lab.pgha(&["replace", "repair-1"]);
+    assert!(said.contains("repair-1 was replaced by repair-2"), "{said}");
+    // what it decided is kept where the broker's orders stand
+    let journal = lab.pgha(&["logs", "broker"]);
+    assert!(journal.contains(r#""kept":"repair-1""#), "{journal}");
+}
 
 /// Image of a container, if there is one of this name.
 fn image_of(container: &str) -> Option<String> {

@@ -1,24 +1,28 @@
-//! A lab in memory: three bodies on six hosts, and whoever takes their place, under a Patroni that is the least that matters, a store with leases, a
+//! A lab in memory: three databases on six hosts, whoever takes their place and whoever stands beside them, under a Patroni that is the least that matters, a store with leases, a
 //! broker and a balancer with their guards. What must always hold is asserted where an effect happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply, Step,
+    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Seen, SqlReply, Step,
     StoreSeen, WishSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
-use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
+use pgha::model::sighting::{BodySeen, PatroniSeen};
 use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::others::Others;
+
 /// Milliseconds a leader key and a controller's leadership last without renewal.
 pub(super) const LEASE: [u64; 2] = [8_000, 2_000];
-/// Faults and troubles end here, the run there.
+/// Faults and troubles end here; whoever is not whole by then never is.
 pub(super) const CALM: u64 = 25_000;
-pub(super) const END: u64 = 60_000;
+pub(super) const END: u64 = 200_000;
+/// So long it must have been whole without a break.
+pub(super) const STAYS: u64 = 10_000;
 
 /// What a wrong pair of hands does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub(super) enum Mutant {
     NoGuard,
     /// A body that is cut off is shown as one that is doomed.
     CutOffIsDoom,
+    /// A balancer that has not looked yet is shown as one that routes.
+    NewIsReady,
 }
 
 /// What a process of a controller was told of the bodies it fenced, by container.
@@ -52,6 +58,7 @@ impl Mutant {
             Self::None => "nothing",
             Self::SilenceIsDeath | Self::CutOffIsDoom => "the key of a living body was released",
             Self::ClonesCount => "a member left before another took its place",
+            Self::NewIsReady => "one of them left before another took its place",
             Self::AnyToken => "an old controller acted",
             Self::Hasty => "the key of a primary that runs was taken",
             Self::NoGuard => "a body was started while nobody else led",
@@ -130,6 +137,7 @@ pub(super) struct Lab {
     handover: Option<(usize, usize, i64, u64)>,
     /// Revision of the empty word that Patroni leaves when a handover is done; 0: there was none.
     idle: i64,
+    pub(super) others: Others,
     pub(super) broken: Option<String>,
     pub(super) earlier: Option<Seen>,
 }
@@ -189,6 +197,7 @@ impl Lab {
             wish: None,
             handover: None,
             idle: 0,
+            others: Others::new(),
             broken: None,
             earlier: None,
         }
@@ -242,6 +251,7 @@ impl Lab {
             }
         }
         self.scaling();
+        self.others.scaling(self.now >= CALM, self.replacing.as_ref(), &mut self.chance);
         let store = self.now >= self.store_back;
         if store {
             self.hand_over();
@@ -357,6 +367,9 @@ impl Lab {
 
     fn fault(&mut self) {
         self.operator();
+        if self.chance.random_bool(0.001) {
+            self.others.fault(&mut self.chance);
+        }
         if !self.chance.random_bool(0.003) {
             return;
         }
@@ -374,6 +387,7 @@ impl Lab {
                 for body in self.bodies.iter_mut().filter(|body| body.host == host) {
                     (body.status, body.hung, body.doomed) = (Status::Exited, false, false);
                 }
+                self.others.fall(host);
             }
             8 if self.bodies[n].there && self.bodies[n].drift == Drift::No => {
                 self.bodies[n].drift = Drift::Is;
@@ -443,7 +457,9 @@ impl Lab {
                     seen.proofs.insert(format!("c{n}"), proof);
                 }
             }
+            self.others.show(&mut bodies);
             seen.bodies = Sight::Seen(bodies);
+            seen.voters = self.others.voters(self.now);
         }
         if self.now >= self.store_back {
             let mut leader = self.key.map(|(n, revision, _)| (n, revision));
@@ -469,6 +485,7 @@ impl Lab {
                 }),
                 parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
                 replacing: self.replacing.clone(),
+                asked: self.others.asked.clone(),
                 ..StoreSeen::default()
             });
         }
@@ -485,11 +502,7 @@ impl Lab {
             }
             seen.postgres.insert(member(n), one);
         }
-        let word = |n: usize| if self.doors[n] { "UP" } else { "DOWN" }.to_owned();
-        let rw =
-            (0..HOSTS).map(|n| (host(n), ServerSeen { status: word(n), ..ServerSeen::default() })).collect();
-        let routes = Routes { rw, ..Routes::default() };
-        seen.balancers.insert(Name::new("balancer-1").expect("a name"), Sight::Seen(routes));
+        seen.balancers.extend(self.others.routes(&self.doors, self.now, self.mutant == Mutant::NewIsReady));
         seen
     }
 
@@ -505,6 +518,15 @@ impl Lab {
         }
         if (step.disruptive() && self.now < self.engine_back) || self.now < self.store_back {
             return Err(Failed::Trouble("no answer".to_owned()));
+        }
+        let word = matches!(step, Step::Intend { .. } | Step::Forget { .. });
+        if Others::means(step.subject()) && !word {
+            let powered: Vec<bool> = (0..HOSTS).map(|host| self.powered(host)).collect();
+            let Self { others, replacing, chance, now, .. } = self;
+            if let Some(broken) = others.effect(step, replacing.as_ref(), &powered, *now, chance)? {
+                self.broke(broken);
+            }
+            return Ok(());
         }
         let n = number(step.subject());
         match step {
@@ -535,7 +557,11 @@ impl Lab {
                 }
             }
             Step::Remove { .. } => self.broke("a container of the record was removed"),
-            Step::Wake { .. } | Step::Prepare { .. } | Step::Shut { .. } | Step::Reopen { .. } => {}
+            Step::Wake { .. }
+            | Step::Standbys { .. }
+            | Step::Prepare { .. }
+            | Step::Shut { .. }
+            | Step::Reopen { .. } => {}
             Step::DrainReads { member, .. } => {
                 let owner = number(member);
                 if !self.parked.contains(&owner) {
@@ -692,13 +718,13 @@ impl Lab {
                     }
                 }
             }
-            Step::Intend { service, by, host, why, .. } => {
+            Step::Intend { service, member, by, host, why } => {
                 if self.replacing.is_some() {
                     return guard("the key is there");
                 }
-                let member = member(n);
                 let (service, why) = (*service, why.clone());
-                let word = Replacing { service, member, by: by.clone(), host: host.clone(), why };
+                let (member, by, host) = (member.clone(), by.clone(), host.clone());
+                let word = Replacing { service, member, by, host, why };
                 self.replacing = Some(word);
             }
             Step::Retire { .. } if else_leads => {
@@ -710,7 +736,7 @@ impl Lab {
                     if left <= self.wanted {
                         return guard("too few would be left");
                     }
-                    let word = self.replacing.as_ref().filter(|word| number(&word.member) == n);
+                    let word = self.replacing.as_ref().filter(|word| word.member == member(n));
                     let by = word.map(|word| number(&word.by));
                     let whole = |body: &Body| body.placed && self.now >= body.ready;
                     if by == Some(n) {
@@ -729,8 +755,9 @@ impl Lab {
                 }
                 (self.bodies[n].placed, self.bodies[n].there) = (false, false);
             }
-            Step::Forget { .. } => {
+            Step::Forget { member } => {
                 self.replacing = None;
+                self.others.asked.remove(member);
             }
             _ => return guard("nobody else leads"),
         }
@@ -743,16 +770,17 @@ impl Lab {
         let dead: Vec<usize> = placed.iter().copied().filter(|n| !self.runs(*n)).collect();
         let doors: Vec<usize> = (0..HOSTS).filter(|host| self.doors[*host]).collect();
         let right = doors == [self.bodies[leader].host];
-        // whoever leads is not replaced, so its successor waits beside it
-        let waits = self.replacing.as_ref().is_none_or(|word| number(&word.member) == leader);
-        let replaces = self.replacing.as_ref().is_some_and(|word| word.by != word.member);
-        let number = placed.len() == self.wanted + usize::from(replaces) && self.leaving.is_empty();
+        if let Some(wrong) = self.others.wrong(self.now) {
+            return Err(format!("{wrong}; {:?}", self.replacing));
+        }
+        let number = placed.len() == self.wanted && self.leaving.is_empty();
         let asked = self.wish.is_some() || self.handover.is_some();
         // whoever leads must hand over first, and nobody asks for that
         let differs = placed.iter().filter(|n| **n != leader && self.bodies[**n].drift == Drift::Is);
         let differs: Vec<usize> = differs.copied().collect();
         let asked = asked || !differs.is_empty();
-        if dead.is_empty() && right && self.parked.is_empty() && waits && number && !asked {
+        if dead.is_empty() && right && self.parked.is_empty() && self.replacing.is_none() && number && !asked
+        {
             return Ok(());
         }
         let (parked, replacing, wanted, leaving) =

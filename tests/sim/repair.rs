@@ -5,18 +5,20 @@
 //! lost. What must always hold is asserted where an effect happens.
 
 mod lab;
+mod others;
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
-use pgha::decide::repair::{Seen, Step, World};
+use pgha::decide::repair::{Memory, Seen, Step, World, repair};
 use pgha::model::control::{Budget, RepairPolicy, Token};
 use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
 use rand::Rng;
 
 use super::time::{Timed, Turn, Until, play, seeds};
-use lab::{CALM, END, LEASE, Lab, Mutant, Proofs, host, member};
+use lab::{CALM, END, LEASE, Lab, Mutant, Proofs, STAYS, host, member};
 
 /// One process of a controller: its proofs die with it.
 struct Hands {
@@ -116,16 +118,26 @@ async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
     conduct(&hands, &world).await;
 }
 
-/// The built-in lab, of which the hosts matter here.
+/// The built-in lab with room for everybody on every host, and a controller of which replicas stand beside it.
 fn spec() -> LabSpec {
     static SPEC: OnceLock<LabSpec> = OnceLock::new();
-    SPEC.get_or_init(|| resolve(&[Layer::built_in()]).expect("the built-in lab resolves")).clone()
+    let made = || {
+        let mut text = "[[controller]]\nname = \"scaling\"\nreplicas = 2\nimage = \"pgha\"\n".to_owned();
+        for n in 1..=6 {
+            let _ =
+                writeln!(text, "[[host]]\nname = \"h{n}\"\ncpus = 9.0\nmemory = \"9GiB\"\ndisk = \"90GiB\"");
+        }
+        text += "[[host]]\nname = \"client\"\ncpus = 2.0\nmemory = \"4GiB\"\ndisk = \"9GiB\"\nonly = [\"client\"]\n";
+        resolve(&[Layer::built_in(), Layer::file("lab.toml", text)]).expect("the lab resolves")
+    };
+    SPEC.get_or_init(made).clone()
 }
 
 /// One run; what broke, how many keys were released, how many members left, how many leads were handed over, how
 /// many members were seen out, how many were made anew because they differed, and how many of the keys were those of bodies
-/// that were doomed and not dead.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 6]) {
+/// that were doomed and not dead; then how many members of etcd left, how many balancers and controllers did for another,
+/// and how many balancers were seen out.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -136,23 +148,46 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 6]) {
         host_grace: Span::secs(3),
         sick_grace: Span::secs(5),
         disk_grace: Span::secs(2),
+        drain: Span::secs(1),
         // in every other run the lease decides
         release_doomed: seed.is_multiple_of(2),
         ..RepairPolicy::default()
     };
-    let members = (0..3).map(place).collect();
+    let members = (0..3).map(place).chain(others::Others::new().members()).collect();
     let world = Arc::new(World { spec: spec(), members, lag: Bytes::mib(1), policy });
     let lab = Arc::new(Mutex::new(Lab::new(seed, mutant)));
     let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
+    let mut whole_since = None;
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.releases, lab.retirements, lab.yields, lab.seen_out, lab.made_anew, lab.dooms];
+        if lab.now.is_multiple_of(100) {
+            let since = whole_since.unwrap_or(lab.now);
+            whole_since = lab.whole().is_ok().then_some(since).filter(|_| lab.now > CALM);
+        }
+        let whole = whole_since.is_some_and(|since| lab.now >= since + STAYS);
+        let beside = lab.others.done;
+        let done = [
+            lab.releases,
+            lab.retirements,
+            lab.yields,
+            lab.seen_out,
+            lab.made_anew,
+            lab.dooms,
+            beside.voters,
+            beside.balancers,
+            beside.controllers,
+            beside.seen_out,
+        ];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
-        if lab.now >= END {
-            return Turn::End((lab.whole(), done));
+        if whole || lab.now >= END {
+            // what a controller that has just begun would do says what the others wait for
+            let seen = lab.look(&Proofs::default());
+            let next = repair(&world, &seen, Memory::default());
+            let told = |why| format!("{why}; {}: {} {:?}", next.step, next.reason, next.alarms);
+            return Turn::End((lab.whole().map_err(told), done));
         }
         let crash = lab.now < CALM && lab.chance.random_bool(0.002);
         if crash { Turn::Crash(lab.chance.random_range(0..2)) } else { Turn::On }
@@ -161,7 +196,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 6]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 6];
+    let mut sums = [0; 10];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
@@ -174,6 +209,10 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
     assert!(sums[3] > 0, "no run saw anybody out: nothing was tested");
     assert!(sums[4] > 0, "no run made anybody anew who differed: nothing was tested");
     assert!(sums[5] > 0, "no run released the key of a doomed body: nothing was tested");
+    assert!(sums[6] > 0, "no run replaced a member of etcd: nothing was tested");
+    assert!(sums[7] > 0, "no run replaced a balancer: nothing was tested");
+    assert!(sums[8] > 0, "no run moved a controller: nothing was tested");
+    assert!(sums[9] > 0, "no run saw a balancer out: nothing was tested");
 }
 
 #[test]
@@ -185,6 +224,7 @@ fn wrong_hands_are_caught() {
         Mutant::ClonesCount,
         Mutant::Hasty,
         Mutant::CutOffIsDoom,
+        Mutant::NewIsReady,
     ] {
         let word = mutant.breaks();
         let caught =

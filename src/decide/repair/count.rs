@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::Step;
 use super::draft::{Draft, lies};
 use super::replace::{hasten, place, unverified};
+use super::standbys::spare;
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
@@ -33,10 +34,17 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     if let Some(member) = out {
         match lacking(draft, leads) {
             Some(said) => draft.say("wait", Some(&member.id), said),
-            None => see_off(draft, member, format!("{} instances are wanted", draft.wanted())),
+            None => {
+                see_off(draft, member, format!("{} instances are wanted", draft.wanted(Service::Postgres)));
+            }
         }
-    } else if draft.stay().count() < draft.wanted() {
+    } else if draft.stay().count() < draft.wanted(Service::Postgres) {
         add(draft);
+    } else if draft.stay().count() > draft.wanted(Service::Postgres) {
+        let (there, wanted) = (draft.stay().count(), draft.wanted(Service::Postgres));
+        draft.alarm(format!(
+            "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
+        ));
     }
 }
 
@@ -52,14 +60,18 @@ pub(super) fn see_off(draft: &mut Draft<'_>, member: &Member, why: String) {
 /// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
 fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
     let good = draft.stay().filter(|member| unverified(draft, &member.id).is_none()).count();
-    let wanted = draft.wanted();
+    let wanted = draft.wanted(Service::Postgres);
     let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
     (!leads || good < wanted).then_some(said)
 }
 
 /// Begins with the next newcomer, when everybody who is there is a good copy.
 fn add(draft: &mut Draft<'_>) {
-    let said = format!("{} instances are wanted, there are {}", draft.wanted(), draft.stay().count());
+    let said = format!(
+        "{} instances are wanted, there are {}",
+        draft.wanted(Service::Postgres),
+        draft.stay().count()
+    );
     let doubt = draft.stay().find_map(|member| Some((member, unverified(draft, &member.id)?)));
     if let Some((member, why)) = doubt {
         draft.say("wait", Some(&member.id), format!("{said}; one that is there comes first: {why}"));
@@ -128,8 +140,8 @@ pub(super) fn see_out(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> b
         draft.say("retire", Some(id), "it is one too many, and its body lies dead");
         return true;
     };
-    if draft.world.spec.confirms(draft.store.may_lead.as_deref(), id) {
-        draft.say("refuse", Some(id), "it is to leave and is a synchronous standby: another must be named");
+    if spare(draft, id) {
+        draft.say("wait", Some(id), "it is to leave and confirms writes: another standby is named first");
         return false;
     }
     let grace = draft.world.policy.drain;

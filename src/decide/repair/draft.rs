@@ -34,6 +34,8 @@ pub(super) struct Draft<'a> {
     pub members: &'a [Member],
     /// What comes of it.
     pub out: Decision,
+    /// Whether a synchronous standby is about to go, so that another must be named.
+    pub spares: bool,
     wrong: BTreeSet<MemberId>,
 }
 
@@ -48,7 +50,7 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let out = Decision { memory, again_in: world.policy.every, ..Decision::default() };
         let members = bodies.placed_or(&world.members);
-        Self { world, seen, bodies, store, members, out, wrong: BTreeSet::new() }
+        Self { world, seen, bodies, store, members, out, spares: false, wrong: BTreeSet::new() }
     }
 
     /// Where repair is and why; whoever speaks first is the one to be heard.
@@ -168,10 +170,9 @@ impl<'a> Draft<'a> {
         self.bodies.staying(self.members, service)
     }
 
-    /// How many PostgreSQL members there should be.
-    pub fn wanted(&self) -> usize {
-        let told = self.bodies.counts.get(&Service::Postgres).copied();
-        told.unwrap_or(self.world.spec.postgres.instances.start) as usize
+    /// How many members of a service there should be.
+    pub fn wanted(&self, service: Service) -> usize {
+        self.bodies.wanted(&self.world.spec, service) as usize
     }
 
     /// That no more replacements may be begun, while that is so.

@@ -2,9 +2,8 @@
 //! record has. Sizes are no drift: they are scaling's.
 //!
 //! Theory: what serves is mended last. A replica is made anew in its place, on its volumes: its body is taken down here,
-//! and whoever lies dead and differs is not started but made again (`starts`). Whoever leads hands over first, and whoever
-//! confirms writes stays until another does: both are for a person to decide. What no order of the broker may take down
-//! is said, and is made anew when it ends by itself.
+//! and whoever lies dead and differs is not started but made again (`starts`). Whoever leads hands over first, which is for
+//! a person to decide, and whoever confirms writes stays until another standby is named.
 //!
 //! Invariants: nothing while nobody takes writes, beside a replacement, or while another instance is no good copy; one
 //! at a time; made anew once and still different is an alarm, not a circle; a stranger that runs is fenced only if it is
@@ -13,6 +12,7 @@
 use super::Step;
 use super::draft::{Draft, lies};
 use super::replace::{lately, unverified};
+use super::standbys::spare;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
@@ -78,10 +78,6 @@ fn differs(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
         draft.alarm(format!("{id}: {what}; it leads: hand over first"));
         return false;
     }
-    if draft.world.spec.confirms(draft.store.may_lead.as_deref(), id) {
-        draft.alarm(format!("{id}: {what}; it is a synchronous standby: another must be named first"));
-        return false;
-    }
     if lately(draft, draft.out.memory.remade.get(id)) {
         draft.alarm(format!("{id}: {what}; it was made anew and is no other: find out why"));
         return false;
@@ -94,6 +90,10 @@ fn differs(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
     if let Some((other, why)) = doubt {
         draft.say("wait", Some(id), format!("{what}; {other} comes first: {why}"));
         return false;
+    }
+    if spare(draft, id) {
+        draft.say("wait", Some(id), format!("{what}; it confirms writes: another standby is named first"));
+        return true;
     }
     let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };
     if !draft.may(&fence) {

@@ -1,7 +1,7 @@
 //! Who does not come back by itself, who is not to stay as it is, and the word that another shall follow: the same for
 //! every service.
 //!
-//! Invariant: whoever serves goes only for what lasts, and never for what another would be like, too.
+//! Invariant: whoever serves goes only for what lasts, and within the budget: where newcomers come out no better, that ends.
 
 use super::Step;
 use super::draft::{Draft, lies};
@@ -90,11 +90,7 @@ pub(super) fn must_go(draft: &mut Draft<'_>, member: &Member) -> Option<String> 
     let what = match unfit {
         Unfit::Asked => return Some(why),
         Unfit::Beside(_) => "beside",
-        // made lately, and by this controller: another would come out no better
-        Unfit::Drifted(_) if draft.out.memory.lives.contains_key(id) => {
-            draft.alarm(format!("{id}: {why}; it was made anew and is no other: find out why"));
-            return None;
-        }
+        // where another comes out no better the budget ends it
         Unfit::Drifted(_) => "drift",
     };
     draft.lasts(id, what, grace).then_some(why)

@@ -23,6 +23,7 @@ mod lost;
 mod movers;
 mod replace;
 mod seen;
+mod standbys;
 mod starts;
 mod step;
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod voters;
 pub use follow::Path;
 pub use seen::{
     DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply,
-    StoreSeen, Vote, Voters, WishSeen,
+    StandbysSeen, StoreSeen, Vote, Voters, WishSeen,
 };
 pub use step::{Decision, Memory, Step};
 
@@ -138,6 +139,7 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
     doors::doors(&mut draft, lives);
     let settled = replace::replace(&mut draft, lives);
     starts::starts(&mut draft, &settled);
+    standbys::standbys(&mut draft, lives);
     draft.finish()
 }
 

@@ -23,8 +23,8 @@ use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Sight};
 /// A balancer that was told to take no new sessions has taken the last one by then.
 const SHUTS: Duration = Duration::from_secs(1);
 
-/// What is remembered of one that leaves.
-const DRAIN: &str = "drain";
+/// Said where somebody leaves anyway.
+const MANY: &str = "there is one too many already: who is to leave is decided first";
 
 /// Begins with a member of a service that must go; whether anything was begun.
 pub(super) fn begin(draft: &mut Draft<'_>, service: Service, leads: bool) -> bool {
@@ -32,10 +32,13 @@ pub(super) fn begin(draft: &mut Draft<'_>, service: Service, leads: bool) -> boo
     if draft.bodies.placed.is_empty() {
         return false;
     }
-    let mut members = draft.staying(service);
-    let Some((old, why)) = members.find_map(|member| Some((&member.id, must_go(draft, member)?))) else {
+    if many(draft, service) {
         return false;
-    };
+    }
+    let gone = draft.staying(service).find_map(|member| Some((&member.id, lost(draft, member)?)));
+    let mut others = draft.staying(service);
+    let unfit = || others.find_map(|member| Some((&member.id, must_go(draft, member)?)));
+    let Some((old, why)) = gone.or_else(unfit) else { return false };
     if !leads {
         draft.say("wait", Some(old), format!("{why}; nobody takes writes, so nothing is begun"));
         return false;
@@ -63,14 +66,15 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     }
     let Some(new) = after else {
         let vain = draft.host_runs(&word.host) != Some(true);
+        let many = many(draft, word.service);
         if draft.bodies.retired.contains(by) {
             // it came to nothing there, or the word was written by an old view
             draft.let_go(by, old);
             draft.say("watch", Some(old), format!("{by} did not take its place: decided anew"));
-        } else if vain || runs(draft, old) && unfit(draft, before).is_none() {
+        } else if vain || many || runs(draft, old) && unfit(draft, before).is_none() {
             draft.order(Step::Forget { member: old.clone() });
             let said = if vain { "the host it was to go to does not run" } else { "it is well again" };
-            draft.say("watch", Some(old), said);
+            draft.say("watch", Some(old), if many { MANY } else { said });
         } else {
             let (member, host) = (by.clone(), word.host.clone());
             if draft.order(Step::Create { member, service: word.service, host }) {
@@ -80,12 +84,17 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
         }
         return false;
     };
-    if let Some(why) = lost(draft, new) {
+    // another number was wanted meanwhile, and somebody of those who are there is to leave
+    let extra = draft.staying(word.service).count() > draft.wanted(word.service);
+    if draft.bodies.leaving.contains(by) || !extra {
+        draft.order(Step::Forget { member: old.clone() });
+        draft.say("watch", Some(old), format!("{by} is not there for its sake: decided anew"));
+    } else if let Some(why) = lost(draft, new) {
         draft.order(Step::Retire { member: by.clone() });
         draft.say("retire", Some(by), format!("{why}, before it took the place of {old}"));
     } else if let Some(why) = unready(draft, new, leads) {
         // whoever waits serves meanwhile
-        if draining(draft, old) && runs(draft, old) {
+        if shut(draft, old) {
             draft.order(Step::Reopen { member: old.clone() });
         }
         draft.say("join", Some(by), format!("{old} waits for it: {why}"));
@@ -100,6 +109,11 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
     false
 }
 
+/// Whether more of a service stay than are wanted: who is to leave is decided before anybody is replaced.
+fn many(draft: &Draft<'_>, service: Service) -> bool {
+    draft.bodies.counts.get(&service).is_some_and(|wanted| draft.staying(service).count() > *wanted as usize)
+}
+
 /// What keeps a newcomer from doing what it is for.
 fn unready(draft: &Draft<'_>, new: &Member, leads: bool) -> Option<String> {
     match new.service {
@@ -111,10 +125,11 @@ fn unready(draft: &Draft<'_>, new: &Member, leads: bool) -> Option<String> {
 /// Begins to add whoever is missing, or to see out who is one too many, unless something else is begun.
 pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     let begun = |step: &Step| matches!(step, Step::Intend { .. } | Step::Create { .. });
-    if !leads || draft.bodies.placed.is_empty() || draft.out.steps.iter().any(begun) {
+    let known = draft.bodies.counts.contains_key(&Service::Balancer);
+    if !leads || !known || draft.bodies.placed.is_empty() || draft.out.steps.iter().any(begun) {
         return;
     }
-    let Some(wanted) = wanted(draft) else { return };
+    let wanted = draft.wanted(Service::Balancer);
     let mut all = draft.members.iter().filter(|member| member.service == Service::Balancer);
     if let Some(member) = all.find(|member| draft.bodies.leaving.contains(&member.id)) {
         match lacking(draft, leads) {
@@ -126,14 +141,9 @@ pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
     }
 }
 
-/// How many balancers there should be, by the record.
-fn wanted(draft: &Draft<'_>) -> Option<usize> {
-    draft.bodies.counts.get(&Service::Balancer).map(|count| *count as usize)
-}
-
 /// What keeps anybody from leaving: fewer who route by the truth than are wanted without it.
 fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
-    let (stay, wanted) = (draft.staying(Service::Balancer), wanted(draft).unwrap_or(usize::MAX));
+    let (stay, wanted) = (draft.staying(Service::Balancer), draft.wanted(Service::Balancer));
     let good = stay.filter(|member| misled(draft, &member.id, leads).is_none()).count();
     let said = format!("it is to leave; of {wanted} others that are wanted {good} route as they should");
     (good < wanted).then_some(said)
@@ -177,7 +187,7 @@ fn see_out(draft: &mut Draft<'_>, id: &MemberId, leads: bool) -> bool {
 fn drained(draft: &mut Draft<'_>, id: &MemberId, why: &str) -> bool {
     let sessions = draft.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
     let grace = draft.world.policy.drain;
-    let late = draft.lasts(id, DRAIN, grace);
+    let late = draft.lasts(id, "drain", grace);
     let shut = draft.lasting(id).is_some_and(|so_far| so_far >= SHUTS);
     if !runs(draft, id) || late || (sessions == Some(0) && shut) {
         return true;
@@ -189,9 +199,20 @@ fn drained(draft: &mut Draft<'_>, id: &MemberId, why: &str) -> bool {
     false
 }
 
-/// Whether a balancer was told to take no new sessions, as far as this controller remembers.
-fn draining(draft: &Draft<'_>, id: &MemberId) -> bool {
-    draft.out.memory.since.get(id).is_some_and(|(what, _)| what == DRAIN)
+/// Whether a balancer takes no new sessions.
+fn shut(draft: &Draft<'_>, id: &MemberId) -> bool {
+    runs(draft, id) && draft.seen.balancers.get(id).and_then(Sight::seen).is_some_and(|routes| routes.shut)
+}
+
+/// Nobody is left with its ports shut who is not on its way out, whatever became of the word that said so.
+pub(super) fn reopen(draft: &mut Draft<'_>) {
+    let word = draft.store.replacing.as_ref();
+    let balancers = draft.members.iter().filter(|member| member.service == Service::Balancer);
+    for member in balancers.filter(|member| word.is_none_or(|word| word.member != member.id)) {
+        if shut(draft, &member.id) {
+            draft.order(Step::Reopen { member: member.id.clone() });
+        }
+    }
 }
 
 /// How many sessions a balancer has at its servers.

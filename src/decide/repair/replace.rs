@@ -16,6 +16,7 @@ use super::draft::{Draft, lies};
 use super::drift::drift;
 use super::follow::{follow, left_behind, recovers_for_ever, stands_still};
 use super::lost::{Unfit, intend, unfit};
+use super::standbys::spare;
 use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
 use crate::model::control::Replacing;
@@ -45,6 +46,7 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
             settled.insert(word.member.clone());
         }
     }
+    movers::reopen(draft);
     led_by_rotten(draft);
     stranded(draft);
     // a member of etcd is followed in seconds, a database is cloned: the quicker one first
@@ -62,7 +64,12 @@ pub(super) fn replace(draft: &mut Draft<'_>, lives: bool) -> BTreeSet<MemberId> 
     }
     for asked in &store.asked {
         let goes = |member: &Member| !matches!(member.service, Service::Client | Service::Broker);
-        if !draft.members.iter().any(|member| member.id == *asked && goes(member)) {
+        if draft.bodies.retired.contains(asked) {
+            // it has left for another reason: nobody is to go for its sake
+            if store.replacing.is_none() && draft.out.steps.iter().all(|step| step.name() != "intend") {
+                draft.order(Step::Forget { member: asked.clone() });
+            }
+        } else if !draft.members.iter().any(|member| member.id == *asked && goes(member)) {
             draft.alarm(format!("{asked} is to be replaced and is no member of this lab that could be"));
         }
     }
@@ -92,7 +99,7 @@ fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
         draft.say("retire", Some(old), said);
         return true;
     }
-    let extra = draft.stay().count() > draft.wanted();
+    let extra = draft.stay().count() > draft.wanted(Service::Postgres);
     let gone = |id: &MemberId| draft.bodies.retired.contains(id) || draft.bodies.leaving.contains(id);
     if gone(&word.by) || by_placed && !extra {
         draft.order(Step::Forget { member: old.clone() });
@@ -155,14 +162,20 @@ pub(super) fn hasten(draft: &mut Draft<'_>, by: &MemberId) {
 /// The new copy is verified: the old member may go, unless others still lean on it.
 fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
     let old = &word.member;
-    if draft.store.leader.as_ref().is_none_or(|key| key.member == *old) {
-        let said = "it leads, or nobody does";
-        draft.alarm(format!("{old} is to be replaced by {} and {said}: hand over first", word.by));
-        draft.say("refuse", Some(old), said);
+    let Some(key) = &draft.store.leader else {
+        draft.say("wait", Some(old), "nobody leads");
+        return false;
+    };
+    if key.member == *old {
+        // it came to lead meanwhile. A word that waited for its end would keep everybody else from being replaced
+        draft.order(Step::Forget { member: old.clone() });
+        draft.say(
+            "watch",
+            Some(old),
+            format!("it leads by now and stays: {} is one more than are wanted", word.by),
+        );
         return false;
     }
-    let needed =
-        draft.store.may_lead.as_ref().is_some_and(|may| may.contains(old) && !may.contains(&word.by));
     match draft.containers(old) {
         [] => {
             draft.order(Step::Retire { member: old.clone() });
@@ -170,8 +183,8 @@ fn leave(draft: &mut Draft<'_>, word: &Replacing) -> bool {
         [body] if lies(body.status) => {
             draft.order(Step::Retire { member: old.clone() });
         }
-        [_] if needed => {
-            draft.say("wait", Some(old), format!("it is a synchronous standby and {} is none yet", word.by));
+        [_] if spare(draft, old) => {
+            draft.say("wait", Some(old), "it confirms writes: another standby is named first");
             return false;
         }
         [body] => {

@@ -85,6 +85,9 @@ pub struct StoreSeen {
     pub wish: Option<WishSeen>,
     /// Who may lead in a synchronous mode (`/sync`, leader included); `None` when writes are asynchronous.
     pub may_lead: Option<Vec<MemberId>>,
+    /// How many synchronous standbys Patroni shall keep (`synchronous_node_count`); `None` where nothing says so.
+    #[serde(default)]
+    pub standbys: Option<StandbysSeen>,
     /// Hosts whose servers repair put into maintenance at the balancers, with the member for whose sake.
     pub parked: BTreeMap<HostName, MemberId>,
     /// The replacement that was begun, in the word written when that was decided.
@@ -105,6 +108,16 @@ pub struct LeaderSeen {
     pub mod_revision: i64,
     /// The lease it hangs on.
     pub lease: i64,
+}
+
+/// How many synchronous standbys Patroni shall keep, by its dynamic configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StandbysSeen {
+    /// So many.
+    pub count: u32,
+    /// Revision that wrote that configuration.
+    pub mod_revision: i64,
 }
 
 /// A handover that Patroni was asked for.
@@ -225,4 +238,7 @@ pub struct Routes {
     pub rw: BTreeMap<HostName, ServerSeen>,
     /// Behind 5433.
     pub ro: BTreeMap<HostName, ServerSeen>,
+    /// Whether one of its ports takes no new sessions.
+    #[serde(default)]
+    pub shut: bool,
 }

@@ -170,6 +170,15 @@ pub enum Step {
         /// Who was to go.
         member: MemberId,
     },
+    /// Patroni shall keep so many synchronous standbys. Guard: its configuration is the one that was seen.
+    Standbys {
+        /// Who leads.
+        member: MemberId,
+        /// So many.
+        count: u32,
+        /// Revision that wrote the configuration.
+        mod_revision: i64,
+    },
     /// Patroni of this member looks after its PostgreSQL at once and not at its next turn.
     Wake {
         /// Whose.
@@ -201,6 +210,7 @@ impl Step {
             Self::Remove { .. } => "remove",
             Self::Discard { .. } => "discard",
             Self::Forget { .. } => "forget",
+            Self::Standbys { .. } => "standbys",
             Self::Wake { .. } => "wake",
         }
     }
@@ -240,6 +250,7 @@ impl Step {
             | Self::Remove { member, .. }
             | Self::Discard { member }
             | Self::Forget { member }
+            | Self::Standbys { member, .. }
             | Self::Wake { member } => member,
         }
     }

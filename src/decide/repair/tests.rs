@@ -7,6 +7,7 @@ mod follow;
 mod handover;
 mod movers;
 mod replace;
+mod standbys;
 mod voters;
 
 use std::collections::BTreeMap;

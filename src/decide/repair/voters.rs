@@ -8,7 +8,7 @@
 //! goes for whom no host is free; nothing is begun while nobody takes writes.
 
 use super::draft::Draft;
-use super::lost::{intend, must_go, unfit};
+use super::lost::{intend, lost, must_go, unfit};
 use super::{Step, Vote};
 use crate::model::control::Replacing;
 use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
@@ -110,12 +110,14 @@ fn needed(draft: &mut Draft<'_>) -> Option<(MemberId, String)> {
         let last = left.max_by_key(|id| crate::decide::placement::number(id))?;
         return Some((last.clone(), format!("there are {} of {wanted} members of etcd", members.len())));
     }
-    members.into_iter().find_map(|member| Some((member.id.clone(), away(draft, member)?)))
+    // whoever cannot be spared must not keep one that does not serve from being followed
+    let gone = members.iter().find_map(|member| Some((member.id.clone(), away(draft, member)?)));
+    gone.or_else(|| members.iter().find_map(|member| Some((member.id.clone(), must_go(draft, member)?))))
 }
 
 /// Why another must follow a member: it does not come back by itself, or it runs and has not served for too long.
 fn away(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
-    if let Some(why) = must_go(draft, member) {
+    if let Some(why) = lost(draft, member) {
         return Some(why);
     }
     let (id, sick_grace) = (&member.id, draft.world.policy.sick_grace);

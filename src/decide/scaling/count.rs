@@ -35,7 +35,7 @@ pub(super) fn count(draft: &mut Draft<'_>) {
 }
 
 fn of(draft: &mut Draft<'_>, service: Service) {
-    let wanted = wanted(draft, service);
+    let wanted = draft.bodies.wanted(&draft.world.spec, service);
     if keep_who_must_stay(draft, service, wanted) || asked(draft, service, wanted) || draft.held.is_some() {
         return;
     }
@@ -51,14 +51,6 @@ fn of(draft: &mut Draft<'_>, service: Service) {
         }
         expect_change(draft, service, wanted);
     }
-}
-
-/// How many the record wants.
-fn wanted(draft: &Draft<'_>, service: Service) -> u32 {
-    let spec = &draft.world.spec;
-    let founded =
-        if service == Service::Balancer { spec.balancers.instances } else { spec.postgres.instances };
-    draft.bodies.counts.get(&service).copied().unwrap_or(founded.start)
 }
 
 /// Who is to leave, of a service.

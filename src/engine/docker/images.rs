@@ -15,6 +15,8 @@ use crate::model::body::LABEL_IMAGE;
 
 /// What older engines list as the reference of an image that has none.
 const NAMELESS: &str = "<none>:<none>";
+/// What references of ours begin with.
+const FAMILY: &str = "pgha/";
 
 /// What an image is made from.
 #[derive(Clone, Debug)]
@@ -52,9 +54,15 @@ impl From<ImageSummary> for ImageSeen {
 }
 
 impl ImageSeen {
-    /// By what it is removed: every reference, or its id when it has none.
+    /// By what it is removed: every reference of ours, or its id when it has none.
     pub fn references(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().chain(self.tags.is_empty().then_some(&self.id)).map(String::as_str)
+        let ours = self.tags.iter().filter(|tag| tag.starts_with(FAMILY));
+        ours.chain(self.tags.is_empty().then_some(&self.id)).map(String::as_str)
+    }
+
+    /// Whether it is ours to remove: labels are handed down to what others build on an image of ours.
+    fn ours(&self) -> bool {
+        self.references().next().is_some()
     }
 }
 
@@ -164,7 +172,7 @@ impl Docker {
         let filters = HashMap::from([("label".to_owned(), vec![LABEL_IMAGE.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let images = self.api.list_images(Some(options)).await?;
-        Ok(images.into_iter().map(ImageSeen::from).collect())
+        Ok(images.into_iter().map(ImageSeen::from).filter(ImageSeen::ours).collect())
     }
 
     /// Removes an image by reference or id; one that is gone already is fine.
@@ -192,6 +200,9 @@ mod tests {
         };
         for (tags, references) in [
             (&["pgha/a:1", "pgha/b:1"][..], &["pgha/a:1", "pgha/b:1"][..]),
+            // somebody gave it another name, or built another one on it
+            (&["pgha/a:1", "mine:1"][..], &["pgha/a:1"][..]),
+            (&["mine:1"][..], &[][..]),
             (&[], &["sha256:1"]),
             // so says an engine of version 20
             (&["<none>:<none>"], &["sha256:1"]),

@@ -136,7 +136,7 @@ fn a_synchronous_standby_does_not_leave_unless_another_stands_in() {
     let mut seen = four(3, instance(false, 1000));
     leaves(&mut seen, "postgres-4", true);
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-4")]);
-    insta::assert_snapshot!(line(&repair(&synchronous, &seen, Memory::default())), @" | refuse: it is to leave and is a synchronous standby: another must be named");
+    insta::assert_snapshot!(line(&repair(&synchronous, &seen, Memory::default())), @" | wait: it is to leave and confirms writes: another standby is named first");
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-3"), name("postgres-4")]);
     assert_eq!(repair(&synchronous, &seen, Memory::default()).step, "drain");
 }

@@ -1,6 +1,7 @@
 //! Bodies that are not what the record says, and containers that nobody has.
 
 use super::replace::{added, begun, power_off, roomy};
+use super::standbys::{named, synchronous};
 use super::*;
 
 /// A body that differs, as the broker says it.
@@ -52,15 +53,14 @@ fn who_leads_or_confirms_writes_is_not_taken_down_for_it() {
     let decision = decide(&seen, long("postgres-1", "drift"));
     assert_eq!(decision.steps, []);
     insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-1: its image is pgha/postgres:b, the record says pgha/postgres:a; it leads: hand over first");
-    let mut synchronous = world();
-    synchronous.spec.postgres.replication = crate::model::lab::Replication::Sync;
     let mut seen = roomy();
     later(&mut seen);
     differs(&mut seen, "postgres-2");
-    store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
-    let decision = repair(&synchronous, &seen, long("postgres-2", "drift"));
-    assert_eq!(decision.steps, []);
-    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-2: its image is pgha/postgres:b, the record says pgha/postgres:a; it is a synchronous standby: another must be named first");
+    named(&mut seen, &["postgres-1", "postgres-2"], 1);
+    let tell = |seen: &Seen| line(&repair(&synchronous(), seen, long("postgres-2", "drift")));
+    insta::assert_snapshot!(tell(&seen), @"standbys postgres-1, wake postgres-1 | wait: its image is pgha/postgres:b, the record says pgha/postgres:a; it confirms writes: another standby is named first");
+    named(&mut seen, &["postgres-1", "postgres-2", "postgres-3"], 2);
+    insta::assert_snapshot!(tell(&seen), @"close h2, fence postgres-2 | restart: its image is pgha/postgres:b, the record says pgha/postgres:a: it is made anew in its place");
 }
 
 #[test]
