@@ -296,6 +296,10 @@ pub struct Balancers {
     pub retries: u32,
     /// Whether a failed connect may go to another server (HAProxy: option redispatch).
     pub redispatch: bool,
+    /// How often a new connection to 5433 that came to nothing is tried on another server, at once (HAProxy: option
+    /// redispatch 1); with 0 `retries` and `redispatch` count there, too.
+    #[serde(default)]
+    pub read_retries: u32,
     /// Longest wait for a server to accept (HAProxy: timeout connect).
     pub timeout_connect: Span,
     /// Longest silence of a client (HAProxy: timeout client).

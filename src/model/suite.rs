@@ -64,8 +64,11 @@ pub enum Metric {
     Failovers,
     /// Operations on 5432 that were not acknowledged.
     FailedWrites,
-    /// Operations on 5433 that were not acknowledged.
+    /// Operations on 5433 that were not acknowledged, of those meant for later than fifty milliseconds after the fault:
+    /// what is under way when a server dies is lost whatever anybody does.
     FailedReads,
+    /// Of the same, those that were not acknowledged within a tenth of a second of the instant they were meant for.
+    LateReads,
     /// 99th percentile of the latency of operations on 5433, milliseconds, from twenty seconds after the fault on: what
     /// remains when whoever leads readers elsewhere has had time for it, and whoever was led there before is through.
     ReadP99,
@@ -79,7 +82,7 @@ impl Metric {
             Self::WriteOutage | Self::Redundancy | Self::ReadP99 => "ms",
             Self::Failovers => "failovers",
             Self::FailedWrites => "writes",
-            Self::FailedReads => "reads",
+            Self::FailedReads | Self::LateReads => "reads",
         }
     }
 
@@ -91,7 +94,12 @@ impl Metric {
             Self::Redundancy => "time until every copy streamed again",
             Self::Failovers => "changes of the primary",
             Self::FailedWrites => "writes on 5432 that were not acknowledged",
-            Self::FailedReads => "reads on 5433 that were not acknowledged",
+            Self::FailedReads => {
+                "reads on 5433 that were not acknowledged, from fifty milliseconds after the fault on"
+            }
+            Self::LateReads => {
+                "reads on 5433 that took more than 100 ms or failed, from fifty milliseconds after the fault on"
+            }
             Self::ReadP99 => "99th percentile of reads on 5433, from twenty seconds after the fault on",
         }
     }

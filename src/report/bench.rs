@@ -23,6 +23,10 @@ use crate::stats::{self, Percentiles, bootstrap};
 const SEED: u64 = 20_260;
 /// So long after a fault whoever deals with it has had time for it.
 const SETTLED: Duration = Duration::from_secs(20);
+/// So long after a fault what was under way to a dead server has failed.
+const UNDER_WAY: Duration = Duration::from_millis(50);
+/// A read that takes longer is late.
+const LATE: Duration = Duration::from_millis(100);
 /// Stages in the order in which they happen; what an arm does not have stays empty.
 const STAGES: [&str; 7] = ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack"];
 
@@ -80,7 +84,8 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> O
         // a handful, far below 2^53
         Metric::Failovers => failovers::measure(record?).map(|changes| changes.len() as f64),
         Metric::FailedWrites => Some(failed(report, "rw")),
-        Metric::FailedReads => Some(failed(report, "ro")),
+        Metric::FailedReads => unserved(record?, &comparison.fault, None),
+        Metric::LateReads => unserved(record?, &comparison.fault, Some(LATE)),
         Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),
     }
 }
@@ -93,13 +98,30 @@ fn failed(report: &Report, endpoint: &str) -> f64 {
     failed as f64
 }
 
+/// Reads meant for a while after a fault that were not acknowledged, or not within `limit` of the instant they were meant
+/// for; `None` where the fault never began.
+fn unserved(record: &Record, fault: &Name, limit: Option<Duration>) -> Option<f64> {
+    let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
+    let from = fault.began?.plus(UNDER_WAY);
+    let reads = reads(record);
+    let meant = record.history.ops.iter().filter(|op| reads.contains(&op.load) && op.intended >= from);
+    let served = |done: Mono, intended: Mono| limit.is_none_or(|limit| done.since(intended) <= limit);
+    let missed = meant.filter(|op| !op.ack().is_some_and(|(done, _)| served(done, op.intended)));
+    // operations of a run are far below 2^53
+    Some(missed.count() as f64)
+}
+
+/// Numbers of the loads on 5433.
+fn reads(record: &Record) -> BTreeSet<u32> {
+    let loads = (0_u32..).zip(&record.scenario.loads);
+    loads.filter(|(_, load)| load.endpoint == Some(Endpoint::Ro)).map(|(number, _)| number).collect()
+}
+
 /// Latencies of what was read through 5433 when a fault had been on for a while.
 fn settled_reads(record: &Record, fault: &Name) -> Option<Percentiles> {
     let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
     let from = fault.began?.plus(SETTLED);
-    let loads = (0_u32..).zip(&record.scenario.loads);
-    let reads: BTreeSet<u32> =
-        loads.filter(|(_, load)| load.endpoint == Some(Endpoint::Ro)).map(|(number, _)| number).collect();
+    let reads = reads(record);
     latency::of(record, |load| reads.contains(&load), |at| at >= from)
 }
 

@@ -95,6 +95,7 @@ fn config(ctx: &Context, member: &Member) -> String {
                 "redispatch",
                 if balancers.redispatch { "option redispatch" } else { "no option redispatch" }.to_owned(),
             ),
+            ("read-retries", read_retries(balancers.read_retries)),
             ("timeout-connect", ms(balancers.timeout_connect)),
             ("timeout-client", ms(balancers.timeout_client)),
             ("timeout-server", ms(balancers.timeout_server)),
@@ -112,6 +113,11 @@ fn config(ctx: &Context, member: &Member) -> String {
 fn hold_rules(balancers: &Balancers) -> String {
     let inspect = balancers.hold.0 + std::time::Duration::from_secs(1);
     format!("    tcp-request inspect-delay {}ms\n    tcp-request content lua.hold\n", inspect.as_millis())
+}
+
+/// On another server every time: whoever has just refused has the fewest connections, and would be tried first.
+fn read_retries(times: u32) -> String {
+    if times == 0 { String::new() } else { format!("    retries {times}\n    option redispatch 1\n") }
 }
 
 /// `text` where new connections are held.

@@ -218,6 +218,20 @@ fn reads_of_replicas_fall_back_to_the_primary() {
 }
 
 #[test]
+fn a_read_that_is_refused_is_tried_on_another_server() {
+    let mut spec = samples::spec();
+    let config = |spec: &LabSpec| file(&body(spec, "pgha-lab-balancer-1"), "haproxy.cfg");
+    assert!(!config(&spec).contains("option redispatch 1"));
+    spec.balancers.read_retries = 2;
+    let config = config(&spec);
+    let (rw, ro) = config.split_once("listen ro").expect("two ports");
+    assert!(
+        ro.contains("    retries 2\n    option redispatch 1\n") && !rw.contains("redispatch 1"),
+        "{config}"
+    );
+}
+
+#[test]
 fn synchronous_replication_is_strict() {
     for (replication, mode) in [(Replication::Sync, "true"), (Replication::Quorum, "\"quorum\"")] {
         let mut spec = spec();

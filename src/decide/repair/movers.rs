@@ -84,6 +84,12 @@ pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> boo
         }
         return false;
     };
+    join(draft, word, new, leads)
+}
+
+/// The new one is there: when it does what it is for, the old one goes.
+fn join(draft: &mut Draft<'_>, word: &Replacing, new: &Member, leads: bool) -> bool {
+    let (old, by) = (&word.member, &word.by);
     // another number was wanted meanwhile, and somebody of those who are there is to leave
     let extra = draft.staying(word.service).count() > draft.wanted(word.service);
     if draft.bodies.leaving.contains(by) || !extra {
