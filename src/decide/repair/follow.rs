@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reply;
 use super::draft::Draft;
+use super::{Reply, Step};
 use crate::decide::body::slot;
 use crate::model::sighting::PatroniSeen;
 use crate::model::{ContainerStatus, Lsn, MemberId, Mono, Service, Span};
@@ -45,6 +45,9 @@ pub struct Path {
     /// The furthest it was seen: timeline, received, replayed.
     furthest: (Option<u32>, Option<Lsn>, Option<Lsn>),
 }
+
+/// Patroni's word for a PostgreSQL that did not start.
+const FAILED: &str = "start failed";
 
 /// Follows every replica that does not follow; while nobody takes writes there is nobody to follow.
 pub(super) fn follow(draft: &mut Draft<'_>, leads: bool) {
@@ -75,7 +78,13 @@ pub(super) fn follow(draft: &mut Draft<'_>, leads: bool) {
         };
         paths.insert(id.clone(), path);
     }
+    // Patroni tries again at its next turn, up to `loop_wait` later
+    let failed: Vec<MemberId> =
+        paths.iter().filter(|(_, path)| path.word == FAILED).map(|(id, _)| id.clone()).collect();
     draft.out.memory.paths = paths;
+    for member in failed {
+        draft.order(Step::Wake { member });
+    }
 }
 
 /// What keeps a replica from following the leader, and for how long it has been so; `None` while there is news.
