@@ -62,7 +62,7 @@ fn who_makes_progress_is_left_alone_for_as_long_as_it_takes() {
 #[test]
 fn who_stands_still_or_goes_round_in_a_circle_is_restarted() {
     insta::assert_snapshot!(watched(&[("running", 100)], 1, 0), @"after 61 s: fence postgres-3 | restart: its Patroni says running, and it comes no closer to the leader, for 1m: it is restarted in place");
-    insta::assert_snapshot!(watched(&[("start failed", 100)], 1, 0), @"after 61 s: fence postgres-3 | restart: its Patroni says start failed, and it comes no closer to the leader, for 1m: it is restarted in place");
+    insta::assert_snapshot!(watched(&[("start failed", 100)], 1, 0), @"after 61 s: wake postgres-3, fence postgres-3 | restart: its Patroni says start failed, and it comes no closer to the leader, for 1m: it is restarted in place");
     insta::assert_snapshot!(watched(&[("starting", 4), ("stopped", 3)], 100, 0), @"after 78 s: fence postgres-3 | restart: its Patroni says starting, and it goes round in a circle, for 1m: it is restarted in place");
     insta::assert_snapshot!(watched(&[("starting", 20), ("running", 30)], 100, 0), @"after 180 s: fence postgres-3 | restart: its Patroni says running, and it goes round in a circle, for 1m: it is restarted in place");
 }
