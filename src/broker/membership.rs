@@ -427,7 +427,7 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
         Service::Postgres => {}
         // one that leaves is followed, and nobody else joins
         Service::Etcd => {
-            let wanted = record.desired.counts.get(&service).copied().unwrap_or(0);
+            let wanted = wanted(record, id, service);
             if record.of(service).count() >= wanted as usize {
                 return Err(format!("there are {wanted} members of `{service}` already"));
             }

@@ -1,6 +1,7 @@
 //! What bodies were held to, change by change, as the runner's own looks show it: with what was used then, how much load
 //! there was, and what the controller said that decided it. Shared by `scaled` and the report.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,8 +46,9 @@ pub struct Change {
 #[must_use]
 pub fn measure(record: &Record) -> Vec<Change> {
     let zero = load_start(record);
-    let acks = acknowledged(record);
-    let reasons = brokered::resized(record);
+    // most runs have no change, and millions of operations
+    let acks = LazyCell::new(|| acknowledged(record));
+    let reasons = LazyCell::new(|| brokered::resized(record));
     let mut last: BTreeMap<&MemberId, (&Usage, Option<&Usage>)> = BTreeMap::new();
     let mut changes = Vec::new();
     for seen in record.sightings_in_order() {

@@ -81,9 +81,12 @@ pub(super) fn unfit(draft: &Draft<'_>, member: &Member) -> Option<Unfit> {
 
 /// Why another must take the place of a member: it is lost, or it has been unfit for long enough.
 pub(super) fn must_go(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
-    if let Some(why) = lost(draft, member) {
-        return Some(why);
-    }
+    lost(draft, member).or_else(|| unfit_for_long(draft, member))
+}
+
+/// Why a member that was unfit for long enough is to be followed. Whatever else is wrong with it has its own time, which
+/// must not begin anew with this one.
+pub(super) fn unfit_for_long(draft: &mut Draft<'_>, member: &Member) -> Option<String> {
     let (id, grace) = (&member.id, draft.world.policy.sick_grace);
     let unfit = unfit(draft, member)?;
     let why = unfit.words();
@@ -93,7 +96,7 @@ pub(super) fn must_go(draft: &mut Draft<'_>, member: &Member) -> Option<String> 
         // where another comes out no better the budget ends it
         Unfit::Drifted(_) => "drift",
     };
-    draft.lasts(id, what, grace).then_some(why)
+    (!draft.is_wrong(id) && draft.lasts(id, what, grace)).then_some(why)
 }
 
 /// Writes down that another shall take the place of `old`, where the budget allows it and a host is free; `gone` has

@@ -29,10 +29,7 @@ const MANY: &str = "there is one too many already: who is to leave is decided fi
 /// Begins with a member of a service that must go; whether anything was begun.
 pub(super) fn begin(draft: &mut Draft<'_>, service: Service, leads: bool) -> bool {
     // without the record nobody knows who left
-    if draft.bodies.placed.is_empty() {
-        return false;
-    }
-    if many(draft, service) {
+    if draft.bodies.placed.is_empty() || many(draft, service) {
         return false;
     }
     let gone = draft.staying(service).find_map(|member| Some((&member.id, lost(draft, member)?)));
@@ -115,7 +112,8 @@ fn join(draft: &mut Draft<'_>, word: &Replacing, new: &Member, leads: bool) -> b
     false
 }
 
-/// Whether more of a service stay than are wanted: who is to leave is decided before anybody is replaced.
+/// Whether more of a service stay than are wanted: who is to leave is decided before anybody is replaced. The record keeps
+/// no number of controllers.
 fn many(draft: &Draft<'_>, service: Service) -> bool {
     draft.bodies.counts.get(&service).is_some_and(|wanted| draft.staying(service).count() > *wanted as usize)
 }

@@ -15,7 +15,7 @@ use super::doors::writes;
 use super::draft::{Draft, lies};
 use super::drift::drift;
 use super::follow::{follow, left_behind, recovers_for_ever, stands_still};
-use super::lost::{Unfit, intend, unfit};
+use super::lost::{Unfit, intend, unfit, unfit_for_long};
 use super::standbys::spare;
 use super::{Reply, Step, movers, voters};
 use crate::decide::placement;
@@ -215,14 +215,13 @@ fn begin(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
     }
     let wrong = match unfit(draft, member) {
         Some(unfit @ Unfit::Asked) => Wrong::Replace(unfit.words()),
-        // its host decides where it can be, so a restart there helps nothing
-        Some(unfit @ Unfit::Beside(_)) if draft.lasts(id, "beside", draft.world.policy.sick_grace) => {
-            Wrong::Replace(unfit.words())
-        }
         _ => wrong(draft, member),
     };
     let (why, container) = match wrong {
-        Wrong::Nothing => return false,
+        Wrong::Nothing => match unfit_for_long(draft, member) {
+            Some(why) => (why, None),
+            None => return false,
+        },
         Wrong::Restart { container, why } => (why, Some(container)),
         Wrong::Replace(why) => (why, None),
     };

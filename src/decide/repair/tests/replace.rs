@@ -259,3 +259,38 @@ fn two_of_a_kind_on_one_host_are_one_too_many_there() {
     all.placed.iter_mut().find(|member| member.id == name("etcd-3")).expect("it").host = name("h2");
     insta::assert_snapshot!(line(&decide(&seen, long("etcd-3", "beside"))), @" | wait: etcd-2 stands on its host, too: one lost host would cost both; the cluster of etcd cannot be seen: not looked at");
 }
+
+/// What is ordered within seventy looks, a second apart, at the same.
+fn ordered(mut seen: Seen) -> Vec<String> {
+    let mut memory = Memory::default();
+    let mut done = Vec::new();
+    for second in 10..80 {
+        seen.at = Mono(second * 1_000_000_000);
+        let decision = decide(&seen, memory);
+        done.extend(decision.steps.iter().map(Step::key));
+        memory = decision.memory;
+    }
+    done
+}
+
+#[test]
+fn two_troubles_of_one_member_do_not_take_each_others_time() {
+    let beside = |id: &str| {
+        let mut seen = roomy();
+        let all = bodies(&mut seen);
+        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = name("h2");
+        seen
+    };
+    let mut seen = beside("postgres-3");
+    let silent = InstanceSeen { rest: Reply::Refuses("nothing".to_owned()), ..InstanceSeen::default() };
+    seen.postgres.insert(name("postgres-3"), silent);
+    let done = ordered(seen);
+    assert!(done.iter().any(|step| step == "fence postgres-3"), "{done:?}");
+    let mut seen = beside("etcd-3");
+    let mut members: BTreeMap<MemberId, Vote> =
+        (1..=3).map(|n| (name(&format!("etcd-{n}")), Vote::Serves)).collect();
+    members.insert(name("etcd-3"), Vote::Fails("silent".to_owned()));
+    seen.voters = Sight::Seen(Voters { listed: 3, members });
+    let done = ordered(seen);
+    assert!(done.iter().any(|step| step == "intend etcd-3"), "{done:?}");
+}
