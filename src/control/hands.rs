@@ -179,10 +179,19 @@ impl Hands {
         self.orders.store.unrenewed(key.lease).await.ok().flatten()
     }
 
-    async fn ask_for_positions(&self, seen: Vec<(MemberId, InstanceSeen)>) -> Vec<(MemberId, InstanceSeen)> {
+    /// What Patroni says of everybody at this moment. Whose body does not run is not asked: its answer would be waited
+    /// for, and be none.
+    async fn ask_for_positions(
+        &self,
+        seen: Vec<(MemberId, InstanceSeen)>,
+        bodies: &Bodies,
+    ) -> Vec<(MemberId, InstanceSeen)> {
         let asked = seen.into_iter().map(|(member, seen)| async move {
+            if !runs(bodies, &member) {
+                let rest = Reply::Silent("its body does not run".to_owned());
+                return (member, InstanceSeen { rest, ..seen });
+            }
             match self.instance(&member) {
-                // asked of everybody who answered lately, the dead one among them: at most `HELD` is lost
                 Some(instance) => (member, instance.position(seen).await),
                 None => (member, seen),
             }
@@ -410,8 +419,11 @@ impl Deeds<World> for Hands {
         let leader = store.seen().and_then(|store| store.leader.as_ref());
         let leader = leader.and_then(|key| self.instance(&key.member));
         let lost_slots = leader.map(|leader| leader.lost_slots()).unwrap_or_default();
-        let silent = self.owes_candidate(&bodies, &store);
-        let postgres = if silent { self.ask_for_positions(postgres).await } else { postgres };
+        let owed = self.owes_candidate(&bodies, &store);
+        let postgres = match bodies.seen().filter(|_| owed) {
+            Some(bodies) => self.ask_for_positions(postgres, bodies).await,
+            None => postgres,
+        };
         let writes = |seen: &InstanceSeen| matches!(&seen.sql, Reply::Answers(sql) if !sql.in_recovery);
         // how balancers route counts when somebody takes writes: before, nothing is decided by it
         let ask = !holder_lies(&bodies, &store) && (!hurry || postgres.iter().any(|(_, seen)| writes(seen)));
@@ -552,6 +564,15 @@ fn holder_lies(bodies: &Sight<Bodies>, store: &Sight<StoreSeen>) -> bool {
     let (Sight::Seen(bodies), Sight::Seen(store)) = (bodies, store) else { return false };
     let holder = store.leader.as_ref().and_then(|key| bodies.members.get(&key.member));
     holder.is_some_and(|found| found.iter().all(|body| body.status != ContainerStatus::Running))
+}
+
+/// Whether the engine shows a body of this member that runs, on a host that does.
+fn runs(bodies: &Bodies, member: &MemberId) -> bool {
+    let up = |host: &HostName| {
+        bodies.hosts.get(host).is_some_and(|sandbox| sandbox.status == ContainerStatus::Running)
+    };
+    let found = bodies.members.get(member).map_or(&[][..], Vec::as_slice);
+    found.iter().any(|body| body.status == ContainerStatus::Running && up(&body.host))
 }
 
 const BACKENDS: [&str; 2] = ["rw", "ro"];

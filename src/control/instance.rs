@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,11 @@ const CHECKPOINT: Duration = Duration::from_secs(3);
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
+/// How much longer than the last answers took the pause is, so that questions take a tenth of what a starved
+/// instance has, at most.
+const SHARE: u32 = 10;
+/// The longest such pause.
+const LONGEST: Duration = Duration::from_secs(5);
 /// The same while somebody is about to take writes and there is no connection to ask over. A new one costs both sides
 /// a core for milliseconds, and a Patroni that is asked for its state has no time to elect.
 const HURRY: Duration = Duration::from_millis(100);
@@ -126,11 +132,15 @@ impl Instance {
             told(self.publish(None, Some(rest.clone())));
             rest
         };
-        if let (Reply::Silent(why), Reply::Answers(_)) = join(sql, rest).await {
+        let (sql, rest) = join(sql, rest).await;
+        let answered = matches!((&sql, &rest), (Reply::Answers(_), Reply::Answers(_)));
+        if let (Reply::Silent(why), Reply::Answers(_)) = (sql, rest) {
             // a process that no connection reaches any more, on a host that answers, hangs
             told(self.publish(Some(Reply::Hangs(why)), None));
         }
-        let pause = if self.hurry.load(Ordering::Relaxed) && self.open().is_none() { HURRY } else { EVERY };
+        let hurry = self.hurry.load(Ordering::Relaxed) && self.open().is_none();
+        let held = self.latest.lock().unwrap_or_else(PoisonError::into_inner).held;
+        let pause = if hurry { HURRY } else { pause(clock::now().since(began), answered, held) };
         tokio::select! {
             () = clock::sleep_until(began.plus(pause)) => {}
             () = self.again.notified() => {}
@@ -142,22 +152,33 @@ impl Instance {
     async fn beats(&self, wake: &Arc<Notify>) {
         loop {
             clock::sleep(BEAT).await;
-            let held = self.beat().await;
-            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            if std::mem::replace(&mut latest.held, held) == Held::Quick && held != Held::Quick {
-                wake.notify_one();
-            }
+            let held = self.beat(wake).await;
+            self.found(held, wake);
         }
     }
 
-    async fn beat(&self) -> Held {
+    async fn beat(&self, wake: &Arc<Notify>) -> Held {
         let Some(session) = self.open() else { return Held::None };
-        let asked = clock::now();
-        match in_recovery(&session, PATIENCE).await {
-            Ok(_) if clock::now().since(asked) < QUICK => Held::Quick,
-            Ok(_) => Held::Slow,
+        let mut answer = pin!(in_recovery(&session, PATIENCE));
+        let (answer, good) = if let Ok(answer) = clock::timeout(QUICK, &mut answer).await {
+            (answer, Held::Quick)
+        } else {
+            // late already; how late it is decides about nothing yet
+            self.found(Held::Slow, wake);
+            (answer.await, Held::Slow)
+        };
+        match answer {
+            Ok(_) => good,
             Err(_) if session.is_closed() => Held::None,
             Err(_) => Held::Silent,
+        }
+    }
+
+    /// Keeps how the connection that is held answers; the first that is not as ever wakes.
+    fn found(&self, held: Held, wake: &Arc<Notify>) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut latest.held, held) == Held::Quick && held != Held::Quick {
+            wake.notify_one();
         }
     }
 
@@ -343,6 +364,17 @@ impl Instance {
     }
 }
 
+/// From the beginning of one question to that of the next, when it took so long. What hangs beside a connection that
+/// answers as ever is asked as often as before, because that may be a freeze; where everything is slow, questions are
+/// part of what makes it so.
+fn pause(took: Duration, answered: bool, held: Held) -> Duration {
+    match (answered, held) {
+        (true, _) => took.saturating_mul(SHARE).clamp(EVERY, LONGEST),
+        (false, Held::Slow | Held::Silent) => took.saturating_add(EVERY),
+        (false, _) => EVERY,
+    }
+}
+
 const fn kind<T>(reply: &Reply<T>) -> u8 {
     match reply {
         Reply::Answers(_) => 0,
@@ -391,5 +423,25 @@ async fn silent_or_hanging<T>(why: String, address: SocketAddr) -> Reply<T> {
         Ok(Ok(_)) => Reply::Hangs(why),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Reply::Refuses(why),
         _ => Reply::Silent(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_starved_instance_is_asked_less_often_and_one_that_may_be_frozen_is_not() {
+        let ms = Duration::from_millis;
+        assert_eq!(pause(ms(8), true, Held::Quick), EVERY, "a healthy one");
+        assert_eq!(pause(ms(250), true, Held::Slow), ms(2500), "a tenth of its time");
+        assert_eq!(pause(ms(1900), true, Held::Slow), LONGEST, "but never unseen for long");
+        assert_eq!(pause(LIMIT, false, Held::Quick), EVERY, "it hangs beside a connection that answers");
+        assert_eq!(pause(ms(3), false, Held::None), EVERY, "nobody listens");
+        assert_eq!(
+            pause(LIMIT, false, Held::Slow),
+            LIMIT + EVERY,
+            "it has time of its own between two questions"
+        );
     }
 }
