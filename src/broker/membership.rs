@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::drift::{Drift, Wanted};
-use super::{dead, limited, number, refused};
+use super::fence::dead;
+use super::{limited, number, refused};
 use crate::decide::placement;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};

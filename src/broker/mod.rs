@@ -8,6 +8,7 @@ mod doom;
 mod doors;
 mod drift;
 mod ends;
+mod fence;
 mod membership;
 mod number;
 mod voters;
@@ -48,6 +49,7 @@ use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service};
 
 use ends::Ends;
+use fence::by_the_kernel;
 use membership::Membership;
 
 /// Longest wait for the engine to show something.
@@ -68,8 +70,6 @@ const SLOW: Duration = Duration::from_secs(1);
 const TOLD: [&str; 5] = ["create", "start", "die", "oom", "destroy"];
 /// What they hear beside the engine's words: the first process of a body has ended, as the kernel tells it.
 const ENDED: &str = "ended";
-/// Longest look at the tasks of a body that does not die.
-const DOOM: Duration = Duration::from_secs(8);
 /// How long after an event the engine's list may still show what was before. It is written from a copy that
 /// follows the truth; one container asked for by its id is the truth (Docker 20.10: 65 ms behind, unloaded).
 const STALE: Duration = Duration::from_secs(10);
@@ -518,103 +518,10 @@ impl Broker {
         Err(format!("`{}` is not for bodies of `{service}`", deed.name()))
     }
 
-    /// No restart, killed, no way in where it does not die at once; then what the engine shows of the very container.
-    async fn fence(&self, found: Container) -> Proof {
-        let id = found.id.clone();
-        if dead(&found) && !found.restarts {
-            return proof(&found, "it had ended before");
-        }
-        if found.restarts
-            && let Err(error) = limited(DO, self.docker.never_restart(&id)).await
-        {
-            return nothing(format!("the engine may start it again: {error}"));
-        }
-        // most bodies die at once, and the dead need no closed door; who does not is cut off meanwhile
-        let mut kill = std::pin::pin!(limited(KILL, self.docker.kill(&id, "KILL")));
-        let (killed, closed) = if let Ok(killed) = clock::timeout(AT_ONCE, &mut kill).await {
-            (killed, None)
-        } else {
-            let (closed, killed) = tokio::join!(self.close(&found), kill);
-            (killed, Some(closed))
-        };
-        let killed = match killed {
-            Ok(()) => "killed".to_owned(),
-            // it had ended in this moment, which the next look shows
-            Err(EngineError::Conflict(_)) => "it had ended before the kill".to_owned(),
-            Err(error) => format!("the kill came to nothing: {error}"),
-        };
-        let now = match limited(LOOK, self.docker.inspect(&id)).await {
-            Ok(now) => now,
-            Err(EngineError::NotFound(_)) => {
-                self.open_if(closed.is_some(), &found).await;
-                return Proof {
-                    level: ProofLevel::Dead,
-                    evidence: format!("{killed}; the container is gone"),
-                };
-            }
-            Err(error) => return nothing(format!("{killed}; the engine does not show it: {error}")),
-        };
-        if dead(&now) && !now.restarts {
-            // whoever starts it again shall not find a closed door
-            self.open_if(closed.is_some(), &found).await;
-            return proof(&now, &killed);
-        }
-        let closed = match closed {
-            Some(closed) => closed,
-            None => self.close(&found).await,
-        };
-        match closed {
-            Ok(()) => {
-                let so_far =
-                    format!("{killed}; its ports are closed; the engine says {}", now.status.as_str());
-                let (level, tasks) = self.doom(&now).await;
-                Proof { level, evidence: format!("{so_far}; {tasks}") }
-            }
-            Err(error) => nothing(format!("{killed}; its ports could not be closed: {error}")),
-        }
-    }
-
-    /// How certain the end is of a body that is cut off and does not die.
-    async fn doom(&self, container: &Container) -> (ProofLevel, String) {
-        let look = doom::doomed(&self.docker, self.plan.lab.as_str(), container);
-        match clock::timeout(DOOM, look).await {
-            Ok(Ok(shown)) => (ProofLevel::Doomed, shown),
-            Ok(Err(why)) => (ProofLevel::CutOff, why),
-            Err(late) => (ProofLevel::CutOff, format!("its tasks could not be seen: {late}")),
-        }
-    }
-
-    async fn open_if(&self, closed: bool, container: &Container) {
-        if closed {
-            self.open(container).await;
-        }
-    }
-
     async fn start(&self, found: &Container) -> Result<(), String> {
         self.ends.forget(&found.id);
         self.open(found).await;
         limited(DO, self.docker.start(&found.id)).await.map_err(|error| error.to_string())
-    }
-
-    /// Nobody gets through to the body any more, and nothing it says gets out: its ports are shut in its host's
-    /// namespace.
-    async fn close(&self, container: &Container) -> Result<(), EngineError> {
-        self.in_host(container, &doors::shut()).await
-    }
-
-    /// Undoes [`Broker::close`]; a host that does not run has no doors.
-    async fn open(&self, container: &Container) {
-        if let Err(error) = self.in_host(container, &doors::open()).await {
-            tracing::warn!(%error, container = container.name, "its doors could not be opened");
-        }
-    }
-
-    async fn in_host(&self, container: &Container, script: &str) -> Result<(), EngineError> {
-        let host = container.host().unwrap_or_default();
-        let sandbox = format!("pgha-{}-host-{host}", self.plan.lab);
-        let command = ["/bin/sh", "-c", script].map(str::to_owned);
-        let ran = limited(LOOK, self.docker.exec(&sandbox, &command)).await?;
-        if ran.code == 0 { Ok(()) } else { Err(EngineError::Refused(ran.stderr.trim().to_owned())) }
     }
 }
 
@@ -634,43 +541,10 @@ fn gone(deed: &Deed, id: &str) -> Answer {
     refused(Refusal::NotThere, "no container has this id")
 }
 
-/// Whether the engine shows that no process of it is left.
-fn dead(container: &Container) -> bool {
-    let over = matches!(
-        container.status,
-        ContainerStatus::Created | ContainerStatus::Exited | ContainerStatus::Dead
-    );
-    over && container.pid == 0
-}
-
-fn proof(container: &Container, how: &str) -> Proof {
-    let evidence = format!(
-        "{how}; container {} is {}, pid 0, restart policy no",
-        short(&container.id),
-        container.status.as_str()
-    );
-    Proof { level: ProofLevel::Dead, evidence }
-}
-
-/// The kernel's word is as good as the engine's, and comes sooner.
-fn by_the_kernel(ended: &Container) -> Proof {
-    let evidence = format!(
-        "the kernel says that process {}, the first one of container {}, has ended, and with it all others of its \
-         namespace; restart policy no",
-        ended.pid,
-        short(&ended.id)
-    );
-    Proof { level: ProofLevel::Dead, evidence }
-}
-
 /// A line for whoever listens; nobody listens: nobody misses it.
 fn tell(told: &broadcast::Sender<Bytes>, event: &EngineEvent) {
     let line = serde_json::to_string(event).unwrap_or_default();
     let _ = told.send(Bytes::from(format!("{line}\n")));
-}
-
-fn nothing(evidence: String) -> Proof {
-    Proof { level: ProofLevel::Nothing, evidence }
 }
 
 fn short(id: &str) -> &str {
@@ -706,7 +580,7 @@ mod tests {
         .expect("it goes on");
     }
 
-    fn container(name: &str, labels: &[(&str, &str)]) -> Container {
+    pub(super) fn container(name: &str, labels: &[(&str, &str)]) -> Container {
         Container {
             id: format!("id-{name}"),
             name: name.to_owned(),
@@ -734,19 +608,6 @@ mod tests {
         let bodies = sort(found.map(|container| (container.name.clone(), container)).into());
         assert_eq!(bodies.members.values().map(Vec::len).collect::<Vec<_>>(), [2]);
         assert_eq!(bodies.hosts.keys().map(HostName::as_str).collect::<Vec<_>>(), ["h1"]);
-    }
-
-    #[test]
-    fn only_a_body_without_a_process_is_dead() {
-        let mut body = container("a", &[]);
-        assert!(dead(&body));
-        body.pid = 7;
-        assert!(!dead(&body), "a pid is a process");
-        body.pid = 0;
-        for status in [ContainerStatus::Running, ContainerStatus::Paused, ContainerStatus::Unknown] {
-            body.status = status;
-            assert!(!dead(&body), "{status:?}");
-        }
     }
 
     #[test]

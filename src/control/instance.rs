@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join3};
@@ -70,10 +70,18 @@ pub struct Instance {
     held: Mutex<Option<Arc<Session>>>,
     hurry: AtomicBool,
     again: Notify,
-    /// Checksum failures by its own count, the slots it calls lost, and when it was asked.
-    failures: AtomicU64,
-    lost: Mutex<BTreeSet<String>>,
-    counted: Mutex<Option<Mono>>,
+    seldom: Mutex<Seldom>,
+}
+
+/// What changes seldom, by its own word.
+#[derive(Debug, Default)]
+struct Seldom {
+    /// When it was asked.
+    at: Option<Mono>,
+    /// Checksum failures.
+    failures: u64,
+    /// Slots it calls lost.
+    lost: BTreeSet<String>,
 }
 
 impl Instance {
@@ -91,9 +99,7 @@ impl Instance {
             held: Mutex::default(),
             hurry: AtomicBool::new(false),
             again: Notify::new(),
-            failures: AtomicU64::new(0),
-            lost: Mutex::default(),
-            counted: Mutex::default(),
+            seldom: Mutex::default(),
         }
     }
 
@@ -247,20 +253,19 @@ impl Instance {
     /// How often it found data that fails its checksums, as it said last; a crash makes it forget.
     #[must_use]
     pub fn checksum_failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.seldom().failures
     }
 
     /// Slots for which it has no WAL any more, as it said last.
     #[must_use]
     pub fn lost_slots(&self) -> BTreeSet<String> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seldom().lost.clone()
     }
 
     /// Asks now and then for what changes seldom; not while somebody is about to take writes.
     async fn ask_seldom(&self, session: &Session) {
         let now = clock::now();
-        let last = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.since(last) >= SELDOM);
+        let due = self.seldom().at.is_none_or(|last| now.since(last) >= SELDOM);
         if self.hurry.load(Ordering::Relaxed) || !due {
             return;
         }
@@ -269,11 +274,9 @@ impl Instance {
         else {
             return;
         };
-        if let Ok(times) = times.parse() {
-            self.failures.store(times, Ordering::Relaxed);
-            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) =
-                lost.split_whitespace().map(str::to_owned).collect();
-            *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        if let Ok(failures) = times.parse() {
+            let lost = lost.split_whitespace().map(str::to_owned).collect();
+            *self.seldom() = Seldom { at: Some(now), failures, lost };
         }
     }
 
@@ -307,7 +310,11 @@ impl Instance {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).disk = disk;
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
+    fn seldom(&self) -> MutexGuard<'_, Seldom> {
+        self.seldom.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
