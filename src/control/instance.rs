@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::{join, join3};
@@ -42,6 +42,8 @@ const CHECKPOINT: Duration = Duration::from_secs(3);
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long a refusal waits for what Patroni says of it.
+const BESIDE: Duration = Duration::from_millis(50);
 /// How much longer than the last answers took the pause is, so that questions take a tenth of what a starved
 /// instance has, at most.
 const SHARE: u32 = 10;
@@ -110,7 +112,7 @@ impl Instance {
     }
 
     /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
-    pub async fn watch(&self, wake: &Arc<Notify>) {
+    pub async fn watch(self: &Arc<Self>, wake: &Arc<Notify>) {
         let probes = async {
             loop {
                 self.probe(wake).await;
@@ -120,25 +122,38 @@ impl Instance {
     }
 
     /// One new connection, and the pause after it.
-    async fn probe(&self, wake: &Arc<Notify>) {
+    async fn probe(self: &Arc<Self>, wake: &Arc<Notify>) {
         let began = clock::now();
         let told = |changed: bool| {
             if changed {
                 wake.notify_one();
             }
         };
+        let (mut sql, mut rest) = (pin!(self.ask_sql(wake)), pin!(self.ask_rest(&self.patroni)));
         // each answer counts when it comes: Patroni looks for a PostgreSQL that is gone for seconds
-        let sql = async {
-            let sql = self.ask_sql(wake).await;
-            told(self.publish(Some(sql.clone()), None));
-            sql
+        let (sql, rest) = tokio::select! {
+            sql = &mut sql => {
+                // but for the first refusal: what Patroni said before it says nothing of a PostgreSQL that is gone
+                let gone = matches!(sql, Reply::Refuses(_)) && self.answered();
+                let soon = if gone { clock::timeout(BESIDE, &mut rest).await.ok() } else { None };
+                let beside = soon.clone().or(gone.then_some(Reply::Unasked));
+                told(self.publish(Some(sql.clone()), beside));
+                let rest = if let Some(rest) = soon {
+                    rest
+                } else {
+                    let late = rest.await;
+                    told(self.publish(None, Some(late.clone())));
+                    late
+                };
+                (sql, rest)
+            }
+            rest = &mut rest => {
+                told(self.publish(None, Some(rest.clone())));
+                let sql = sql.await;
+                told(self.publish(Some(sql.clone()), None));
+                (sql, rest)
+            }
         };
-        let rest = async {
-            let rest = self.ask_rest(&self.patroni).await;
-            told(self.publish(None, Some(rest.clone())));
-            rest
-        };
-        let (sql, rest) = join(sql, rest).await;
         let answered = matches!((&sql, &rest), (Reply::Answers(_), Reply::Answers(_)));
         if let (Reply::Silent(why), Reply::Answers(_)) = (sql, rest) {
             // a process that no connection reaches any more, on a host that answers, hangs
@@ -178,6 +193,16 @@ impl Instance {
             Err(_) if session.is_closed() => Held::None,
             Err(_) => Held::Silent,
         }
+    }
+
+    /// A session has ended. Where it is the one that is held, its server ended it: what became of that is asked at once.
+    fn ended(&self, its: &Weak<Session>, wake: &Arc<Notify>) {
+        if !self.held().as_ref().is_some_and(|held| std::ptr::eq(Arc::as_ptr(held), its.as_ptr())) {
+            return;
+        }
+        self.found(Held::None, wake);
+        self.again.notify_one();
+        wake.notify_one();
     }
 
     /// Keeps how the connection that is held answers; the first that is not as ever wakes.
@@ -300,6 +325,11 @@ impl Instance {
         self.held().clone().filter(|session| writes && !session.is_closed())
     }
 
+    /// Whether its PostgreSQL answered when it was asked last.
+    fn answered(&self) -> bool {
+        matches!(self.latest.lock().unwrap_or_else(PoisonError::into_inner).sql, Reply::Answers(_))
+    }
+
     /// A connection for one question.
     pub(super) async fn another_session(&self) -> Option<Session> {
         Session::connect(self.doors.sql, &self.who, "pgha-controller", LIMIT).await.ok()
@@ -332,7 +362,7 @@ impl Instance {
         before != (kind(&latest.sql), kind(&latest.rest)) || recovery != latest.sql
     }
 
-    async fn ask_sql(&self, wake: &Arc<Notify>) -> Reply<SqlReply> {
+    async fn ask_sql(self: &Arc<Self>, wake: &Arc<Notify>) -> Reply<SqlReply> {
         let address = self.doors.sql;
         let asked = async {
             let session = Session::connect(address, &self.who, "pgha-controller", LIMIT).await?;
@@ -343,12 +373,16 @@ impl Instance {
         match asked.await {
             Ok((session, in_recovery)) => {
                 let (over, wake) = (session.over(), Arc::clone(wake));
+                let session = Arc::new(session);
+                let (this, its) = (Arc::downgrade(self), Arc::downgrade(&session));
+                *self.held() = Some(session);
                 // ends with the session, which the next look replaces
                 tokio::spawn(async move {
                     over.await;
-                    wake.notify_one();
+                    if let Some(this) = this.upgrade() {
+                        this.ended(&its, &wake);
+                    }
                 });
-                *self.held() = Some(Arc::new(session));
                 Reply::Answers(SqlReply { in_recovery })
             }
             // the connection that is held stays: how it answers tells a frozen instance from a slow one
