@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join4};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_postgres::SimpleQueryMessage;
@@ -113,58 +113,58 @@ impl Instance {
 
     /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
     pub async fn watch(self: &Arc<Self>, wake: &Arc<Notify>) {
-        let probes = async {
-            loop {
-                self.probe(wake).await;
-            }
-        };
-        join3(probes, self.beats(wake), disk::watch(self)).await;
+        join4(self.connects(wake), self.asks_patroni(wake), self.beats(wake), disk::watch(self)).await;
     }
 
-    /// One new connection, and the pause after it.
-    async fn probe(self: &Arc<Self>, wake: &Arc<Notify>) {
-        let began = clock::now();
-        let told = |changed: bool| {
-            if changed {
-                wake.notify_one();
+    /// New connections, and the pause after each. Not in step with Patroni, which answers nobody while it looks for a
+    /// PostgreSQL that is gone, or starts it: that takes writes again before.
+    async fn connects(self: &Arc<Self>, wake: &Arc<Notify>) {
+        loop {
+            let began = clock::now();
+            let sql = self.ask_sql(wake).await;
+            // what Patroni said before the first refusal says nothing of a PostgreSQL that is gone
+            let beside = if matches!(sql, Reply::Refuses(_)) && self.answered() {
+                let rest = clock::timeout(BESIDE, self.ask_rest(&self.patroni)).await;
+                Some(rest.unwrap_or(Reply::Unasked))
+            } else {
+                None
+            };
+            self.tell(Some(sql.clone()), beside, wake);
+            let answered = matches!(sql, Reply::Answers(_));
+            if let Reply::Silent(why) = sql
+                && matches!(self.ask_rest(&self.patroni).await, Reply::Answers(_))
+            {
+                // a process that no connection reaches any more, on a host that answers, hangs
+                self.tell(Some(Reply::Hangs(why)), None, wake);
             }
-        };
-        let (mut sql, mut rest) = (pin!(self.ask_sql(wake)), pin!(self.ask_rest(&self.patroni)));
-        // each answer counts when it comes: Patroni looks for a PostgreSQL that is gone for seconds
-        let (sql, rest) = tokio::select! {
-            sql = &mut sql => {
-                // but for the first refusal: what Patroni said before it says nothing of a PostgreSQL that is gone
-                let gone = matches!(sql, Reply::Refuses(_)) && self.answered();
-                let soon = if gone { clock::timeout(BESIDE, &mut rest).await.ok() } else { None };
-                let beside = soon.clone().or(gone.then_some(Reply::Unasked));
-                told(self.publish(Some(sql.clone()), beside));
-                let rest = if let Some(rest) = soon {
-                    rest
-                } else {
-                    let late = rest.await;
-                    told(self.publish(None, Some(late.clone())));
-                    late
-                };
-                (sql, rest)
+            let hurry = self.hurry.load(Ordering::Relaxed) && self.open().is_none();
+            let pause = if hurry { HURRY } else { self.pause(began, answered) };
+            tokio::select! {
+                () = clock::sleep_until(began.plus(pause)) => {}
+                () = self.again.notified() => {}
             }
-            rest = &mut rest => {
-                told(self.publish(None, Some(rest.clone())));
-                let sql = sql.await;
-                told(self.publish(Some(sql.clone()), None));
-                (sql, rest)
-            }
-        };
-        let answered = matches!((&sql, &rest), (Reply::Answers(_), Reply::Answers(_)));
-        if let (Reply::Silent(why), Reply::Answers(_)) = (sql, rest) {
-            // a process that no connection reaches any more, on a host that answers, hangs
-            told(self.publish(Some(Reply::Hangs(why)), None));
         }
-        let hurry = self.hurry.load(Ordering::Relaxed) && self.open().is_none();
-        let held = self.latest.lock().unwrap_or_else(PoisonError::into_inner).held;
-        let pause = if hurry { HURRY } else { pause(clock::now().since(began), answered, held) };
-        tokio::select! {
-            () = clock::sleep_until(began.plus(pause)) => {}
-            () = self.again.notified() => {}
+    }
+
+    /// Questions to Patroni, and the pause after each.
+    async fn asks_patroni(&self, wake: &Arc<Notify>) {
+        loop {
+            let began = clock::now();
+            let rest = self.ask_rest(&self.patroni).await;
+            self.tell(None, Some(rest.clone()), wake);
+            clock::sleep_until(began.plus(self.pause(began, matches!(rest, Reply::Answers(_))))).await;
+        }
+    }
+
+    /// From the beginning of a question to that of the next.
+    fn pause(&self, began: Mono, answered: bool) -> Duration {
+        pause(clock::now().since(began), answered, self.latest().held)
+    }
+
+    /// Keeps an answer; one of another kind wakes.
+    fn tell(&self, sql: Option<Reply<SqlReply>>, rest: Option<Reply<RestReply>>, wake: &Arc<Notify>) {
+        if self.publish(sql, rest) {
+            wake.notify_one();
         }
     }
 
@@ -207,7 +207,7 @@ impl Instance {
 
     /// Keeps how the connection that is held answers; the first that is not as ever wakes.
     fn found(&self, held: Held, wake: &Arc<Notify>) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest();
         if std::mem::replace(&mut latest.held, held) == Held::Quick && held != Held::Quick {
             wake.notify_one();
         }
@@ -226,7 +226,7 @@ impl Instance {
             None if began => self.again.notify_one(),
             None => {}
         }
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.latest().clone()
     }
 
     /// The same with what Patroni says at this moment, where it said anything lately.
@@ -320,14 +320,14 @@ impl Instance {
 
     /// The connection that is held, of one that takes writes by its own last word.
     pub(super) fn primary(&self) -> Option<Arc<Session>> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).sql.clone();
+        let latest = self.latest().sql.clone();
         let writes = matches!(latest, Reply::Answers(SqlReply { in_recovery: false }));
         self.held().clone().filter(|session| writes && !session.is_closed())
     }
 
     /// Whether its PostgreSQL answered when it was asked last.
     fn answered(&self) -> bool {
-        matches!(self.latest.lock().unwrap_or_else(PoisonError::into_inner).sql, Reply::Answers(_))
+        matches!(self.latest().sql, Reply::Answers(_))
     }
 
     /// A connection for one question.
@@ -337,7 +337,11 @@ impl Instance {
 
     /// What is known of its disk.
     pub(super) fn publish_disk(&self, disk: DiskSeen) {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).disk = disk;
+        self.latest().disk = disk;
+    }
+
+    fn latest(&self) -> MutexGuard<'_, InstanceSeen> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seldom(&self) -> MutexGuard<'_, Seldom> {
@@ -350,7 +354,7 @@ impl Instance {
 
     /// Whether anything changed in kind.
     fn publish(&self, sql: Option<Reply<SqlReply>>, rest: Option<Reply<RestReply>>) -> bool {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest();
         let before = (kind(&latest.sql), kind(&latest.rest));
         let recovery = latest.sql.clone();
         if let Some(sql) = sql {
