@@ -473,6 +473,11 @@ async fn silent_or_hanging<T>(why: String, address: SocketAddr) -> Reply<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -488,5 +493,56 @@ mod tests {
             LIMIT + EVERY,
             "it has time of its own between two questions"
         );
+    }
+
+    /// A PostgreSQL that sends everybody away (57P03), and counts them.
+    async fn starting_up(listener: TcpListener, knocks: Arc<AtomicUsize>) {
+        let body = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0";
+        let length = u32::try_from(body.len() + 4).expect("a short message").to_be_bytes();
+        let word = [b"E".as_slice(), &length, body].concat();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            knocks.fetch_add(1, Ordering::Relaxed);
+            let word = word.clone();
+            tokio::spawn(async move {
+                let mut asked = [0; 512];
+                let _ = socket.read(&mut asked).await;
+                let _ = socket.write_all(&word).await;
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_patroni_does_not_wait_for_postgresql() {
+        let (sql, rest) = (listener().await, listener().await);
+        let door = |listener: &TcpListener| listener.local_addr().expect("an address");
+        let doors = PostgresDoors { sql: door(&sql), rest: door(&rest) };
+        let who = Credentials {
+            user: "postgres".to_owned(),
+            password: String::new(),
+            database: "postgres".to_owned(),
+        };
+        let instance = Arc::new(Instance::new(doors, who));
+        let knocks = Arc::new(AtomicUsize::new(0));
+        let server = tokio::spawn(starting_up(sql, Arc::clone(&knocks)));
+        // `rest` takes connections, by its kernel, and never answers: a Patroni that starts its PostgreSQL
+        let watch = tokio::spawn({
+            let instance = Arc::clone(&instance);
+            async move { instance.watch(&Arc::new(Notify::new())).await }
+        });
+        let seen = loop {
+            let seen = instance.seen(true).await;
+            if knocks.load(Ordering::Relaxed) > 3 || seen.rest != Reply::Unasked {
+                break seen;
+            }
+            clock::sleep(GLANCE).await;
+        };
+        assert_eq!(seen.rest, Reply::Unasked, "Patroni's silence ended before PostgreSQL was asked again");
+        assert!(matches!(seen.sql, Reply::Refuses(_)), "{seen:?}");
+        watch.abort();
+        server.abort();
+    }
+
+    async fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.expect("a port")
     }
 }
