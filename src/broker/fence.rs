@@ -4,13 +4,18 @@
 //! Invariant: a proof is about one container, by its id, and says no more than the engine or the kernel showed after
 //! the deed.
 
-use super::{AT_ONCE, Broker, DO, KILL, LOOK, doom, doors, limited, short};
+use std::time::Duration;
+
+use super::{Broker, DO, LOOK, doom, doors, limited, short};
 use crate::engine::clock;
 use crate::engine::docker::EngineError;
 use crate::model::control::{Proof, ProofLevel};
 use crate::model::{Container, ContainerStatus};
-use std::time::Duration;
 
+/// A kill that has not ended by then lets the doors be closed meanwhile.
+const AT_ONCE: Duration = Duration::from_millis(400);
+/// A kill that has not ended by then is no proof yet; it goes on by itself.
+const KILL: Duration = Duration::from_secs(2);
 /// Longest look at the tasks of a body that does not die.
 const DOOM: Duration = Duration::from_secs(8);
 

@@ -56,10 +56,6 @@ use membership::Membership;
 const LOOK: Duration = Duration::from_secs(2);
 /// Longest wait for the engine to kill or start a body.
 const DO: Duration = Duration::from_secs(15);
-/// A kill that has not ended by then lets the doors be closed meanwhile.
-const AT_ONCE: Duration = Duration::from_millis(400);
-/// A kill that has not ended by then is no proof yet; it goes on by itself.
-const KILL: Duration = Duration::from_secs(2);
 /// Pause before the engine's events are asked for again.
 const AGAIN: Duration = Duration::from_millis(300);
 /// How long the evidence for the fault `engine` is waited for.

@@ -44,13 +44,12 @@ const KERNEL: Duration = Duration::from_millis(500);
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a refusal waits for what Patroni says of it.
 const BESIDE: Duration = Duration::from_millis(50);
-/// How much longer than the last answers took the pause is, so that questions take a tenth of what a starved
-/// instance has, at most.
-const SHARE: u32 = 10;
+/// How many times as long as the last answer took the pause is: questions are part of what a starved instance has to do.
+const TIMES: u32 = 10;
 /// The longest such pause.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The same while somebody is about to take writes and there is no connection to ask over. A new one costs both sides
-/// a core for milliseconds, and a Patroni that is asked for its state has no time to elect.
+/// a core for milliseconds.
 const HURRY: Duration = Duration::from_millis(100);
 /// An answer over the connection that is held which comes so soon is one of a healthy instance.
 const QUICK: Duration = Duration::from_millis(50);
@@ -151,8 +150,9 @@ impl Instance {
         loop {
             let began = clock::now();
             let rest = self.ask_rest(&self.patroni).await;
-            self.tell(None, Some(rest.clone()), wake);
-            clock::sleep_until(began.plus(self.pause(began, matches!(rest, Reply::Answers(_))))).await;
+            let answered = matches!(rest, Reply::Answers(_));
+            self.tell(None, Some(rest), wake);
+            clock::sleep_until(began.plus(self.pause(began, answered))).await;
         }
     }
 
@@ -414,7 +414,7 @@ impl Instance {
 /// part of what makes it so.
 fn pause(took: Duration, answered: bool, held: Held) -> Duration {
     match (answered, held) {
-        (true, _) => took.saturating_mul(SHARE).clamp(EVERY, LONGEST),
+        (true, _) => took.saturating_mul(TIMES).clamp(EVERY, LONGEST),
         (false, Held::Slow | Held::Silent) => took.saturating_add(EVERY),
         (false, _) => EVERY,
     }
@@ -484,7 +484,7 @@ mod tests {
     fn a_starved_instance_is_asked_less_often_and_one_that_may_be_frozen_is_not() {
         let ms = Duration::from_millis;
         assert_eq!(pause(ms(8), true, Held::Quick), EVERY, "a healthy one");
-        assert_eq!(pause(ms(250), true, Held::Slow), ms(2500), "a tenth of its time");
+        assert_eq!(pause(ms(250), true, Held::Slow), ms(2500), "ten times as long as it took");
         assert_eq!(pause(ms(1900), true, Held::Slow), LONGEST, "but never unseen for long");
         assert_eq!(pause(LIMIT, false, Held::Quick), EVERY, "it hangs beside a connection that answers");
         assert_eq!(pause(ms(3), false, Held::None), EVERY, "nobody listens");
