@@ -233,9 +233,10 @@ pub async fn prune(base: bool) -> Result<Exit, CliError> {
     .await?;
     if base {
         let spec = settings::resolve(&LabArgs::default(), None)?.spec;
-        let reference = images::base(&spec.images);
-        docker.remove_image(&reference).await?;
-        println!("removed {reference}");
+        for reference in images::bases(&spec.images) {
+            docker.remove_image(&reference).await?;
+            println!("removed {reference}");
+        }
     }
     println!(
         "images of this program are gone ({} MiB, shared layers counted each time)",

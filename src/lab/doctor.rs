@@ -68,15 +68,16 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
         }
         Err(error) => findings.push(finding("engine", Grade::Bad, error.to_string(), "")),
     }
-    findings.push(base(&docker, spec).await);
+    for base in images::bases(&spec.images) {
+        findings.push(base_image(&docker, &base).await);
+    }
     findings.extend(helper(&docker).await);
     findings.push(addresses(&docker, spec).await);
     findings
 }
 
-async fn base(docker: &Docker, spec: &LabSpec) -> Finding {
-    let base = images::base(&spec.images);
-    match docker.image_id(&base).await {
+async fn base_image(docker: &Docker, base: &str) -> Finding {
+    match docker.image_id(base).await {
         Ok(Some(_)) => finding("base image", Grade::Good, format!("{base} is on the engine"), ""),
         Ok(None) => {
             let bootstrap = std::process::Command::new("mmdebstrap")

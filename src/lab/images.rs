@@ -4,7 +4,7 @@
 //! The base comes from the registry the engine can reach; where none answers it is bootstrapped
 //! from Debian packages into an image of the same name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 use super::LabError;
 use crate::engine::clock;
 use crate::engine::docker::{BuildContext, Docker, EngineError, ImageSeen};
-use crate::model::ImageRole;
+use crate::model::{ImageRole, Name};
 use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::{Images as Declared, Source};
 
@@ -36,10 +36,20 @@ const fn dockerfile(role: ImageRole) -> &'static str {
     }
 }
 
+/// The base image of a role.
+fn base(declared: &Declared, role: ImageRole) -> String {
+    base_of(declared.suite_of(role))
+}
+
 /// The base image of a suite.
+fn base_of(suite: &Name) -> String {
+    format!("debian:{suite}-slim")
+}
+
+/// The base images that a lab needs.
 #[must_use]
-pub fn base(declared: &Declared) -> String {
-    format!("debian:{}-slim", declared.suite)
+pub fn bases(declared: &Declared) -> BTreeSet<String> {
+    ImageRole::ALL.into_iter().map(|role| base(declared, role)).collect()
 }
 
 /// The reference of a role: its tag is a digest of everything the image is made from.
@@ -47,13 +57,13 @@ pub fn base(declared: &Declared) -> String {
 pub fn reference(declared: &Declared, role: ImageRole, program: &[u8]) -> String {
     let mut digest = Sha256::new();
     digest.update(dockerfile(role));
-    digest.update(base(declared));
+    digest.update(base(declared, role));
     digest.update(declared.postgres.to_le_bytes());
     if role == ImageRole::Pgha {
         digest.update(program);
     }
     let hash = digest.finalize().iter().take(6).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
-    format!("pgha/{}:{}-{hash:012x}", role.as_str(), declared.suite)
+    format!("pgha/{}:{}-{hash:012x}", role.as_str(), declared.suite_of(role))
 }
 
 /// Makes sure that every image is on the engine; `program` is the binary that goes into the client.
@@ -87,7 +97,10 @@ pub async fn ensure(
     if missing.is_empty() {
         return Ok(references);
     }
-    ensure_base(docker, declared, progress).await?;
+    let suites: BTreeSet<&Name> = missing.iter().map(|(role, _)| declared.suite_of(*role)).collect();
+    for suite in suites {
+        ensure_base(docker, suite, progress).await?;
+    }
     try_join_all(missing.iter().map(|(role, reference)| {
         let binary = &binary;
         async move {
@@ -128,8 +141,8 @@ async fn build(
         hint: String::new(),
     })?;
     let arguments = BTreeMap::from([
-        ("BASE".to_owned(), base(declared)),
-        ("SUITE".to_owned(), declared.suite.to_string()),
+        ("BASE".to_owned(), base(declared, role)),
+        ("SUITE".to_owned(), declared.suite_of(role).to_string()),
         ("POSTGRES".to_owned(), declared.postgres.to_string()),
     ]);
     let labels = BTreeMap::from([(LABEL_IMAGE.to_owned(), role.as_str().to_owned())]);
@@ -139,7 +152,8 @@ async fn build(
             message: format!("building {reference}: {error}"),
             hint: format!(
                 "is PostgreSQL {} packaged in suite {}, and can the engine reach a Debian mirror?",
-                declared.postgres, declared.suite
+                declared.postgres,
+                declared.suite_of(role)
             ),
         },
     )
@@ -148,10 +162,10 @@ async fn build(
 /// Makes sure that the base image is on the engine: there, pulled, or bootstrapped.
 async fn ensure_base(
     docker: &Docker,
-    declared: &Declared,
+    suite: &Name,
     progress: &(impl Fn(&str) + Sync),
 ) -> Result<(), LabError> {
-    let base = base(declared);
+    let base = base_of(suite);
     if docker.image_id(&base).await?.is_some() {
         return Ok(());
     }
@@ -165,7 +179,7 @@ async fn ensure_base(
         Err(_) => format!("no answer within {} s", REGISTRY_PATIENCE.as_secs()),
     };
     progress(&format!("no registry has it ({refused}); bootstrapping {base} from Debian packages"));
-    bootstrap(docker, declared.suite.as_str(), &base, progress).await
+    bootstrap(docker, suite.as_str(), &base, progress).await
 }
 
 async fn bootstrap(

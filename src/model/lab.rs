@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::body::ImageRole;
 use super::id::{HostName, MemberId, Name};
 use super::units::{Bytes, Span};
 
@@ -48,6 +49,21 @@ pub struct Images {
     pub suite: Name,
     /// PostgreSQL major version as packaged in that suite.
     pub postgres: u32,
+    /// Debian suite of the balancers' image, where it is another: HAProxy 3.0.11 of `trixie` leaves clients hanging when
+    /// it ends sessions that wait for a server, HAProxy 3.2 of `forky` does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub haproxy: Option<Name>,
+}
+
+impl Images {
+    /// The suite that the packages of a role come from.
+    #[must_use]
+    pub fn suite_of(&self, role: ImageRole) -> &Name {
+        match role {
+            ImageRole::Haproxy => self.haproxy.as_ref().unwrap_or(&self.suite),
+            ImageRole::Host | ImageRole::Etcd | ImageRole::Postgres | ImageRole::Pgha => &self.suite,
+        }
+    }
 }
 
 /// Who builds the images.

@@ -23,7 +23,7 @@ impl Image {
     /// Builds it on the lab's image of Debian that has Python, Patroni's.
     pub fn build(lab: &Lab) -> Self {
         let suite = "trixie".parse().expect("a name");
-        let declared = Images { source: Source::Debian, suite, postgres: 17 };
+        let declared = Images { source: Source::Debian, suite, postgres: 17, haproxy: None };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let bases = runtime.block_on(async {
             let docker = Docker::connect().await.expect("an engine");
