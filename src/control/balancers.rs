@@ -9,44 +9,54 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::driver::Failed;
+use super::haproxy_words::{self, Left};
+use super::server_exit::{self, Turns};
 use crate::decide::body::{ADMIN_PORT, STATISTICS_PORT};
 use crate::decide::repair::Routes;
 use crate::engine::haproxy::{Admin, Backends, Haproxy};
 use crate::model::control::{AdminDoors, Bodies, ControllerPlan};
-use crate::model::{MemberId, Service, Sight};
+use crate::model::{HostName, MemberId, Service, Sight};
 
 /// Longest wait for a balancer.
 const BALANCER: Duration = Duration::from_millis(500);
 
 /// One balancer.
-struct Balancer {
-    member: MemberId,
+pub(super) struct Balancer {
+    pub(super) member: MemberId,
     doors: AdminDoors,
     stats: Haproxy,
-    admin: Admin,
+    pub(super) admin: Admin,
     last: Mutex<Sight<Routes>>,
+    /// Whose word about a host is the newest.
+    pub(super) turns: Turns,
 }
 
 impl Balancer {
     fn new(member: MemberId, doors: AdminDoors) -> Arc<Self> {
         let (stats, admin) = (Haproxy::new(doors.stats, BALANCER), Admin::new(doors.admin, BALANCER));
-        Arc::new(Self { member, doors, stats, admin, last: Mutex::default() })
+        Arc::new(Self { member, doors, stats, admin, last: Mutex::default(), turns: Turns::default() })
     }
 }
 
 /// All of them.
-pub(super) struct Balancers(Mutex<Vec<Arc<Balancer>>>);
+pub(super) struct Balancers {
+    all: Mutex<Vec<Arc<Balancer>>>,
+    /// Longest time in which a session waits for its server connection.
+    patience: Duration,
+}
 
 impl Balancers {
     /// Those of a plan.
     pub(super) fn new(plan: &ControllerPlan) -> Self {
         let balancers = plan.balancers.iter();
         let all = balancers.map(|(member, doors)| Balancer::new(member.clone(), doors.clone())).collect();
-        Self(Mutex::new(all))
+        let declared = &plan.spec.balancers;
+        let attempts = declared.retries.saturating_add(1);
+        Self { all: Mutex::new(all), patience: declared.timeout_connect.0.saturating_mul(attempts) }
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Arc<Balancer>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever stands in the lab now. A record nobody could read changes nothing.
@@ -101,6 +111,58 @@ impl Balancers {
         tell(all, commands).await
     }
 
+    /// Words about the servers of a host; whoever still sees sessions out there stops.
+    pub(super) async fn turn(&self, host: &HostName, commands: &[String]) -> Result<(), Failed> {
+        let all = self.all().clone();
+        let told = all.iter().map(|balancer| async move {
+            let turn = balancer.turns.begin(host);
+            let _talking = balancer.turns.talk().await;
+            if !balancer.turns.holds(host, turn) {
+                return Ok(());
+            }
+            balancer.admin.say(commands).await.map_err(|error| format!("{}: {error}", balancer.member))
+        });
+        outcome(join_all(told).await)
+    }
+
+    /// Leads nobody to a host any more, and sees out whoever is there. It returns when every balancer was told; the
+    /// sessions end behind it.
+    pub(super) async fn close(&self, host: &HostName, left: Left) -> Result<(), Failed> {
+        let all = self.all().clone();
+        let told = all.iter().map(|balancer| async move {
+            let turn = balancer.turns.begin(host);
+            let told = {
+                let _talking = balancer.turns.talk().await;
+                balancer.admin.say(&haproxy_words::drained_both(host)).await
+            };
+            let exit = server_exit::Exit {
+                balancer: Arc::clone(balancer),
+                host: host.clone(),
+                turn,
+                left,
+                drained: told.is_ok(),
+                patience: self.patience,
+            };
+            tokio::spawn(exit.see_out());
+            told.map_err(|error| format!("{}: {error}", balancer.member))
+        });
+        outcome(join_all(told).await)
+    }
+
+    /// Ends the sessions that have their connection to a host through one port.
+    pub(super) async fn end_sessions(&self, backend: &str, host: &HostName) -> Result<(), Failed> {
+        let all = self.all().clone();
+        let ended = all.iter().map(|balancer| async move {
+            let ended = async {
+                let mut sessions = balancer.admin.sessions().await?;
+                sessions.retain(|session| session.backend == backend);
+                balancer.admin.end_sessions(&server_exit::next(&sessions, host).end).await
+            };
+            ended.await.map_err(|error| format!("{}: {error}", balancer.member))
+        });
+        outcome(join_all(ended).await)
+    }
+
     /// One of them takes new sessions, or takes none any more; those it has go on. Twice is once.
     pub(super) async fn set_ports(&self, member: &MemberId, open: bool) -> Result<(), Failed> {
         let word = if open { "enable" } else { "disable" };
@@ -125,6 +187,11 @@ async fn tell(all: Vec<Arc<Balancer>>, commands: &[String]) -> Result<(), Failed
         let told = balancer.admin.say(commands).await;
         told.map_err(|error| format!("{}: {error}", balancer.member))
     });
-    let wrong: Vec<String> = join_all(told).await.into_iter().filter_map(Result::err).collect();
+    outcome(join_all(told).await)
+}
+
+/// All of them did it, or what those said who did not.
+fn outcome(told: Vec<Result<(), String>>) -> Result<(), Failed> {
+    let wrong: Vec<String> = told.into_iter().filter_map(Result::err).collect();
     if wrong.is_empty() { Ok(()) } else { Err(Failed::Trouble(wrong.join("; "))) }
 }

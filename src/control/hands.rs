@@ -15,6 +15,7 @@ use super::balancers::Balancers;
 use super::board::Board;
 use super::broker_client::Broker;
 use super::driver::{Deeds, Entry, Failed};
+use super::haproxy_words::{self, Left};
 use super::instance::Instance;
 use super::instances::Instances;
 use super::leadership::Leading;
@@ -199,10 +200,6 @@ impl Hands {
         join_all(asked).await
     }
 
-    async fn push(&self, commands: &[String]) -> Result<(), Failed> {
-        self.balancers.push(commands).await
-    }
-
     async fn close(
         &self,
         host: &HostName,
@@ -212,18 +209,17 @@ impl Hands {
     ) -> Result<(), Failed> {
         if park {
             self.owe(host, member, token).await?;
-            self.push(&parked(host)).await
-        } else {
-            // a balancer that cannot be reached must not keep the primary of the others from coming back
-            if let Err(error) = self.push(&closed(host)).await {
-                tracing::warn!(%error, "a balancer was not told");
-            }
-            Ok(())
+            return self.balancers.close(host, Left::Parked).await;
         }
+        // a balancer that cannot be reached must not keep the primary of the others from coming back
+        if let Err(error) = self.balancers.close(host, Left::Down).await {
+            tracing::warn!(%error, "a balancer was not told");
+        }
+        Ok(())
     }
 
     async fn unpark(&self, host: &HostName, token: &Token) -> Result<(), Failed> {
-        self.push(&left_to_checks(host)).await?;
+        self.balancers.turn(host, &haproxy_words::left_to_checks(host)).await?;
         self.orders.write(&[], &[Change::Delete(self.parked_key(host.as_str()))], token).await
     }
 
@@ -271,7 +267,7 @@ impl Hands {
         token: &Token,
     ) -> Result<(), Failed> {
         self.owe(host, member, token).await?;
-        self.push(&drained(host, backend)).await
+        self.balancers.turn(host, &haproxy_words::drained(host, backend)).await
     }
 
     /// Whoever comes after this controller knows for whose sake a host was taken from the checks, and gives it back.
@@ -488,9 +484,13 @@ impl Deeds<World> for Hands {
                 self.yield_key(member, *mod_revision, *handover, token).await
             }
             Step::Open { host, member } => match self.instance(member) {
-                Some(instance) if instance.writes().await => self.push(&open(host)).await,
+                Some(instance) if instance.writes().await => self.balancers.turn(host, &haproxy_words::open(host)).await,
                 _ => Err(Failed::Guard(format!("{member} does not say that it takes writes"))),
             },
+            Step::EndSessions { host, .. } => {
+                self.orders.write(&[], &[], token).await?;
+                self.balancers.end_sessions("rw", host).await
+            }
             Step::Unpark { host } => self.unpark(host, token).await,
             Step::Start { member, container } => self.start(member, container, token).await,
             Step::Create { member, service, host } => {
@@ -573,59 +573,4 @@ fn runs(bodies: &Bodies, member: &MemberId) -> bool {
     };
     let found = bodies.members.get(member).map_or(&[][..], Vec::as_slice);
     found.iter().any(|body| body.status == ContainerStatus::Running && up(&body.host))
-}
-
-const BACKENDS: [&str; 2] = ["rw", "ro"];
-
-/// Nothing new, and sessions end. The checks of a dead body agree.
-fn closed(host: &HostName) -> Vec<String> {
-    no_more(host, "health down")
-}
-
-/// Out of reach of the checks, which a frozen body may still answer.
-fn parked(host: &HostName) -> Vec<String> {
-    no_more(host, "state maint")
-}
-
-/// No new session of one port; those it has go on.
-fn drained(host: &HostName, backend: &str) -> Vec<String> {
-    vec![format!("set server {backend}/{host} state drain")]
-}
-
-/// Both of its servers into `state`, then their sessions.
-fn no_more(host: &HostName, state: &str) -> Vec<String> {
-    let set = BACKENDS.map(|backend| format!("set server {backend}/{host} {state}"));
-    let end = BACKENDS.map(|backend| format!("shutdown sessions server {backend}/{host}"));
-    [set, end].concat()
-}
-
-/// Back to the checks, beginning down: HAProxy takes a server that leaves maintenance for up.
-fn left_to_checks(host: &HostName) -> Vec<String> {
-    let words = BACKENDS.map(|backend| {
-        [
-            format!("set server {backend}/{host} state ready"),
-            format!("set server {backend}/{host} health down"),
-        ]
-    });
-    words.concat()
-}
-
-/// 5432 leads there; 5433 is left to the checks, which it passed before.
-fn open(host: &HostName) -> Vec<String> {
-    vec![format!("set server rw/{host} state ready"), format!("set server rw/{host} health up")]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn balancers_are_told_in_their_own_words() {
-        let host = MemberId::new("h4").expect("a name");
-        insta::assert_snapshot!(closed(&host).join("; "), @"set server rw/h4 health down; set server ro/h4 health down; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
-        insta::assert_snapshot!(parked(&host).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint; shutdown sessions server rw/h4; shutdown sessions server ro/h4");
-        insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");
-        insta::assert_snapshot!(drained(&host, "rw").join("; "), @"set server rw/h4 state drain");
-        insta::assert_snapshot!(open(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health up");
-    }
 }

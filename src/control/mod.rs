@@ -11,12 +11,14 @@ pub mod broker_client;
 mod disk;
 pub mod driver;
 pub mod hands;
+mod haproxy_words;
 mod inside;
 pub mod instance;
 mod instances;
 pub mod leadership;
 mod orders;
 pub mod process;
+mod server_exit;
 pub mod sizes;
 mod voters;
 

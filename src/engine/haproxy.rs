@@ -94,20 +94,109 @@ impl Admin {
     /// # Errors
     /// [`AdminError`].
     pub async fn say(&self, commands: &[String]) -> Result<(), AdminError> {
+        let answer = self.ask(&commands.join(";")).await?;
+        let said: Vec<&str> = answer.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if said.is_empty() { Ok(()) } else { Err(AdminError::Refused(said.join("; "))) }
+    }
+
+    /// Every session of the backends `rw` and `ro` that has a server (HAProxy: `show sess`).
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn sessions(&self) -> Result<Vec<SessionSeen>, AdminError> {
+        Ok(parse_sessions(&self.ask("show sess").await?))
+    }
+
+    /// Ends sessions by their ids (HAProxy: `shutdown session`). One that has ended meanwhile is no error.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn end_sessions(&self, ids: &[String]) -> Result<(), AdminError> {
+        // a command line of HAProxy holds 16 KiB
+        for ids in ids.chunks(200) {
+            let commands: Vec<String> = ids.iter().map(|id| format!("shutdown session {id}")).collect();
+            match self.say(&commands).await {
+                Err(AdminError::Refused(said)) if said.split("; ").all(|one| one.contains("No such session")) => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one line and reads the whole answer.
+    async fn ask(&self, line: &str) -> Result<String, AdminError> {
         let silent = |why: String| AdminError::NoAnswer(self.address, why);
         let talk = async {
             let mut stream = TcpStream::connect(self.address).await?;
             stream.set_nodelay(true)?;
-            stream.write_all(format!("{}\n", commands.join(";")).as_bytes()).await?;
+            stream.write_all(format!("{line}\n").as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
         let answer = clock::timeout(self.limit, talk).await.map_err(|late| silent(late.to_string()))?;
-        let answer = answer.map_err(|error| silent(error.to_string()))?;
-        let said: Vec<&str> = answer.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        if said.is_empty() { Ok(()) } else { Err(AdminError::Refused(said.join("; "))) }
+        answer.map_err(|error| silent(error.to_string()))
     }
+}
+
+/// One session of a balancer with a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSeen {
+    /// HAProxy's id of it, for `shutdown session`.
+    pub id: String,
+    /// `rw` or `ro`.
+    pub backend: String,
+    /// Host of the server.
+    pub host: HostName,
+    /// How far its server side is.
+    pub state: ServerSide,
+    /// HAProxy will wake up for it by itself (`exp=` has a time).
+    pub expires: bool,
+}
+
+impl SessionSeen {
+    /// The server side is closed and HAProxy never looks at it again: its client waits for ever. HAProxy 3.0.10 and
+    /// 3.0.11 leave such sessions when they end one that waits for its server connection.
+    #[must_use]
+    pub fn frozen(&self) -> bool {
+        self.state == ServerSide::Closed && !self.expires
+    }
+}
+
+/// State of the server side of a session (HAProxy: `enum sc_state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerSide {
+    /// It waits for a connection: queued, connecting, or between two attempts.
+    Waits,
+    /// It has a connection.
+    Established,
+    /// It has none any more.
+    Closed,
+}
+
+/// Reads the answer to `show sess`. Lines it does not know are left out: a busy balancer may cut one short.
+#[must_use]
+pub fn parse_sessions(answer: &str) -> Vec<SessionSeen> {
+    answer.lines().filter_map(session).collect()
+}
+
+fn session(line: &str) -> Option<SessionSeen> {
+    let (id, rest) = line.split_once(": ")?;
+    let word = |key: &str| rest.split(' ').find_map(|word| word.strip_prefix(key));
+    let backend = word("be=").filter(|backend| matches!(*backend, "rw" | "ro"))?;
+    let state = word("scb=[")?.split(',').next()?.parse().ok()?;
+    Some(SessionSeen {
+        id: id.to_owned(),
+        backend: backend.to_owned(),
+        host: HostName::new(word("srv=")?).ok()?,
+        // SC_ST_INI to SC_ST_CER, SC_ST_RDY and SC_ST_EST, SC_ST_DIS and SC_ST_CLO
+        state: match state {
+            0_u32..7 => ServerSide::Waits,
+            7 | 8 => ServerSide::Established,
+            _ => ServerSide::Closed,
+        },
+        expires: word("exp=").is_some_and(|expires| !expires.is_empty()),
+    })
 }
 
 /// Reads the CSV of `show stat`.
@@ -246,6 +335,54 @@ mod tests {
         assert_eq!(seen.work, Work { sessions: 3, active: 5, waiting: 4 });
         assert_eq!(seen.ro[&host("h1")].status, "MAINT");
         assert_eq!(seen.ro[&host("h2")], ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 });
+    }
+
+    /// Answers of HAProxy 3.0.11 and 3.2.0, without the columns in which they are alike.
+    const SESSIONS: &str = "\
+        0x5555c177f1c0: proto=tcpv4 src=127.0.0.1:53474 fe=rw be=rw srv=h2 ts=00 age=39s rq[f=808000h,i=0,an=00h,ax=] scf=[8,14000h,fd=23,rex=,wex=] scb=[10,30005h,fd=-1,rex=,wex=] exp= rc=1 c_exp=\n\
+        0x7feaa004af10: proto=tcpv4 src=127.0.0.1:52558 fe=rw be=rw srv=h1 ts=00 age=4s scf=[8,0h,fd=13,rex=30m,wex=] scb=[8,1h,fd=14,rex=,wex=] exp=29m59s rc=0 c_exp=\n\
+        0x7feaa004b5c0: proto=tcpv4 src=127.0.0.1:52568 fe=ro be=ro srv=h1 ts=00 age=1s scf=[8,0h,fd=13,rex=,wex=] scb=[3,1h,fd=-1,rex=,wex=] exp=1s rc=1 c_exp=1s\n\
+        0x7feaa004b5c1: proto=tcpv4 src=127.0.0.1:52569 fe=rw be=rw srv=<none> ts=00 age=1s scf=[8,0h,fd=13,rex=,wex=] scb=[0,1h,fd=-1,rex=,wex=] exp=1s rc=0 c_exp=\n\
+        0x7feaa0108980: proto=unix_stream src=unix:1 fe=GLOBAL be=<NONE> srv=<none> ts=00 scf=[8,0h,fd=84,rex=10s,wex=] scb=[8,1h,fd=-1,rex=,wex=] exp=10s rc=0 c_exp=\n\n";
+
+    #[test]
+    fn sessions_say_where_they_go_and_how_far_they_are() {
+        let seen = parse_sessions(SESSIONS);
+        let short: Vec<_> = seen
+            .iter()
+            .map(|session| (session.backend.as_str(), session.host.as_str(), session.state, session.frozen()))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                ("rw", "h2", ServerSide::Closed, true),
+                ("rw", "h1", ServerSide::Established, false),
+                ("ro", "h1", ServerSide::Waits, false),
+            ]
+        );
+        assert_eq!(seen[0].id, "0x5555c177f1c0");
+        // a line that was cut short is no session
+        assert!(parse_sessions(&SESSIONS[..100]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_meanwhile_is_no_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let admin = Admin::new(listener.local_addr().expect("an address"), Duration::from_millis(200));
+        let balancer = tokio::spawn(async move {
+            for answer in ["No such session (use 'show sess').\n\n\n", "Permission denied\n\n"] {
+                let (mut stream, _) = listener.accept().await.expect("somebody");
+                let _ = stream.read(&mut [0; 200]).await.expect("words");
+                stream.write_all(answer.as_bytes()).await.expect("an answer");
+            }
+        });
+        let ids = ["0x1".to_owned(), "0x2".to_owned()];
+        assert_eq!(admin.end_sessions(&ids).await, Ok(()));
+        assert_eq!(
+            admin.end_sessions(&ids).await,
+            Err(AdminError::Refused("Permission denied".to_owned()))
+        );
+        balancer.await.expect("no panic");
     }
 
     #[test]

@@ -316,6 +316,9 @@ pub struct Balancers {
     /// redispatch 1); with 0 `retries` and `redispatch` count there, too.
     #[serde(default)]
     pub read_retries: u32,
+    /// What becomes of the sessions of a server that is marked down (HAProxy: on-marked-down).
+    #[serde(default)]
+    pub on_marked_down: OnMarkedDown,
     /// Longest wait for a server to accept (HAProxy: timeout connect).
     pub timeout_connect: Span,
     /// Longest silence of a client (HAProxy: timeout client).
@@ -328,6 +331,19 @@ pub struct Balancers {
     pub hold: Span,
     /// What a server is before its first check has answered.
     pub start: BalancerStart,
+}
+
+/// What HAProxy does with the sessions of a server that it marks down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMarkedDown {
+    /// It ends them all, as in Patroni's sample configuration. HAProxy 3.0.10 and 3.0.11 leave a client hanging for ever
+    /// whose session waits for its server connection at that moment.
+    #[default]
+    ShutdownSessions,
+    /// It ends none. The repair controller ends those that have a connection, and the kernel those whose server has been
+    /// silent for eight seconds.
+    None,
 }
 
 /// What a fresh balancer takes its servers for.

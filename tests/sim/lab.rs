@@ -558,6 +558,7 @@ impl Lab {
             }
             Step::Remove { .. } => self.broke("a container of the record was removed"),
             Step::Wake { .. }
+            | Step::EndSessions { .. }
             | Step::Standbys { .. }
             | Step::Prepare { .. }
             | Step::Shut { .. }

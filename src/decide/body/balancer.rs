@@ -13,7 +13,7 @@ use super::{
     private_file, service_body,
 };
 use crate::model::inside::sessions;
-use crate::model::lab::{BalancerStart, Balancers, Reads};
+use crate::model::lab::{BalancerStart, Balancers, OnMarkedDown, Reads};
 use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
 
 /// The user the HAProxy image knows.
@@ -100,6 +100,7 @@ fn config(ctx: &Context, member: &Member) -> String {
             ("timeout-client", ms(balancers.timeout_client)),
             ("timeout-server", ms(balancers.timeout_server)),
             ("timeout-check", ms(balancers.check.timeout)),
+            ("keepalive", keepalive(balancers)),
             ("check-rw", check(balancers, "/primary")),
             ("check-ro", check(balancers, &read)),
             ("fallback", fallback.to_owned()),
@@ -134,6 +135,17 @@ fn admin(ctx: &Context) -> String {
     format!("    stats socket ipv4@0.0.0.0:{ADMIN_PORT} level admin\n    stats timeout 1h\n{readers}")
 }
 
+/// Where HAProxy ends no sessions, the kernel ends those whose server is silent: probed after five quiet seconds, given
+/// up after three more; `tcp-ut` is the same for what was sent and is not acknowledged.
+fn keepalive(balancers: &Balancers) -> String {
+    match balancers.on_marked_down {
+        OnMarkedDown::ShutdownSessions => String::new(),
+        OnMarkedDown::None => {
+            "    option srvtcpka\n    srvtcpka-idle 5s\n    srvtcpka-intvl 1s\n    srvtcpka-cnt 3\n".to_owned()
+        }
+    }
+}
+
 fn check(balancers: &Balancers, path: &str) -> String {
     if balancers.check.enabled {
         format!("    option httpchk OPTIONS {path}\n    http-check expect status 200")
@@ -153,7 +165,12 @@ fn default_server(balancers: &Balancers) -> String {
                 let _ = write!(line, " {key} {}", ms(pause));
             }
         }
-        let _ = write!(line, " fall {} rise {} on-marked-down shutdown-sessions", check.fall, check.rise);
+        let _ = write!(line, " fall {} rise {}", check.fall, check.rise);
+    }
+    match balancers.on_marked_down {
+        OnMarkedDown::ShutdownSessions if check.enabled => line.push_str(" on-marked-down shutdown-sessions"),
+        OnMarkedDown::ShutdownSessions => {}
+        OnMarkedDown::None => line.push_str(" tcp-ut 8s"),
     }
     line
 }

@@ -38,6 +38,7 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
             routes.rw.iter().filter(|(other, server)| **other != host && server.up()).map(|(other, _)| other),
         );
     }
+    left_behind(draft, &host);
     if !shut && wrong.is_empty() {
         return;
     }
@@ -53,6 +54,25 @@ pub(super) fn doors(draft: &mut Draft<'_>, lives: bool) {
     }
     if shut {
         draft.order(Step::Open { host, member: key.member.clone() });
+    }
+}
+
+/// Sessions of 5432 on a server that does not lead and takes no new ones end: a client that keeps one hears for ever that
+/// nothing can be written, or nothing at all.
+fn left_behind(draft: &mut Draft<'_>, leads: &HostName) {
+    let mut hosts = BTreeSet::new();
+    for routes in draft.seen.balancers.values().filter_map(|balancer| balancer.seen()) {
+        let stays = |(host, server): &(&HostName, &ServerSeen)| {
+            *host != leads && !server.up() && server.sessions > 0
+        };
+        hosts.extend(routes.rw.iter().filter(stays).map(|(host, _)| host));
+    }
+    for host in hosts {
+        let member = resident(draft, host).unwrap_or_else(|| host.clone());
+        let reason = "sessions of 5432 stay on a member that does not lead";
+        if draft.order(Step::EndSessions { host: host.clone(), member: member.clone() }) {
+            draft.say("end-sessions", Some(&member), reason);
+        }
     }
 }
 

@@ -179,6 +179,14 @@ pub enum Step {
         /// Revision that wrote the configuration.
         mod_revision: i64,
     },
+    /// At every balancer: sessions of 5432 that have a connection to this host end. No new one goes there, and its
+    /// member does not lead: who stays hears that nothing can be written, or nothing at all.
+    EndSessions {
+        /// The host.
+        host: HostName,
+        /// Its member, or the host again where none stands.
+        member: MemberId,
+    },
     /// Patroni of this member looks after its PostgreSQL at once and not at its next turn.
     Wake {
         /// Whose.
@@ -211,6 +219,7 @@ impl Step {
             Self::Discard { .. } => "discard",
             Self::Forget { .. } => "forget",
             Self::Standbys { .. } => "standbys",
+            Self::EndSessions { .. } => "end-sessions",
             Self::Wake { .. } => "wake",
         }
     }
@@ -235,6 +244,7 @@ impl Step {
             | Self::Drain { host, .. }
             | Self::DrainReads { host, .. }
             | Self::Open { host, .. }
+            | Self::EndSessions { host, .. }
             | Self::Unpark { host } => host,
             Self::Fence { member, .. }
             | Self::Release { member, .. }

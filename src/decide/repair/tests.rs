@@ -295,6 +295,21 @@ fn doors_follow_the_leader() {
 }
 
 #[test]
+fn nobody_stays_on_a_server_that_does_not_lead() {
+    let mut seen = healthy(&world());
+    let server = |status: &str, sessions| ServerSeen { status: status.to_owned(), sessions, weight: 1 };
+    let mut behind = |status: &str, sessions| {
+        if let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) {
+            routes.rw = [(name("h1"), server("UP", 5)), (name("h2"), server(status, sessions))].into();
+        }
+        decide(&seen, Memory::default())
+    };
+    insta::assert_snapshot!(line(&behind("DOWN", 2)), @"end-sessions h2 | end-sessions: sessions of 5432 stay on a member that does not lead");
+    insta::assert_snapshot!(line(&behind("MAINT", 1)), @"end-sessions h2 | end-sessions: sessions of 5432 stay on a member that does not lead");
+    insta::assert_snapshot!(line(&behind("DOWN", 0)), @" | watch: nothing to do");
+}
+
+#[test]
 fn the_doors_of_a_leader_that_is_being_promoted_wait_for_its_word() {
     let mut seen = healthy(&world());
     let leader = LeaderSeen { member: name("postgres-2"), mod_revision: 9, lease: 90 };
