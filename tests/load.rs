@@ -7,6 +7,7 @@
 #[path = "load/fake.rs"]
 mod fake;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fake::Stall;
@@ -33,6 +34,29 @@ async fn a_stall_stands_in_every_operation_that_was_meant_to_start_in_it() {
         assert!(done >= stall.until, "operation {} ended in the stall", op.op);
     }
     assert!(history.ops.iter().all(|op| op.invoked >= op.intended), "nothing begins before its time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_keeps_its_number_when_its_worker_is_succeeded() {
+    let start = clock::now().plus(Duration::from_millis(300));
+    let stall =
+        Stall { from: start.plus(Duration::from_millis(300)), until: start.plus(Duration::from_millis(800)) };
+    let server = fake::serve(stall).await;
+    // an operation that waits for longer than 100 ms has an unknown end and uses its worker up
+    let writer =
+        r#"{"name":"writer","endpoint":"rw","workload":"set","rate":200,"connections":4,"timeout":"100ms"}"#;
+    let history = fake::load(server, writer, 2, start).await;
+
+    let clients: BTreeSet<_> = history.ops.iter().map(|op| op.client).collect();
+    assert_eq!(clients, (0..4).map(Some).collect());
+    let workers: BTreeSet<_> = history.ops.iter().map(|op| op.worker).collect();
+    assert!(history.ops.iter().any(|op| op.class() == Class::Info), "no operation met the stall");
+    assert!(workers.len() > 4, "no worker was succeeded: {workers:?}");
+    for worker in workers {
+        let of: BTreeSet<_> =
+            history.ops.iter().filter(|op| op.worker == worker).map(|op| op.client).collect();
+        assert_eq!(of.len(), 1, "worker {worker} stood for {of:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,6 +56,10 @@ pub enum Event {
         /// What it asks for, where its number does not say it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         q: Option<Box<Asked>>,
+        /// Client: one number within its load from the beginning of the load to its end, whatever connections
+        /// and workers stand for it. Absent in journals of older editions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        c: Option<u32>,
     },
     /// An operation ended.
     Done {
@@ -105,7 +109,14 @@ impl Event {
     #[must_use]
     #[expect(clippy::many_single_char_names, reason = "they are the keys of the line")]
     pub const fn invoke(t: Mono, l: u32, o: u64, w: u32, i: Mono) -> Self {
-        Self::Invoke { t, l, o, w, i, q: None }
+        Self::Invoke { t, l, o, w, i, q: None, c: None }
+    }
+
+    /// The same by client `c` of its load.
+    #[must_use]
+    #[expect(clippy::many_single_char_names, reason = "they are the keys of the line")]
+    pub const fn invoke_by(t: Mono, l: u32, o: u64, w: u32, i: Mono, c: u32) -> Self {
+        Self::Invoke { t, l, o, w, i, q: None, c: Some(c) }
     }
 
     /// Operation `o` of load `l` ended at `t`.

@@ -48,6 +48,8 @@ pub struct Op {
     pub op: u64,
     /// Worker.
     pub worker: u32,
+    /// Client, where the journal says it: one number from the beginning of its load to the end.
+    pub client: Option<u32>,
     /// When it was meant to start.
     pub intended: Mono,
     /// When it was handed to the worker.
@@ -192,10 +194,11 @@ impl History {
                 }
                 Event::Phase { t, phase } => history.phases.push((t, phase)),
                 Event::Prepared { l, rows, .. } => history.prepared.push((l, rows)),
-                Event::Invoke { t, l, o, w, i, q } => history.ops.push(Op {
+                Event::Invoke { t, l, o, w, i, q, c } => history.ops.push(Op {
                     load: l,
                     op: o,
                     worker: w,
+                    client: c,
                     intended: i,
                     invoked: t,
                     asked: q,

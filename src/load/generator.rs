@@ -154,6 +154,7 @@ pub async fn run(
                 door: door as usize,
                 names: Arc::clone(&names),
                 id: names.fetch_add(1, Ordering::Relaxed),
+                client: door,
                 journal: journal.clone(),
                 counter: counter.clone(),
                 line: None,
@@ -246,6 +247,8 @@ struct Worker {
     door: usize,
     names: Arc<AtomicU32>,
     id: u32,
+    /// Its number within the load, which stays.
+    client: u32,
     journal: Journal<Event>,
     /// Counts operations instead of recording them.
     counter: Option<Arc<Counter>>,
@@ -289,7 +292,8 @@ impl Worker {
         let task = self.script.task(op, near);
         let (t, l) = (clock::now(), self.index);
         if self.counter.is_none() {
-            self.journal.say(Event::Invoke { t, l, o: op, w: self.id, i: intended, q: task.asked() });
+            let (w, c) = (self.id, Some(self.client));
+            self.journal.say(Event::Invoke { t, l, o: op, w, i: intended, q: task.asked(), c });
         }
         let mut ended = self.operation(op, &task).await;
         if matches!(ended.outcome, Outcome::Info(_)) {

@@ -56,7 +56,7 @@ pub fn add(story: &mut Story, load: Value, deeds: Vec<Did>) -> u32 {
         };
         marks.extend(left.into_iter().filter(|_| kept));
         let q = asked.map(Box::new);
-        story.events.push(Event::Invoke { t: sent, l: number, o: op, w: worker, i: sent, q });
+        story.events.push(Event::Invoke { t: sent, l: number, o: op, w: worker, i: sent, q, c: None });
         story.events.push(Event::done(ended, number, op, outcome));
     }
     let first =
