@@ -1,17 +1,28 @@
-//! `outage`: how long an endpoint acknowledged nothing, by fault.
+//! `outage`: how long the clients of an endpoint were out, by fault.
 //!
-//! An outage goes from the last acknowledgement before to the first of a run of five after, on any
-//! client; where it begins and what counts as one is said in [`windows`]. A fault is blamed for the
-//! longest outage that overlaps the time from its injection to the next fault.
+//! For every client the time from its last acknowledgement before a fault to its first one after it. *Last back*
+//! is the longest of these times, *first back* the shortest, of the clients that were hurt; [`clients`] says when
+//! a client is out, [`backs`] which outages a fault answers for. A bound is one on the last client back, unless
+//! `of = "first"`. A client that never came back breaks every bound; where the load ended before the bound was
+//! reached, it is not known.
+//!
+//! Beside it stands the time in which nobody was acknowledged: from the last acknowledgement before to the first
+//! of a run of five after, on any client ([`windows`]). It is what a bound means where no client was hurt, and in
+//! runs of older editions, whose journals number no clients.
 
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
-use crate::model::scenario::Endpoint;
+use crate::model::scenario::{Endpoint, Whose};
 use crate::model::{Expect, Mono, Name, Span};
 use crate::stats;
 
+pub mod backs;
+pub mod clients;
 pub mod windows;
+mod words;
+pub use backs::{Backs, Part};
+pub use clients::{Clients, End, Out};
 pub use windows::{ClientOutage, EndpointOutages, Outage};
 
 /// Outages named in evidence at most, the longest first.
@@ -25,22 +36,26 @@ pub fn check(record: &Record) -> Finding {
         json!({ "endpoints": endpoints.iter().map(|outages| show(record, outages)).collect::<Vec<_>>() });
     let mut broken: Vec<String> = Vec::new();
     let mut gaps: Vec<String> = Vec::new();
-    let mut asked = 0;
+    let mut told: Vec<(u64, String)> = Vec::new();
     for expect in &record.scenario.expects {
-        if let Expect::Outage { endpoint, after, max } = expect {
-            asked += 1;
-            match bound(record, &endpoints, *endpoint, after.as_ref(), *max) {
-                Held::Yes => {}
-                Held::No(why) => broken.push(why),
-                Held::Unclear(why) => gaps.push(why),
-            }
+        let Expect::Outage { endpoint, after, of, max } = expect else { continue };
+        let ask = Ask { endpoint: *endpoint, after: after.as_ref(), of: *of, max: *max };
+        match bound(record, &endpoints, &ask) {
+            Held::Yes(took, said) => told.push((took, said)),
+            Held::No(why) => broken.push(why),
+            Held::Unclear(why) => gaps.push(why),
         }
     }
-    let longest =
-        endpoints.iter().flat_map(|seen| &seen.windows).map(Outage::nanos).max().map_or(0.0, stats::millis);
     Finding::first_of(&broken, &gaps, evidence, |evidence| {
-        let held = if asked > 0 { ", within what was asked" } else { "; nothing was asked of it" };
-        Finding::pass(format!("the longest outage took {longest} ms{held}"), evidence)
+        let asked = !told.is_empty();
+        if !asked {
+            told.extend(endpoints.iter().map(|seen| words::told(record, seen, None)));
+        }
+        // of several the longest; of equal ones the first
+        let longest = told.into_iter().rev().max_by_key(|(took, _)| *took).map(|(_, said)| said);
+        let said = longest.unwrap_or_else(|| "no load used `rw` or `ro`".to_owned());
+        let held = if asked { ", within what was asked" } else { "; nothing was asked of it" };
+        Finding::pass(format!("{said}{held}"), evidence)
     })
 }
 
@@ -64,6 +79,9 @@ fn span_of(record: &Record, fault: &Name) -> Option<(Mono, Mono)> {
 /// The longest outage a fault answers for on an endpoint; `None` when there was none.
 #[must_use]
 pub fn of_fault<'a>(record: &Record, outages: &'a EndpointOutages, fault: &Name) -> Option<&'a Outage> {
+    if outages.crowd.numbered {
+        return backs::nobody(outages, &Part::of_fault(record, fault)?);
+    }
     let (began, next) = span_of(record, fault)?;
     outages
         .windows
@@ -84,49 +102,110 @@ pub fn client_of_fault<'a>(
     overlapping.max_by_key(|outage| outage.nanos())
 }
 
+/// One bound of the scenario.
+struct Ask<'a> {
+    endpoint: Endpoint,
+    after: Option<&'a Name>,
+    of: Whose,
+    max: Span,
+}
+
 enum Held {
-    Yes,
+    /// What was judged, nanoseconds, and in words.
+    Yes(u64, String),
     No(String),
     Unclear(String),
 }
 
-fn bound(
-    record: &Record,
-    endpoints: &[EndpointOutages],
-    endpoint: Endpoint,
-    after: Option<&Name>,
-    max: Span,
-) -> Held {
-    let Some(outages) = endpoints.iter().find(|seen| seen.endpoint == endpoint) else {
+fn bound(record: &Record, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> Held {
+    let endpoint = ask.endpoint;
+    let Some(seen) = endpoints.iter().find(|seen| seen.endpoint == endpoint) else {
         return Held::Unclear(format!("no load used `{endpoint}`, so its outage is not known"));
     };
-    if outages.acks == 0 {
+    if seen.acks == 0 {
         return Held::Unclear(format!(
             "nothing was ever acknowledged on `{endpoint}`, so no outage of it has a beginning"
         ));
     }
-    let (blamed, whose) = match after {
-        None => (outages.windows.iter().max_by_key(|window| window.nanos()), String::new()),
-        Some(fault) if span_of(record, fault).is_none() => {
-            return Held::Unclear(format!("fault `{fault}` was never injected, so no outage is its own"));
-        }
-        Some(fault) => (of_fault(record, outages, fault), format!(" after `{fault}`")),
+    if let Some(fault) = ask.after.filter(|fault| span_of(record, fault).is_none()) {
+        return Held::Unclear(format!("fault `{fault}` was never injected, so no outage is its own"));
+    }
+    let backs = backs_of(record, seen, ask.after);
+    match backs.filter(|backs| seen.crowd.numbered && backs.hurt > 0) {
+        Some(backs) => of_clients(record, seen, ask, &backs),
+        None => of_everybody(record, seen, ask),
+    }
+}
+
+/// How the clients of an endpoint came back after a fault, or over the whole run; `None` when the fault never began.
+#[must_use]
+pub fn backs_of(record: &Record, seen: &EndpointOutages, after: Option<&Name>) -> Option<Backs> {
+    let part = after.map_or(Some(Part::WHOLE), |fault| Part::of_fault(record, fault))?;
+    Some(backs::of_part(seen, &part))
+}
+
+/// A bound on the last client back, or the first.
+fn of_clients(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, backs: &Backs) -> Held {
+    let (endpoint, limit) = (ask.endpoint, ask.max.as_ms());
+    let whose = words::after(ask.after);
+    let (word, known, took) = match ask.of {
+        Whose::Last => ("last", backs.last, backs.longest),
+        Whose::First => ("first", backs.first, backs.least),
     };
-    let Some(window) = blamed else { return Held::Yes };
-    let took = stats::millis(window.nanos());
-    let limit = max.as_ms();
-    if u128::from(window.nanos()) > max.0.as_nanos() {
-        return Held::No(if window.ended {
-            format!("the outage of `{endpoint}`{whose} took {took} ms, at most {limit} ms are allowed")
-        } else {
-            format!("the outage of `{endpoint}`{whose} never ended: {took} ms without an acknowledgement")
-        });
+    let (load, ms) = (words::client(record, backs.worst), stats::millis(took));
+    let over = u128::from(took) > ask.max.0.as_nanos();
+    match (known, over) {
+        (Some(_), true) => {
+            let whom = if ask.of == Whose::Last { load } else { words::loads(record, endpoint) };
+            Held::No(format!(
+                "the {word} client of `{endpoint}`{whose} was back after {ms} ms, at most {limit} ms are allowed ({whom})"
+            ))
+        }
+        (None, true) => Held::No(format!(
+            "{} of {} hurt clients of `{endpoint}`{whose} never came back: {ms} ms without an acknowledgement, at most \
+             {limit} ms are allowed ({load})",
+            backs.never_back, backs.hurt
+        )),
+        // the load may have ended before the client was back: what was not seen to the end is not known
+        (None, false) => Held::Unclear(format!(
+            "the load ended while {} of {} hurt clients of `{endpoint}`{whose} were out, {ms} ms at most ({load})",
+            backs.never_back, backs.hurt
+        )),
+        (Some(_), false) => {
+            let (_, said) = words::told(record, seen, ask.after);
+            Held::Yes(took, said)
+        }
     }
-    // the load may have ended before the outage did: what was not seen to the end is not known
-    if !window.ended {
-        return Held::Unclear(format!("the load ended {took} ms into an outage of `{endpoint}`{whose}"));
+}
+
+/// A bound on the time in which nobody was acknowledged.
+fn of_everybody(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held {
+    let (endpoint, whose) = (ask.endpoint, words::after(ask.after));
+    let blamed = blamed(record, seen, ask.after);
+    if let Some(window) = blamed {
+        let (took, limit) = (stats::millis(window.nanos()), ask.max.as_ms());
+        if u128::from(window.nanos()) > ask.max.0.as_nanos() {
+            return Held::No(if window.ended {
+                format!("the outage of `{endpoint}`{whose} took {took} ms, at most {limit} ms are allowed")
+            } else {
+                format!("the outage of `{endpoint}`{whose} never ended: {took} ms without an acknowledgement")
+            });
+        }
+        // the load may have ended before the outage did: what was not seen to the end is not known
+        if !window.ended {
+            return Held::Unclear(format!("the load ended {took} ms into an outage of `{endpoint}`{whose}"));
+        }
     }
-    Held::Yes
+    let (took, said) = words::told(record, seen, ask.after);
+    Held::Yes(took, said)
+}
+
+/// The longest outage of an endpoint that a fault answers for, or of the whole run.
+fn blamed<'a>(record: &Record, seen: &'a EndpointOutages, after: Option<&Name>) -> Option<&'a Outage> {
+    match after {
+        Some(fault) => of_fault(record, seen, fault),
+        None => seen.windows.iter().max_by_key(|window| window.nanos()),
+    }
 }
 
 fn show(record: &Record, outages: &EndpointOutages) -> Value {
@@ -139,14 +218,19 @@ fn show(record: &Record, outages: &EndpointOutages) -> Value {
         .map(|fault| {
             let took = of_fault(record, outages, &fault.id).map(|window| stats::millis(window.nanos()));
             let client = client_of_fault(record, outages, &fault.id);
-            json!({
+            let mut line = json!({
                 "fault": fault.id,
                 "outage_ms": took,
                 "client_outage_max_ms": client.map(|outage| stats::millis(outage.nanos())),
-            })
+            });
+            if let (true, Some(backs)) = (outages.crowd.numbered, backs_of(record, outages, Some(&fault.id)))
+            {
+                line["clients"] = words::backs(record, &backs);
+            }
+            line
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "endpoint": outages.endpoint,
         "acks": outages.acks,
         "outages": outages.windows.len(),
@@ -163,5 +247,9 @@ fn show(record: &Record, outages: &EndpointOutages) -> Value {
             "unacknowledged": window.unacknowledged,
             "ended": window.ended,
         })).collect::<Vec<_>>(),
-    })
+    });
+    if let (true, Some(backs)) = (outages.crowd.numbered, backs_of(record, outages, None)) {
+        shown["clients"] = words::backs(record, &backs);
+    }
+    shown
 }

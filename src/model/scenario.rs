@@ -784,19 +784,53 @@ pub enum When {
     Edge,
 }
 
+const fn default_stuck_after() -> Span {
+    Span::secs(3)
+}
+
+/// Whose way back a bound is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The last hurt client.
+    #[default]
+    Last,
+    /// The first one.
+    First,
+}
+
+impl Whose {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    const fn is_last(&self) -> bool {
+        matches!(self, Self::Last)
+    }
+}
+
 /// Something that must hold. The key is also the checker's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Expect {
-    /// Longest outage of an endpoint.
+    /// How long clients of an endpoint were out.
     Outage {
         /// Which port.
         endpoint: Endpoint,
         /// Only the outage of this fault; every one when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Name>,
+        /// Whose time is bounded: that of the last client back, or of the first.
+        #[serde(default, skip_serializing_if = "Whose::is_last")]
+        of: Whose,
         /// Bound.
         max: Span,
+    },
+    /// Sessions left behind on a member that is dead, demoted, cut off or gone while another takes writes.
+    Stuck {
+        /// At most so many at one instant; without it they are only counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<u32>,
+        /// So long after another member took writes a session is left behind.
+        #[serde(default = "default_stuck_after")]
+        after: Span,
     },
     /// Acknowledged writes that are gone.
     LostAcks {
@@ -941,6 +975,7 @@ impl Expect {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Outage { .. } => "outage",
+            Self::Stuck { .. } => "stuck",
             Self::LostAcks { .. } => "lost-acks",
             Self::Converged { .. } => "converged",
             Self::StaleReads { .. } => "stale-reads",

@@ -18,6 +18,7 @@ pub(crate) const CHECKS: &[&str] = &[
     "unexpected",
     "one-writer",
     "outage",
+    "stuck",
     "stale-reads",
     "lag",
     "isolation",

@@ -1,6 +1,7 @@
 //! What each checker refuses, and with which words. The words are fixed: a change in a rule shows here.
 
 mod assumptions;
+mod clients;
 mod converged;
 mod lost_acks;
 mod one_writer;

@@ -14,7 +14,9 @@
 
 use std::collections::HashMap;
 
+use super::clients::{self, Clients};
 use crate::check::record::Record;
+use crate::history::Op;
 use crate::model::Mono;
 use crate::model::scenario::Endpoint;
 use crate::stats;
@@ -22,9 +24,9 @@ use crate::stats;
 /// Acknowledgements in a row that end an outage.
 const RUN: u32 = 5;
 /// A silence is ordinary up to this many median gaps …
-const ORDINARY_GAPS: u64 = 10;
+pub(super) const ORDINARY_GAPS: u64 = 10;
 /// … and in any case up to this, nanoseconds.
-const ORDINARY: u64 = 250_000_000;
+pub(super) const ORDINARY: u64 = 250_000_000;
 
 /// One span without acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Outage {
     pub from: Mono,
     /// The first of the run after; the end of the load when there was none.
     pub to: Mono,
+    /// When it could be seen first: the first end without an acknowledgement, or a silence that is too long.
+    pub felt: Mono,
     /// Operations that ended in it without an acknowledgement.
     pub unacknowledged: u64,
     /// Whether a run of acknowledgements ended it.
@@ -87,6 +91,10 @@ pub struct EndpointOutages {
     pub clients: Vec<ClientOutage>,
     /// Outages in order.
     pub windows: Vec<Outage>,
+    /// The longest silence that is ordinary, nanoseconds.
+    pub ordinary: u64,
+    /// Every client and how long it was out.
+    pub crowd: Clients,
 }
 
 impl EndpointOutages {
@@ -115,7 +123,8 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
     let mut ends: Vec<(Mono, bool)> = Vec::new();
     let (mut start, mut end) = (Mono(u64::MAX), Mono(0));
     let mut by_worker: Vec<(Mono, u32, u32, bool)> = Vec::new();
-    for op in record.history.ops.iter().filter(|op| uses(op.load)) {
+    let ops: Vec<&Op> = record.history.ops.iter().filter(|op| uses(op.load)).collect();
+    for op in &ops {
         start = start.min(op.invoked);
         end = end.max(op.invoked).max(op.done.unwrap_or_default());
         let Some(done) = op.done else { continue };
@@ -131,6 +140,7 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
     let (silence, clients) = of_clients(&by_worker, ordinary);
     let walk = Walk { ordinary, last_ack: start, windows: Vec::new(), down: None, acks: 0, first: None };
     let (windows, acks) = walk.all(&ends, end);
+    let crowd = clients::of_ops(record, &ops, ordinary, end);
     Some(EndpointOutages {
         endpoint,
         acks,
@@ -138,6 +148,8 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
         worker_silence_ms: silence.map(stats::millis),
         clients,
         windows,
+        ordinary,
+        crowd,
     })
 }
 
@@ -174,6 +186,7 @@ fn median_gap(ends: &[(Mono, bool)], first_fault: Option<Mono>) -> Option<u64> {
 /// The endpoint is down: since when, and how far the run that would end it has come.
 struct Down {
     from: Mono,
+    felt: Mono,
     unacknowledged: u64,
     run: u32,
     run_began: Mono,
@@ -193,7 +206,7 @@ struct Walk {
 impl Walk {
     fn all(mut self, ends: &[(Mono, bool)], end: Mono) -> (Vec<Outage>, u64) {
         for &(done, acked) in ends {
-            if acked { self.ack(done) } else { self.unacknowledged() }
+            if acked { self.ack(done) } else { self.unacknowledged(done) }
         }
         self.close(end);
         (self.windows, self.acks)
@@ -202,7 +215,7 @@ impl Walk {
     fn ack(&mut self, done: Mono) {
         let silent = self.first.is_some() && done.since(self.last_ack).as_nanos() > u128::from(self.ordinary);
         if self.down.is_none() && silent {
-            self.fall();
+            self.fall(done);
         }
         self.first.get_or_insert(done);
         if let Some(down) = &mut self.down {
@@ -215,9 +228,9 @@ impl Walk {
             down.run_last = done;
             down.acks += 1;
             if down.run == RUN {
-                let (from, to, unacknowledged) = (down.from, down.run_began, down.unacknowledged);
+                let Down { from, felt, run_began: to, unacknowledged, .. } = *down;
                 let acks = down.acks - u64::from(RUN);
-                self.windows.push(Outage { from, to, unacknowledged, ended: true, acks });
+                self.windows.push(Outage { from, to, felt, unacknowledged, ended: true, acks });
                 self.down = None;
             }
         }
@@ -225,9 +238,9 @@ impl Walk {
         self.last_ack = done;
     }
 
-    fn unacknowledged(&mut self) {
+    fn unacknowledged(&mut self, done: Mono) {
         if self.down.is_none() {
-            self.fall();
+            self.fall(done);
         }
         if let Some(down) = &mut self.down {
             down.unacknowledged += 1;
@@ -235,9 +248,12 @@ impl Walk {
         }
     }
 
-    fn fall(&mut self) {
+    /// Down since the last acknowledgement, as shows at `seen` or by the silence before it.
+    fn fall(&mut self, seen: Mono) {
         let from = self.last_ack;
-        self.down = Some(Down { from, unacknowledged: 0, run: 0, run_began: from, run_last: from, acks: 0 });
+        let felt = seen.min(Mono(from.0.saturating_add(self.ordinary)));
+        let (run_began, run_last) = (from, from);
+        self.down = Some(Down { from, felt, unacknowledged: 0, run: 0, run_began, run_last, acks: 0 });
     }
 
     /// The load is over. A run that was too short to count ends the outage only when nothing but the end
@@ -245,10 +261,10 @@ impl Walk {
     fn close(&mut self, end: Mono) {
         let silent = end.since(self.last_ack).as_nanos() > u128::from(self.ordinary);
         if self.down.is_none() && silent && self.first.is_some() {
-            self.fall();
+            self.fall(end);
         }
         let Some(down) = self.down.take() else { return };
-        let Down { from, unacknowledged, run, run_began, acks, .. } = down;
+        let Down { from, felt, unacknowledged, run, run_began, acks, .. } = down;
         let cut_short = run > 0 && !silent;
         let (to, ended) = if cut_short { (run_began, true) } else { (end, false) };
         // the last operations of a load may end with it: that is no outage but the end of the load
@@ -256,6 +272,6 @@ impl Walk {
             return;
         }
         let acks = if ended { acks - u64::from(run) } else { acks };
-        self.windows.push(Outage { from, to, unacknowledged, ended, acks });
+        self.windows.push(Outage { from, to, felt, unacknowledged, ended, acks });
     }
 }

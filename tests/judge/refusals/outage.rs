@@ -6,7 +6,10 @@ use super::*;
 fn its_length_is_from_the_last_ack_to_the_first_of_a_run() {
     let check = judge(&small().record()).check("outage").expect("a check").clone();
     // 60 refused operations, one every 5 ms, and the one gap there always is
-    assert_eq!(check.summary, "the longest outage took 305 ms, within what was asked");
+    assert_eq!(
+        check.summary,
+        "the longest outage of `rw` after `kill` took 305 ms (load `writer`), within what was asked"
+    );
     let seen = &check.evidence["endpoints"][0];
     assert_eq!((seen["outages"].clone(), seen["outage_total_ms"].clone()), (json!(1), json!(305.0)));
     assert_eq!(
@@ -61,7 +64,10 @@ fn a_lucky_answer_ends_nothing() {
         story.rows(|rows| rows.push(op));
     }
     let check = judge(&story.record()).check("outage").expect("a check").clone();
-    assert_eq!(check.summary, "the longest outage took 305 ms, within what was asked");
+    assert_eq!(
+        check.summary,
+        "the longest outage of `rw` after `kill` took 305 ms (load `writer`), within what was asked"
+    );
     let ack = story.ack(39).clone();
     *story.outcome(64) = Outcome::Ok(ack);
     let check = judge(&story.record()).check("outage").expect("a check").clone();

@@ -1,0 +1,143 @@
+//! First back, median back, last back: how long the clients of an endpoint were out because of a fault.
+//!
+//! A fault answers for the outages that overlap the time from its intent to the intent of the next one, with one
+//! exception: an outage that could be seen only after the next intent belongs to the next fault alone, if this
+//! one had been on for longer than an ordinary silence when the outage began. Faults that strike together thus
+//! answer together.
+//!
+//! A client is *hurt* when it has such an outage. It was out for the longest of them, and never for less than
+//! the time in which nobody was acknowledged ([`Outage`]): it would have been refused as well. *First back* is
+//! the shortest of these times over the hurt clients, *median back* the middle one (the lower of two), *last
+//! back* the longest. A client that never came back is behind all others. So
+//! last back ≥ median back ≥ first back ≥ the outage of the endpoint, always.
+
+use super::clients::{End, Out};
+use super::windows::{EndpointOutages, Outage};
+use crate::check::record::Record;
+use crate::model::{FaultRecord, Mono, Name};
+
+/// How the clients of an endpoint came back. Times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backs {
+    /// Clients of the endpoint.
+    pub clients: usize,
+    /// Of these, those that were hurt.
+    pub hurt: usize,
+    /// Of the hurt ones, those that were out before the fault was meant.
+    pub out_before: usize,
+    /// Of the hurt ones, those that never came back.
+    pub never_back: usize,
+    /// Clients nobody can tell of: an older edition does not name their successors.
+    pub untraced: usize,
+    /// The first hurt client back; `None` when nobody was hurt, none came back or not all are known.
+    pub first: Option<u64>,
+    /// The middle one, under the same conditions.
+    pub median: Option<u64>,
+    /// The last one; `None` also when one never came back.
+    pub last: Option<u64>,
+    /// The longest time a client was out, whether it came back or not; 0 when nobody was hurt.
+    pub longest: u64,
+    /// The shortest time a hurt client was out, whether it came back or not; 0 when nobody was hurt.
+    pub least: u64,
+    /// Load and client of the longest time.
+    pub worst: Option<(u32, u32)>,
+    /// The time in which nobody was acknowledged; 0 when there was none.
+    pub nobody: u64,
+}
+
+/// The part of a run a fault answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    from: Mono,
+    began: Mono,
+    next: Option<Mono>,
+}
+
+impl Part {
+    /// The whole run.
+    pub const WHOLE: Self = Self { from: Mono(0), began: Mono(0), next: None };
+
+    /// That of a fault; `None` when it never began.
+    #[must_use]
+    pub fn of_fault(record: &Record, fault: &Name) -> Option<Self> {
+        let faults = || record.history.faults.iter().filter(|known| known.began.is_some());
+        let fault: &FaultRecord = faults().find(|known| known.id == *fault)?;
+        let next = faults().map(|other| other.intent).filter(|other| *other > fault.intent).min();
+        Some(Self { from: fault.intent, began: fault.began?, next })
+    }
+
+    /// Whether the fault answers for an outage; `ordinary` is a silence that is none, nanoseconds.
+    #[must_use]
+    pub const fn holds(&self, (from, felt, to): (Mono, Mono, Mono), ordinary: u64) -> bool {
+        let Some(next) = self.next else { return to.0 > self.from.0 };
+        let settled = from.0 > self.began.0.saturating_add(ordinary);
+        let of_next = felt.0 >= next.0 && settled;
+        to.0 > self.from.0 && from.0 < next.0 && !of_next
+    }
+
+    const fn holds_out(&self, out: &Out, ordinary: u64) -> bool {
+        self.holds((out.from, out.felt, out.to), ordinary)
+    }
+}
+
+/// The longest outage of an endpoint in a part of the run.
+#[must_use]
+pub fn nobody<'a>(seen: &'a EndpointOutages, part: &Part) -> Option<&'a Outage> {
+    let held =
+        seen.windows.iter().filter(|window| part.holds((window.from, window.felt, window.to), seen.ordinary));
+    held.max_by_key(|window| window.nanos())
+}
+
+/// How the clients of an endpoint came back in a part of the run.
+#[must_use]
+pub fn of_part(seen: &EndpointOutages, part: &Part) -> Backs {
+    let nobody = nobody(seen, part).map_or(0, Outage::nanos);
+    let mine: Vec<&Out> = seen.crowd.outs.iter().filter(|out| part.holds_out(out, seen.ordinary)).collect();
+    let traced = mine.iter().filter(|out| out.end != End::Untraced);
+    let worst = traced.max_by_key(|out| (out.nanos(), out.end != End::Back)).copied();
+    let (untraced, mut outs) = by_client(&mine);
+    // who came back comes first, the sooner the earlier
+    outs.sort_by_key(|out| (out.end != End::Back, out.nanos()));
+    let hurt = outs.len();
+    let known = |at: usize| {
+        let out = outs.get(at).filter(|out| out.end == End::Back && untraced == 0)?;
+        Some(out.nanos().max(nobody))
+    };
+    Backs {
+        clients: seen.crowd.number,
+        hurt,
+        out_before: outs.iter().filter(|out| out.felt < part.from).count(),
+        never_back: outs.iter().filter(|out| out.end != End::Back).count(),
+        untraced,
+        first: known(0),
+        median: known(hurt.saturating_sub(1) / 2),
+        last: known(hurt.saturating_sub(1)),
+        longest: worst.map_or(0, |out| out.nanos().max(nobody)),
+        least: outs.first().map_or(0, |out| out.nanos().max(nobody)),
+        worst: worst.map(|out| (out.load, out.client)),
+        nobody,
+    }
+}
+
+/// How many clients nobody can tell of, and the outage that counts of each other one: the one it never came
+/// back from, else its longest.
+fn by_client<'a>(outs: &[&'a Out]) -> (usize, Vec<&'a Out>) {
+    let (mut untraced, mut longest): (usize, Vec<&Out>) = (0, Vec::new());
+    for out in outs.iter().copied() {
+        if out.end == End::Untraced {
+            untraced += 1;
+            continue;
+        }
+        let key = |out: &Out| (out.end != End::Back, out.nanos());
+        // the outages of a client stand together
+        match longest.last_mut() {
+            Some(known) if (known.load, known.client) == (out.load, out.client) => {
+                if key(out) > key(known) {
+                    *known = out;
+                }
+            }
+            _ => longest.push(out),
+        }
+    }
+    (untraced, longest)
+}
