@@ -4,6 +4,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
+#[path = "load/clients.rs"]
+mod clients;
 #[path = "load/fake.rs"]
 mod fake;
 

@@ -170,8 +170,8 @@ fn fates(record: &Record, zombies: &[&Op]) -> Fates {
 
 fn writes(load: &crate::model::Load) -> bool {
     use crate::model::scenario::Workload;
-    // what reads the tables of another load goes to any node
-    load.of.is_none() && load.workload != Workload::Select
+    // what reads the tables of another load goes to any node; pgbench does not ask who acknowledged
+    load.of.is_none() && !matches!(load.workload, Workload::Select | Workload::Pgbench)
 }
 
 /// Spans in which two members were seen to accept writes. A span of a member goes from the first to the

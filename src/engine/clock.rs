@@ -121,6 +121,36 @@ pub fn at_wall_nanos(nanos: i64) -> Option<Mono> {
     now().0.checked_sub(u64::try_from(ago).ok()?).map(Mono)
 }
 
+/// How far the wall clock is ahead of the monotonic one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallOffset {
+    nanos: i128,
+    /// By how much it may be wrong, either way.
+    pub error: Duration,
+}
+
+impl WallOffset {
+    /// Measures it: the wall clock is read between two readings of the monotonic one, and lies
+    /// somewhere between them. The narrowest of several pairs counts.
+    #[must_use]
+    pub fn measure() -> Self {
+        let measured = (0..5).map(|_| {
+            let (before, wall, after) = (now(), clock_gettime(ClockId::Realtime), now());
+            let wall = i128::from(wall.tv_sec) * 1_000_000_000 + i128::from(wall.tv_nsec);
+            let width = after.0.saturating_sub(before.0);
+            let nanos = wall - i128::from(before.0 + width / 2);
+            Self { nanos, error: Duration::from_nanos(width.div_ceil(2)) }
+        });
+        measured.min_by_key(|offset| offset.error).unwrap_or(Self { nanos: 0, error: Duration::MAX })
+    }
+
+    /// An instant of the wall clock, nanoseconds since 1970, on the monotonic one.
+    #[must_use]
+    pub fn monotonic(&self, wall: i128) -> Mono {
+        Mono(u64::try_from(wall - self.nanos).unwrap_or(0))
+    }
+}
+
 /// The kernel's boot id; clocks of different boots cannot be compared. `unknown` where the kernel
 /// does not tell, which no reader may take for equal to another journal's.
 #[must_use]
@@ -154,6 +184,17 @@ mod tests {
             alarm.wait_until(when).await.expect("it rings");
             assert!(now() >= when);
         }
+    }
+
+    #[test]
+    fn the_wall_clock_is_found_on_the_monotonic_one() {
+        let offset = WallOffset::measure();
+        assert!(offset.error < Duration::from_millis(50), "{offset:?}");
+        let before = now();
+        let wall = clock_gettime(ClockId::Realtime);
+        let found = offset.monotonic(i128::from(wall.tv_sec) * 1_000_000_000 + i128::from(wall.tv_nsec));
+        let slack = u64::try_from(offset.error.as_nanos()).expect("short") + 1_000_000;
+        assert!(found.0 + slack >= before.0 && found.0 <= now().0 + slack, "{before:?} {found:?}");
     }
 
     #[tokio::test]

@@ -40,6 +40,9 @@ pub enum Broken {
     /// The connection was torn down.
     #[error("connection reset: {0}")]
     Reset(String),
+    /// It is not the kind of server that was asked for.
+    #[error("not the server that was asked for: {0}")]
+    WrongServer(String),
     /// PostgreSQL said so.
     #[error("{message} (SQLSTATE {state})")]
     Sql {
@@ -100,6 +103,20 @@ impl From<&tokio_postgres::Error> for Broken {
             cause = inner.source();
         }
         Self::Other(error.to_string())
+    }
+}
+
+/// Gives `work` at most `limit`; without one it may take for ever.
+///
+/// # Errors
+/// [`Broken`], [`Broken::Timeout`] when the limit ran out first.
+pub async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Broken> {
+    match limit {
+        Some(limit) => clock::timeout(limit, work).await.unwrap_or(Err(Broken::Timeout(limit))),
+        None => work.await,
     }
 }
 

@@ -20,8 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_postgres::fallible_iterator::FallibleIterator;
 
-use super::clock;
-use super::postgres::{Broken, is_local_commit};
+use super::postgres::{Broken, is_local_commit, within};
 use crate::model::plan::Credentials;
 
 /// One connection.
@@ -32,6 +31,26 @@ pub struct Wire {
     output: BytesMut,
     local_commits: u64,
     in_transaction: bool,
+    told: Told,
+}
+
+/// Whether a connection asks for SSL before it says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ssl {
+    /// No question: the first packet is the startup message.
+    Unasked,
+    /// As libpq with `sslmode=prefer`, its default: one round trip more, and where the server offers
+    /// none, the connection goes on in plain text.
+    Preferred,
+}
+
+/// What a server reports of itself while a session begins, from PostgreSQL 14 on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// `default_transaction_read_only`.
+    pub read_only: Option<bool>,
+    /// `in_hot_standby`.
+    pub standby: Option<bool>,
 }
 
 /// What one exchange was answered.
@@ -87,15 +106,60 @@ impl Wire {
         application: &str,
         limit: Duration,
     ) -> Result<Self, Broken> {
-        let connecting = async {
-            let stream = TcpStream::connect(address).await.map_err(|e| Broken::from(&e))?;
-            stream.set_nodelay(true).map_err(|e| Broken::from(&e))?;
-            let (input, output) = (BytesMut::with_capacity(8192), BytesMut::with_capacity(1024));
-            let mut wire = Self { stream, input, output, local_commits: 0, in_transaction: false };
-            wire.start_up(who, application).await?;
+        within(Some(limit), async {
+            let mut wire = Self::reach(address).await?;
+            wire.log_in(who, application, Ssl::Unasked).await?;
             Ok(wire)
-        };
-        clock::timeout(limit, connecting).await.unwrap_or(Err(Broken::Timeout(limit)))
+        })
+        .await
+    }
+
+    /// A socket to `address` and nothing said on it yet, with Nagle's delay off.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn reach(address: SocketAddr) -> Result<Self, Broken> {
+        let stream = TcpStream::connect(address).await.map_err(|e| Broken::from(&e))?;
+        stream.set_nodelay(true).map_err(|e| Broken::from(&e))?;
+        let (input, output) = (BytesMut::with_capacity(8192), BytesMut::with_capacity(1024));
+        let told = Told::default();
+        Ok(Self { stream, input, output, local_commits: 0, in_transaction: false, told })
+    }
+
+    /// Begins the session, up to the first `ReadyForQuery`.
+    ///
+    /// # Errors
+    /// [`Broken`]; also when the server takes up the offer of SSL, which is not spoken here.
+    pub async fn log_in(&mut self, who: &Credentials, application: &str, ssl: Ssl) -> Result<(), Broken> {
+        if ssl == Ssl::Preferred {
+            self.ask_for_ssl().await?;
+        }
+        self.start_up(who, application).await
+    }
+
+    /// What the server reported of itself.
+    #[must_use]
+    pub const fn told(&self) -> Told {
+        self.told
+    }
+
+    /// The `SSLRequest` and its answer of one byte.
+    async fn ask_for_ssl(&mut self) -> Result<(), Broken> {
+        frontend::ssl_request(&mut self.output);
+        self.send().await?;
+        match self.stream.read_u8().await.map_err(|e| Broken::from(&e))? {
+            b'N' => Ok(()),
+            b'S' => Err(odd("it offers SSL, which a load does not speak")),
+            // an error instead of an answer has the form of every other message
+            b'E' => {
+                self.input.put_u8(b'E');
+                match self.receive().await? {
+                    Message::ErrorResponse(body) => Err(told(body.fields())),
+                    _ => Err(odd("neither yes nor no to SSL")),
+                }
+            }
+            _ => Err(odd("neither yes nor no to SSL")),
+        }
     }
 
     async fn start_up(&mut self, who: &Credentials, application: &str) -> Result<(), Broken> {
@@ -124,10 +188,15 @@ impl Wire {
                 Message::AuthenticationSaslFinal(body) => {
                     scram.finish(body.data()).map_err(|e| Broken::from(&e))?;
                 }
-                Message::AuthenticationOk
-                | Message::BackendKeyData(_)
-                | Message::ParameterStatus(_)
-                | Message::NoticeResponse(_) => {}
+                Message::ParameterStatus(body) => {
+                    let on = body.value().ok().map(|value| value == "on");
+                    match body.name() {
+                        Ok("default_transaction_read_only") => self.told.read_only = on,
+                        Ok("in_hot_standby") => self.told.standby = on,
+                        _ => {}
+                    }
+                }
+                Message::AuthenticationOk | Message::BackendKeyData(_) | Message::NoticeResponse(_) => {}
                 Message::ErrorResponse(body) => return Err(told(body.fields())),
                 Message::ReadyForQuery(_) => return Ok(()),
                 _ => return Err(odd("it asks for a way to log in that is not SCRAM")),

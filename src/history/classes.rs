@@ -2,8 +2,28 @@
 //! until somebody decides what it says about a write.
 
 /// Ends of an operation that are no SQLSTATE.
-pub const PLAIN: [&str; 8] =
-    ["refused", "unreachable", "connect-timeout", "connect-eof", "eof", "reset", "timeout", ROLLED_BACK];
+pub const PLAIN: [&str; 11] = [
+    "refused",
+    "unreachable",
+    "connect-timeout",
+    "connect-eof",
+    "eof",
+    "reset",
+    "timeout",
+    ROLLED_BACK,
+    WRONG_SERVER,
+    ABORTED,
+    UNCONNECTED,
+];
+
+/// The code of a client that reached no server of the kind its connection string wants.
+pub const WRONG_SERVER: &str = "wrong-server";
+
+/// The code of a transaction under way when pgbench gave its client up.
+pub const ABORTED: &str = "client-aborted";
+
+/// The code of a pgbench that had no connection, so that no transaction was begun.
+pub const UNCONNECTED: &str = "client-unconnected";
 
 /// The code of a transaction whose `COMMIT` was answered `ROLLBACK`: it certainly did not happen.
 pub const ROLLED_BACK: &str = "rollback";

@@ -280,7 +280,7 @@ pub struct Ack {
 /// Why an operation was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
-    /// SQLSTATE, or one of `refused`, `connect-timeout`, `connect-eof`, `eof`, `reset`, `timeout`, `rollback`, `unmapped`.
+    /// SQLSTATE, or one of [`crate::history::classes::PLAIN`], or `unmapped`.
     pub c: String,
     /// The message.
     #[serde(default, skip_serializing_if = "String::is_empty")]

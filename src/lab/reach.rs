@@ -49,6 +49,17 @@ pub fn door(record: &Record, member: &Member) -> Option<SocketAddr> {
     record.address(member).map(|address| SocketAddr::new(IpAddr::V4(address), port))
 }
 
+/// Every host that may carry PostgreSQL, at its port, in the order of the lab file: what a connection string names
+/// that leaves out the balancers. As a balancer's configuration it outlives members that come and go.
+#[must_use]
+pub fn database_hosts(record: &Record) -> Vec<SocketAddr> {
+    let hosts = record.spec.hosts.iter().enumerate();
+    hosts
+        .filter(|(_, host)| record.spec.may_stand(Service::Postgres, host))
+        .map(|(index, _)| SocketAddr::from((names::host_address(record.subnet, index), POSTGRES_PORT)))
+        .collect()
+}
+
 /// psql inside an instance's own body: over its socket the superuser needs no password and no network.
 /// Columns of its answer are parted by `|`.
 #[must_use]

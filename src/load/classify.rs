@@ -49,6 +49,7 @@ fn code(stage: Stage, broken: &Broken) -> String {
         Broken::Eof if connecting => "connect-eof",
         Broken::Eof => "eof",
         Broken::Reset(_) => "reset",
+        Broken::WrongServer(_) => classes::WRONG_SERVER,
         Broken::Other(_) => classes::UNMAPPED,
     }
     .to_owned()
@@ -73,6 +74,7 @@ mod tests {
             Broken::Timeout(Duration::from_secs(1)),
             Broken::Eof,
             Broken::Reset("r".into()),
+            Broken::WrongServer("w".into()),
             Broken::Other("o".into()),
         ]
     }

@@ -4,6 +4,9 @@
 //! latency counts from when it was meant to start; nothing is skipped while the load lasts. Closed
 //! loop: as many workers as clients, each waiting for its answer. A failed attempt to connect ends
 //! the operation at hand, so an outage shows as operations and not as silence.
+//!
+//! How a worker comes by its connection is the matter of [`super::client`]. Clients that wait for ever
+//! are waited for some seconds after the end of the load; then their operations stay open.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,22 +19,29 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::classify::{Stage, classify};
+use super::client::pgbench::{self, Bench};
+use super::client::pool::{Lent, Pool};
+use super::client::{Connected, Opener};
 use super::counter::Counter;
+use super::workload::dice::Dice;
 use super::workload::turn::Ended;
-use super::workload::{self, Identity, Script};
+use super::workload::{self, Script};
 use crate::engine::clock::{self, Alarm};
 use crate::engine::journal::Journal;
-use crate::engine::postgres::Broken;
-use crate::engine::wire::Wire;
+use crate::engine::postgres::{Broken, within};
 use crate::history::Event;
 use crate::history::event::{Ack, Outcome};
 use crate::model::plan::{Endpoints, LoadPlan};
-use crate::model::scenario::{Endpoint, LoadModel, Record, Session};
+use crate::model::scenario::{Client, Endpoint, LoadModel, Record, Session, Via, Workload};
 use crate::model::{Load, Mono};
 use crate::spec::arrivals::{Arrivals, Starts};
 
 /// Connections of an open load that names no number.
 const CONNECTIONS: u32 = 8;
+/// How long operations under way at the end of the load are waited for, where no limit of their own says more.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// Longest wait for the logs of pgbench when the load is over.
+const LAST_LOGS: Duration = Duration::from_secs(5);
 
 /// How the load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +55,11 @@ pub enum Over {
 /// Everything checked before the first connection: addresses and schedules of each load.
 #[derive(Debug)]
 pub struct Ready {
-    loads: Vec<Line>,
+    loads: Vec<Declared>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Declared {
     load: Load,
     script: Script,
     /// Where its connections go; told anew when balancers move.
@@ -64,29 +74,36 @@ struct Line {
 /// A sentence about the first load that cannot be run.
 pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
     let line = |(index, load): (usize, &Load)| {
+        if load.workload == Workload::Pgbench {
+            pgbench::installed().map_err(|why| format!("load `{}`: {why}", load.name))?;
+        }
         let script = Script::new(plan, index)?;
         let doors = watch::Sender::new(doors(plan, load)?);
         let (starts, workers) = match load.model {
             LoadModel::Open => {
                 let arrivals = Arrivals::of(load)
                     .ok_or_else(|| format!("load `{}` has neither `rate` nor `curve`", load.name))?;
-                (Some(arrivals.until(plan.duration.0)), load.connections.unwrap_or(CONNECTIONS))
+                // pgbench draws its own
+                let ours = load.workload != Workload::Pgbench;
+                let starts = ours.then(|| arrivals.until(plan.duration.0));
+                (starts, load.connections.unwrap_or(CONNECTIONS))
             }
             LoadModel::Closed => (None, load.clients.or(load.connections).unwrap_or(1)),
         };
         if workers == 0 {
             return Err(format!("load `{}` has no connection", load.name));
         }
-        Ok(Line { load: load.clone(), script, doors, starts, workers })
+        Ok(Declared { load: load.clone(), script, doors, starts, workers })
     };
     Ok(Ready { loads: plan.loads.iter().enumerate().map(line).collect::<Result<_, _>>()? })
 }
 
 fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
-    let doors = match (&load.direct, load.endpoint) {
-        (Some(member), _) => plan.nodes.get(member).copied().into_iter().collect(),
-        (None, Some(Endpoint::Ro)) => plan.endpoints.ro.clone(),
-        (None, Some(Endpoint::Rw) | None) => plan.endpoints.rw.clone(),
+    let doors = match (&load.direct, load.via, load.endpoint) {
+        (Some(member), ..) => plan.nodes.get(member).copied().into_iter().collect(),
+        (None, Via::Instances, _) => plan.hosts.clone(),
+        (None, Via::Balancers, Some(Endpoint::Ro)) => plan.endpoints.ro.clone(),
+        (None, Via::Balancers, Some(Endpoint::Rw) | None) => plan.endpoints.rw.clone(),
     };
     if doors.is_empty() { Err(format!("load `{}` has no address to go to", load.name)) } else { Ok(doors) }
 }
@@ -114,7 +131,8 @@ impl Ready {
     /// Its doors, to be told where balancers stand.
     #[must_use]
     pub fn doors(&self) -> Doors {
-        let through = self.loads.iter().filter(|line| line.load.direct.is_none());
+        let balanced = |load: &Load| load.direct.is_none() && load.via == Via::Balancers;
+        let through = self.loads.iter().filter(|line| balanced(&line.load));
         Doors(through.map(|line| (line.load.endpoint.unwrap_or(Endpoint::Rw), line.doors.clone())).collect())
     }
 }
@@ -137,20 +155,41 @@ pub async fn run(
         })
         .collect();
     let names = Arc::new(AtomicU32::new(0));
-    let mut workers = JoinSet::new();
+    let (mut workers, mut benches) = (JoinSet::new(), JoinSet::new());
+    let (ending, over) = watch::channel(false);
     let mut counters = Vec::new();
     for (at, line) in ready.loads.iter().enumerate() {
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         let writer = ready.loads.iter().position(|other| Some(&other.load.name) == line.load.of.as_ref());
         let counter = (line.load.record == Record::Histogram).then(Arc::<Counter>::default);
         counters.extend(counter.iter().map(|counter| (index, Arc::clone(counter))));
-        for door in 0..line.workers {
-            let worker = Worker {
+        if line.load.workload == Workload::Pgbench {
+            let bench = Bench {
                 plan: Arc::clone(plan),
                 load: line.load.clone(),
-                script: line.script.clone(),
-                index,
                 doors: line.doors.subscribe(),
+                index,
+                clients: line.workers,
+                numbers: Arc::default(),
+                names: Arc::clone(&names),
+                journal: journal.clone(),
+                over: over.clone(),
+            };
+            (0..line.workers).for_each(|client| drop(benches.spawn(bench.clone().run(client, start, end))));
+            continue;
+        }
+        let pooled = || Arc::new(Pool::new(line.load.max_age, Dice::new(plan.seed, u64::from(index))));
+        let pool = (line.load.client == Client::Pool).then(pooled);
+        for door in 0..line.workers {
+            let worker = Worker {
+                opener: Opener {
+                    plan: Arc::clone(plan),
+                    load: line.load.clone(),
+                    script: line.script.clone(),
+                    doors: line.doors.subscribe(),
+                },
+                pool: pool.clone(),
+                index,
                 door: door as usize,
                 names: Arc::clone(&names),
                 id: names.fetch_add(1, Ordering::Relaxed),
@@ -164,14 +203,30 @@ pub async fn run(
             workers.spawn(worker.run(Arc::clone(&queues[at])));
         }
     }
+    let limits = ready.loads.iter().filter_map(|line| line.load.answer_limit());
+    let patience = limits.max().unwrap_or_default().max(LAST_ANSWERS);
     let over = tokio::select! {
         () = stop => Over::Stopped,
-        () = async { while workers.join_next().await.is_some() {} } => Over::Done,
+        () = async {
+            while workers.join_next().await.is_some() {}
+            while benches.join_next().await.is_some() {}
+        } => Over::Done,
+        () = clock::sleep_until(end.plus(patience)) => {
+            let text = format!(
+                "operations that had no answer {} s after the end of the load are left open",
+                patience.as_secs_f64()
+            );
+            journal.say(Event::Note { t: clock::now(), text });
+            Over::Done
+        }
         never = join_all(counters.iter().map(|(l, counter)| count(*l, counter, journal, start))), if !counters.is_empty() => {
             drop(never);
             Over::Done
         }
     };
+    // what pgbench wrote down is read when it is over
+    ending.send_replace(true);
+    let _ = clock::timeout(LAST_LOGS, async { while benches.join_next().await.is_some() {} }).await;
     workers.shutdown().await;
     for (l, counter) in counters {
         journal.say(Event::Counted(Box::new(counter.take(clock::now(), l))));
@@ -232,18 +287,27 @@ impl Queue {
     }
 }
 
-/// A connection ready for operations.
-struct Connected {
-    wire: Wire,
-    who: Identity,
+/// The connection of a worker, between and under its operations.
+enum Line {
+    /// Its own.
+    Kept(Connected),
+    /// The pool's.
+    Lent(Lent),
+}
+
+impl Line {
+    const fn connected(&mut self) -> &mut Connected {
+        match self {
+            Self::Kept(line) => line,
+            Self::Lent(lent) => &mut lent.line,
+        }
+    }
 }
 
 struct Worker {
-    plan: Arc<LoadPlan>,
-    load: Load,
-    script: Script,
+    opener: Opener,
+    pool: Option<Arc<Pool>>,
     index: u32,
-    doors: watch::Receiver<Vec<SocketAddr>>,
     door: usize,
     names: Arc<AtomicU32>,
     id: u32,
@@ -252,7 +316,7 @@ struct Worker {
     journal: Journal<Event>,
     /// Counts operations instead of recording them.
     counter: Option<Arc<Counter>>,
-    line: Option<Connected>,
+    line: Option<Line>,
     alarm: Option<Alarm>,
     /// The load whose tables are read, for a load that only reads.
     writer: Option<Arc<Queue>>,
@@ -260,16 +324,7 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self, queue: Arc<Queue>) {
-        // ahead of the first operation, so that it does not pay for the connection; a failure here
-        // is no operation's and the first operation will meet it again
-        let kept = self.load.session == Session::Kept;
-        while kept && self.line.is_none() && clock::now() < queue.start {
-            self.line = self.connect().await.ok();
-            if self.line.is_none() {
-                self.door += 1;
-                clock::sleep(self.load.reconnect.0).await;
-            }
-        }
+        self.connect_ahead(queue.start).await;
         self.sleep_until(queue.start).await;
         while let Some((op, intended)) = queue.take() {
             self.sleep_until(intended).await;
@@ -279,17 +334,54 @@ impl Worker {
                 if ended.read_only {
                     self.door += 1;
                 }
-                clock::sleep(self.load.reconnect.0).await;
-            } else if !kept {
-                self.line = None;
+                clock::sleep(self.load().reconnect.0).await;
+                continue;
             }
+            self.put_away();
+            if let Some(think) = self.load().think {
+                clock::sleep(think.0).await;
+            }
+        }
+    }
+
+    const fn load(&self) -> &Load {
+        &self.opener.load
+    }
+
+    fn kept(&self) -> bool {
+        self.load().session == Session::Kept
+    }
+
+    /// Ahead of the first operation, so that it does not pay for the connection; a failure here is no
+    /// operation's and the first operation will meet it again.
+    async fn connect_ahead(&mut self, start: Mono) {
+        while self.kept() && self.line.is_none() && clock::now() < start {
+            let left = start.since(clock::now());
+            if let Ok(line) = within(Some(left), self.open()).await {
+                self.line = Some(line);
+            } else {
+                self.door += 1;
+                clock::sleep(self.load().reconnect.0).await;
+            }
+        }
+        if self.pool.is_some() {
+            self.put_away();
+        }
+    }
+
+    /// After an operation whose connection is good for another one.
+    fn put_away(&mut self) {
+        match (self.line.take(), &self.pool) {
+            (Some(Line::Lent(lent)), Some(pool)) => pool.give_back(lent),
+            (line, _) if self.kept() => self.line = line,
+            _ => {}
         }
     }
 
     /// Does one operation and records or counts it.
     async fn recorded(&mut self, op: u64, intended: Mono) -> Ended {
         let near = self.writer.as_ref().map_or(op, |writer| writer.newest());
-        let task = self.script.task(op, near);
+        let task = self.opener.script.task(op, near);
         let (t, l) = (clock::now(), self.index);
         if self.counter.is_none() {
             let (w, c) = (self.id, Some(self.client));
@@ -310,8 +402,12 @@ impl Worker {
     }
 
     async fn operation(&mut self, op: u64, task: &workload::Task) -> Ended {
-        if self.line.as_mut().is_none_or(|line| line.wire.is_closed()) {
+        // libpq learns of an end by asking; a pool has just asked
+        let looks = self.load().client == Client::Wire;
+        if looks && self.line.as_mut().is_some_and(|line| line.connected().wire.is_closed()) {
             self.line = None;
+        }
+        if self.line.is_none() {
             match self.connect().await {
                 Ok(line) => self.line = Some(line),
                 Err(broken) => {
@@ -323,7 +419,8 @@ impl Worker {
         let Some(line) = &mut self.line else {
             return Self::unconnected(&Broken::Eof);
         };
-        self.script.run(&mut line.wire, &line.who, op, task).await
+        let Connected { wire, who } = line.connected();
+        self.opener.script.run(wire, who, op, task).await
     }
 
     fn unconnected(broken: &Broken) -> Ended {
@@ -331,21 +428,20 @@ impl Worker {
         Ended { at: clock::now(), outcome, reusable: false, read_only: false }
     }
 
-    /// Connects at the door in turn; the limit covers everything up to the first operation.
-    async fn connect(&self) -> Result<Connected, Broken> {
-        let limit = self.plan.connect_timeout.0.min(self.load.timeout.0);
-        let door = {
-            let doors = self.doors.borrow();
-            doors[self.door % doors.len()]
-        };
-        let connecting = async {
-            let application = format!("pgha-{}", self.load.name);
-            let mut wire = Wire::connect(door, &self.plan.credentials, &application, limit).await?;
-            let who = workload::identify(&mut wire, &self.plan.members_by_address, limit).await?;
-            self.script.prepare(&mut wire).await?;
-            Ok(Connected { wire, who })
-        };
-        clock::timeout(limit, connecting).await.unwrap_or(Err(Broken::Timeout(limit)))
+    /// A new connection, the pool's or its own.
+    async fn open(&self) -> Result<Line, Broken> {
+        match &self.pool {
+            Some(pool) => pool.open(&self.opener).await.map(Line::Lent),
+            None => self.opener.open(self.door).await.map(Line::Kept),
+        }
+    }
+
+    /// A connection for one operation: what the pool lends, or a new one.
+    async fn connect(&self) -> Result<Line, Broken> {
+        match &self.pool {
+            Some(pool) => pool.borrow(&self.opener).await.map(Line::Lent),
+            None => self.open().await,
+        }
     }
 
     async fn sleep_until(&self, when: Mono) {

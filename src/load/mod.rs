@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod classify;
+pub mod client;
 pub mod counter;
 pub mod final_read;
 pub mod generator;

@@ -75,6 +75,10 @@ pub struct LoadPlan {
     pub endpoints: Endpoints,
     /// Where each instance itself listens.
     pub nodes: BTreeMap<MemberId, SocketAddr>,
+    /// Every host that may carry PostgreSQL, in the order of the lab file, at PostgreSQL's port: what a connection
+    /// string without balancers names.
+    #[serde(default)]
+    pub hosts: Vec<SocketAddr>,
     /// Who has which address, for instances that do not know their own name.
     #[serde(default)]
     pub members_by_address: BTreeMap<IpAddr, MemberId>,
@@ -299,6 +303,7 @@ mod tests {
             seed: 1,
             endpoints: Endpoints::default(),
             nodes: BTreeMap::new(),
+            hosts: Vec::new(),
             members_by_address: BTreeMap::new(),
             credentials: who(),
             connect_timeout: default_connect_timeout(),

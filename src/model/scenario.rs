@@ -4,6 +4,7 @@
 //! (`unbuilt.rs`), so that a file written for a later version is no syntax error.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,22 +122,44 @@ pub struct Load {
     /// Connections; open model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
+    /// How its clients connect, and what they wait for.
+    #[serde(default, skip_serializing_if = "Client::is_wire")]
+    pub client: Client,
+    /// What its connection string names: the balancers, or every host that may carry PostgreSQL.
+    #[serde(default, skip_serializing_if = "Via::is_balancers")]
+    pub via: Via,
+    /// Which server a connection wants, as libpq's key of this name; clients `libpq` and `pool`. Without it any
+    /// server will do, except `via = "instances"`: there a load on `rw` wants `read-write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_session_attrs: Option<SessionAttrs>,
+    /// Longest wait for one connection, for each host of the connection string. Client `wire` has 2 s; `libpq` and
+    /// `pool` wait for ever without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Span>,
     /// Pause between two attempts to connect.
     #[serde(default = "default_reconnect")]
     pub reconnect: Span,
+    /// Pause of a client after an acknowledged operation; closed model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Span>,
+    /// Age at which a pool replaces a connection, 30 minutes without it; each ends up to a fortieth earlier, so
+    /// that not all go at once. Client `pool`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
     /// Whether a connection is kept for many operations, as pools do, or opened anew for each.
     #[serde(default)]
     pub session: Session,
     /// Longest wait for one answer; after it the connection is given up and nobody knows what became of the operation.
-    #[serde(default = "default_op_timeout")]
-    pub timeout: Span,
+    /// Client `wire` has 10 s; `libpq` and `pool` wait for ever without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
     /// Isolation level of multi-statement workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
     /// Whether every operation is recorded (judged) or only counted (benchmarks).
     #[serde(default)]
     pub record: Record,
-    /// Branches of pgbench's tables, each with 100000 accounts; 1 without it (workloads `tpcb`, `select`).
+    /// Branches of pgbench's tables, each with 100000 accounts; 1 without it (workloads `tpcb`, `select`, `pgbench`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
     /// SQL file beside the scenario; workload `sql`.
@@ -162,8 +185,103 @@ pub enum Session {
 const fn default_reconnect() -> Span {
     Span::millis(5)
 }
-const fn default_op_timeout() -> Span {
-    Span::secs(10)
+
+/// Longest wait of client `wire` for one answer.
+const WIRE_TIMEOUT: Span = Span::secs(10);
+
+impl Load {
+    /// Longest wait for one answer; `None` waits for ever.
+    #[must_use]
+    pub fn answer_limit(&self) -> Option<Duration> {
+        let own = (self.client == Client::Wire).then_some(WIRE_TIMEOUT);
+        self.timeout.or(own).map(|limit| limit.0)
+    }
+
+    /// Which server a connection wants.
+    #[must_use]
+    pub fn session_attrs(&self) -> SessionAttrs {
+        let by_place = match (self.via, self.endpoint) {
+            (Via::Instances, None | Some(Endpoint::Rw)) => SessionAttrs::ReadWrite,
+            _ => SessionAttrs::Any,
+        };
+        self.target_session_attrs.unwrap_or(by_place)
+    }
+}
+
+/// How the clients of a load connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Client {
+    /// The generator's own: each at a balancer in turn, with limits on every wait. Nothing is sent on a
+    /// connection that is known to have ended.
+    #[default]
+    Wire,
+    /// As libpq connects: asks for SSL first, tries the hosts in order and from the first one again every time, honours
+    /// `target-session-attrs`, and has no limit on any wait unless told.
+    Libpq,
+    /// A pool of such connections: kept, tried on borrowing, replaced at an age.
+    Pool,
+}
+
+impl Client {
+    /// Whether it is the default.
+    #[must_use]
+    pub const fn is_wire(&self) -> bool {
+        matches!(self, Self::Wire)
+    }
+}
+
+/// What a connection string names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// The balancers.
+    #[default]
+    Balancers,
+    /// Every host that may carry PostgreSQL, in the order of the lab file; client `libpq` or `pool`.
+    Instances,
+}
+
+impl Via {
+    /// Whether it is the default.
+    #[must_use]
+    pub const fn is_balancers(&self) -> bool {
+        matches!(self, Self::Balancers)
+    }
+}
+
+/// libpq's `target_session_attrs` (<https://www.postgresql.org/docs/17/libpq-connect.html>).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionAttrs {
+    /// Any server.
+    #[default]
+    Any,
+    /// One that takes writes by default.
+    ReadWrite,
+    /// One that does not.
+    ReadOnly,
+    /// One that is not in recovery.
+    Primary,
+    /// One that is.
+    Standby,
+    /// One that is, or any when none of the hosts is.
+    PreferStandby,
+}
+
+impl SessionAttrs {
+    /// As connection strings write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::PreferStandby => "prefer-standby",
+        }
+    }
 }
 
 /// A port of the service.
@@ -222,6 +340,8 @@ pub enum Workload {
     Freshness,
     /// A file of SQL.
     Sql,
+    /// PostgreSQL's own pgbench, one process a client, its own log read as history.
+    Pgbench,
 }
 
 /// Open or closed loop.

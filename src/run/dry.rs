@@ -4,7 +4,7 @@
 use crate::chaos::{World, hits};
 use crate::decide::placement;
 use crate::model::lab::{Desired, Replication};
-use crate::model::scenario::{ActsOn, LoadModel};
+use crate::model::scenario::{ActsOn, Client, LoadModel, Via};
 use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
 use crate::model::{LabSpec, Load, Member, Name, Scenario, Service, Sight, Sighting, Span, Verb};
 use crate::spec::schedule::{self, Planned, Start};
@@ -126,8 +126,16 @@ fn describe_load(load: &Load) -> String {
             format!("per second {}", points.collect::<Vec<_>>().join(", "))
         }
     };
+    let client = match (load.client, load.via) {
+        (Client::Wire, Via::Balancers) => String::new(),
+        (client, via) => {
+            let word = serde_json::to_value(client).unwrap_or_default();
+            let past = if via == Via::Instances { " past the balancers" } else { "" };
+            format!(", by {}{past}", word.as_str().unwrap_or_default())
+        }
+    };
     let workload = serde_json::to_value(load.workload).unwrap_or_default();
-    format!("{}: {} on {place}, {pace}", load.name, workload.as_str().unwrap_or_default())
+    format!("{}: {} on {place}, {pace}{client}", load.name, workload.as_str().unwrap_or_default())
 }
 
 fn counts(members: &[Member]) -> String {

@@ -218,6 +218,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
             seed: self.order.seed,
             endpoints: endpoints(self.record),
             nodes: reach::addresses(self.record, Service::Postgres, POSTGRES_PORT),
+            hosts: reach::database_hosts(self.record),
             members_by_address: self
                 .record
                 .of(Service::Postgres)

@@ -1,6 +1,7 @@
 //! Diagnostics of scenario files, pinned as a person sees them.
 
 use super::*;
+use crate::model::scenario::SessionAttrs;
 
 const GOOD: &str = include_str!("../../scenarios/primary-dies.toml");
 
@@ -50,6 +51,13 @@ fn every_rule_has_its_sentence() {
         ("model = \"open\"", "model = \"closed\"", "rate belongs to the open model"),
         ("workload = \"set\"", "workload = \"sql\"", "needs a file"),
         ("workload = \"set\"", "workload = \"sets\"", "`sets` is no choice"),
+        ("rate = 200\n", "rate = 200\nthink = \"20ms\"\n", "think belongs to the closed model"),
+        ("rate = 200\n", "rate = 200\nclient = \"jdbc\"\n", "`jdbc` is no choice"),
+        ("rate = 200\n", "rate = 200\nmax-age = \"1m\"\n", "only a pool replaces"),
+        ("rate = 200\n", "rate = 200\nconnect-timeout = \"0s\"\n", "in no time"),
+        ("rate = 200\n", "rate = 200\ntarget-session-attrs = \"read-write\"\n", "takes every server"),
+        ("rate = 200\n", "rate = 200\nvia = \"instances\"\n", "tell a primary from a replica"),
+        ("rate = 200\n", "rate = 200\nclient = \"pool\"\nsession = \"fresh\"\n", "a pool keeps"),
         ("at = \"10s\"\n", "", "needs a time"),
         ("at = \"10s\"\n", "at = \"10s\"\nwhen = \"no-primary\"\nwithin = \"1s\"\n", "no other time"),
         ("at = \"10s\"\n", "when = \"perhaps\"\nwithin = \"1s\"\n", "is no condition"),
@@ -356,6 +364,49 @@ fn every_rule_of_times_and_groups_has_its_sentence() {
         let text = step(&text).replace("after = \"step-2\"", "after = \"kill\"\nat = \"1s\"");
         parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
     }
+}
+
+#[test]
+fn pgbench_is_asked_for_nothing_it_cannot_do() {
+    let bench = GOOD.replacen("workload = \"set\"", "workload = \"pgbench\"", 1);
+    let more = |text: &str| bench.replacen("rate = 200\n", &format!("rate = 200\n{text}\n"), 1);
+    for text in
+        ["", "client = \"libpq\"", "via = \"instances\"\nconnect-timeout = \"2s\"", "reconnect = \"100ms\""]
+    {
+        parse("s.toml", &more(text)).unwrap_or_else(|problems| panic!("{text}: {}", problems.render()));
+    }
+    for (text, sentence) in [
+        ("client = \"pool\"", "connects by libpq"),
+        ("client = \"wire\"", "connects by libpq"),
+        ("session = \"kept\"", "keeps its connections"),
+        ("timeout = \"3s\"", "waits for every answer"),
+        ("isolation = \"serializable\"", "names no isolation level"),
+        ("record = \"histogram\"", "read as operations"),
+        ("connect-timeout = \"500ms\"", "whole seconds"),
+    ] {
+        let seen = refused(&more(text));
+        assert!(seen.contains(sentence), "{text}\nsaid:\n{seen}");
+    }
+    let reads = more("").replacen("endpoint = \"rw\"", "endpoint = \"ro\"", 1);
+    assert!(refused(&reads).contains("transaction writes"));
+}
+
+#[test]
+fn clients_that_wait_for_ever_say_so_by_saying_nothing() {
+    let read = |more: &str| {
+        let text = GOOD.replacen("rate = 200\n", &format!("rate = 200\n{more}\n"), 1);
+        parse("s.toml", &text).unwrap_or_else(|problems| panic!("{}", problems.render())).loads[0].clone()
+    };
+    let seconds = |load: &crate::model::Load| load.answer_limit().map(|limit| limit.as_secs());
+    assert_eq!(seconds(&read("")), Some(10));
+    assert_eq!(seconds(&read("client = \"libpq\"")), None);
+    assert_eq!(seconds(&read("client = \"pool\"")), None);
+    assert_eq!(seconds(&read("client = \"libpq\"\ntimeout = \"3s\"")), Some(3));
+    assert_eq!(read("client = \"libpq\"").session_attrs(), SessionAttrs::Any);
+    let direct = read("client = \"libpq\"\nvia = \"instances\"");
+    assert_eq!(direct.session_attrs(), SessionAttrs::ReadWrite);
+    let asked = read("client = \"libpq\"\nvia = \"instances\"\ntarget-session-attrs = \"standby\"");
+    assert_eq!(asked.session_attrs(), SessionAttrs::Standby);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! A server that speaks as much of PostgreSQL's protocol as a load asks for, answers at once, and
-//! stalls once, from one known instant to another.
+//! stalls once, from one known instant to another; or behaves in another way that clients meet.
+
+#![allow(dead_code, reason = "the benchmark of the generator needs a part of it")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pgha::engine::clock::{self, Alarm};
 use pgha::engine::journal;
@@ -20,26 +23,123 @@ pub struct Stall {
     pub until: Mono,
 }
 
-/// Serves until it is dropped with its runtime.
-pub async fn serve(stall: Stall) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(connection(socket, stall));
-        }
-    });
-    address
+/// How a server behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    pub stall: Stall,
+    /// `default_transaction_read_only` and `in_hot_standby`, as reported; nothing is reported without it.
+    pub told: Option<(&'static str, &'static str)>,
+    /// The answer to every question of one text, when it is not that of an instance.
+    pub says: Option<&'static str>,
+    /// It accepts and hangs up, as a balancer without a server.
+    pub hangs_up: bool,
+    /// It accepts and says nothing.
+    pub mute: bool,
+    /// Connections from before this instant are closed then.
+    pub closes: Option<Mono>,
+    /// Connections from before this instant get no answer from then on.
+    pub deaf: Option<Mono>,
 }
 
-async fn connection(socket: TcpStream, stall: Stall) -> Option<()> {
+/// What a server saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub connections: AtomicUsize,
+    pub asked_for_ssl: AtomicUsize,
+    /// Empty queries.
+    pub trials: AtomicUsize,
+}
+
+impl Seen {
+    pub fn count(count: &AtomicUsize) -> usize {
+        count.load(Ordering::SeqCst)
+    }
+}
+
+/// A server and what it saw.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    pub seen: Arc<Seen>,
+}
+
+impl Server {
+    pub fn connections(&self) -> usize {
+        Seen::count(&self.seen.connections)
+    }
+}
+
+/// Serves until it is dropped with its runtime.
+pub async fn serve(stall: Stall) -> SocketAddr {
+    serve_as(Manner { stall, ..Manner::default() }).await.address
+}
+
+/// An address where nobody listens.
+pub async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+/// Serves until it is dropped with its runtime.
+pub async fn serve_as(manner: Manner) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let seen = Arc::<Seen>::default();
+    let known = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            known.connections.fetch_add(1, Ordering::SeqCst);
+            let (manner, seen) = (manner.clone(), Arc::clone(&known));
+            tokio::spawn(async move {
+                let began = clock::now();
+                let closes = manner.closes.filter(|at| began < *at);
+                let serving = connection(socket, began, manner, &seen);
+                match closes {
+                    Some(at) => tokio::select! {
+                        done = serving => done,
+                        () = clock::sleep_until(at) => None,
+                    },
+                    None => serving.await,
+                }
+            });
+        }
+    });
+    Server { address, seen }
+}
+
+const SSL_REQUEST: u32 = 80_877_103;
+
+async fn connection(socket: TcpStream, began: Mono, manner: Manner, seen: &Seen) -> Option<()> {
     socket.set_nodelay(true).ok()?;
+    let stall = manner.stall;
     let (reader, mut writer) = socket.into_split();
     let (mut reader, alarm) = (BufReader::new(reader), Alarm::new().ok()?);
-    let startup = reader.read_u32().await.ok()?;
-    skip(&mut reader, startup).await?;
+    if manner.mute {
+        std::future::pending::<()>().await;
+    }
+    let mut startup = reader.read_u32().await.ok()?;
+    let mut code = reader.read_u32().await.ok()?;
+    if code == SSL_REQUEST {
+        seen.asked_for_ssl.fetch_add(1, Ordering::SeqCst);
+        if manner.hangs_up {
+            return None;
+        }
+        writer.write_all(b"N").await.ok()?;
+        startup = reader.read_u32().await.ok()?;
+        code = reader.read_u32().await.ok()?;
+    }
+    assert_eq!(code, 196_608, "version 3.0 of the protocol");
+    skip(&mut reader, startup.checked_sub(4)?).await?;
+    if manner.hangs_up {
+        return None;
+    }
     let mut out = Vec::new();
     message(&mut out, b'R', &0_u32.to_be_bytes());
+    if let Some((read_only, standby)) = manner.told {
+        for (name, value) in [("default_transaction_read_only", read_only), ("in_hot_standby", standby)] {
+            message(&mut out, b'S', format!("{name}\0{value}\0").as_bytes());
+        }
+    }
     message(&mut out, b'Z', b"I");
     loop {
         writer.write_all(&out).await.ok()?;
@@ -52,7 +152,14 @@ async fn connection(socket: TcpStream, stall: Stall) -> Option<()> {
                 b'P' => message(&mut out, b'1', b""),
                 b'B' => message(&mut out, b'2', b""),
                 b'E' => result(&mut out, &["0/10", "1"]),
-                b'Q' => result(&mut out, &["postgres-1", "127.0.0.1", "7"]),
+                b'Q' if length == 5 => {
+                    seen.trials.fetch_add(1, Ordering::SeqCst);
+                    message(&mut out, b'I', b"");
+                }
+                b'Q' => match manner.says {
+                    Some(text) => result(&mut out, &[text]),
+                    None => result(&mut out, &["postgres-1", "127.0.0.1", "7"]),
+                },
                 _ => {}
             }
             if matches!(kind, b'S' | b'Q') {
@@ -64,6 +171,9 @@ async fn connection(socket: TcpStream, stall: Stall) -> Option<()> {
             }
         }
         let now = clock::now();
+        if manner.deaf.is_some_and(|at| began < at && now >= at) {
+            std::future::pending::<()>().await;
+        }
         if now >= stall.from && now < stall.until {
             alarm.wait_until(stall.until).await.ok()?;
         }
@@ -94,16 +204,28 @@ fn result(out: &mut Vec<u8>, columns: &[&str]) {
 /// Runs one load of the plan's JSON against `server`, its tables being somebody else's matter: from
 /// `start`, for `seconds`.
 pub async fn load(server: SocketAddr, load: &str, seconds: u64, start: Mono) -> History {
+    load_on(&[server], load, seconds, start, std::future::pending()).await
+}
+
+/// The same against several servers, which are both the balancers and the hosts of the plan, until `stop`.
+pub async fn load_on(
+    servers: &[SocketAddr],
+    load: &str,
+    seconds: u64,
+    start: Mono,
+    stop: impl Future<Output = ()>,
+) -> History {
+    let servers = serde_json::to_string(servers).expect("JSON");
     let plan = format!(
-        r#"{{"loads":[{load}],"duration":"{seconds}s","seed":1,"endpoints":{{"rw":["{server}"]}},"nodes":{{}},
-        "credentials":{{"user":"pgha","password":"x","database":"pgha"}}}}"#
+        r#"{{"loads":[{load}],"duration":"{seconds}s","seed":1,"endpoints":{{"rw":{servers}}},"nodes":{{}},
+        "hosts":{servers},"credentials":{{"user":"pgha","password":"x","database":"pgha"}}}}"#
     );
     let plan: Arc<LoadPlan> = Arc::new(serde_json::from_str(&plan).expect("a plan"));
     let ready = generator::ready(&plan).expect("a load that can be run");
     let (journal, lines) = journal::channel();
     let mut text = Vec::new();
     let running = async move {
-        generator::run(ready, &plan, &journal, start, std::future::pending()).await;
+        generator::run(ready, &plan, &journal, start, stop).await;
     };
     let (written, ()) = tokio::join!(journal::write_out(lines, &mut text), running);
     written.expect("memory takes everything");

@@ -9,6 +9,7 @@ pub mod append;
 pub mod bank;
 pub mod dice;
 pub mod freshness;
+pub mod pgbench;
 pub mod register;
 pub mod set;
 pub mod sql;
@@ -17,12 +18,10 @@ pub mod turn;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use dice::Dice;
 use turn::{Ended, Turn};
 
-use crate::engine::clock;
 use crate::engine::postgres::{Broken, Session};
 use crate::engine::wire::Wire;
 use crate::history::event::{Asked, Mop, RegisterOp};
@@ -134,7 +133,8 @@ impl Script {
             Workload::Select => Task::Select(tpcb::draw(&self.dice, op, tpcb::scale(&self.load)).account),
             Workload::Freshness if reads => Task::Heartbeat,
             Workload::Freshness => Task::Beat,
-            Workload::Sql => Task::Text,
+            // a load of pgbench has no workers that would ask
+            Workload::Sql | Workload::Pgbench => Task::Text,
         }
     }
 
@@ -153,7 +153,7 @@ impl Script {
             Workload::Tpcb => tpcb::statements(of, self.judged()),
             Workload::Select => tpcb::select(of),
             Workload::Freshness => freshness::statements(of),
-            Workload::Sql => Vec::new(),
+            Workload::Sql | Workload::Pgbench => Vec::new(),
         });
         for (name, text) in &statements {
             // a load that only reads may stand before its writer's tables, never before its own
@@ -166,7 +166,7 @@ impl Script {
 
     /// Does operation `op`, waiting at most the load's limit for each answer.
     pub async fn run(&self, wire: &mut Wire, who: &Identity, op: u64, task: &Task) -> Ended {
-        let mut turn = Turn::new(wire, who, self.load.timeout.0, self.judged());
+        let mut turn = Turn::new(wire, who, self.load.answer_limit(), self.judged());
         let ended = match task {
             Task::Insert => set::run(&mut turn, op).await,
             Task::Steps(steps) => append::run(&mut turn, steps).await,
@@ -253,6 +253,7 @@ pub fn tables(load: &Load) -> Option<Tables> {
         Workload::Tpcb => tpcb::tables(name, tpcb::scale(load)),
         Workload::Select => tpcb::tables_of_select(name, tpcb::scale(load)),
         Workload::Freshness => freshness::tables(name),
+        Workload::Pgbench => pgbench::tables(name, tpcb::scale(load)),
         Workload::Sql => return None,
     })
 }
@@ -271,7 +272,9 @@ pub fn marks(load: &Load, lock: bool) -> Option<String> {
         Workload::Append => append::marks(name, lock),
         Workload::Bank => plain(bank::marks(name)),
         Workload::Tpcb => plain(tpcb::marks(name)),
-        Workload::Register | Workload::Select | Workload::Freshness | Workload::Sql => return None,
+        Workload::Register | Workload::Select | Workload::Freshness | Workload::Sql | Workload::Pgbench => {
+            return None;
+        }
     };
     Some(format!("select id from (select {select}) marks order by id"))
 }
@@ -280,19 +283,12 @@ pub fn marks(load: &Load, lock: bool) -> Option<String> {
 ///
 /// # Errors
 /// [`Broken`].
-pub async fn identify(
-    wire: &mut Wire,
-    by_address: &BTreeMap<IpAddr, MemberId>,
-    limit: Duration,
-) -> Result<Identity, Broken> {
+pub async fn identify(wire: &mut Wire, by_address: &BTreeMap<IpAddr, MemberId>) -> Result<Identity, Broken> {
     const WHO: &str = "select current_setting('pgha.member', true), host(inet_server_addr()),
         (select system_identifier::text from pg_control_system())";
     wire.queue_text(WHO)?;
-    let asking = async {
-        wire.send().await?;
-        wire.answer().await
-    };
-    let reply = clock::timeout(limit, asking).await.unwrap_or(Err(Broken::Timeout(limit)))?;
+    wire.send().await?;
+    let reply = wire.answer().await?;
     let text = |at: usize| reply.first().and_then(|row| row.text(at));
     let named = text(0).and_then(|name| MemberId::new(name).ok());
     let address = text(1).and_then(|address| address.parse::<IpAddr>().ok());

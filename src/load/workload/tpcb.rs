@@ -69,18 +69,28 @@ fn make_accounts(accounts: &str, scale: i64) -> String {
 /// All four tables, filled.
 #[must_use]
 pub fn tables(load: &Name, scale: i64) -> Tables {
-    let [accounts, branches, tellers, history] =
-        ["accounts", "branches", "tellers", "history"].map(|what| table(load, what));
+    tables_named(
+        &["accounts", "branches", "tellers", "history"].map(|what| table(load, what)),
+        scale,
+        ", op bigint",
+    )
+}
+
+/// The tables of pgbench under these names (accounts, branches, tellers, history), filled; `more`
+/// columns of the history.
+#[must_use]
+pub fn tables_named(names: &[String; 4], scale: i64, more: &str) -> Tables {
+    let [accounts, branches, tellers, history] = names;
     Tables {
         make: format!(
             "{} drop table if exists {branches}, {tellers}, {history};
              create table {branches} (bid int primary key, bbalance int, filler char(88));
              create table {tellers} (tid int primary key, bid int, tbalance int, filler char(84));
-             create table {history} (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22), op bigint);
+             create table {history} (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22){more});
              insert into {branches} select bid, 0 from generate_series(1, {scale}) as bid;
              insert into {tellers} select tid, (tid - 1) / {TELLERS} + 1, 0
                from generate_series(1, {TELLERS} * {scale}) as tid",
-            make_accounts(&accounts, scale)
+            make_accounts(accounts, scale)
         ),
         tidy: format!("vacuum analyze {accounts}, {branches}, {tellers}, {history}"),
         count: format!("select count(*) from {history}"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Identity;
 use crate::engine::clock;
-use crate::engine::postgres::{Broken, PRIMARY_TIMELINE};
+use crate::engine::postgres::{Broken, PRIMARY_TIMELINE, within};
 use crate::engine::wire::{Reply, Row, Wire};
 use crate::history::classes;
 use crate::history::event::{Ack, Answer, Error, Outcome};
@@ -82,13 +82,14 @@ pub struct Decided {
 pub struct Turn<'a> {
     wire: &'a mut Wire,
     who: &'a Identity,
-    limit: Duration,
+    limit: Option<Duration>,
     judged: bool,
 }
 
 impl<'a> Turn<'a> {
-    /// `limit` is for each answer; `judged` asks for everything a judge wants to know.
-    pub const fn new(wire: &'a mut Wire, who: &'a Identity, limit: Duration, judged: bool) -> Self {
+    /// `limit` is for each answer, without one it is waited for for ever; `judged` asks for everything a
+    /// judge wants to know.
+    pub const fn new(wire: &'a mut Wire, who: &'a Identity, limit: Option<Duration>, judged: bool) -> Self {
         Self { wire, who, limit, judged }
     }
 
@@ -194,7 +195,7 @@ impl<'a> Turn<'a> {
             self.wire.send().await?;
             self.wire.answer().await
         };
-        clock::timeout(self.limit, asking).await.unwrap_or(Err(Broken::Timeout(self.limit)))
+        within(self.limit, asking).await
     }
 
     async fn decide_by(
@@ -216,15 +217,12 @@ impl<'a> Turn<'a> {
             self.wire.send().await?;
             self.wire.answer().await
         };
-        let answered = clock::timeout(self.limit, deciding).await.unwrap_or(Err(Broken::Timeout(self.limit)));
+        let answered = within(self.limit, deciding).await;
         // taken here: the question behind must not lengthen the operation
         let (at, local) = (clock::now(), self.wire.local_commits() > before);
         let in_step = matches!(answered, Ok(_) | Err(Broken::Sql { .. }));
-        let behind = if self.judged && in_step {
-            clock::timeout(self.limit, self.wire.answer()).await.ok().and_then(Result::ok)
-        } else {
-            None
-        };
+        let behind =
+            if self.judged && in_step { within(self.limit, self.wire.answer()).await.ok() } else { None };
         match answered {
             Ok(reply) => Ok(Decided { at, reply, local, behind }),
             Err(broken) => {

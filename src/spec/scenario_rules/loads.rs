@@ -2,7 +2,7 @@
 
 use super::head;
 use crate::model::Load;
-use crate::model::scenario::{Endpoint, LoadModel, Workload};
+use crate::model::scenario::{Client, Endpoint, LoadModel, Record, Session, Via, Workload};
 use crate::spec::problem::Problem;
 use crate::spec::scenario::Draft;
 use crate::spec::shape::did_you_mean;
@@ -12,6 +12,8 @@ use crate::spec::tree::Node;
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     for (node, load) in &draft.loads {
         one(node, load, problems);
+        clients(node, load, problems);
+        pgbench(node, load, problems);
         reads(node, load, draft, problems);
     }
 }
@@ -61,6 +63,82 @@ fn reads(node: &Node, load: &Load, draft: &Draft<'_>, problems: &mut Vec<Problem
             );
         }
         _ => {}
+    }
+}
+
+/// What only some kinds of client can do.
+fn clients(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
+    let mut say = |key: &str, message: &str, hint: &str| {
+        let problem = node.get(key).map_or_else(|| head(node, message), |at| at.problem(message));
+        problems.push(problem.hint(hint));
+    };
+    let by_libpq = load.client != Client::Wire || load.workload == Workload::Pgbench;
+    if load.target_session_attrs.is_some() && !by_libpq {
+        say("target-session-attrs", "client `wire` takes every server it reaches", "client = \"libpq\"");
+    }
+    if load.via == Via::Instances {
+        if load.direct.is_some() {
+            say("via", "a direct load names one member, not every host", "take one of the two out");
+        }
+        if !by_libpq {
+            say(
+                "via",
+                "client `wire` cannot tell a primary from a replica",
+                "client = \"libpq\" with via = \"instances\"",
+            );
+        }
+    }
+    if load.max_age.is_some() && load.client != Client::Pool {
+        say("max-age", "only a pool replaces connections at an age", "take it out, or client = \"pool\"");
+    }
+    if load.client == Client::Pool && load.session == Session::Fresh {
+        say("session", "a pool keeps its connections", "take it out, or client = \"libpq\"");
+    }
+    if load.think.is_some() && load.model == LoadModel::Open {
+        say(
+            "think",
+            "think belongs to the closed model",
+            "take it out, or model = \"closed\" with clients = 8",
+        );
+    }
+    for (key, limit) in [("connect-timeout", load.connect_timeout), ("max-age", load.max_age)] {
+        if limit.is_some_and(|limit| limit.0.is_zero()) {
+            say(key, "nothing is done in no time", "connect-timeout = \"2s\", max-age = \"30m\"");
+        }
+    }
+}
+
+/// What pgbench cannot do: it makes its connections and its transactions itself.
+fn pgbench(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
+    if load.workload != Workload::Pgbench {
+        return;
+    }
+    let mut say = |key: &str, message: &str, hint: &str| {
+        let problem = node.get(key).map_or_else(|| head(node, message), |at| at.problem(message));
+        problems.push(problem.hint(hint));
+    };
+    if node.get("client").is_some() && load.client != Client::Libpq {
+        say("client", "pgbench connects by libpq", "take it out");
+    }
+    for (key, there, why) in [
+        ("session", node.get("session").is_some(), "pgbench keeps its connections"),
+        ("timeout", load.timeout.is_some(), "pgbench waits for every answer"),
+        ("think", load.think.is_some(), "pgbench asks again at once"),
+        ("isolation", load.isolation.is_some(), "pgbench's transaction names no isolation level"),
+        ("curve", load.curve.is_some(), "pgbench knows one rate"),
+    ] {
+        if there {
+            say(key, why, "take it out; workload `tpcb` does the same and can");
+        }
+    }
+    if load.record == Record::Histogram {
+        say("record", "pgbench's log is read as operations", "take it out");
+    }
+    if load.endpoint == Some(Endpoint::Ro) {
+        say("endpoint", "pgbench's transaction writes", "endpoint = \"rw\"");
+    }
+    if load.connect_timeout.is_some_and(|limit| limit.0.subsec_nanos() > 0) {
+        say("connect-timeout", "libpq counts in whole seconds", "connect-timeout = \"2s\"");
     }
 }
 
@@ -145,7 +223,7 @@ fn one(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
         }
         _ => {}
     }
-    if load.timeout.0.is_zero() {
+    if load.timeout.is_some_and(|limit| limit.0.is_zero()) {
         say("timeout", "no answer comes in no time", "timeout = \"10s\"");
     }
     let single = matches!(load.workload, Workload::Set | Workload::Select | Workload::Freshness);
