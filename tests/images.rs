@@ -227,4 +227,7 @@ async fn this_program_runs_in_its_image_as_nobody_in_particular() {
     let version = exec(&client, &["/usr/local/bin/pgha", "--version"]).await;
     assert_eq!(version.trim(), format!("pgha {}", env!("CARGO_PKG_VERSION")));
     assert_ne!(exec(&client, &["id", "-u"]).await.trim(), "0");
+    // for loads that are PostgreSQL's own program
+    let pgbench = exec(&client, &["pgbench", "--version"]).await;
+    assert!(pgbench.starts_with(&format!("pgbench (PostgreSQL) {}", spec().images.postgres)), "{pgbench}");
 }

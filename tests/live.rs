@@ -13,6 +13,8 @@ mod desk;
 mod drift;
 #[path = "live/foreign.rs"]
 mod foreign;
+#[path = "live/foreign_clients.rs"]
+mod foreign_clients;
 #[path = "live/network.rs"]
 mod network;
 #[path = "live/numbers.rs"]
@@ -191,6 +193,16 @@ lost-acks = {{ within = "zero" }}
     assert_eq!((ran.code, &ran.report["verdict"]), (Some(0), &Value::from("pass")), "{ran}");
     assert_same_when_judged_again(&ran);
     foreign::it_led_the_failover(&lab, &ran);
+    lab.pgha(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn foreign_clients_without_timeouts_all_come_back_from_ten_kills() {
+    let _engine = engine();
+    let lab = Lab::new("clients", 1);
+    lab.up_with(&["--set", repair::CONTROLLER, "--set", repair::HOSTS, "--set", "balancers.instances=2"]);
+    foreign_clients::every_client_comes_back(&lab);
     lab.pgha(&["down"]);
     lab.assert_gone();
 }

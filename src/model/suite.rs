@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::Name;
-use super::scenario::Verb;
+use super::scenario::{Verb, Via};
 use super::units::Span;
 
 /// A file of comparisons.
@@ -62,7 +62,8 @@ pub enum Metric {
     Redundancy,
     /// How often the primary changed. Where a fault should not change it, each one is a false failover.
     Failovers,
-    /// Operations on 5432 that were not acknowledged.
+    /// Operations on 5432 that were not acknowledged, of loads with a schedule: a client in a closed loop that is turned
+    /// away asks again at once, so its failures would count how fast it asks.
     FailedWrites,
     /// Operations on 5433 that were not acknowledged, of those meant for later than fifty milliseconds after the fault:
     /// what is under way when a server dies is lost whatever anybody does.
@@ -129,6 +130,13 @@ pub struct Arm {
     /// What is done in this arm instead of what the scenario says: another way to the same end.
     #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
     pub verb: Option<Verb>,
+    /// What connection strings name in this arm, whatever the scenario says: `instances` leaves the balancers out, and
+    /// every load that is not direct then connects as libpq does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+    /// Longest wait for a connection, of every load of this arm, for each host of the connection string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Span>,
     /// How often.
     pub trials: u32,
     /// How long the fault lasts; the load goes on for three seconds more.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Report;
 use crate::check::brokered::done;
 use crate::check::{Record, failovers, latency};
-use crate::model::scenario::{Endpoint, VerdictWord};
+use crate::model::scenario::{Endpoint, LoadModel, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
 use crate::stats::{self, Percentiles, bootstrap};
@@ -83,16 +83,20 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> O
         }
         // a handful, far below 2^53
         Metric::Failovers => failovers::measure(record?).map(|changes| changes.len() as f64),
-        Metric::FailedWrites => Some(failed(report, "rw")),
+        Metric::FailedWrites => Some(failed(report, record, "rw")),
         Metric::FailedReads => unserved(record?, &comparison.fault, None),
         Metric::LateReads => unserved(record?, &comparison.fault, Some(LATE)),
         Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),
     }
 }
 
-/// Operations through a port that were not acknowledged.
-fn failed(report: &Report, endpoint: &str) -> f64 {
-    let loads = report.loads.iter().filter(|load| load.endpoint == endpoint);
+/// Operations of scheduled loads through a port that were not acknowledged.
+fn failed(report: &Report, record: Option<&Record>, endpoint: &str) -> f64 {
+    let closed = |name: &str| {
+        let mut declared = record.into_iter().flat_map(|record| &record.scenario.loads);
+        declared.any(|load| load.name.as_str() == name && load.model == LoadModel::Closed)
+    };
+    let loads = report.loads.iter().filter(|load| load.endpoint == endpoint && !closed(load.name.as_str()));
     let failed: u64 = loads.map(|load| load.operations.fail + load.operations.info).sum();
     // counts of a run are far below 2^53
     failed as f64

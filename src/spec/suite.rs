@@ -10,8 +10,9 @@ use super::problem::{Problem, Problems, Source};
 use super::schema;
 use super::shape::Shape;
 use super::tree;
+use crate::model::scenario::{Client, Via};
 use crate::model::suite::{Arm, Comparison, Suite};
-use crate::model::{Name, Scenario, Span};
+use crate::model::{Load, Name, Scenario, Span};
 
 /// How long the load goes on when the fault is over.
 const AFTER: Duration = Duration::from_secs(3);
@@ -82,7 +83,10 @@ fn shares(one: &Comparison, other: &Comparison) -> Result<(), String> {
     if !same || other.runs_of.is_some() {
         return Err(format!("`{}` is another experiment, its runs cannot be shared", other.name));
     }
-    let run = |arm: &Arm| (arm.preset.clone(), arm.set.clone(), arm.verb.clone(), arm.lasts);
+    let run = |arm: &Arm| {
+        let clients = (arm.via, arm.connect_timeout);
+        (arm.preset.clone(), arm.set.clone(), arm.verb.clone(), arm.lasts, clients)
+    };
     let differs =
         |arm: &&Arm| other.arms.iter().all(|known| known.name != arm.name || run(known) != run(arm));
     match one.arms.iter().find(differs) {
@@ -148,6 +152,7 @@ pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> R
     if !arm.set.is_null() {
         made.lab.set = arm.set.clone();
     }
+    made.loads.iter_mut().for_each(|load| connect_as(arm, load));
     let at = instant(comparison, scenario.seed, trial.number);
     let mut steps = made.steps.iter_mut().filter(|step| step.id.as_ref() == Some(&comparison.fault));
     let step = steps.next().ok_or_else(|| format!("it has no step `{}`", comparison.fault))?;
@@ -163,6 +168,18 @@ pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> R
     (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
     made.duration = Span(at.0 + arm.lasts.0 + AFTER);
     Ok(made)
+}
+
+/// How the clients of a load connect in this arm.
+fn connect_as(arm: &Arm, load: &mut Load) {
+    if let Some(via) = arm.via.filter(|_| load.direct.is_none()) {
+        load.via = via;
+        // the generator's own client cannot tell a primary from a replica
+        if via == Via::Instances && load.client == Client::Wire {
+            load.client = Client::Libpq;
+        }
+    }
+    load.connect_timeout = arm.connect_timeout.or(load.connect_timeout);
 }
 
 /// A scenario as a file would say it.
@@ -226,6 +243,34 @@ mod tests {
         // what is kept of a trial is a scenario like any other
         let kept = text(&ours).expect("TOML");
         assert_eq!(scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())), ours);
+    }
+
+    #[test]
+    fn an_arm_without_balancers_changes_every_load_and_nothing_else() {
+        let text =
+            SAMPLE.replace("lasts = \"6s\"", "lasts = \"6s\", via = \"instances\", connect-timeout = \"2s\"");
+        let suite = parse("suite.toml", &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let file = include_str!("../../benches/scenarios/primary-dies.toml");
+        let file = file.replace("\"fault\"", "\"kill\"");
+        let scenario = scenario::parse("x", &file).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        let made =
+            |arm| of_trial(&suite.comparisons[0], &scenario, Trial { arm, number: 0 }).expect("a trial");
+        assert_eq!(made(0).loads, scenario.loads);
+        let past = made(1);
+        for (load, declared) in past.loads.iter().zip(&scenario.loads) {
+            assert_eq!((load.via, load.client), (Via::Instances, Client::Libpq));
+            assert_eq!((load.connect_timeout, load.answer_limit()), (Some(Span::secs(2)), None));
+            assert_eq!(
+                (&load.name, load.rate, load.clients),
+                (&declared.name, declared.rate, declared.clients)
+            );
+        }
+        let kept = text_of(&past);
+        assert_eq!(scenario::parse("kept", &kept).unwrap_or_else(|p| panic!("{}", p.render())), past);
+    }
+
+    fn text_of(scenario: &Scenario) -> String {
+        text(scenario).expect("TOML")
     }
 
     #[test]

@@ -88,6 +88,17 @@ async fn a_host_that_hangs_up_ends_libpqs_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_all_refusals_only_cannot_connect_now_leads_to_the_next_host() {
+    for (state, goes_on) in [("57P03", true), ("53300", false), ("28P01", false)] {
+        let first = fake::serve_as(Manner { refuses: Some(state), ..Manner::default() }).await;
+        let second = fake::serve_as(Manner::default()).await;
+        let history = briefly(&[first.address, second.address], r#""via":"balancers""#).await;
+        let expected = if goes_on { vec![] } else { vec![state] };
+        assert_eq!((codes(&history), second.connections()), (expected, if goes_on { 2 } else { 0 }), "{state}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libpq_goes_past_a_host_that_is_not_what_is_wanted() {
     let standby = || Manner { told: Some(("off", "on")), ..Manner::default() };
     let primary = || Manner { told: Some(("off", "off")), ..Manner::default() };

@@ -33,6 +33,8 @@ pub struct Manner {
     pub says: Option<&'static str>,
     /// It accepts and hangs up, as a balancer without a server.
     pub hangs_up: bool,
+    /// It answers the startup message with an error of this SQLSTATE.
+    pub refuses: Option<&'static str>,
     /// It accepts and says nothing.
     pub mute: bool,
     /// Connections from before this instant are closed then.
@@ -134,6 +136,10 @@ async fn connection(socket: TcpStream, began: Mono, manner: Manner, seen: &Seen)
         return None;
     }
     let mut out = Vec::new();
+    if let Some(state) = manner.refuses {
+        message(&mut out, b'E', format!("SFATAL\0C{state}\0Mno\0\0").as_bytes());
+        return writer.write_all(&out).await.ok();
+    }
     message(&mut out, b'R', &0_u32.to_be_bytes());
     if let Some((read_only, standby)) = manner.told {
         for (name, value) in [("default_transaction_read_only", read_only), ("in_hot_standby", standby)] {
