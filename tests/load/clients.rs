@@ -94,7 +94,11 @@ async fn of_all_refusals_only_cannot_connect_now_leads_to_the_next_host() {
         let second = fake::serve_as(Manner::default()).await;
         let history = briefly(&[first.address, second.address], r#""via":"balancers""#).await;
         let expected = if goes_on { vec![] } else { vec![state] };
-        assert_eq!((codes(&history), second.connections()), (expected, if goes_on { 2 } else { 0 }), "{state}");
+        assert_eq!(
+            (codes(&history), second.connections()),
+            (expected, if goes_on { 2 } else { 0 }),
+            "{state}"
+        );
     }
 }
 

@@ -77,6 +77,15 @@ pub struct Bench {
     pub over: watch::Receiver<bool>,
 }
 
+/// Whose transaction it is.
+#[derive(Clone, Copy, Debug)]
+struct Who {
+    /// The client, which stays.
+    client: u32,
+    /// A new one after a transaction whose end nobody knows.
+    worker: u32,
+}
+
 /// How one process ended.
 enum Exit {
     /// Its time was up.
@@ -91,7 +100,7 @@ impl Bench {
     /// One client, from `start` to `end`.
     pub async fn run(mut self, client: u32, start: Mono, end: Mono) {
         clock::sleep_until(start).await;
-        let mut worker = self.names.fetch_add(1, Ordering::Relaxed);
+        let mut who = Who { client, worker: self.names.fetch_add(1, Ordering::Relaxed) };
         for turn in 0.. {
             // pgbench counts in whole seconds: the nearest one
             let seconds = (end.since(clock::now()) + Duration::from_millis(500)).as_secs();
@@ -106,19 +115,19 @@ impl Bench {
             let (exit, log) = self.process(client, turn, seconds).await;
             let lines: Vec<Logged> = log.lines().filter_map(|line| Logged::read(line, &offset)).collect();
             for line in &lines {
-                self.write_down(worker, line);
+                self.write_down(who, line);
             }
             let last = lines.last().map_or(began, |line| line.end);
             match exit {
                 Exit::Well => {}
                 Exit::Badly(why) => {
-                    if self.write_end(worker, last, &why) {
-                        worker = self.names.fetch_add(1, Ordering::Relaxed);
+                    if self.write_end(who, last, &why) {
+                        who.worker = self.names.fetch_add(1, Ordering::Relaxed);
                     }
                     clock::sleep(self.load.reconnect.0).await;
                 }
                 Exit::Killed => {
-                    self.begin(worker, last, last);
+                    self.begin(who, last, last);
                     return;
                 }
             }
@@ -176,14 +185,14 @@ impl Bench {
         draws % 1_000_000_007
     }
 
-    fn begin(&self, worker: u32, invoked: Mono, intended: Mono) -> u64 {
+    fn begin(&self, who: Who, invoked: Mono, intended: Mono) -> u64 {
         let op = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.journal.say(Event::invoke(invoked, self.index, op, worker, intended));
+        self.journal.say(Event::invoke_by(invoked, self.index, op, who.worker, intended, who.client));
         op
     }
 
-    fn write_down(&self, worker: u32, line: &Logged) {
-        let op = self.begin(worker, line.began, line.intended);
+    fn write_down(&self, who: Who, line: &Logged) {
+        let op = self.begin(who, line.began, line.intended);
         let outcome = match line.failed {
             None => Outcome::Ok(Ack::default()),
             Some(code) => Outcome::Fail(Error { c: code.to_owned(), m: String::new() }),
@@ -192,8 +201,8 @@ impl Bench {
     }
 
     /// What pgbench was about when it gave up; whether that stays open.
-    fn write_end(&self, worker: u32, since: Mono, why: &str) -> bool {
-        let (op, outcome) = (self.begin(worker, since, since), given_up(why));
+    fn write_end(&self, who: Who, since: Mono, why: &str) -> bool {
+        let (op, outcome) = (self.begin(who, since, since), given_up(why));
         let open = matches!(outcome, Outcome::Info(_));
         self.journal.say(Event::done(clock::now(), self.index, op, outcome));
         open
