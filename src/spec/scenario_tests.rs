@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::scenario::SessionAttrs;
 
-const GOOD: &str = include_str!("../../scenarios/primary-dies.toml");
+/// A scenario with one load.
+const GOOD: &str = include_str!("sample.toml");
 
 /// The verb of [`GOOD`], to be replaced by others.
 const KILL: &str = "do.kill = { target = \"primary\", signal = \"KILL\" }";
@@ -19,7 +20,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn the_first_scenario_is_read_whole() {
+fn a_scenario_is_read_whole() {
     let scenario = parse("primary-dies.toml", GOOD).unwrap_or_else(|p| panic!("{}", p.render()));
     assert_eq!(
         (scenario.seed, scenario.loads.len(), scenario.steps.len(), scenario.expects.len()),
