@@ -37,6 +37,7 @@ pub mod scaled;
 pub mod secrets;
 pub mod sizes;
 pub mod stale_reads;
+pub mod stuck;
 pub mod throughput;
 pub mod unexpected;
 pub mod when;
@@ -77,6 +78,7 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
     ("stale-reads", Judges::With(Workload::Freshness), stale_reads::check),
     ("lag", Judges::Asked, lag::check),
     ("outage", Judges::Every, outage::check),
+    ("stuck", Judges::Every, stuck::check),
     ("redundancy", Judges::Asked, redundancy::check),
     ("converged", Judges::Every, converged::check),
     ("controller", Judges::Asked, controller::check),

@@ -241,8 +241,12 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
             _ => work.active += count(sessions),
         }
         let host = HostName::new(cell(server)).map_err(|e| e.to_string())?;
-        let seen =
-            ServerSeen { status: cell(status).to_owned(), sessions: count(sessions), weight: count(weight) };
+        let seen = ServerSeen {
+            status: cell(status).to_owned(),
+            sessions: count(sessions),
+            weight: count(weight),
+            hung: None,
+        };
         servers.insert(host, seen);
     }
     backends.shut = shut;
@@ -323,7 +327,10 @@ mod tests {
         let seen = parse(CSV).expect("statistics");
         let host = |name: &str| HostName::new(name).expect("a name");
         assert_eq!(seen.rw.len(), 2);
-        assert_eq!(seen.rw[&host("h1")], ServerSeen { status: "UP".into(), sessions: 3, weight: 1 });
+        assert_eq!(
+            seen.rw[&host("h1")],
+            ServerSeen { status: "UP".into(), sessions: 3, weight: 1, hung: None }
+        );
         assert!(!seen.rw[&host("h2")].up());
         assert_eq!(
             (
@@ -334,7 +341,10 @@ mod tests {
         );
         assert_eq!(seen.work, Work { sessions: 3, active: 5, waiting: 4 });
         assert_eq!(seen.ro[&host("h1")].status, "MAINT");
-        assert_eq!(seen.ro[&host("h2")], ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 });
+        assert_eq!(
+            seen.ro[&host("h2")],
+            ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5, hung: None }
+        );
     }
 
     /// Answers of HAProxy 3.0.11 and 3.2.0, without the columns in which they are alike.

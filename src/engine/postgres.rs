@@ -5,6 +5,7 @@
 //! driver notes both before the query that caused them gets its answer, so whoever reads them after
 //! the answer reads the right ones.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -281,6 +282,7 @@ pub async fn sql_seen(session: &Session, limit: Duration) -> Result<SqlSeen, Bro
         replayed: lsn(4)?,
         streaming: row.try_get(5).map_err(odd)?,
         sync: row.try_get(6).map_err(odd)?,
+        backends: BTreeMap::new(),
     })
 }
 

@@ -179,6 +179,9 @@ pub struct SqlSeen {
     pub streaming: Vec<String>,
     /// Of those, the synchronous ones.
     pub sync: Vec<String>,
+    /// Backends of clients (`pg_stat_activity`, `client backend`), by application name; empty also when not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub backends: BTreeMap<String, u32>,
 }
 
 /// One etcd member (`/v3/maintenance/status`).
@@ -225,6 +228,9 @@ pub struct ServerSeen {
     pub sessions: u32,
     /// Weight.
     pub weight: u32,
+    /// Of its sessions, those that have a client side and no server side any more; `None`: not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hung: Option<u32>,
 }
 
 impl PatroniSeen {

@@ -5,6 +5,7 @@ use pgha::history::{Event, Outcome, decode};
 use pgha::model::scenario::VerdictWord;
 use proptest::prelude::*;
 
+use crate::refusals::stuck::{met, server};
 use crate::story::{Plan, Story, name, tell};
 
 prop_compose! {
@@ -33,6 +34,8 @@ const SPOILS: &[(&str, Spoil, &str, VerdictWord)] = &[
     ("a receipt is missing", no_receipt, "receipts", VerdictWord::Unknown),
     ("the fault did not bite", refuted, "receipts", VerdictWord::Unknown),
     ("a node was not read", unread, "lost-acks", VerdictWord::Unknown),
+    ("a session hangs on the dead server", hang, "stuck", VerdictWord::Fail),
+    ("a client is answered read-only for ever", read_only, "stuck", VerdictWord::Fail),
     ("the journal ends early", cut, "journal", VerdictWord::Unknown),
 ];
 
@@ -80,6 +83,25 @@ fn unread(story: &mut Story, _: &Plan, pick: u64) {
     for read in story.reads().into_iter().filter(|read| read.node.as_str() == node) {
         read.rows = None;
     }
+}
+
+fn no_stuck(story: &mut Story, after: &str) {
+    story.expect(serde_json::json!({ "stuck": { "max": 0, "after": after } }));
+}
+
+fn hang(story: &mut Story, _: &Plan, pick: u64) {
+    no_stuck(story, "2s");
+    let balancer = if pick.is_multiple_of(2) { "balancer-1" } else { "balancer-2" };
+    let last = story.sightings.last_mut().expect("a look");
+    server(last, balancer, "rw", if pick.is_multiple_of(3) { "h1" } else { "h3" }).sessions = 1;
+}
+
+fn read_only(story: &mut Story, plan: &Plan, _: u64) {
+    no_stuck(story, "20ms");
+    // so much later than the first acknowledgement of the new primary
+    let back = (plan.before + plan.refused) * 5 + 30;
+    let mut spoiled = met(story.clone(), &[(back, back + 1, "25006")]);
+    std::mem::swap(story, &mut spoiled);
 }
 
 fn cut(story: &mut Story, _: &Plan, pick: u64) {

@@ -1,11 +1,12 @@
 //! What each checker refuses, and with which words. The words are fixed: a change in a rule shows here.
 
 mod assumptions;
-mod clients;
+pub mod clients;
 mod converged;
 mod lost_acks;
 mod one_writer;
 mod outage;
+pub mod stuck;
 
 use pgha::check::judge;
 use pgha::history::{Event, Outcome};

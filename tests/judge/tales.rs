@@ -7,6 +7,7 @@ use pgha::model::sighting::EngineEvent;
 use pgha::model::{Lsn, Mono, Sight};
 use serde_json::{Value, json};
 
+use crate::refusals::{clients, stuck};
 use crate::story::{MS, Plan, Story, ZERO, error, name, tell};
 
 /// How an operation of a tale ended.
@@ -1080,6 +1081,78 @@ pub const TALES: &[Tale] = &[
         "log",
         || asking(&[json!({ "log": { "absent": "odd" } })]),
         "unknown: no log was kept, so what is not in it is not known",
+    ),
+    (
+        "good-last-back",
+        "outage",
+        || clients::asking(&clients::three(), json!({ "endpoint": "rw", "after": "kill-0", "max": "910ms" })),
+        "pass: the last of 3 hurt clients of `rw` after `kill-0` was back after 910 ms, the first after 310 ms (load \
+         `writer`), within what was asked",
+    ),
+    (
+        "bad-last-back",
+        "outage",
+        || clients::asking(&clients::three(), json!({ "endpoint": "rw", "after": "kill-0", "max": "400ms" })),
+        "fail: the last client of `rw` after `kill-0` was back after 910 ms, at most 400 ms are allowed (load `writer`, \
+         client 2)",
+    ),
+    (
+        "good-first-back",
+        "outage",
+        || {
+            let bound = json!({ "endpoint": "rw", "after": "kill-0", "of": "first", "max": "400ms" });
+            clients::asking(&clients::three(), bound)
+        },
+        "pass: the last of 3 hurt clients of `rw` after `kill-0` was back after 910 ms, the first after 310 ms (load \
+         `writer`), within what was asked",
+    ),
+    (
+        "bad-never-back",
+        "outage",
+        || clients::asking(&clients::hangs(), json!({ "endpoint": "rw", "after": "kill-0", "max": "1s" })),
+        "fail: 1 of 8 hurt clients of `rw` after `kill-0` never came back: 2000 ms without an acknowledgement, at most \
+         1000 ms are allowed (load `writer`, client 0)",
+    ),
+    (
+        "unknown-never-back",
+        "outage",
+        || clients::asking(&clients::hangs(), json!({ "endpoint": "rw", "after": "kill-0", "max": "45s" })),
+        "unknown: the load ended while 1 of 8 hurt clients of `rw` after `kill-0` were out, 2000 ms at most (load \
+         `writer`, client 0)",
+    ),
+    (
+        "good-stuck",
+        "stuck",
+        || stuck::looked(Some(json!({ "max": 0 })), |_, _| {}),
+        "pass: no session was left behind, within what was asked",
+    ),
+    (
+        "bad-stuck-sessions",
+        "stuck",
+        || {
+            stuck::looked(Some(json!({ "max": 0 })), |_, seen| {
+                stuck::server(seen, "balancer-1", "rw", "h1").sessions = 2;
+            })
+        },
+        "fail: 2 sessions were left behind on `h1` (`balancer-1`) by the balancers' count, 3000 ms after another member \
+         took writes; at most 0 are allowed",
+    ),
+    (
+        "bad-stuck-read-only",
+        "stuck",
+        || {
+            let bound = Some(json!({ "max": 0, "after": "100ms" }));
+            let refused: Vec<_> = (520..650).step_by(10).map(|ms| (ms, ms + 1, "25006")).collect();
+            stuck::met(stuck::looked(bound, |_, _| {}), &refused)
+        },
+        "fail: 1 client was left behind: client 70 of load `writer` was answered read-only 109 ms after another \
+         member took writes, 100 ms after another member took writes; at most 0 are allowed",
+    ),
+    (
+        "unknown-stuck",
+        "stuck",
+        || stuck::looked(Some(json!({ "max": 0, "after": "1m" })), |_, _| {}),
+        "unknown: no look at the sessions of a balancer came 60000 ms after a member took writes",
     ),
 ];
 

@@ -9,7 +9,7 @@ use super::*;
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+pub enum How {
     Acked,
     Failed,
     Info,
@@ -18,10 +18,10 @@ enum How {
 }
 
 /// One operation: client, sent and ended (milliseconds), how.
-type Deed = (u32, u64, u64, How);
+pub type Deed = (u32, u64, u64, How);
 
 /// A load of these operations and faults at these instants (milliseconds); the client ends its journal at `over`.
-fn told(model: &str, deeds: &[Deed], faults: &[u64], over: u64) -> Story {
+pub fn told(model: &str, deeds: &[Deed], faults: &[u64], over: u64) -> Story {
     let mut story = tell(&Plan { kill: false, ..Plan::small() });
     let ack = story.ack(0).clone();
     let at = |ms: u64| Mono(ZERO + ms * MS);
@@ -49,6 +49,9 @@ fn told(model: &str, deeds: &[Deed], faults: &[u64], over: u64) -> Story {
         (fault.intent, fault.began, fault.healed) = (at(*ms), Some(at(*ms + 1)), Some(at(*ms + 2)));
         story.events.push(Event::Fault(Box::new(fault)));
     }
+    let acked = (0..).zip(deeds).filter(|(_, deed)| deed.3 == How::Acked);
+    let marks: Vec<u64> = acked.map(|(o, _)| o).collect();
+    story.rows(|rows| rows.clone_from(&marks));
     let load = &mut story.scenario.loads[0];
     load.model = serde_json::from_value(json!(model)).expect("a model");
     story.scenario.expects.clear();
@@ -56,7 +59,7 @@ fn told(model: &str, deeds: &[Deed], faults: &[u64], over: u64) -> Story {
 }
 
 /// A client that is acknowledged every ten milliseconds from `from` to `to`.
-fn steady(client: u32, from: u64, to: u64) -> impl Iterator<Item = Deed> {
+pub fn steady(client: u32, from: u64, to: u64) -> impl Iterator<Item = Deed> {
     (from..to).step_by(10).map(move |sent| (client, sent, sent + 2, How::Acked))
 }
 
@@ -87,7 +90,7 @@ fn bounded(mut story: Story, bound: Value) -> String {
 }
 
 /// Three clients in a closed loop; a kill at 100 ms; back after 300, 400 and 900 ms.
-fn three() -> Vec<Deed> {
+pub fn three() -> Vec<Deed> {
     let mut deeds: Vec<Deed> = (0..3).flat_map(|client| steady(client, 0, 100)).collect();
     for (client, back) in [(0, 400), (1, 500), (2, 1000)] {
         deeds.push((client, 93, 110, How::Info));
@@ -127,15 +130,27 @@ fn the_last_client_decides_and_the_first_is_named() {
     );
 }
 
-#[test]
-fn a_client_that_hangs_beside_seven_that_go_on_is_seen() {
+/// Eight clients; a kill at 100 ms; one of them hangs to the end of the load, two seconds.
+pub fn hangs() -> Vec<Deed> {
     let mut deeds: Vec<Deed> = (0..8).flat_map(|client| steady(client, 0, 100)).collect();
     deeds.push((0, 93, 0, How::Open));
     for client in 1..8 {
         deeds.push((client, 93, 110, How::Info));
         deeds.extend(steady(client, 300, 1500));
     }
-    let story = told("closed", &deeds, &[100], 2092);
+    deeds
+}
+
+/// Such a load in a closed loop, with a bound on the outage.
+pub fn asking(deeds: &[Deed], bound: Value) -> Story {
+    let mut story = told("closed", deeds, &[100], 2092);
+    story.expect(Value::Object([("outage".to_owned(), bound)].into_iter().collect()));
+    story
+}
+
+#[test]
+fn a_client_that_hangs_beside_seven_that_go_on_is_seen() {
+    let story = told("closed", &hangs(), &[100], 2092);
     assert_eq!(figures(&story, "kill-0"), (8, 1, [Some(210), Some(210), None]));
     let kill = |max: &str| json!({ "endpoint": "rw", "after": "kill-0", "max": max });
     assert_eq!(

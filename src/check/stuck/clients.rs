@@ -1,0 +1,153 @@
+//! Clients left behind, by their own operations on 5432.
+
+use std::collections::BTreeMap;
+
+use crate::check::outage::{self, End};
+use crate::check::record::Record;
+use crate::history::{Op, Outcome};
+use crate::model::scenario::Endpoint;
+use crate::model::{MemberId, Mono};
+use crate::stats;
+
+/// What a member that takes no writes answers (PostgreSQL: `read_only_sql_transaction`).
+const READ_ONLY: &str = "25006";
+
+/// One client that was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Load.
+    pub load: u32,
+    /// Client; in journals of older editions its worker.
+    pub client: u32,
+    /// How.
+    pub why: Why,
+    /// How long after others were served, nanoseconds.
+    pub late: u64,
+}
+
+/// How a client was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It was still answered read-only.
+    ReadOnly,
+    /// An operation of it still waited.
+    Waits,
+    /// It never came back.
+    NeverBack,
+}
+
+impl Left {
+    /// As a sentence.
+    #[must_use]
+    pub fn words(&self, record: &Record) -> String {
+        let Self { load, client, why, late } = *self;
+        let name = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
+        let name = name.map_or_else(|| load.to_string(), |load| load.name.to_string());
+        let late = stats::millis(late);
+        let did = match why {
+            Why::ReadOnly => format!("was answered read-only {late} ms after another member took writes"),
+            Why::Waits => format!("waited for {late} ms while another member took writes"),
+            Why::NeverBack => format!("never came back, others were served for {late} ms"),
+        };
+        format!("client {client} of load `{name}` {did}")
+    }
+}
+
+/// Every client that was left behind for so many nanoseconds, each once.
+pub fn measure(record: &Record, after: u64) -> Vec<Left> {
+    let mut of: BTreeMap<(u32, u32), Vec<&Op>> = BTreeMap::new();
+    for op in record.history.ops.iter().filter(|op| uses(record, op.load)) {
+        of.entry((op.load, op.client.unwrap_or(op.worker))).or_default().push(op);
+    }
+    let acks = Acks::of(of.values().flatten().copied());
+    let over = record.history.load_end().unwrap_or_default();
+    let mut left: BTreeMap<(u32, u32), Left> = BTreeMap::new();
+    for (&(load, client), ops) in &of {
+        if let Some((why, late)) = behind(ops, &acks, after, over) {
+            left.insert((load, client), Left { load, client, why, late });
+        }
+    }
+    for found in never_back(record, &acks, after) {
+        left.entry((found.load, found.client)).or_insert(found);
+    }
+    left.into_values().collect()
+}
+
+fn uses(record: &Record, load: u32) -> bool {
+    let load = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
+    load.is_some_and(|load| load.endpoint == Some(Endpoint::Rw))
+}
+
+/// Acknowledgements in order, with who gave them.
+struct Acks<'a> {
+    all: Vec<(Mono, &'a MemberId)>,
+    /// Where the next one of another member is.
+    other: Vec<usize>,
+}
+
+impl<'a> Acks<'a> {
+    fn of(ops: impl Iterator<Item = &'a Op>) -> Self {
+        let mut all: Vec<(Mono, &MemberId)> =
+            ops.filter_map(|op| op.ack()).filter_map(|(done, ack)| Some((done, ack.n.as_ref()?))).collect();
+        all.sort_unstable();
+        let mut other = vec![all.len(); all.len()];
+        for index in (0..all.len().saturating_sub(1)).rev() {
+            let same = all[index].1 == all[index + 1].1;
+            other[index] = if same { other[index + 1] } else { index + 1 };
+        }
+        Self { all, other }
+    }
+
+    /// The first after an instant that another member than `own` gave.
+    fn of_another(&self, own: &MemberId, after: Mono) -> Option<Mono> {
+        let next = self.all.partition_point(|(done, _)| *done <= after);
+        let first = if self.all.get(next)?.1 == own { *self.other.get(next)? } else { next };
+        self.all.get(first).map(|(done, _)| *done)
+    }
+
+    fn first_after(&self, after: Mono) -> Option<Mono> {
+        let next = self.all.partition_point(|(done, _)| *done <= after);
+        self.all.get(next).map(|(done, _)| *done)
+    }
+}
+
+/// The first time a client was still refused as read-only, or still waited, so long after another member than
+/// the one it wrote to last took writes.
+fn behind(ops: &[&Op], acks: &Acks<'_>, after: u64, over: Mono) -> Option<(Why, u64)> {
+    let mut own: Option<(Mono, &MemberId)> = None;
+    for op in ops {
+        let ended = op.done.unwrap_or(over);
+        let taken = own.and_then(|(acked, member)| acks.of_another(member, acked));
+        if let Some(taken) = taken {
+            let waited = ended.0.saturating_sub(op.invoked.max(taken).0);
+            let late = ended.0.saturating_sub(taken.0);
+            if read_only(op) && late >= after {
+                return Some((Why::ReadOnly, late));
+            }
+            if waited >= after {
+                return Some((Why::Waits, waited));
+            }
+        }
+        if let Some((done, ack)) = op.ack() {
+            own = ack.n.as_ref().map(|member| (done, member));
+        }
+    }
+    None
+}
+
+fn read_only(op: &Op) -> bool {
+    matches!(&op.outcome, Some(Outcome::Fail(error) | Outcome::Info(error)) if error.c == READ_ONLY)
+}
+
+/// Clients that were out to the end of the load while others were served.
+fn never_back(record: &Record, acks: &Acks<'_>, after: u64) -> Vec<Left> {
+    let seen = outage::measure(record).into_iter().find(|seen| seen.endpoint == Endpoint::Rw);
+    let outs = seen.map(|seen| seen.crowd.outs).unwrap_or_default();
+    let never = outs.into_iter().filter(|out| out.end == End::Never);
+    let left = never.filter_map(|out| {
+        let served = acks.first_after(out.felt)?;
+        let late = out.to.0.saturating_sub(served.0);
+        (late >= after).then_some(Left { load: out.load, client: out.client, why: Why::NeverBack, late })
+    });
+    left.collect()
+}
