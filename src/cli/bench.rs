@@ -247,7 +247,9 @@ fn point(one: &Planned<'_>, dir: &Path, report: &Report) -> Point {
 fn said(comparison: &Comparison, point: &Point) -> String {
     let value = point.value.map_or_else(|| "nothing to read".to_owned(), |value| format!("{value:.0}"));
     let unit = comparison.metric.unit();
-    format!("{}: {value} {unit}, {} lost   {}", point.verdict, point.lost, point.run)
+    let never = point.never_back.filter(|never| *never > 0);
+    let never = never.map(|never| format!(", {never} clients never back")).unwrap_or_default();
+    format!("{}: {value} {unit}{never}, {} lost   {}", point.verdict, point.lost, point.run)
 }
 
 /// Writes everything known so far, and returns it.

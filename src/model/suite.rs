@@ -56,8 +56,13 @@ const fn default_blocks() -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// The longest time without an acknowledgement on 5432, milliseconds.
+    /// The longest time in which no client was acknowledged on 5432, milliseconds.
     WriteOutage,
+    /// How long the last hurt client of 5432 was out because of the fault, milliseconds; to the end of the load where it
+    /// never came back.
+    LastBack,
+    /// How long the first one was out.
+    FirstBack,
     /// From the fault until every copy streamed again, milliseconds; 0 when none was seen missing.
     Redundancy,
     /// How often the primary changed. Where a fault should not change it, each one is a false failover.
@@ -80,7 +85,7 @@ impl Metric {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::WriteOutage | Self::Redundancy | Self::ReadP99 => "ms",
+            Self::WriteOutage | Self::LastBack | Self::FirstBack | Self::Redundancy | Self::ReadP99 => "ms",
             Self::Failovers => "failovers",
             Self::FailedWrites => "writes",
             Self::FailedReads | Self::LateReads => "reads",
@@ -91,7 +96,9 @@ impl Metric {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::WriteOutage => "longest write outage through 5432",
+            Self::WriteOutage => "longest time in which no client was acknowledged on 5432",
+            Self::LastBack => "last client back on 5432",
+            Self::FirstBack => "first client back on 5432",
             Self::Redundancy => "time until every copy streamed again",
             Self::Failovers => "changes of the primary",
             Self::FailedWrites => "writes on 5432 that were not acknowledged",

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Report;
+use super::{BackLine, Report};
 use crate::check::brokered::done;
 use crate::check::{Record, failovers, latency};
 use crate::model::scenario::{Endpoint, LoadModel, VerdictWord};
@@ -28,7 +28,8 @@ const UNDER_WAY: Duration = Duration::from_millis(50);
 /// A read that takes longer is late.
 const LATE: Duration = Duration::from_millis(100);
 /// Stages in the order in which they happen; what an arm does not have stays empty.
-const STAGES: [&str; 7] = ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack"];
+const STAGES: [&str; 8] =
+    ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack", "last-back"];
 
 /// What one run gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +45,22 @@ pub struct Point {
     pub verdict: VerdictWord,
     /// What was read off it; `None`: it cannot be read off this run.
     pub value: Option<f64>,
+    /// Last client back on 5432 after the fault, milliseconds; the end of the load stands for one that never came
+    /// back. Absent in points of older editions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_back: Option<f64>,
+    /// The middle one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_back: Option<f64>,
+    /// The first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_back: Option<f64>,
+    /// Clients that were hurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hurt: Option<usize>,
+    /// Of these, those that never came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_back: Option<usize>,
     /// Acknowledged writes that were lost.
     pub lost: u64,
     /// Milliseconds from the intent of the fault to each stage that was seen.
@@ -62,21 +79,42 @@ pub fn point(
     record: Option<&Record>,
     run: String,
 ) -> Point {
+    let line = back(comparison, report);
+    let ms = |pick: fn(&BackLine) -> Option<f64>| line.map(|line| out(line, pick(line)));
     Point {
         comparison: comparison.name.clone(),
         arm: arm.clone(),
         trial,
         verdict: report.verdict,
         value: value(comparison, report, record),
+        last_back: ms(|line| line.last_back_ms),
+        median_back: ms(|line| line.median_back_ms),
+        first_back: ms(|line| line.first_back_ms),
+        hurt: line.map(|line| line.hurt),
+        never_back: line.map(|line| line.never_back),
         lost: report.loss.lost,
         stages: record.map(|record| stages(comparison, report, record)).unwrap_or_default(),
         run,
     }
 }
 
+/// How the clients of 5432 came back after the fault.
+fn back<'a>(comparison: &Comparison, report: &'a Report) -> Option<&'a BackLine> {
+    let rw = report.endpoints.get(&Endpoint::Rw)?;
+    rw.backs.iter().find(|line| line.fault.as_ref() == Some(&comparison.fault))
+}
+
+/// How long a client was out: as measured, to the end of the load where it never came back, and where none was
+/// hurt, the time in which nobody was acknowledged.
+fn out(line: &BackLine, back: Option<f64>) -> f64 {
+    back.unwrap_or(if line.hurt > 0 { line.longest_ms } else { line.nobody_ms })
+}
+
 fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> Option<f64> {
     match comparison.metric {
         Metric::WriteOutage => report.endpoints.get(&Endpoint::Rw).map(|line| line.outage_max_ms),
+        Metric::LastBack => back(comparison, report).map(|line| out(line, line.last_back_ms)),
+        Metric::FirstBack => back(comparison, report).map(|line| out(line, line.first_back_ms)),
         Metric::Redundancy => {
             let line = report.redundancy.iter().find(|line| line.fault == comparison.fault)?;
             if line.lost_ms.is_none() { Some(0.0) } else { line.restored_ms }
@@ -142,9 +180,12 @@ fn stages(comparison: &Comparison, report: &Report, record: &Record) -> BTreeMap
     let began = fault.began.map_or(0.0, since);
     let way = report.failovers.iter().find(|way| way.fault == comparison.fault).map(|way| way.stages);
     let way = way.unwrap_or_default();
-    for (stage, ms) in
-        [("elected", way.elected_ms), ("writable", way.writable_ms), ("first-ack", way.first_ack_ms)]
-    {
+    for (stage, ms) in [
+        ("elected", way.elected_ms),
+        ("writable", way.writable_ms),
+        ("first-ack", way.first_ack_ms),
+        ("last-back", way.last_back_ms),
+    ] {
         if let Some(ms) = ms {
             seen.insert(stage.to_owned(), ms + began);
         }
@@ -172,6 +213,15 @@ pub struct ArmLine {
     pub p95: Option<f64>,
     /// Largest.
     pub max: Option<f64>,
+    /// Median of the first client back, where points say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_back: Option<f64>,
+    /// Points in which a client never came back.
+    #[serde(default)]
+    pub points_with_never_back: usize,
+    /// Clients that never came back, over all points.
+    #[serde(default)]
+    pub never_back: usize,
     /// Acknowledged writes lost, over all points.
     pub lost: u64,
     /// Points that lost any.
@@ -236,6 +286,11 @@ pub fn compare(comparison: &Comparison, points: &[Point]) -> ComparisonLine {
             median: bootstrap::middle(&sample),
             p95: bootstrap::quantile(&sample, 0.95),
             max: bootstrap::quantile(&sample, 1.0),
+            first_back: bootstrap::middle(
+                &proving(&all).filter_map(|point| point.first_back).collect::<Vec<f64>>(),
+            ),
+            points_with_never_back: proving(&all).filter(|point| point.never_back > Some(0)).count(),
+            never_back: proving(&all).filter_map(|point| point.never_back).sum(),
             lost: proving(&all).map(|point| point.lost).sum(),
             points_with_loss: proving(&all).filter(|point| point.lost > 0).count(),
             ratio: bootstrap::ratio_of_medians(&baseline, &sample).filter(|_| other),
@@ -300,16 +355,22 @@ fn one(text: &mut String, line: &ComparisonLine) {
         line.metric.words(),
         line.baseline
     );
+    if line.metric == Metric::LastBack {
+        text.push_str(
+            "A client is out from its last acknowledgement before the fault to its first one after it. One that never \
+             came back counts to the end of the load, and is counted in *never back*.\n\n",
+        );
+    }
     text.push_str(
-        "| arm | points | unknown | fail | min | median | p95 | max | lost writes | ratio | 95 % interval |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| arm | points | unknown | fail | min | median | p95 | max | first back | never back | lost writes | ratio | 95 % interval |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for arm in &line.arms {
         let interval =
             arm.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.1} to {high:.1}"));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} in {} | {} | {interval} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} in {} | {} in {} | {} | {interval} |",
             arm.arm,
             arm.points,
             arm.unknown,
@@ -318,6 +379,9 @@ fn one(text: &mut String, line: &ComparisonLine) {
             number(arm.median),
             number(arm.p95),
             number(arm.max),
+            number(arm.first_back),
+            arm.never_back,
+            arm.points_with_never_back,
             arm.lost,
             arm.points_with_loss,
             arm.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}")),
@@ -359,6 +423,11 @@ mod tests {
             trial,
             verdict: if *value < 0.0 { VerdictWord::Unknown } else { VerdictWord::Pass },
             value: Some(*value),
+            last_back: Some(*value),
+            median_back: None,
+            first_back: (arm == "ours").then_some(value / 2.0),
+            hurt: (arm == "ours").then_some(8),
+            never_back: (arm == "ours").then_some(usize::from(trial == 2)),
             lost: u64::from(trial == 1),
             stages: [("first-ack".to_owned(), *value)].into(),
             run: String::new(),
@@ -382,12 +451,12 @@ mod tests {
         let text = bench_markdown(&report);
         let tables: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
         insta::assert_snapshot!(tables.join("\n"), @r"
-        | arm | points | unknown | fail | min | median | p95 | max | lost writes | ratio | 95 % interval |
-        | stock | 2 | 0 | 0 | 28000 | 29000 | 30000 | 30000 | 1 in 1 | – | – |
-        | ours | 3 | 1 | 0 | 400 | 500 | 600 | 600 | 1 in 1 | 58.0 | 46.7 to 75.0 |
-        | arm | decided | fenced | released | elected | writable | pushed | first-ack |
-        | stock | – | – | – | – | – | – | 29000 |
-        | ours | – | – | – | – | – | – | 500 |
+        | arm | points | unknown | fail | min | median | p95 | max | first back | never back | lost writes | ratio | 95 % interval |
+        | stock | 2 | 0 | 0 | 28000 | 29000 | 30000 | 30000 | – | 0 in 0 | 1 in 1 | – | – |
+        | ours | 3 | 1 | 0 | 400 | 500 | 600 | 600 | 250 | 1 in 1 | 1 in 1 | 58.0 | 46.7 to 75.0 |
+        | arm | decided | fenced | released | elected | writable | pushed | first-ack | last-back |
+        | stock | – | – | – | – | – | – | 29000 | – |
+        | ours | – | – | – | – | – | – | 500 | – |
         ");
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, OneWriterLine, Operations,
-    Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
+    BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, OneWriterLine,
+    Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
-use crate::check::outage::{self, EndpointOutages, Outage};
+use crate::check::outage::{self, Backs, End, EndpointOutages, Outage};
 use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
 use crate::history::{Class, Counted, Op};
 use crate::model::scenario::{Endpoint, Load};
-use crate::model::{FaultRecord, Mono};
+use crate::model::{FaultRecord, Mono, Name};
 use crate::stats::{self, Percentiles};
 
 /// The length of a counted second, nanoseconds.
@@ -142,7 +142,11 @@ fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> Endpoin
         fault: blamed(record, window).map(|fault| fault.id.clone()),
         ended: window.ended,
     };
+    let faults = record.history.faults.iter().map(|fault| Some(&fault.id));
+    let back = |fault| back_line(record, seen, fault);
     EndpointLine {
+        back: back(None),
+        backs: faults.filter_map(back).collect(),
         outage_max_ms: seen.max_ms(),
         outage_total_ms: seen.total_ms(),
         windows: seen.windows.iter().map(window).collect(),
@@ -150,17 +154,40 @@ fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> Endpoin
     }
 }
 
+/// How clients came back after a fault, or over the whole run; `None` where the journal numbers none.
+fn back_line(record: &Record, seen: &EndpointOutages, fault: Option<&Name>) -> Option<BackLine> {
+    let backs = outage::backs_of(record, seen, fault).filter(|_| seen.crowd.numbered)?;
+    let Backs { clients, hurt, out_before, never_back, first, median, last, longest, nobody, .. } = backs;
+    Some(BackLine {
+        fault: fault.cloned(),
+        clients,
+        hurt,
+        out_before,
+        never_back,
+        last_back_ms: last.map(stats::millis),
+        median_back_ms: median.map(stats::millis),
+        first_back_ms: first.map(stats::millis),
+        longest_ms: stats::millis(longest),
+        nobody_ms: stats::millis(nobody),
+    })
+}
+
 fn client_lines(record: &Record, seen: &EndpointOutages) -> Vec<ClientLine> {
-    let mut clients: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
-    for outage in &seen.clients {
-        let (max, total) = clients.entry((outage.load, outage.worker)).or_default();
-        *max = outage.nanos().max(*max);
-        *total += outage.nanos();
+    let mut clients: BTreeMap<(u32, u32), (u64, u64, bool)> = BTreeMap::new();
+    let numbered =
+        seen.crowd.outs.iter().map(|out| (out.load, out.client, out.nanos(), out.end == End::Never));
+    let workers = seen.clients.iter().map(|outage| (outage.load, outage.worker, outage.nanos(), false));
+    let outs: Vec<_> = if seen.crowd.numbered { numbered.collect() } else { workers.collect() };
+    for (load, client, took, left) in outs {
+        let (max, total, never) = clients.entry((load, client)).or_default();
+        *max = took.max(*max);
+        *total += took;
+        *never |= left;
     }
     let name = |load: u32| Some(record.scenario.loads.get(usize::try_from(load).ok()?)?.name.clone());
-    let line = |((load, worker), (max, total)): ((u32, u32), (u64, u64))| {
+    let line = |((load, worker), (max, total, never_back)): ((u32, u32), (u64, u64, bool))| {
         let (outage_max_ms, outage_total_ms) = (stats::millis(max), stats::millis(total));
-        Some(ClientLine { load: name(load)?, worker, outage_max_ms, outage_total_ms })
+        Some(ClientLine { load: name(load)?, worker, never_back, outage_max_ms, outage_total_ms })
     };
     clients.into_iter().filter_map(line).collect()
 }
@@ -232,5 +259,8 @@ fn failover(record: &Record, outages: &[EndpointOutages], fault: &FaultRecord) -
         }
     }
     stages.first_ack_ms = (window.ended && window.to > began).then(|| stats::millis(window.to.0 - began.0));
+    let last = outage::backs_of(record, rw, Some(&fault.id)).filter(|_| rw.crowd.numbered);
+    let last = last.and_then(|backs| backs.last_at).filter(|at| *at > began);
+    stages.last_back_ms = last.map(|at| stats::millis(at.0 - began.0));
     Some(Failover { fault: fault.id.clone(), stages, source: "sightings, history".to_owned() })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{LoadLine, Report};
+use super::{BackLine, LoadLine, Report};
 use crate::stats::Percentiles;
 
 /// Renders a report. Ends with a newline.
@@ -70,21 +70,7 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
         "\n## Loads\n\n| load | endpoint | ok | ok-local | fail | info | per second | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|---|---|---|---|"
     )?;
     report.loads.iter().try_for_each(|load| load_row(out, load))?;
-    writeln!(
-        out,
-        "\n## Outages\n\n| endpoint | longest ms | together ms | number | clients hit | worst client ms |\n|---|---|---|---|---|---|"
-    )?;
-    for (endpoint, line) in &report.endpoints {
-        writeln!(
-            out,
-            "| {endpoint} | {:.1} | {:.1} | {} | {} | {} |",
-            line.outage_max_ms,
-            line.outage_total_ms,
-            line.windows.len(),
-            line.clients.len(),
-            number(line.clients.iter().map(|client| client.outage_max_ms).reduce(f64::max))
-        )?;
-    }
+    outages(out, report)?;
     let loss = &report.loss;
     writeln!(
         out,
@@ -107,6 +93,47 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     sizes(out, report)?;
     let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
     write!(out, "{}", converged.unwrap_or_default())
+}
+
+fn outages(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n## Outages\n\n| endpoint | last back ms | median back ms | first back ms | hurt | never back | nobody acknowledged ms | together ms | number |\n|---|---|---|---|---|---|---|---|---|"
+    )?;
+    for (endpoint, line) in &report.endpoints {
+        back(out, &endpoint.to_string(), line.back.as_ref())?;
+        let (longest, together, number) = (line.outage_max_ms, line.outage_total_ms, line.windows.len());
+        writeln!(out, " {longest:.1} | {together:.1} | {number} |")?;
+    }
+    let of_fault = |line: &&BackLine| line.fault.is_some() && line.hurt > 0;
+    let hurt = || {
+        report
+            .endpoints
+            .iter()
+            .flat_map(|(endpoint, line)| line.backs.iter().map(move |back| (endpoint, back)))
+    };
+    if !hurt().any(|(_, line)| of_fault(&line)) {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n| fault, endpoint | last back ms | median back ms | first back ms | hurt | never back | nobody acknowledged ms |\n|---|---|---|---|---|---|---|"
+    )?;
+    for (endpoint, line) in hurt().filter(|(_, line)| of_fault(line)) {
+        let fault = line.fault.as_ref().map_or("any", |fault| fault.as_str());
+        back(out, &format!("{fault}, {endpoint}"), Some(line))?;
+        writeln!(out, " {:.1} |", line.nobody_ms)?;
+    }
+    Ok(())
+}
+
+/// The first cells of a row: how clients came back.
+fn back(out: &mut String, what: &str, line: Option<&BackLine>) -> std::fmt::Result {
+    let at = |pick: fn(&BackLine) -> Option<f64>| number(line.and_then(pick));
+    let (last, median, first) = (at(|l| l.last_back_ms), at(|l| l.median_back_ms), at(|l| l.first_back_ms));
+    let hurt = line.map_or_else(|| "–".to_owned(), |line| format!("{} of {}", line.hurt, line.clients));
+    let never = line.map_or_else(|| "–".to_owned(), |line| line.never_back.to_string());
+    write!(out, "| {what} | {last} | {median} | {first} | {hurt} | {never} |")
 }
 
 fn zombies(out: &mut String, report: &Report) -> std::fmt::Result {

@@ -143,24 +143,63 @@ pub struct Operations {
 /// Outages of one endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointLine {
-    /// The longest.
+    /// How its clients came back, over the whole run. Absent in runs whose journals number no clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<BackLine>,
+    /// The same after each fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backs: Vec<BackLine>,
+    /// The longest time in which nobody was acknowledged.
     pub outage_max_ms: f64,
     /// All together.
     pub outage_total_ms: f64,
     /// Each one.
     pub windows: Vec<WindowLine>,
-    /// Each worker that met one.
+    /// Each client that met one; in runs whose journals number no clients, each worker.
     #[serde(default)]
     pub clients: Vec<ClientLine>,
 }
 
-/// Outages of one worker.
+/// How the clients of an endpoint came back. Each time goes from a client's last acknowledgement before to its
+/// first one after.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackLine {
+    /// The fault that answers for it; absent: any of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Name>,
+    /// Clients of the endpoint.
+    pub clients: usize,
+    /// Of these, those that were out.
+    pub hurt: usize,
+    /// Of the hurt ones, those that were out before the fault was meant.
+    pub out_before: usize,
+    /// Of the hurt ones, those that were out to the end of the load.
+    pub never_back: usize,
+    /// The last hurt client back; absent when one never came back or none was hurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_back_ms: Option<f64>,
+    /// The middle one; absent when it never came back or none was hurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_back_ms: Option<f64>,
+    /// The first one; absent when none came back or none was hurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_back_ms: Option<f64>,
+    /// The longest time a client was out, to the end of the load where it never came back; 0 when none was hurt.
+    pub longest_ms: f64,
+    /// The longest time in which nobody was acknowledged.
+    pub nobody_ms: f64,
+}
+
+/// Outages of one client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLine {
     /// Load.
     pub load: Name,
-    /// Worker.
+    /// Its number; in runs whose journals number no clients, its worker.
     pub worker: u32,
+    /// Whether it was out to the end of the load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_back: bool,
     /// The longest.
     pub outage_max_ms: f64,
     /// All together.
@@ -263,6 +302,9 @@ pub struct Stages {
     /// A client of 5432 got the first acknowledgement of the run that ended the outage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ack_ms: Option<f64>,
+    /// The last hurt client of 5432 was acknowledged again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_back_ms: Option<f64>,
 }
 
 /// What the run was made on.

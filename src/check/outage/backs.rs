@@ -41,6 +41,8 @@ pub struct Backs {
     pub least: u64,
     /// Load and client of the longest time.
     pub worst: Option<(u32, u32)>,
+    /// When the last client was back, under the conditions of `last`.
+    pub last_at: Option<Mono>,
     /// The time in which nobody was acknowledged; 0 when there was none.
     pub nobody: u64,
 }
@@ -113,6 +115,7 @@ pub fn of_part(seen: &EndpointOutages, part: &Part) -> Backs {
         median: known(hurt.saturating_sub(1) / 2),
         last: known(hurt.saturating_sub(1)),
         longest: worst.map_or(0, |out| out.nanos().max(nobody)),
+        last_at: known(hurt.saturating_sub(1)).and_then(|_| outs.iter().map(|out| out.to).max()),
         least: outs.first().map_or(0, |out| out.nanos().max(nobody)),
         worst: worst.map(|out| (out.load, out.client)),
         nobody,

@@ -9,7 +9,7 @@ use crate::check::Judgement;
 use crate::cli::{CliError, Exit};
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Scenario};
-use crate::report::Report;
+use crate::report::{EndpointLine, Report};
 use crate::run::conduct::Outcome;
 use crate::run::series::Finished;
 
@@ -96,10 +96,26 @@ impl Row {
         }
     }
 
-    /// The longest outage of the service's writes.
-    fn outage_ms(&self) -> Option<f64> {
-        let report = self.report.as_ref()?;
-        report.endpoints.get(&Endpoint::Rw).map(|endpoint| endpoint.outage_max_ms)
+    /// Outages of the service's writes.
+    fn writes(&self) -> Option<&EndpointLine> {
+        self.report.as_ref()?.endpoints.get(&Endpoint::Rw)
+    }
+
+    /// How long the last client was out, to the end of the load where it never came back; `None` where the journal
+    /// numbers no clients.
+    fn last_ms(&self) -> Option<f64> {
+        Some(self.writes()?.back.as_ref()?.longest_ms)
+    }
+
+    /// How long the first hurt client was out; where clients have no numbers or none was hurt, the longest time in
+    /// which nobody was acknowledged.
+    fn first_ms(&self) -> Option<f64> {
+        let line = self.writes()?;
+        line.back.as_ref().and_then(|back| back.first_back_ms).or(Some(line.outage_max_ms))
+    }
+
+    fn never_back(&self) -> usize {
+        self.writes().and_then(|line| line.back.as_ref()).map_or(0, |back| back.never_back)
     }
 
     /// One line of `pgha run -o json` over several runs; keys are only ever added.
@@ -126,7 +142,12 @@ impl Row {
             self.scenario.to_string(),
             self.seed.to_string(),
             report.map_or_else(|| "not run".to_owned(), verdict),
-            self.outage_ms().map_or_else(dash, |ms| format!("{:.1} s", ms / 1e3)),
+            match (self.last_ms(), self.never_back()) {
+                (None, _) => dash(),
+                (Some(ms), 0) => format!("{:.1} s", ms / 1e3),
+                (Some(_), never) => format!("{never} never"),
+            },
+            self.first_ms().map_or_else(dash, |ms| format!("{:.1} s", ms / 1e3)),
             report.map_or_else(dash, |report| report.loss.lost.to_string()),
             report.map_or_else(dash, |report| elected(report).to_string()),
             self.seconds.map_or_else(dash, |seconds| format!("{seconds:.0}")),
@@ -148,11 +169,21 @@ fn verdict(report: &Report) -> String {
     }
 }
 
-/// Every run in one line, and for each series of trials the spread of its outages. Without a last newline.
+/// Every run in one line, and for each series of trials the spread of its times out of service. Without a last newline.
 pub fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["SCENARIO", "SEED", "VERDICT", "OUTAGE", "LOST", "FAILOVERS", "SECONDS", "DIRECTORY"]);
+    table.set_header([
+        "SCENARIO",
+        "SEED",
+        "VERDICT",
+        "LAST BACK",
+        "FIRST BACK",
+        "LOST",
+        "FAILOVERS",
+        "SECONDS",
+        "DIRECTORY",
+    ]);
     for row in rows {
         table.add_row(row.cells());
     }
@@ -172,17 +203,12 @@ fn spread(name: &Name, trials: &[&Row]) -> String {
     let of = |word: VerdictWord| {
         trials.iter().filter(|row| row.report.as_ref().is_some_and(|report| report.verdict == word)).count()
     };
-    let mut outages: Vec<f64> = trials.iter().filter_map(|row| row.outage_ms()).collect();
-    outages.sort_by(f64::total_cmp);
-    let outage = match (outages.first(), outages.get(outages.len().saturating_sub(1) / 2), outages.last()) {
-        (Some(least), Some(median), Some(most)) => format!(
-            "; outage min {:.1} s, median {:.1} s, max {:.1} s",
-            least / 1e3,
-            median / 1e3,
-            most / 1e3
-        ),
-        _ => String::new(),
-    };
+    let of_rows = |ms: fn(&Row) -> Option<f64>| trials.iter().filter_map(|row| ms(row)).collect::<Vec<f64>>();
+    let last = range("last back", of_rows(Row::last_ms));
+    let first = range("first back", of_rows(Row::first_ms));
+    let never: usize = trials.iter().map(|row| row.never_back()).sum();
+    let never = if never == 0 { String::new() } else { format!("; {never} clients never came back") };
+    let outage = format!("{last}{first}{never}");
     let unrun = trials.iter().filter(|row| row.report.is_none()).count();
     let unrun = if unrun == 0 { String::new() } else { format!(", {unrun} not run") };
     format!(
@@ -192,4 +218,18 @@ fn spread(name: &Name, trials: &[&Row]) -> String {
         of(VerdictWord::Unknown),
         of(VerdictWord::Fail),
     )
+}
+
+/// The spread of a time over several runs; nothing where none was measured.
+fn range(what: &str, mut sample: Vec<f64>) -> String {
+    sample.sort_by(f64::total_cmp);
+    match (sample.first(), sample.get(sample.len().saturating_sub(1) / 2), sample.last()) {
+        (Some(least), Some(median), Some(most)) => format!(
+            "; {what} min {:.1} s, median {:.1} s, max {:.1} s",
+            least / 1e3,
+            median / 1e3,
+            most / 1e3
+        ),
+        _ => String::new(),
+    }
 }
