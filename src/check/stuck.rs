@@ -2,8 +2,8 @@
 //! member takes writes. Three sources tell of them, and the largest number counts:
 //!
 //! - the balancers' own count: sessions of 5432 on a server whose host does not carry the member that takes
-//!   writes, sessions of 5433 on a server whose host carries no running database, and sessions without a server
-//!   side on any server ([`looks`]);
+//!   writes, sessions of 5433 on a server whose host carries no running database, and sessions of a port that
+//!   no server has: held for too long, or frozen ([`looks`]);
 //! - `pg_stat_activity`: backends of loads on 5432 on a member in recovery ([`looks`]);
 //! - clients of 5432 ([`clients`]): one that is still answered *read-only* (SQLSTATE 25006), one whose operation
 //!   still waits, both so long after another member than its own acknowledged writes; and one that never came

@@ -42,6 +42,10 @@ pub struct Backends {
     pub most: Option<u32>,
     /// Whether one of its ports takes no new sessions (HAProxy: `disable frontend`).
     pub shut: bool,
+    /// Sessions of 5432 that no server has.
+    pub unserved_rw: u32,
+    /// The same of 5433.
+    pub unserved_ro: u32,
 }
 
 impl Haproxy {
@@ -218,18 +222,21 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
 
     let mut backends = Backends::default();
     let mut shut = false;
+    // sessions of both ports, then of their servers
+    let (mut all, mut served) = ([0_u32; 2], [0_u32; 2]);
     for line in lines {
         let row = fields(line);
         let cell = |at: usize| row.get(at).map_or("", String::as_str);
-        let (servers, work) = match cell(proxy) {
-            "rw" => (&mut backends.rw, &mut backends.work),
-            "ro" => (&mut backends.ro, &mut backends.work),
+        let (port, servers, work) = match cell(proxy) {
+            "rw" => (0, &mut backends.rw, &mut backends.work),
+            "ro" => (1, &mut backends.ro, &mut backends.work),
             _ => continue,
         };
         let count = |at: usize| cell(at).parse().unwrap_or(0);
         match cell(server) {
             "FRONTEND" => {
                 work.sessions += count(sessions);
+                all[port] += count(sessions);
                 shut |= SHUT.contains(&cell(status));
                 limits.extend(limit.map(count));
                 continue;
@@ -238,18 +245,22 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
                 work.waiting += count(queue);
                 continue;
             }
-            _ => work.active += count(sessions),
+            _ => {
+                work.active += count(sessions);
+                served[port] += count(sessions);
+            }
         }
         let host = HostName::new(cell(server)).map_err(|e| e.to_string())?;
         let seen = ServerSeen {
             status: cell(status).to_owned(),
             sessions: count(sessions),
             weight: count(weight),
-            hung: None,
         };
         servers.insert(host, seen);
     }
     backends.shut = shut;
+    [backends.unserved_rw, backends.unserved_ro] =
+        [all[0].saturating_sub(served[0]), all[1].saturating_sub(served[1])];
     backends.most = limits.pop_first().filter(|_| limits.is_empty());
     Ok(backends)
 }
@@ -329,7 +340,7 @@ mod tests {
         assert_eq!(seen.rw.len(), 2);
         assert_eq!(
             seen.rw[&host("h1")],
-            ServerSeen { status: "UP".into(), sessions: 3, weight: 1, hung: None }
+            ServerSeen { status: "UP".into(), sessions: 3, weight: 1 }
         );
         assert!(!seen.rw[&host("h2")].up());
         assert_eq!(
@@ -340,10 +351,14 @@ mod tests {
             (Some(2000), None)
         );
         assert_eq!(seen.work, Work { sessions: 3, active: 5, waiting: 4 });
+        assert_eq!((seen.unserved_rw, seen.unserved_ro), (0, 0));
+        // a session of the port that no server has: held, or frozen
+        let adrift = parse(&CSV.replace("rw,FRONTEND,,,3", "rw,FRONTEND,,,5")).expect("statistics");
+        assert_eq!((adrift.unserved_rw, adrift.unserved_ro), (2, 0));
         assert_eq!(seen.ro[&host("h1")].status, "MAINT");
         assert_eq!(
             seen.ro[&host("h2")],
-            ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5, hung: None }
+            ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 }
         );
     }
 

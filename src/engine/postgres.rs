@@ -5,7 +5,6 @@
 //! driver notes both before the query that caused them gets its answer, so whoever reads them after
 //! the answer reads the right ones.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -259,7 +258,9 @@ const SEEN: &str = "select pg_is_in_recovery(),
   coalesce((select array_agg(application_name::text order by application_name) from pg_stat_replication
     where state = 'streaming' and application_name <> 'pg_basebackup'), '{}'),
   coalesce((select array_agg(application_name::text order by application_name) from pg_stat_replication
-    where state = 'streaming' and sync_state in ('sync', 'quorum')), '{}')";
+    where state = 'streaming' and sync_state in ('sync', 'quorum')), '{}'),
+  coalesce((select json_object_agg(application_name, backends)::text from (select application_name, count(*) backends
+    from pg_stat_activity where backend_type = 'client backend' and application_name <> '' group by 1) activity), '{}')";
 
 /// What an instance says of itself; needs a superuser for the view of the WAL receiver. `writable`
 /// stays open: only a write can tell.
@@ -282,7 +283,7 @@ pub async fn sql_seen(session: &Session, limit: Duration) -> Result<SqlSeen, Bro
         replayed: lsn(4)?,
         streaming: row.try_get(5).map_err(odd)?,
         sync: row.try_get(6).map_err(odd)?,
-        backends: BTreeMap::new(),
+        backends: serde_json::from_str(row.try_get(7).map_err(odd)?).map_err(|e| Broken::Other(e.to_string()))?,
     })
 }
 

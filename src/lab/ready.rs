@@ -242,6 +242,7 @@ mod tests {
             ro: Sight::Seen(servers),
             rw_serves: Sight::Seen(true),
             ro_serves: Sight::Seen(true),
+            ..BalancerSeen::default()
         }
     }
 

@@ -226,15 +226,16 @@ impl BalancerEye {
             };
             self.served = Some((now, rw, ro));
         }
-        let (rw, ro) = match backends {
-            Ok(backends) => (Sight::Seen(backends.rw), Sight::Seen(backends.ro)),
-            Err(error) => (Sight::Blind(error.to_string()), Sight::Blind(error.to_string())),
+        let (rw, ro, unserved_rw, unserved_ro) = match backends {
+            Ok(seen) => (Sight::Seen(seen.rw), Sight::Seen(seen.ro), seen.unserved_rw, seen.unserved_ro),
+            Err(error) => (Sight::Blind(error.to_string()), Sight::Blind(error.to_string()), 0, 0),
         };
         let (writes, reads) = self
             .served
             .as_ref()
             .map_or_else(|| (Sight::default(), Sight::default()), |(_, rw, ro)| (rw.clone(), ro.clone()));
-        (self.member.clone(), BalancerSeen { rw, ro, rw_serves: writes, ro_serves: reads })
+        let seen = BalancerSeen { rw, ro, rw_serves: writes, ro_serves: reads, unserved_rw, unserved_ro };
+        (self.member.clone(), seen)
     }
 }
 

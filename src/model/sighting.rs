@@ -216,6 +216,17 @@ pub struct BalancerSeen {
     pub rw_serves: Sight<bool>,
     /// Whether a connection through 5433 answered.
     pub ro_serves: Sight<bool>,
+    /// Sessions of 5432 that no server has: held while no server is up, or frozen (HAProxy 3.0.10 and 3.0.11).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unserved_rw: u32,
+    /// The same of 5433.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unserved_ro: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One server as a balancer sees it.
@@ -228,9 +239,6 @@ pub struct ServerSeen {
     pub sessions: u32,
     /// Weight.
     pub weight: u32,
-    /// Of its sessions, those that have a client side and no server side any more; `None`: not counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hung: Option<u32>,
 }
 
 impl PatroniSeen {

@@ -363,7 +363,6 @@ fn balancer(primary: Option<&str>) -> BalancerSeen {
         status: if up { "UP" } else { "DOWN" }.to_owned(),
         sessions: 0,
         weight: 1,
-        hung: None,
     };
     let host = primary.map(host_of);
     let servers = ["h1", "h2", "h3"];
@@ -372,6 +371,7 @@ fn balancer(primary: Option<&str>) -> BalancerSeen {
         ro: Sight::Seen(servers.iter().map(|known| (name(known), server(true))).collect()),
         rw_serves: Sight::Seen(primary.is_some()),
         ro_serves: Sight::Seen(true),
+        ..BalancerSeen::default()
     }
 }
 

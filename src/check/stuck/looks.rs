@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::record::Record;
 use crate::model::lab::Service;
 use crate::model::scenario::Endpoint;
-use crate::model::sighting::{BalancerSeen, BodySeen, ServerSeen, Sight, SqlSeen};
+use crate::model::sighting::{BalancerSeen, BodySeen, Sight, SqlSeen};
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Name, Sighting};
 
 /// Sessions on one server at one look.
@@ -93,8 +93,8 @@ struct Walk {
     dead: BTreeMap<HostName, Mono>,
     running: Option<BTreeSet<HostName>>,
     leader: Option<(MemberId, Mono)>,
-    /// Sessions without a server side: by balancer, port and host, since when.
-    hung: BTreeMap<(MemberId, Endpoint, HostName), Mono>,
+    /// Sessions that no server has: by balancer and port, since when, and how many at the least since then.
+    unserved: BTreeMap<(MemberId, Endpoint), (Mono, u32)>,
     looks: Looks,
 }
 
@@ -109,7 +109,7 @@ impl Walk {
             dead: BTreeMap::new(),
             running: None,
             leader: None,
-            hung: BTreeMap::new(),
+            unserved: BTreeMap::new(),
             looks: Looks::default(),
         }
     }
@@ -155,12 +155,16 @@ impl Walk {
                     Endpoint::Rw => home != host,
                     Endpoint::Ro => dead,
                 });
-                let hung = self.hung_for(at, (name.clone(), port, host.clone()), server);
-                let sessions = if astray { server.sessions.max(server.hung.unwrap_or(0)) } else { hung };
-                if sessions > 0 {
-                    let (seen_by, on) = (name.clone(), host.clone());
+                if astray && server.sessions > 0 {
+                    let (seen_by, on, sessions) = (name.clone(), host.clone(), server.sessions);
                     self.looks.kept.push(Kept { at, seen_by, on, sessions, backends: 0 });
                 }
+            }
+            let now = if port == Endpoint::Rw { seen.unserved_rw } else { seen.unserved_ro };
+            let sessions = self.unserved_for(at, (name.clone(), port), now, home.is_some());
+            if sessions > 0 {
+                let (seen_by, on) = (name.clone(), name.clone());
+                self.looks.kept.push(Kept { at, seen_by, on, sessions, backends: 0 });
             }
         }
     }
@@ -176,15 +180,15 @@ impl Walk {
         at.0.saturating_sub(since.0) >= self.after
     }
 
-    /// Sessions that have had no server side for so long.
-    fn hung_for(&mut self, at: Mono, place: (MemberId, Endpoint, HostName), server: &ServerSeen) -> u32 {
-        let hung = server.hung.unwrap_or(0);
-        if hung == 0 {
-            self.hung.remove(&place);
+    /// Sessions that no server has had for so long, while somebody takes writes: those held until then do not count.
+    fn unserved_for(&mut self, at: Mono, port: (MemberId, Endpoint), now: u32, settled: bool) -> u32 {
+        if now == 0 || !settled {
+            self.unserved.remove(&port);
             return 0;
         }
-        let since = *self.hung.entry(place).or_insert(at);
-        if at.0.saturating_sub(since.0) >= self.after { hung } else { 0 }
+        let (since, least) = self.unserved.entry(port).or_insert((at, now));
+        *least = now.min(*least);
+        if at.0.saturating_sub(since.0) >= self.after { *least } else { 0 }
     }
 
     fn backends(&mut self, seen: &Sighting, leader: &MemberId) {
