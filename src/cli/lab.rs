@@ -96,6 +96,7 @@ pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
     let resolved = settings::resolve(args, None)?;
     let docker = super::engine().await?;
     let lab = resolved.spec.name.to_string();
+    let caveat = resolved.spec.haproxy_caveat();
     let order = Order { spec: resolved.spec, preset: resolved.preset, program: settings::program()?, wait };
     let printer = NewsPrinter::new();
     let news = |news: News| printer.news(&news);
@@ -110,6 +111,9 @@ pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
     let standing = outcome?;
     if let Some(reason) = &standing.plain_volumes {
         eprintln!("note: volumes have no size of their own here ({reason}); disk faults and scaling are off");
+    }
+    if let Some(caveat) = caveat {
+        eprintln!("note: {caveat}");
     }
     println!(
         "lab `{lab}` is ready after {:.1} s ({} containers created)",

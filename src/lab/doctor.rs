@@ -71,6 +71,9 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
     for base in images::bases(&spec.images) {
         findings.push(base_image(&docker, &base).await);
     }
+    if let Some(caveat) = spec.haproxy_caveat() {
+        findings.push(finding("balancers", Grade::Less, "clients may be left hanging", caveat));
+    }
     findings.extend(helper(&docker).await);
     findings.push(addresses(&docker, spec).await);
     findings

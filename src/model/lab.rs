@@ -491,6 +491,18 @@ impl Desired {
 }
 
 impl LabSpec {
+    /// What this lab's HAProxy does to clients when it marks a server down, where that is known to be wrong. Source:
+    /// `scenarios/found/haproxy-freezes-a-session.sh`, Debian's package 3.0.11-1+deb13u5.
+    #[must_use]
+    pub fn haproxy_caveat(&self) -> Option<&'static str> {
+        let freezes = self.images.suite_of(ImageRole::Haproxy).as_str() == "trixie";
+        let ends_sessions = self.balancers.on_marked_down == OnMarkedDown::ShutdownSessions;
+        (freezes && ends_sessions).then_some(
+            "HAProxy 3.0.11 of trixie, with on-marked-down = \"shutdown-sessions\", leaves a client hanging for ever that waits \
+             for a server which is marked down; `--set images.haproxy=\"forky\"` takes one that does not",
+        )
+    }
+
     /// The size a body of `service` starts with.
     #[must_use]
     pub fn start_size(&self, service: Service) -> Size {

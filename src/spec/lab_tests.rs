@@ -309,3 +309,13 @@ cpus = "two"
       help: two of one service never share a host: more hosts, or fewer of them
     "#);
 }
+
+#[test]
+fn a_balancer_that_may_leave_clients_hanging_says_so() {
+    let caveat = |preset: &str, text: &str| {
+        with([Layer::preset(preset).expect("a preset"), Layer::file("lab.toml", text)]).haproxy_caveat()
+    };
+    assert!(caveat("stock", "").is_some());
+    assert_eq!(caveat("stock", "[images]\nhaproxy = \"forky\"\n"), None);
+    assert_eq!(caveat("repair", ""), None);
+}
