@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::doors;
 use super::drift::{Drift, Wanted};
 use super::fence::dead;
-use super::{limited, number, refused};
+use super::warrant::{Warrants, answered};
+use super::{limited, number, refused, rules};
 use crate::decide::placement;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
@@ -20,10 +22,11 @@ use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
 use crate::lab::{names, up};
 use crate::model::body::{DATA_PATH, LABEL_MEMBER};
-use crate::model::control::{Answer, Bodies, BrokerLine, Kept, Refusal};
-use crate::model::lab::{controller_of, kind};
+use crate::model::control::{
+    Answer, Bodies, BrokerLine, Brokered, Deed, Kept, LeaderIs, Order, Refusal, Token,
+};
 use crate::model::{
-    Action, Body, Container, ContainerStatus, HostName, ImageRole, Member, MemberId, Name, Service, Size,
+    Action, Body, Container, ContainerStatus, HostName, ImageRole, MemberId, Mono, Name, Service, Size,
 };
 
 /// Services whose bodies controllers may start and make.
@@ -50,9 +53,12 @@ pub(super) struct Membership {
     /// What that record wants.
     wanted: Mutex<Wanted>,
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Whether orders stand.
+    warrants: Arc<Warrants>,
 }
 
 /// Why a deed was not done.
+#[derive(Debug)]
 pub(super) enum Not {
     /// Nothing was changed.
     Refused(Refusal, String),
@@ -79,8 +85,15 @@ pub(super) fn answer(outcome: Result<(), Not>) -> Answer {
 }
 
 impl Membership {
-    pub(super) fn new(docker: Docker, lab: Name, store: Arc<Store>, journal: Journal<BrokerLine>) -> Self {
+    pub(super) fn new(
+        docker: Docker,
+        lab: Name,
+        store: Arc<Store>,
+        journal: Journal<BrokerLine>,
+        warrants: Arc<Warrants>,
+    ) -> Self {
         Self {
+            warrants,
             docker,
             lab,
             store,
@@ -88,6 +101,39 @@ impl Membership {
             known: Mutex::default(),
             wanted: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The turn of an order; whoever waited for it is asked again whether it stands.
+    pub(super) async fn turn_of(&self, order: &Order) -> Result<tokio::sync::MutexGuard<'_, ()>, Answer> {
+        let turn = self.turn.lock().await;
+        self.warrants.stands(order).await.map_err(answered)?;
+        Ok(turn)
+    }
+
+    /// The record as it was read last.
+    pub(super) fn known(&self) -> Option<Record> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes down that a body was started without an order, in the words of one.
+    pub(super) fn say_started(&self, container: &str, began: Mono) {
+        let token = Token { key: "the broker itself: no controller can be asked".to_owned(), revision: 0 };
+        let (at, deed) = (clock::now(), Deed::Start { container: container.to_owned() });
+        let order = Order { token, deadline: at, deed };
+        let said = Brokered { began, at, order, answer: Answer::Done };
+        self.journal.say(BrokerLine::Order(Box::new(said)));
+    }
+
+    /// Nobody who comes to stand on a host finds a door that was closed for the one before.
+    async fn open_doors(&self, host: &HostName) {
+        let sandbox = format!("pgha-{}-host-{host}", self.lab);
+        let command = ["/bin/sh", "-c", &doors::open()].map(str::to_owned);
+        match limited(DO, self.docker.exec(&sandbox, &command)).await {
+            Ok(ran) if ran.code == 0 => {}
+            Ok(ran) => tracing::warn!(said = ran.stderr.trim(), %host, "its doors could not be opened"),
+            // a host that does not run has no doors
+            Err(error) => tracing::debug!(%error, %host, "its doors could not be opened"),
         }
     }
 
@@ -153,8 +199,17 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Create`].
-    pub(super) async fn create(&self, member: &MemberId, service: Service, host: &HostName) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn create(
+        &self,
+        order: &Order,
+        member: &MemberId,
+        service: Service,
+        host: &HostName,
+    ) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(self.make(member, service, host).await)
     }
 
@@ -163,22 +218,12 @@ impl Membership {
             return Err(not_allowed(format!("`create` is not for bodies of `{service}`")));
         }
         let mut record = self.read().await?;
-        match record.members.iter().find(|member| member.id == *id) {
-            Some(known) if known.service == service && known.host == *host => {}
-            Some(known) => {
-                let text = format!("{id} is a {} on {}", known.service, known.host);
-                return Err(not_allowed(text));
+        if let Some(with) = rules::created(&record, id, service, host).map_err(not_allowed)? {
+            if service == Service::Etcd {
+                self.may_join().await?;
             }
-            None => {
-                let member = newcomer(&record, id, service, host).map_err(not_allowed)?;
-                if service == Service::Etcd {
-                    self.may_join().await?;
-                }
-                record.members.push(member);
-                placement::sort(&mut record.members);
-                record.desired.generation += 1;
-                self.write(record.clone()).await?;
-            }
+            self.write(with.clone()).await?;
+            record = with;
         }
         let body = recipe(&record, id, service)?;
         let found = match limited(DO, self.docker.inspect(&body.container)).await {
@@ -195,6 +240,9 @@ impl Membership {
         if let Some(found) = found {
             self.remove(&found).await?;
         }
+        if service == Service::Postgres {
+            self.open_doors(host).await;
+        }
         let hands = DockerHands::new(self.docker.clone(), self.lab.to_string(), record.images.clone());
         limited(DO, hands.act(&Action::EnsureVolumes { volumes: body.volumes().collect() })).await?;
         limited(DO, hands.act(&Action::EnsureCreated { body: Box::new(body) })).await?;
@@ -202,8 +250,11 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Resize`].
-    pub(super) async fn resize(&self, member: &MemberId, from: Size, to: Size) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn resize(&self, order: &Order, member: &MemberId, from: Size, to: Size) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(Box::pin(self.size(member, from, to)).await)
     }
 
@@ -235,7 +286,7 @@ impl Membership {
         // cut short anywhere, the record says no less than the body is held to: nobody else is given that
         self.give(&mut record, id, member.size.or_more(&to)).await?;
         let mut goal = record.clone();
-        resized(&mut goal, id, to);
+        rules::resized(&mut goal, id, to);
         let body = recipe(&goal, id, member.service)?;
         // the disk first: a body that is full waits for nothing else
         if sized && (to.disk != from.disk || !fills) {
@@ -248,7 +299,7 @@ impl Membership {
 
     /// Writes down a member's size, if it is another.
     async fn give(&self, record: &mut Record, id: &MemberId, size: Size) -> Result<(), Not> {
-        if !resized(record, id, size) {
+        if !rules::resized(record, id, size) {
             return Ok(());
         }
         record.desired.generation += 1;
@@ -258,12 +309,16 @@ impl Membership {
     /// See [`crate::model::control::Deed::Scale`].
     pub(super) async fn scale(
         &self,
+        order: &Order,
         service: Service,
         generation: u64,
         count: u32,
         leaving: &BTreeSet<MemberId>,
     ) -> Answer {
-        let _turn = self.turn.lock().await;
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(self.number(service, generation, count, leaving).await)
     }
 
@@ -280,55 +335,44 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Retire`].
-    pub(super) async fn retire(&self, member: &MemberId) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn retire(&self, order: &Order, member: &MemberId) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
+        // it may have come to lead while this waited
+        if let Err(not) = self.warrants.leader(Some(LeaderIs::Another), member.as_str()).await {
+            return answered(not);
+        }
         answer(self.leave(member).await)
     }
 
     async fn leave(&self, id: &MemberId) -> Result<(), Not> {
-        let mut record = self.read().await?;
+        let record = self.read().await?;
         let container = names::container(self.lab.as_str(), id.as_str());
         let found = match limited(DO, self.docker.inspect(&container)).await {
             Ok(found) => Some(found),
             Err(EngineError::NotFound(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let at = record.members.iter().position(|member| member.id == *id);
-        let service = at.map(|at| record.members[at].service);
-        // out of its cluster a member of etcd ends by itself, and neither it nor a balancer holds what anybody needs
-        let runs = found.iter().find(|found| !dead(found)).filter(|_| is_database(id));
-        if let Some(found) = runs {
-            return Err(not_allowed(format!("its body is {}: fence it first", found.status.as_str())));
-        }
-        if let Some(at) = at {
-            let member = record.members.remove(at);
-            if !MOVABLE.contains(&member.service) {
-                return Err(not_allowed(format!("members of `{}` do not leave", member.service)));
-            }
-            let wanted = wanted(&record, &member.id, member.service);
-            let left = record.members.iter().filter(|other| other.kind() == member.kind()).count();
-            // etcd is removed from first and added to then, one at a time
-            let votes = service == Some(Service::Etcd);
-            let least = wanted - u32::from(votes && wanted > 0);
-            if left < least as usize {
-                return Err(not_allowed(format!("{left} would be left, {least} must be")));
-            }
-            if votes {
+        let running = found.as_ref().filter(|found| !dead(found)).map(|found| found.status);
+        if let Some((without, member)) = rules::retired(&record, id, running)? {
+            if member.service == Service::Etcd {
                 self.expel(&record, &member).await?;
             }
-            record.desired.without.insert(id.clone());
-            record.desired.generation += 1;
-            self.write(record.clone()).await?;
-            if service == Some(Service::Balancer) {
-                self.spread(&record).await;
+            self.write(without.clone()).await?;
+            if member.service == Service::Balancer {
+                self.spread(&without).await;
             }
-        } else if !record.left(id) {
-            return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
         }
-        match found {
-            Some(found) => self.remove(&found).await,
-            None => Ok(()),
+        let host = found.as_ref().and_then(|found| found.host()).and_then(|host| HostName::new(host).ok());
+        if let Some(found) = found {
+            self.remove(&found).await?;
         }
+        if let Some(host) = host.filter(|_| rules::is_database(id)) {
+            self.open_doors(&host).await;
+        }
+        Ok(())
     }
 
     /// The body of a container goes; what a controller said in it stays, as it may explain what was ordered.
@@ -347,8 +391,11 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Remove`].
-    pub(super) async fn clear(&self, found: &Container) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn clear(&self, order: &Order, found: &Container) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(self.sweep(found).await)
     }
 
@@ -365,8 +412,11 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Discard`].
-    pub(super) async fn discard(&self, member: &MemberId) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn discard(&self, order: &Order, member: &MemberId) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(self.forget(member).await)
     }
 
@@ -398,67 +448,6 @@ impl Membership {
 pub(super) fn settings(body: Body) -> Body {
     let files = body.files.iter().filter(|file| !file.path.ends_with("/clock")).cloned().collect();
     Body { files, ..body }
-}
-
-/// Gives a member of a record another size; whether it is another.
-fn resized(record: &mut Record, id: &MemberId, size: Size) -> bool {
-    let known = record.members.iter_mut().find(|known| known.id == *id && known.size != size);
-    known.map(|known| known.size = size).is_some()
-}
-
-/// Whether this is the name of a database, in the lab or not.
-fn is_database(id: &MemberId) -> bool {
-    id.as_str().starts_with(&format!("{}-", Service::Postgres))
-}
-
-/// How many there should be of the kind of a member.
-fn wanted(record: &Record, id: &MemberId, service: Service) -> u32 {
-    if service != Service::Controller {
-        return record.desired.counts.get(&service).copied().unwrap_or(0);
-    }
-    let mut declared = record.spec.controllers.iter();
-    declared
-        .find(|declared| declared.name.as_str() == controller_of(id))
-        .map_or(0, |declared| declared.replicas)
-}
-
-/// A member the lab does not know yet, where it may stand; or why not.
-fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
-    match service {
-        Service::Postgres => {}
-        // one that leaves is followed, and nobody else joins
-        Service::Etcd => {
-            let wanted = wanted(record, id, service);
-            if record.of(service).count() >= wanted as usize {
-                return Err(format!("there are {wanted} members of `{service}` already"));
-            }
-        }
-        // one more than are wanted, until it has taken somebody's place
-        Service::Balancer | Service::Controller => {
-            let wanted = wanted(record, id, service);
-            let there = record
-                .members
-                .iter()
-                .filter(|member| {
-                    member.kind() == kind(id, service.as_str())
-                        && !record.desired.without.contains(&member.id)
-                })
-                .count();
-            if wanted == 0 {
-                return Err(format!("nobody wants a {id}"));
-            }
-            if there > wanted as usize {
-                return Err(format!("there is one more than the {wanted} that are wanted"));
-            }
-        }
-        _ => return Err(format!("there are no new members of `{service}`")),
-    }
-    let used = record.members.iter().map(|member| &member.id).chain(&record.desired.without);
-    if placement::new_name(kind(id, service.as_str()), used).as_ref() != Some(id) {
-        return Err(format!("{id} is not the next name"));
-    }
-    placement::one(&record.spec, &record.members, id, service, |known| known == host)
-        .map_err(|error| error.to_string())
 }
 
 /// What a member's container is made of.

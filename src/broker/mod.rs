@@ -2,7 +2,9 @@
 //! deaths, and carries out a closed list of deeds ([`Deed`]), each only for the active controller.
 //!
 //! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
-//! revision), the container by its id and its lab. A thawed controller of yesterday gets nothing done.
+//! revision), the container by its id and its lab; before a kill or a retirement, whose Patroni's leader key is. What waited
+//! for its turn is asked again. A thawed controller of yesterday gets nothing done. Without an order the broker does one
+//! thing: it looks after etcd while etcd cannot say who may give orders (`tend`).
 
 mod doom;
 mod doors;
@@ -11,7 +13,10 @@ mod ends;
 mod fence;
 mod membership;
 mod number;
+mod rules;
+mod tend;
 mod voters;
+mod warrant;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -41,7 +46,6 @@ use crate::engine::store::Store;
 use crate::model::body::DATA_PATH;
 use crate::model::control::{
     Answer, Bodies, BrokerLine, BrokerPlan, Brokered, Deed, ENGINE_MODE, Order, Proof, ProofLevel, Refusal,
-    leadership_key,
 };
 use crate::model::scaling::Usages;
 use crate::model::scenario::EngineMode;
@@ -51,6 +55,7 @@ use crate::model::{Container, ContainerStatus, HostName, MemberId, Mono, Service
 use ends::Ends;
 use fence::by_the_kernel;
 use membership::Membership;
+use warrant::{Warrants, answered};
 
 /// Longest wait for the engine to show something.
 const LOOK: Duration = Duration::from_secs(2);
@@ -77,7 +82,8 @@ const OLD: Duration = Duration::from_secs(3);
 struct Broker {
     plan: BrokerPlan,
     docker: Docker,
-    store: Arc<Store>,
+    /// Whether orders stand.
+    warrants: Arc<Warrants>,
     journal: Journal<BrokerLine>,
     /// Lines for whoever listens.
     told: broadcast::Sender<Bytes>,
@@ -121,12 +127,14 @@ pub async fn serve(
     let (journal, lines) = journal::channel();
     let store = Arc::new(Store::new(&plan.etcd));
     let (told, _) = broadcast::channel(256);
-    let membership = Membership::new(docker.clone(), plan.lab.clone(), Arc::clone(&store), journal.clone());
+    let warrants = Arc::new(Warrants::new(Arc::clone(&store), plan.lab.clone(), &plan.controllers));
+    let membership =
+        Membership::new(docker.clone(), plan.lab.clone(), store, journal.clone(), Arc::clone(&warrants));
     let broker = Arc::new(Broker {
         plan,
         docker,
         membership,
-        store,
+        warrants,
         journal,
         told,
         lately: Arc::default(),
@@ -148,6 +156,7 @@ pub async fn serve(
         () = listening.listen() => Ok(()),
         () = listening.keep_listing() => Ok(()),
         () = listening.membership.follow() => Ok(()),
+        () = listening.membership.tend() => Ok(()),
         written = journal::write_at_once(lines, output) => written.map_err(ProcessError::from),
         () = service::asked_to_end() => Ok(()),
     }
@@ -408,42 +417,44 @@ impl Broker {
         Ok(found)
     }
 
+    /// Whoever has to wait for a turn is asked once more when it has it.
     async fn carry_out(&self, order: &Order) -> Answer {
-        if clock::now() > order.deadline {
-            return refused(Refusal::TooLate, "the order's deadline has passed");
-        }
-        if let Err(why) = self.leads(order).await {
-            return refused(Refusal::NotLeader, why);
+        if let Err(not) = self.warrants.stands(order).await {
+            return answered(not);
         }
         match &order.deed {
-            Deed::Fence { container } | Deed::Start { container } | Deed::Remove { container } => {
-                Box::pin(self.about(&order.deed, container)).await
+            Deed::Fence { container, .. } | Deed::Start { container } | Deed::Remove { container } => {
+                Box::pin(self.about(order, container)).await
             }
             Deed::Create { member, service, host } => {
-                let done = self.membership.create(member, *service, host).await;
+                let done = self.membership.create(order, member, *service, host).await;
                 // nobody shall count by a list from before
                 self.listed().take_back();
                 done
             }
             Deed::Retire { member } => {
-                let done = self.membership.retire(member).await;
+                let done = self.membership.retire(order, member).await;
                 self.listed().take_back();
                 done
             }
-            Deed::Discard { member } => self.membership.discard(member).await,
+            Deed::Discard { member } => self.membership.discard(order, member).await,
             Deed::Scale { service, generation, count, leaving } => {
-                self.membership.scale(*service, *generation, *count, leaving).await
+                self.membership.scale(order, *service, *generation, *count, leaving).await
             }
-            Deed::Resize { member, from, to } => self.membership.resize(member, *from, *to).await,
+            Deed::Resize { member, from, to } => self.membership.resize(order, member, *from, *to).await,
         }
     }
 
     /// A deed about one container.
-    async fn about(&self, deed: &Deed, id: &str) -> Answer {
-        if matches!(deed, Deed::Fence { .. })
+    async fn about(&self, order: &Order, id: &str) -> Answer {
+        let deed = &order.deed;
+        if let Deed::Fence { leader, .. } = deed
             && let Some(ended) = self.ends.just_ended(id)
             && self.allowed(deed, id, &ended).is_ok()
         {
+            if let Err(not) = self.warrants.leader(*leader, ended.member().unwrap_or_default()).await {
+                return answered(not);
+            }
             // the engine would say so, too, when it has buried it
             return Answer::Proof(by_the_kernel(&ended));
         }
@@ -456,16 +467,19 @@ impl Broker {
         if let Err(why) = self.allowed(deed, id, &container) {
             return refused(Refusal::NotAllowed, why);
         }
-        if matches!(deed, Deed::Fence { .. }) {
+        if let Deed::Fence { leader, .. } = deed {
+            if let Err(not) = self.warrants.leader(*leader, container.member().unwrap_or_default()).await {
+                return answered(not);
+            }
             return Answer::Proof(Box::pin(self.fence(container)).await);
         }
         if matches!(deed, Deed::Remove { .. }) {
-            let done = self.membership.clear(&container).await;
+            let done = self.membership.clear(order, &container).await;
             self.listed().take_back();
             return done;
         }
         if container.service() == Some(Service::Etcd.as_str()) {
-            match self.membership.startable(&container).await {
+            match self.membership.startable(order, &container).await {
                 Answer::Done => {}
                 not => return not,
             }
@@ -473,25 +487,6 @@ impl Broker {
         match self.start(&container).await {
             Ok(()) => Answer::Done,
             Err(text) => Answer::Failed { text },
-        }
-    }
-
-    /// Whether the order's token is that of an active controller of this lab, by a linearizable read.
-    async fn leads(&self, order: &Order) -> Result<(), String> {
-        let token = &order.token;
-        let known =
-            self.plan.controllers.iter().any(|name| leadership_key(&self.plan.lab, name) == token.key);
-        if !known {
-            return Err(format!("`{}` is the key of no controller of this lab", token.key));
-        }
-        match self.store.get(&token.key).await {
-            Ok(Some(found)) if found.mod_revision == token.revision => Ok(()),
-            Ok(Some(found)) => Err(format!(
-                "the leadership was written by revision {}, the order shows {}",
-                found.mod_revision, token.revision
-            )),
-            Ok(None) => Err("nobody holds the leadership".to_owned()),
-            Err(error) => Err(format!("etcd does not say who leads: {error}")),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn numbered(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::decide::body::samples;
     use crate::lab::record::{new_secrets, new_token};
@@ -50,7 +50,7 @@ mod tests {
     }
 
     /// A lab of three at version 7, with one instance more than that.
-    fn one_too_many() -> Record {
+    pub(in crate::broker) fn one_too_many() -> Record {
         let spec = samples::spec();
         let mut members = samples::members(&spec);
         let three = members.iter().filter(|member| member.service == Service::Postgres).count();

@@ -12,7 +12,7 @@ use crate::engine::store::{Vote, carried};
 use crate::lab::record::Record;
 use crate::lab::{names, up};
 use crate::model::body::DATA_PATH;
-use crate::model::control::Answer;
+use crate::model::control::{Answer, Order};
 use crate::model::{Container, Member, MemberId, Service};
 
 /// Why a member without its data gets no life.
@@ -76,8 +76,11 @@ impl Membership {
     }
 
     /// Whether a body of etcd may be started: one that has been part of the cluster needs its data.
-    pub(super) async fn startable(&self, container: &Container) -> Answer {
-        let _turn = self.turn.lock().await;
+    pub(super) async fn startable(&self, order: &Order, container: &Container) -> Answer {
+        let _turn = match self.turn_of(order).await {
+            Ok(turn) => turn,
+            Err(not) => return not,
+        };
         answer(self.may_start(container).await)
     }
 

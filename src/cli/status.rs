@@ -82,7 +82,9 @@ fn text(status: &Status) -> String {
         lines.push(format!("spare hosts: {}", spare.join(", ")));
     }
     for member in &status.members {
-        let Some(seen) = member.controller.as_ref().filter(|seen| seen.active) else { continue };
+        // one that cannot ask who is the active one says so
+        let speaking = member.controller.as_ref().filter(|seen| seen.active || !seen.alarms.is_empty());
+        let Some(seen) = speaking else { continue };
         let subject = seen.subject.as_ref().map_or_else(String::new, |subject| format!(" {subject}"));
         lines.push(format!("{}: {}{subject}: {}", member.name, seen.step, seen.reason));
         lines.extend(seen.expects.iter().map(|said| format!("{}: expects {said}", member.name)));

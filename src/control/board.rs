@@ -21,12 +21,15 @@ use super::driver::Entry;
 use crate::engine::clock;
 use crate::engine::journal::Journal;
 use crate::engine::service::ProcessError;
-use crate::model::control::ControllerStatus;
+use crate::model::control::{Alarm, ControllerStatus, Raised};
 use crate::model::inside::Work;
 use crate::model::{MemberId, Mono};
 
 /// A loop that has not turned for so long is stuck.
 const STUCK: Duration = Duration::from_secs(30);
+
+/// Where a controller is that cannot ask who is the active one.
+const BLIND: &str = "blind";
 
 /// The board of one process.
 pub struct Board {
@@ -71,20 +74,26 @@ impl Board {
                     };
                 }
             }
-            Entry::Decided { at, step, subject, reason, alarms, .. } => {
+            Entry::Decided { at, step, subject, reason, .. } => {
                 counter!("pgha_controller_decisions_total", "step" => (*step).to_owned()).increment(1);
-                gauge!("pgha_controller_alarms").set(alarms.len() as f64);
                 let (expects, work) = (take(&mut status.expects), take(&mut status.work));
+                let (alarms, raised) = (take(&mut status.alarms), take(&mut status.raised));
                 *status = ControllerStatus {
                     active: true,
                     step: (*step).to_owned(),
                     reason: (*reason).to_owned(),
                     subject: subject.cloned(),
-                    alarms: alarms.to_vec(),
+                    alarms,
+                    raised,
                     at: *at,
                     expects,
                     work,
                 };
+            }
+            Entry::Alarm { became, .. } => {
+                let became = serde_json::to_value(became).unwrap_or_default();
+                let became = became.as_str().unwrap_or_default().to_owned();
+                counter!("pgha_controller_alarms_total", "became" => became).increment(1);
             }
             Entry::Did { began, at, name, error, .. } => {
                 let result = if error.is_none() { "done" } else { "failed" };
@@ -98,6 +107,47 @@ impl Board {
     /// Shows what is expected to be done next.
     pub fn expected(&self, expects: Vec<String>) {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).expects = expects;
+    }
+
+    /// Shows that the store does not say who is the active replica: then nobody acts, and no journal line comes of it.
+    pub fn store_says(&self, nothing: Option<&str>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match nothing {
+            Some(why) => {
+                let text = format!(
+                    "the store does not say who is the active controller, so nothing is repaired: {why}"
+                );
+                let alarm = Alarm { subject: None, text: text.clone() };
+                let since = status.raised.iter().find(|raised| raised.alarm.subject.is_none());
+                let since =
+                    since.filter(|_| status.step == BLIND).map_or(clock::now(), |raised| raised.since);
+                *status = ControllerStatus {
+                    step: BLIND.to_owned(),
+                    reason: text.clone(),
+                    alarms: vec![text],
+                    raised: vec![Raised { alarm, since }],
+                    at: clock::now(),
+                    ..ControllerStatus::default()
+                };
+            }
+            None if status.step == BLIND && !status.active => {
+                *status = ControllerStatus {
+                    step: "standby".to_owned(),
+                    reason: "the store says again who is the active replica".to_owned(),
+                    at: clock::now(),
+                    ..ControllerStatus::default()
+                };
+            }
+            None => {}
+        }
+    }
+
+    /// Shows what needs a person.
+    pub fn raised(&self, raised: Vec<Raised>) {
+        gauge!("pgha_controller_alarms").set(raised.len() as f64);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.alarms = raised.iter().map(|raised| raised.alarm.text.clone()).collect();
+        status.raised = raised;
     }
 
     /// Shows how busy instances and balancers are.

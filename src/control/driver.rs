@@ -6,10 +6,11 @@
 
 use std::future::Future;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::alarms::{Alarms, Became};
 use crate::decide::brain::{Brain, Decision};
-use crate::model::control::Token;
+use crate::model::control::{Alarm, Raised, Token};
 use crate::model::{MemberId, Mono, Span};
 
 /// Pause of a replica that is not the active one.
@@ -37,6 +38,9 @@ pub trait Deeds<B: Brain>: Sync {
 
     /// Shows what will be wanted next if everything stays as it is.
     fn expected(&self, _: Vec<String>) {}
+
+    /// Shows what needs a person now.
+    fn raised(&self, _: Vec<Raised>) {}
 }
 
 /// Why a step was not done, as far as anybody knows.
@@ -77,9 +81,20 @@ pub enum Entry<'a, S> {
         /// Why.
         reason: &'a str,
         /// What needs a person.
-        alarms: &'a [String],
+        #[serde(serialize_with = "texts")]
+        alarms: &'a [Alarm],
         /// What will be done.
         steps: &'a [S],
+    },
+    /// Something needs a person, or does no more.
+    Alarm {
+        /// When it became so.
+        at: Mono,
+        /// What became of it.
+        became: Became,
+        /// What, and since when.
+        #[serde(flatten)]
+        raised: &'a Raised,
     },
     /// A step was done, or not.
     Did {
@@ -97,24 +112,49 @@ pub enum Entry<'a, S> {
     },
 }
 
+/// Alarms as their texts.
+fn texts<S: Serializer>(alarms: &&[Alarm], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(alarms.iter().map(|alarm| alarm.text.as_str()))
+}
+
+/// Tells what became of alarms.
+fn tell_alarms<B: Brain, H: Deeds<B>>(hands: &H, alarms: &mut Alarms, said: &[Alarm]) {
+    let at = hands.now();
+    let told = alarms.hear(said, at);
+    if told.is_empty() {
+        return;
+    }
+    for (became, raised) in &told {
+        hands.tell(&Entry::Alarm { at, became: *became, raised });
+    }
+    hands.raised(alarms.raised());
+}
+
 /// Runs until the process ends, or until the step in the policy's `stop-at` was done.
 pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
     let mut memory = B::Memory::default();
+    let mut alarms = Alarms::default();
     let mut was_active = false;
     let mut hurry = false;
     let mut told: Option<(String, String)> = None;
+    // the leadership under which memory was written
+    let mut held: Option<i64> = None;
     loop {
         let Some(token) = hands.leadership().await else {
             if std::mem::take(&mut was_active) {
                 hands.tell(&Entry::Active { at: hands.now(), active: false });
             }
-            // what another replica did meanwhile is not in this memory
-            memory = B::Memory::default();
+            B::unseen(&mut memory);
             hands.wait(STANDBY).await;
             continue;
         };
+        if held.replace(token.revision) != Some(token.revision) {
+            // what another replica did meanwhile is not in this memory
+            (memory, alarms) = (B::Memory::default(), Alarms::default());
+        }
         if !std::mem::replace(&mut was_active, true) {
             hands.tell(&Entry::Active { at: hands.now(), active: true });
+            hands.raised(alarms.raised());
             told = None;
         }
         let seen = hands.look(hurry).await;
@@ -124,6 +164,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             hands.tell(&decided(&decision, B::looked(&seen), hands.now()));
             told = Some(news);
         }
+        tell_alarms(hands, &mut alarms, &decision.alarms);
         hands.expected(decision.expects);
         memory = decision.memory;
         hurry = decision.hurry;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all, join3};
 use tokio::sync::Notify;
 
 use super::balancers::Balancers;
@@ -19,7 +19,7 @@ use super::haproxy_words::{self, Left};
 use super::instance::Instance;
 use super::instances::Instances;
 use super::leadership::Leading;
-use super::orders::Orders;
+use super::orders::{Orders, REPLACEMENTS};
 use super::voters::Voters;
 use crate::decide::repair::{InstanceSeen, Reply, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
@@ -28,7 +28,8 @@ use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
 use crate::engine::store::Store;
 use crate::model::control::{
-    Bodies, ControllerPlan, Deed, Proof, Replacing, Token, asked_key, keys, switchover_key,
+    Bodies, Budget, ControllerPlan, Deed, LeaderIs, Proof, Raised, RepairPolicy, Replacing, Token, asked_key,
+    keys, switchover_key,
 };
 use crate::model::{ContainerStatus, HostName, MemberId, Mono, Service, Sight, Span};
 
@@ -53,6 +54,8 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 /// Everything a repair controller touches.
 pub struct Hands {
     plan: ControllerPlan,
+    /// How long a replacement counts for the budget.
+    replacements: Budget,
     orders: Orders,
     leading: Leading,
     instances: Mutex<Instances>,
@@ -104,6 +107,7 @@ impl Hands {
         let instances = Mutex::new(Instances::new(&plan, &shared.wake));
         let name = plan.spec.name.clone();
         Self {
+            replacements: RepairPolicy::told(&plan.policy).unwrap_or_default().replacements,
             balancers: Balancers::new(&plan),
             voters: Voters::new(&plan, Arc::clone(&shared.store), leading.clone()),
             plan,
@@ -125,6 +129,10 @@ impl Hands {
 
     fn parked_key(&self, host: &str) -> String {
         format!("{}repair/parked/{host}", keys(&self.plan.spec.name))
+    }
+
+    fn replacements_key(&self) -> String {
+        format!("{}repair/{REPLACEMENTS}", keys(&self.plan.spec.name))
     }
 
     fn replacing_key(&self) -> String {
@@ -336,8 +344,60 @@ impl Hands {
         self.orders.write(&same, &[Change::Put { key, value, lease: 0 }], token).await
     }
 
-    async fn start(&self, member: &MemberId, container: &str, token: &Token) -> Result<(), Failed> {
-        if self.instance(member).is_some() {
+    /// Writes down what is about to be done, and, of a replacement, when it was begun: the budget outlives this process.
+    async fn intend(&self, word: &Replacing, token: &Token) -> Result<(), Failed> {
+        let key = self.replacing_key();
+        // plain data: serialising it cannot fail
+        let value = serde_json::to_vec(word).unwrap_or_default();
+        let mut when = vec![Compare::ModRevision(key.clone(), 0)];
+        let mut changes = vec![Change::Put { key, value, lease: 0 }];
+        if word.member != word.by {
+            let key = self.replacements_key();
+            let found =
+                self.orders.store.get(&key).await.map_err(|error| Failed::Trouble(error.to_string()))?;
+            let known =
+                found.as_ref().and_then(|found| serde_json::from_slice::<Vec<Mono>>(&found.value).ok());
+            let per = self.replacements.per.0;
+            let now = clock::now();
+            let mut begun: Vec<Mono> =
+                known.unwrap_or_default().into_iter().filter(|when| now.since(*when) < per).collect();
+            begun.push(now);
+            when.push(Compare::ModRevision(key.clone(), found.map_or(0, |found| found.mod_revision)));
+            changes.push(Change::Put {
+                key,
+                value: serde_json::to_vec(&begun).unwrap_or_default(),
+                lease: 0,
+            });
+        }
+        self.orders.write(&when, &changes, token).await
+    }
+
+    /// Takes back what was written down, and the operator's wish where that ends with it.
+    async fn forget(&self, member: &MemberId, wish: Option<i64>, token: &Token) -> Result<(), Failed> {
+        let mut changes = vec![Change::Delete(self.replacing_key())];
+        let mut when = Vec::new();
+        if let Some(revision) = wish {
+            let asked = asked_key(&self.plan.spec.name, member);
+            when.push(Compare::ModRevision(asked.clone(), revision));
+            changes.push(Change::Delete(asked));
+        }
+        if !self.placed(member) {
+            // what Patroni kept of a member that left goes with its lease, or now
+            changes.push(Change::Delete(self.patroni_key(&format!("members/{member}"))));
+        }
+        self.orders.write(&when, &changes, token).await
+    }
+
+    async fn start(
+        &self,
+        member: &MemberId,
+        container: &str,
+        alone: bool,
+        token: &Token,
+    ) -> Result<(), Failed> {
+        if alone {
+            self.may_start_alone(member).await?;
+        } else if self.instance(member).is_some() {
             self.somebody_else_leads(member).await?;
         }
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
@@ -354,13 +414,19 @@ impl Hands {
         }
     }
 
-    /// By an old look a body that serves now would be taken for the leader that died.
-    async fn still_leads(&self, member: &MemberId, revision: i64) -> Result<(), Failed> {
-        let leader = self.orders.store.get(&self.patroni_key("leader")).await;
-        match leader.map_err(|error| Failed::Trouble(error.to_string()))? {
-            Some(key) if key.value == member.as_str().as_bytes() && key.mod_revision == revision => Ok(()),
-            _ => Err(Failed::Guard("the leader key is another".to_owned())),
+    /// Nobody who runs may lead: the body that has the data starts. Of a cluster that is founded it founds no other, and
+    /// nobody else leads.
+    async fn may_start_alone(&self, member: &MemberId) -> Result<(), Failed> {
+        let (initialized, leader) = (self.patroni_key("initialize"), self.patroni_key("leader"));
+        let (initialized, leader) =
+            join(self.orders.store.get(&initialized), self.orders.store.get(&leader)).await;
+        let trouble = |error: HttpError| Failed::Trouble(error.to_string());
+        let founded = initialized.map_err(trouble)?.is_some_and(|found| !found.value.is_empty());
+        let its = leader.map_err(trouble)?.is_none_or(|found| found.value == member.as_str().as_bytes());
+        if founded && its {
+            return Ok(());
         }
+        Err(Failed::Guard("the cluster is not founded, or somebody else leads".to_owned()))
     }
 
     /// Whether a member belongs to the lab, by the last look.
@@ -414,7 +480,8 @@ impl Deeds<World> for Hands {
         }
         let leader = store.seen().and_then(|store| store.leader.as_ref());
         let leader = leader.and_then(|key| self.instance(&key.member));
-        let lost_slots = leader.map(|leader| leader.lost_slots()).unwrap_or_default();
+        let lost_slots = leader.as_ref().map(|leader| leader.lost_slots()).unwrap_or_default();
+        let sent = leader.and_then(|leader| leader.sent());
         let owed = self.owes_candidate(&bodies, &store);
         let postgres = match bodies.seen().filter(|_| owed) {
             Some(bodies) => self.ask_for_positions(postgres, bodies).await,
@@ -440,6 +507,7 @@ impl Deeds<World> for Hands {
             postgres: postgres.into_iter().collect(),
             corrupt,
             lost_slots,
+            sent,
             balancers,
             voters,
         }
@@ -448,12 +516,10 @@ impl Deeds<World> for Hands {
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
         match step {
             Step::Close { host, member, park } => self.close(host, member, *park, token).await,
-            Step::Fence { member, container, key } => {
-                match key {
-                    Some(revision) => self.still_leads(member, *revision).await?,
-                    None => self.somebody_else_leads(member).await?,
-                }
-                let deed = Deed::Fence { container: container.clone() };
+            Step::Fence { container, key, .. } => {
+                // by an old look a body that serves now would be taken for the leader that died: the broker compares
+                let leader = Some(key.map_or(LeaderIs::Another, LeaderIs::Itself));
+                let deed = Deed::Fence { container: container.clone(), leader };
                 let proof = self.orders.deed(deed, token).await?;
                 if let Some(proof) = proof {
                     if let Some(revision) = key {
@@ -492,7 +558,7 @@ impl Deeds<World> for Hands {
                 self.balancers.end_sessions("rw", host).await
             }
             Step::Unpark { host } => self.unpark(host, token).await,
-            Step::Start { member, container } => self.start(member, container, token).await,
+            Step::Start { member, container, alone } => self.start(member, container, *alone, token).await,
             Step::Create { member, service, host } => {
                 let deed = Deed::Create { member: member.clone(), service: *service, host: host.clone() };
                 if *service == Service::Postgres {
@@ -507,15 +573,11 @@ impl Deeds<World> for Hands {
                     by: by.clone(),
                     host: host.clone(),
                     why: why.clone(),
+                    begun: Some(clock::now()),
                 };
-                let key = self.replacing_key();
-                // plain data: serialising it cannot fail
-                let value = serde_json::to_vec(&word).unwrap_or_default();
-                let nobody = [Compare::ModRevision(key.clone(), 0)];
-                self.orders.write(&nobody, &[Change::Put { key, value, lease: 0 }], token).await
+                self.intend(&word, token).await
             }
             Step::Retire { member } => {
-                self.somebody_else_leads(member).await?;
                 self.orders.deed(Deed::Retire { member: member.clone() }, token).await.map(drop)
             }
             Step::Remove { container, .. } => {
@@ -524,17 +586,7 @@ impl Deeds<World> for Hands {
             Step::Discard { member } => {
                 self.orders.deed(Deed::Discard { member: member.clone() }, token).await.map(drop)
             }
-            Step::Forget { member } => {
-                // what Patroni kept of a member that left goes with its lease, or now
-                let left = self.patroni_key(&format!("members/{member}"));
-                let asked = asked_key(&self.plan.spec.name, member);
-                let mut keys = vec![self.replacing_key(), asked];
-                if !self.placed(member) {
-                    keys.push(left);
-                }
-                let changes: Vec<Change> = keys.into_iter().map(Change::Delete).collect();
-                self.orders.write(&[], &changes, token).await
-            }
+            Step::Forget { member, wish } => self.forget(member, *wish, token).await,
             Step::Standbys { count, mod_revision, .. } => {
                 self.keep_standbys(*count, *mod_revision, token).await
             }
@@ -556,6 +608,10 @@ impl Deeds<World> for Hands {
 
     fn tell(&self, entry: &Entry<'_, Step>) {
         self.board.tell(entry);
+    }
+
+    fn raised(&self, raised: Vec<Raised>) {
+        self.board.raised(raised);
     }
 }
 

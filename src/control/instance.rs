@@ -28,6 +28,8 @@ const FAILURES: &str = "select coalesce(sum(checksum_failures), 0) from pg_stat_
 /// Slots for which WAL was kept that is gone (PostgreSQL: `pg_replication_slots`): who reads through one cannot go on.
 const LOST: &str =
     "select coalesce(string_agg(slot_name, ' '), '') from pg_replication_slots where wal_status = 'lost'";
+/// Bytes of base backups that it sends (PostgreSQL: `pg_stat_progress_basebackup`); -1: it sends none.
+const SENT: &str = "select coalesce(sum(backup_streamed), -1) from pg_stat_progress_basebackup";
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
@@ -83,6 +85,8 @@ struct Seldom {
     failures: u64,
     /// Slots it calls lost.
     lost: BTreeSet<String>,
+    /// Bytes of base backups that it sends.
+    sent: Option<u64>,
 }
 
 impl Instance {
@@ -129,7 +133,7 @@ impl Instance {
                 None
             };
             self.tell(Some(sql.clone()), beside, wake);
-            let answered = matches!(sql, Reply::Answers(_));
+            let answered = matches!(sql, Reply::Answers(_) | Reply::Denies(_));
             if let Reply::Silent(why) = sql
                 && matches!(self.ask_rest(&self.patroni).await, Reply::Answers(_))
             {
@@ -287,6 +291,12 @@ impl Instance {
         self.seldom().lost.clone()
     }
 
+    /// Bytes of base backups that it sends, as it said last; `None`: it sends none.
+    #[must_use]
+    pub fn sent(&self) -> Option<u64> {
+        self.seldom().sent
+    }
+
     /// Asks now and then for what changes seldom; not while somebody is about to take writes.
     async fn ask_seldom(&self, session: &Session) {
         let now = clock::now();
@@ -294,14 +304,17 @@ impl Instance {
         if self.hurry.load(Ordering::Relaxed) || !due {
             return;
         }
-        let (Ok(Some(times)), Ok(Some(lost))) =
-            (word(session, FAILURES, LIMIT).await, word(session, LOST, LIMIT).await)
-        else {
+        let (Ok(Some(times)), Ok(Some(lost)), Ok(sent)) = (
+            word(session, FAILURES, LIMIT).await,
+            word(session, LOST, LIMIT).await,
+            word(session, SENT, LIMIT).await,
+        ) else {
             return;
         };
+        let sent = sent.and_then(|sent| sent.parse().ok());
         if let Ok(failures) = times.parse() {
             let lost = lost.split_whitespace().map(str::to_owned).collect();
-            *self.seldom() = Seldom { at: Some(now), failures, lost };
+            *self.seldom() = Seldom { at: Some(now), failures, lost, sent };
         }
     }
 
@@ -390,8 +403,19 @@ impl Instance {
                 Reply::Answers(SqlReply { in_recovery })
             }
             // the connection that is held stays: how it answers tells a frozen instance from a slow one
-            Err(broken) => read(broken, address).await,
+            Err(broken) => match read(broken, address).await {
+                // no new connection is to be had, and the one that is there can answer as well
+                Reply::Denies(why) => self.over_the_held().await.unwrap_or(Reply::Denies(why)),
+                reply => reply,
+            },
         }
+    }
+
+    /// What it says over the connection that is held, if it answers there.
+    async fn over_the_held(&self) -> Option<Reply<SqlReply>> {
+        let session = self.open()?;
+        let in_recovery = in_recovery(&session, HELD).await.ok()?;
+        Some(Reply::Answers(SqlReply { in_recovery }))
     }
 
     async fn ask_rest(&self, patroni: &Patroni) -> Reply<RestReply> {
@@ -427,6 +451,7 @@ const fn kind<T>(reply: &Reply<T>) -> u8 {
         Reply::Hangs(_) => 2,
         Reply::Silent(_) => 3,
         Reply::Unasked => 4,
+        Reply::Denies(_) => 5,
     }
 }
 
@@ -457,7 +482,8 @@ async fn read(broken: Broken, address: SocketAddr) -> Reply<SqlReply> {
         Broken::Refused => Reply::Refuses(broken.to_string()),
         Broken::Sql { state, .. } if state.starts_with("57P") => Reply::Refuses(broken.to_string()),
         Broken::Timeout(_) => silent_or_hanging(broken.to_string(), address).await,
-        // any other word is one of a living server, and no reason to do anything
+        // any other word is one of a living server
+        Broken::Sql { .. } => Reply::Denies(broken.to_string()),
         _ => Reply::Silent(broken.to_string()),
     }
 }
@@ -495,11 +521,11 @@ mod tests {
         );
     }
 
-    /// A PostgreSQL that sends everybody away (57P03), and counts them.
-    async fn starting_up(listener: TcpListener, knocks: Arc<AtomicUsize>) {
-        let body = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0";
+    /// A PostgreSQL that sends everybody away with this word, and counts them.
+    async fn says(listener: TcpListener, state: &str, knocks: Arc<AtomicUsize>) {
+        let body = format!("SFATAL\0C{state}\0Mnot now\0\0").into_bytes();
         let length = u32::try_from(body.len() + 4).expect("a short message").to_be_bytes();
-        let word = [b"E".as_slice(), &length, body].concat();
+        let word = [b"E".as_slice(), &length, &body].concat();
         while let Ok((mut socket, _)) = listener.accept().await {
             knocks.fetch_add(1, Ordering::Relaxed);
             let word = word.clone();
@@ -508,6 +534,47 @@ mod tests {
                 let _ = socket.read(&mut asked).await;
                 let _ = socket.write_all(&word).await;
             });
+        }
+    }
+
+    #[tokio::test]
+    async fn any_answer_of_a_server_proves_that_it_lives() {
+        let patroni = async |listener: TcpListener| {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut asked = [0; 512];
+                let _ = socket.read(&mut asked).await;
+                let body = r#"{"state":"running","role":"primary"}"#;
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+            }
+        };
+        // too many connections, a wrong password, no such database
+        for state in ["53300", "28P01", "3D000"] {
+            let (sql, rest) = (listener().await, listener().await);
+            let door = |listener: &TcpListener| listener.local_addr().expect("an address");
+            let doors = PostgresDoors { sql: door(&sql), rest: door(&rest) };
+            let login = || "postgres".to_owned();
+            let who = Credentials { user: login(), password: String::new(), database: login() };
+            let instance = Arc::new(Instance::new(doors, who));
+            let server = tokio::spawn(says(sql, state, Arc::default()));
+            let beside = tokio::spawn(patroni(rest));
+            let watch = tokio::spawn({
+                let instance = Arc::clone(&instance);
+                async move { instance.watch(&Arc::new(Notify::new())).await }
+            });
+            let seen = loop {
+                let seen = instance.seen(false).await;
+                if seen.sql != Reply::Unasked && matches!(seen.rest, Reply::Answers(_)) {
+                    break seen;
+                }
+                clock::sleep(GLANCE).await;
+            };
+            assert!(matches!(seen.sql, Reply::Denies(_)), "{state}: {seen:?}");
+            for task in [server, watch] {
+                task.abort();
+            }
+            beside.abort();
         }
     }
 
@@ -523,7 +590,7 @@ mod tests {
         };
         let instance = Arc::new(Instance::new(doors, who));
         let knocks = Arc::new(AtomicUsize::new(0));
-        let server = tokio::spawn(starting_up(sql, Arc::clone(&knocks)));
+        let server = tokio::spawn(says(sql, "57P03", Arc::clone(&knocks)));
         // `rest` takes connections, by its kernel, and never answers: a Patroni that starts its PostgreSQL
         let watch = tokio::spawn({
             let instance = Arc::clone(&instance);

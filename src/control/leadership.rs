@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::board::Board;
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
 use crate::engine::http::HttpError;
@@ -47,9 +48,10 @@ pub fn campaign(
     key: String,
     replica: MemberId,
     lease: Lease,
+    board: Arc<Board>,
 ) -> (Leading, impl Future<Output = ()>) {
     let (told, leading) = watch::channel(None);
-    (leading, run(store, key, replica, lease, told))
+    (leading, run(store, key, replica, lease, told, board))
 }
 
 async fn run(
@@ -58,6 +60,7 @@ async fn run(
     replica: MemberId,
     shown: Lease,
     told: watch::Sender<Option<Token>>,
+    board: Arc<Board>,
 ) {
     let mut lease = None;
     loop {
@@ -65,6 +68,7 @@ async fn run(
         shown.0.store(lease.unwrap_or(0), Ordering::SeqCst);
         match outcome {
             Ok(token) => {
+                board.store_says(None);
                 told.send_if_modified(|now| {
                     let news = *now != token;
                     *now = token;
@@ -74,6 +78,7 @@ async fn run(
             Err(error) => {
                 // not knowing is not leading; the lease may still be there, so it is kept
                 tracing::warn!(%error, "the leadership cannot be seen");
+                board.store_says(Some(&error.to_string()));
                 told.send_if_modified(|now| now.take().is_some());
             }
         }

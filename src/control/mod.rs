@@ -5,6 +5,7 @@
 //! connection, a change in the store) only makes it look sooner; what is done follows from that look.
 //! A controller that is killed at any point and comes back with empty memory ends in the same lab.
 
+mod alarms;
 mod balancers;
 pub mod board;
 pub mod broker_client;
@@ -22,4 +23,5 @@ mod server_exit;
 pub mod sizes;
 mod voters;
 
+pub use alarms::Became;
 pub use driver::{Deeds, Entry, Failed, conduct};

@@ -11,7 +11,10 @@ use crate::decide::repair::{HandoverSeen, LeaderSeen, StandbysSeen, StoreSeen, W
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::store::Store;
 use crate::model::control::{Answer, Deed, Proof, Refusal, SwitchoverWish, Token, keys, switchover_key};
-use crate::model::{MemberId, Name, Sight};
+use crate::model::{Lsn, MemberId, Name, Sight};
+
+/// Last word of the key that says when replacements were begun.
+pub(super) const REPLACEMENTS: &str = "replacements";
 
 /// The way to the store and to the engine.
 pub(super) struct Orders {
@@ -90,7 +93,8 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         let value = json("failover")?;
         let (from, to) = (named(&value, "leader"), named(&value, "member"));
         let somebody = from.is_some() || to.is_some();
-        somebody.then_some(HandoverSeen { from, to, mod_revision: found.mod_revision })
+        let scheduled = value.get("scheduled_at").is_some_and(|at| !at.is_null());
+        somebody.then_some(HandoverSeen { from, to, scheduled, mod_revision: found.mod_revision })
     });
     let wish = Name::new(lab).ok().and_then(|lab| {
         let wanted = switchover_key(&lab);
@@ -100,19 +104,26 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         Some(WishSeen { candidate: wish.candidate, mod_revision: found.mod_revision, idle })
     });
     // keys of ours below this part of the lab's, by their last word
-    let part = |part: &str| -> Vec<(MemberId, &[u8])> {
+    let part = |part: &str| -> Vec<(MemberId, &KeyValue)> {
         let prefix = format!("/pgha/{lab}/{part}/");
         let named = |found: &KeyValue| MemberId::new(found.key.strip_prefix(&prefix)?).ok();
-        ours.iter().filter_map(|found| Some((named(found)?, found.value.as_slice()))).collect()
+        ours.iter().filter_map(|found| Some((named(found)?, found))).collect()
     };
     let parked = part("repair/parked")
         .into_iter()
-        .filter_map(|(host, value)| Some((host, MemberId::new(String::from_utf8_lossy(value)).ok()?)));
+        .filter_map(|(host, found)| Some((host, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?)));
     let standbys = key("config").and_then(|found| {
         let count = json("config")?.get("synchronous_node_count")?.as_u64()?;
         Some(StandbysSeen { count: u32::try_from(count).ok()?, mod_revision: found.mod_revision })
     });
-    let replacing = ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/replacing"));
+    let own = |name: &str| ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/{name}"));
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let confirms = json("sync").filter(|sync| text(sync, "leader").is_some());
+    let quorum = confirms.as_ref().and_then(|sync| u32::try_from(number(sync.get("quorum")?)?).ok());
+    // a line says which timeline ended, where, why, when, and who led the next one
+    let last =
+        json("history").and_then(|lines| lines.as_array()?.last()?.get(4)?.as_str().map(str::to_owned));
+    let led = confirms.as_ref().and_then(|sync| text(sync, "leader")).or(last);
     StoreSeen {
         leader,
         unrenewed: None,
@@ -121,10 +132,19 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         handover,
         wish,
         may_lead,
+        quorum: quorum.unwrap_or(0),
+        position: json("status").and_then(|status| number(status.get("optime")?)).map(Lsn),
+        led: led.and_then(|led| MemberId::new(led).ok()),
         standbys,
         parked: parked.collect(),
-        replacing: replacing.and_then(|found| serde_json::from_slice(&found.value).ok()),
-        asked: part("asked/replace").into_iter().map(|(member, _)| member).collect(),
+        replacing: own("replacing").and_then(|found| serde_json::from_slice(&found.value).ok()),
+        replaced: own(REPLACEMENTS)
+            .and_then(|found| serde_json::from_slice(&found.value).ok())
+            .unwrap_or_default(),
+        asked: part("asked/replace")
+            .into_iter()
+            .map(|(member, found)| (member, found.mod_revision))
+            .collect(),
     }
 }
 
@@ -162,11 +182,40 @@ mod tests {
         assert_eq!(seen.leader, Some(LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 }));
         assert!(seen.initialized && seen.maintenance);
         let (from, to) = (Some(name("postgres-1")), Some(name("postgres-2")));
-        assert_eq!(seen.handover, Some(HandoverSeen { from, to: to.clone(), mod_revision: 7 }));
+        let asked = HandoverSeen { from, to: to.clone(), scheduled: false, mod_revision: 7 };
+        assert_eq!(seen.handover, Some(asked));
         assert_eq!(seen.wish, Some(WishSeen { candidate: to, mod_revision: 7, idle: 7 }));
         assert_eq!(seen.may_lead.expect("a sync mode").len(), 3);
         assert_eq!(seen.standbys, Some(StandbysSeen { count: 2, mod_revision: 7 }));
         assert_eq!(seen.parked, [(name("h4"), name("postgres-1"))].into());
+    }
+
+    #[test]
+    fn votes_positions_and_who_led_are_read_as_patroni_writes_them() {
+        let keys = [
+            found(
+                "/service/lab/sync",
+                r#"{"leader":"postgres-1","sync_standby":"postgres-2,postgres-3","quorum":1}"#,
+            ),
+            found("/service/lab/status", r#"{"optime":67108960,"slots":{"postgres_2":67108960}}"#),
+            found(
+                "/service/lab/failover",
+                r#"{"leader":"postgres-1","scheduled_at":"2030-01-01T10:00:00+00:00"}"#,
+            ),
+        ];
+        let ours = [
+            found("/pgha/lab/asked/replace/postgres-3", "an operator"),
+            found("/pgha/lab/repair/replacements", "[5,9]"),
+        ];
+        let seen = read("lab", &keys, &ours);
+        assert_eq!((seen.quorum, seen.position), (1, Some(Lsn(67_108_960))));
+        assert_eq!(seen.led, Some(name("postgres-1")));
+        assert!(seen.handover.is_some_and(|handover| handover.scheduled));
+        assert_eq!(seen.asked, [(name("postgres-3"), 7)].into());
+        assert_eq!(seen.replaced, [crate::model::Mono(5), crate::model::Mono(9)]);
+        let history = r#"[[1,100,"no recovery target specified","2026-01-01T10:00:00+00:00","postgres-2"]]"#;
+        let seen = read("lab", &[found("/service/lab/history", history)], &[]);
+        assert_eq!(seen.led, Some(name("postgres-2")));
     }
 
     #[test]

@@ -39,9 +39,7 @@ const FOLLOW: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`ProcessError`].
 pub async fn repair(plan: ControllerPlan, output: impl AsyncWrite + Unpin) -> Result<(), ProcessError> {
-    let told = serde_json::to_value(&plan.policy).map_err(|error| ProcessError::Plan(error.to_string()))?;
-    let policy: RepairPolicy =
-        serde_json::from_value(told).map_err(|error| ProcessError::Plan(error.to_string()))?;
+    let policy = RepairPolicy::told(&plan.policy).map_err(ProcessError::Plan)?;
     let lag = plan.spec.postgres.patroni.maximum_lag_on_failover;
     let world = decide::repair::World { spec: plan.spec.clone(), members: plan.members.clone(), lag, policy };
     Box::pin(process(plan, output, world, senses, Hands::new)).await
@@ -78,7 +76,8 @@ async fn process<B: Brain, H: Deeds<B>>(
     let stopped = format!("/pgha/{}/controllers/{}/stopped", plan.spec.name, plan.controller);
     let (lease, store) = (leadership::Lease::default(), Arc::clone(&shared.store));
     let replica = plan.replica.clone();
-    let (leading, campaign) = leadership::campaign(Arc::clone(&store), key, replica, lease.clone());
+    let (leading, campaign) =
+        leadership::campaign(Arc::clone(&store), key, replica, lease.clone(), Arc::clone(&board));
     let mut tasks = JoinSet::new();
     senses(&mut tasks, &plan, &shared);
     tasks.spawn(campaign);

@@ -22,7 +22,7 @@ use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare, KeyValue};
 use crate::engine::http::HttpError;
 use crate::engine::patroni::Patroni;
-use crate::model::control::{Bodies, ControllerPlan, Deed, Token};
+use crate::model::control::{Bodies, ControllerPlan, Deed, Raised, Token};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, SizeWish, Usage, Usages, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
@@ -240,6 +240,10 @@ impl Deeds<World> for Sizes {
 
     fn expected(&self, expects: Vec<String>) {
         self.board.expected(expects);
+    }
+
+    fn raised(&self, raised: Vec<Raised>) {
+        self.board.raised(raised);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::control::Alarm;
 use crate::model::{MemberId, Mono, Span};
 
 /// What a controller wants now. Doing nothing is a decision with a reason, too.
@@ -17,7 +18,7 @@ pub struct Decision<S, M> {
     /// Why these steps, or why none.
     pub reason: String,
     /// What needs a person.
-    pub alarms: Vec<String>,
+    pub alarms: Vec<Alarm>,
     /// What will be wanted next if everything stays as it was seen, the soonest first.
     #[serde(default)]
     pub expects: Vec<String>,
@@ -59,6 +60,9 @@ pub trait Brain: Send + Sync {
 
     /// Notes that a step was done, or not.
     fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, worked: bool);
+
+    /// Notes that nobody looks for a while: this replica does not know whether it is the active one.
+    fn unseen(_memory: &mut Self::Memory) {}
 
     /// A step's name in journals, metrics and `stop-at`.
     fn name(step: &Self::Step) -> &'static str;

@@ -17,8 +17,10 @@ use crate::model::Span;
 use crate::model::sighting::EtcdSeen;
 
 mod members;
+mod space;
 
 pub use members::Listed;
+pub use space::Spent;
 
 /// One member of the store.
 #[derive(Clone, Debug)]

@@ -262,6 +262,8 @@ struct Member {
     sync_standby: bool,
     #[serde(default)]
     quorum_standby: bool,
+    #[serde(default)]
+    tags: BTreeMap<String, Value>,
     patroni: Option<Itself>,
 }
 
@@ -293,6 +295,7 @@ pub fn parse_member(url: &str, body: &str) -> Result<PatroniSeen, HttpError> {
         lsn: member.xlog.location.or(member.xlog.received_location).map(Lsn),
         replayed: member.xlog.replayed_location.map(Lsn),
         pause: member.pause,
+        nofailover: member.tags.get("nofailover") == Some(&Value::Bool(true)),
         pending_restart: member.pending_restart,
         restart_for: member.pending_restart_reason.into_keys().collect(),
         leader: None,
@@ -325,11 +328,11 @@ mod tests {
     fn a_replica_shows_what_it_received_and_replayed() {
         let body = r#"{"state":"running","role":"replica","server_version":170006,"xlog":{"received_location":200,
             "replayed_location":100,"replayed_timestamp":null,"paused":false},"timeline":1,"replication_state":"streaming",
-            "quorum_standby":true,"pause":true,"pending_restart":true,"patroni":{"version":"4.0.7","scope":"demo"}}"#;
+            "quorum_standby":true,"pause":true,"pending_restart":true,"tags":{"nofailover":true},"patroni":{"version":"4.0.7","scope":"demo"}}"#;
         let seen = parse_member("u", body).expect("a member");
         assert_eq!((seen.lsn, seen.replayed), (Some(Lsn(200)), Some(Lsn(100))));
         assert_eq!(seen.replication_state.as_deref(), Some("streaming"));
-        assert!(seen.sync_standby && seen.pause && seen.pending_restart);
+        assert!(seen.sync_standby && seen.pause && seen.pending_restart && seen.nofailover);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::model::Span;
 /// Longest wait for one member.
 const LIMIT: Duration = Duration::from_millis(700);
 
+/// Longest wait for a member that is defragmented.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// One member of the cluster, and what keeps it from counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vote {
@@ -192,6 +195,32 @@ impl Store {
             Vote { listed, trouble }
         });
         Ok(join_all(asked).await)
+    }
+
+    /// Frees space where the quota of a member is spent: old revisions are forgotten, each member is defragmented, one
+    /// after the other, and the alarm is lifted. What was done, in words; `None`: no quota is spent.
+    ///
+    /// # Errors
+    /// [`HttpError`] of whoever could not be asked.
+    pub async fn free_space(&self) -> Result<Option<String>, HttpError> {
+        let spent = self.any(|member| async move { member.spent().await }).await?;
+        if spent.is_empty() {
+            return Ok(None);
+        }
+        self.any(|member| async move { member.compact().await }).await?;
+        let addresses: Vec<SocketAddr> = self.members.borrow().iter().map(|(address, _)| *address).collect();
+        let mut done = 0;
+        for address in addresses {
+            // one that does not answer keeps its space and no alarm of the others
+            done += usize::from(Etcd::new(address, SLOW).defragment().await.is_ok());
+        }
+        for one in &spent {
+            self.any(|member| async move { member.disarm(*one).await }).await?;
+        }
+        Ok(Some(format!(
+            "{} members had spent their quota: compacted, {done} defragmented, the alarm is lifted",
+            spent.len()
+        )))
     }
 
     fn way(&self, address: SocketAddr) -> Etcd {

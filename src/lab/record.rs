@@ -124,6 +124,32 @@ pub async fn write(docker: &Docker, record: &Record) -> Result<(), EngineError> 
     Ok(())
 }
 
+/// Writes a record in the place of the one that was read, if nobody has written another meanwhile: controllers write it,
+/// too.
+///
+/// # Errors
+/// When the engine does not answer, or the record is another by now: whoever wants something decides anew.
+pub async fn replace(docker: &Docker, read_before: &Record, record: &Record) -> Result<(), LabError> {
+    let lab = record.spec.name.as_str();
+    let now = read(docker, lab).await?;
+    still(read_before, now.as_ref()).map_err(LabError::Client)?;
+    Ok(write(docker, record).await?)
+}
+
+/// Whether a record is the one that was read.
+fn still(before: &Record, now: Option<&Record>) -> Result<(), String> {
+    if now == Some(before) {
+        return Ok(());
+    }
+    let version = |record: &Record| record.desired.generation;
+    let is = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is at version {}", version(now)));
+    Err(format!(
+        "the record of lab `{}` was at version {} and {is} by now: run the command once more",
+        before.spec.name,
+        version(before)
+    ))
+}
+
 /// Reads the record of a lab; `None` when the lab has none.
 ///
 /// # Errors

@@ -85,8 +85,8 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
     .await?;
     // a client that was there has the record of before; where nothing is new it is not written, for controllers
     // write it, too
-    if known.is_some_and(|known| known != record) {
-        record::write(docker, &record).await?;
+    if let Some(known) = known.filter(|known| *known != record) {
+        record::replace(docker, &known, &record).await?;
     }
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);

@@ -153,6 +153,9 @@ pub enum Deed {
     Fence {
         /// Which container.
         container: String,
+        /// Who holds Patroni's leader key meanwhile, compared just before the kill; left out, nobody compares it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<LeaderIs>,
     },
     /// A body that is there and does not run is started; what its fence closed is opened again. Refused for a member of
     /// etcd that has been part of its cluster and has no data.
@@ -173,7 +176,8 @@ pub enum Deed {
         host: HostName,
     },
     /// A member whose body does not run leaves the lab: its body is removed, its volumes stay, its name is never
-    /// used again. Refused while fewer than the declared number would be left. A member of etcd leaves its cluster
+    /// used again. Refused while fewer than the declared number would be left, and while it holds Patroni's leader key or
+    /// nobody does. A member of etcd leaves its cluster
     /// first, whether its body runs or not, if the others are a quorum that serves, and one at a time.
     Retire {
         /// Which member.
@@ -217,6 +221,36 @@ pub enum Deed {
     },
 }
 
+/// Who holds Patroni's leader key while a body is fenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaderIs {
+    /// The member whose body it is, by a key that this revision wrote.
+    Itself(i64),
+    /// Another member.
+    Another,
+}
+
+impl LeaderIs {
+    /// Whether that is so, when `member` is asked about and the key says `found`: whose it is, and the revision that
+    /// wrote it.
+    ///
+    /// # Errors
+    /// What is so instead.
+    pub fn holds(self, member: &str, found: Option<(&str, i64)>) -> Result<(), String> {
+        match (self, found) {
+            (Self::Itself(revision), Some((holder, wrote))) if holder == member && wrote == revision => {
+                Ok(())
+            }
+            (Self::Another, Some((holder, _))) if holder != member => Ok(()),
+            (_, None) => Err("nobody holds the leader key".to_owned()),
+            (_, Some((holder, wrote))) => {
+                Err(format!("{holder} holds the leader key, which revision {wrote} wrote"))
+            }
+        }
+    }
+}
+
 impl Deed {
     /// Its name in journals and metrics.
     #[must_use]
@@ -237,7 +271,9 @@ impl Deed {
     #[must_use]
     pub fn subject(&self) -> &str {
         match self {
-            Self::Fence { container } | Self::Start { container } | Self::Remove { container } => container,
+            Self::Fence { container, .. } | Self::Start { container } | Self::Remove { container } => {
+                container
+            }
             Self::Create { member, .. }
             | Self::Retire { member }
             | Self::Discard { member }
@@ -339,6 +375,34 @@ pub struct Contract {
     pub switchover: SwitchoverWish,
 }
 
+/// What needs a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Alarm {
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<MemberId>,
+    /// What is so, and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An alarm that is raised, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Raised {
+    /// What.
+    #[serde(flatten)]
+    pub alarm: Alarm,
+    /// When it was raised, on the machine's monotonic clock.
+    pub since: Mono,
+}
+
 /// What `/status` of a controller says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -356,6 +420,9 @@ pub struct ControllerStatus {
     /// What needs a person.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// The same, with whom each is about and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<Raised>,
     /// When it decided last, on the machine's monotonic clock.
     #[serde(default)]
     pub at: Mono,
@@ -481,6 +548,8 @@ pub struct RepairPolicy {
     pub sick_grace: Span,
     /// How many replacements on other hosts are too many.
     pub replacements: Budget,
+    /// How long a newcomer may take to become a good copy, its clone included, before it is given up.
+    pub newcomer_grace: Span,
     /// How long readers of a member that leaves, because there are too many, may go on before they are cut off.
     pub drain: Span,
     /// Pause between two looks when nothing wakes it.
@@ -494,6 +563,17 @@ pub struct RepairPolicy {
     /// For tests: the process ends when it has done this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<String>,
+}
+
+impl RepairPolicy {
+    /// What a controller is told.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn told(policy: &BTreeMap<String, Value>) -> Result<Self, String> {
+        let told = serde_json::to_value(policy).map_err(|error| error.to_string())?;
+        serde_json::from_value(told).map_err(|error| error.to_string())
+    }
 }
 
 /// Why a member is replaced, and by whom: repair's word in the store, written before anything is done and
@@ -512,6 +592,9 @@ pub struct Replacing {
     pub host: HostName,
     /// Why the old one goes.
     pub why: String,
+    /// When that was decided, on the machine's monotonic clock: a newcomer has so long ([`RepairPolicy::newcomer_grace`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Mono>,
 }
 
 /// What was replaced before anything else could be.
@@ -572,6 +655,7 @@ impl Default for RepairPolicy {
             host_grace: Span::secs(10),
             sick_grace: Span::secs(60),
             replacements: Budget { max: 3, per: Span::secs(600) },
+            newcomer_grace: Span::secs(1_800),
             drain: Span::secs(10),
             every: Span::secs(1),
             release: true,

@@ -146,6 +146,9 @@ pub struct PatroniSeen {
     pub replayed: Option<Lsn>,
     /// Whether Patroni itself is paused (maintenance).
     pub pause: bool,
+    /// Whether it may never lead (tag `nofailover`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nofailover: bool,
     /// Whether a restart is pending.
     pub pending_restart: bool,
     /// Settings that wait for it, where its Patroni names them (4.0 and later).

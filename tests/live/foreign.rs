@@ -68,7 +68,7 @@ pub fn the_broker_obeys_its_leadership_alone(lab: &Lab) {
         let broker = broker(&record, &record.secrets.broker);
         let bodies = broker.bodies().await.expect("the lab's bodies");
         let found = bodies.members.iter().find(|(id, _)| id.as_str() == "postgres-1");
-        let deed = Deed::Fence { container: found.expect("a member").1[0].id.clone() };
+        let deed = Deed::Fence { container: found.expect("a member").1[0].id.clone(), leader: None };
         let token = token(lab, &record, "mend");
         let old = Token { revision: token.revision - 1, ..token.clone() };
         let ours = Token { key: format!("/pgha/{}/controllers/repair/leader", lab.name), ..token.clone() };

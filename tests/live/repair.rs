@@ -40,7 +40,7 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             found.expect("a member").1[0].id.clone()
         };
         let token = token(lab, &record, "repair");
-        let fence = |container: String| Deed::Fence { container };
+        let fence = |container: String| Deed::Fence { container, leader: None };
         let refused = |answer: Answer| match answer {
             Answer::Refused { why, .. } => why,
             other => panic!("not refused: {other:?}"),

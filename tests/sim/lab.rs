@@ -476,6 +476,7 @@ impl Lab {
                 handover: self.handover.map(|(from, to, mod_revision, _)| HandoverSeen {
                     from: Some(member(from)),
                     to: Some(member(to)),
+                    scheduled: false,
                     mod_revision,
                 }),
                 wish: self.wish.map(|mod_revision| WishSeen {
@@ -485,7 +486,7 @@ impl Lab {
                 }),
                 parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
                 replacing: self.replacing.clone(),
-                asked: self.others.asked.clone(),
+                asked: self.others.asked.iter().map(|id| (id.clone(), 1)).collect(),
                 ..StoreSeen::default()
             });
         }
@@ -571,12 +572,14 @@ impl Lab {
             }
             Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
             Step::Fence { container, key, .. } => return self.fence(n, container, *key, told),
-            Step::Start { container, .. } => {
-                let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
-                if !else_leads && self.mutant != Mutant::NoGuard {
+            Step::Start { container, alone, .. } => {
+                // alone it leads again by its own key, or lets Patroni's election decide
+                let alone = *alone && self.key.is_none_or(|(holder, ..)| holder == n);
+                let may = alone || self.key.is_some_and(|(holder, ..)| holder != n);
+                if !may && self.mutant != Mutant::NoGuard {
                     return Err(Failed::Guard("nobody else leads".to_owned()));
                 }
-                if !else_leads {
+                if !may {
                     self.broke("a body was started while nobody else led");
                 }
                 told.proofs.remove(container);
@@ -725,7 +728,7 @@ impl Lab {
                 }
                 let (service, why) = (*service, why.clone());
                 let (member, by, host) = (member.clone(), by.clone(), host.clone());
-                let word = Replacing { service, member, by, host, why };
+                let word = Replacing { service, member, by, host, why, begun: None };
                 self.replacing = Some(word);
             }
             Step::Retire { .. } if else_leads => {
@@ -746,6 +749,8 @@ impl Lab {
                             self.broke("a member left before another took its place");
                         }
                         self.seen_out += 1;
+                    } else if self.replacing.as_ref().is_some_and(|word| number(&word.by) == n) {
+                        // it never took the place it was made for
                     } else {
                         if by.and_then(|by| self.bodies.get(by)).is_none_or(|body| self.now < body.ready) {
                             self.broke("a member left before another took its place");
@@ -756,9 +761,11 @@ impl Lab {
                 }
                 (self.bodies[n].placed, self.bodies[n].there) = (false, false);
             }
-            Step::Forget { member } => {
+            Step::Forget { member, wish } => {
                 self.replacing = None;
-                self.others.asked.remove(member);
+                if wish.is_some() {
+                    self.others.asked.remove(member);
+                }
             }
             _ => return guard("nobody else leads"),
         }

@@ -110,7 +110,11 @@ impl Deeds<World> for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, _: &Entry<'_, Step>) {}
+    fn tell(&self, entry: &Entry<'_, Step>) {
+        if let Entry::Decided { step: "audit", reason, .. } = entry {
+            self.lab().broken.get_or_insert_with(|| (*reason).to_owned());
+        }
+    }
 }
 
 async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {

@@ -315,6 +315,7 @@ impl Lab {
             by: name("postgres-3"),
             host: self.spec.hosts[2].name.clone(),
             why: "by the seed".to_owned(),
+            begun: None,
         };
         Seen {
             at,

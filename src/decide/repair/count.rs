@@ -11,9 +11,12 @@
 use std::time::Duration;
 
 use super::Step;
-use super::draft::{Draft, lies};
-use super::replace::{hasten, place, unverified};
-use super::standbys::spare;
+use super::assess::Assessment;
+use super::lost::{forget, place};
+use super::proposal::{Note, Proposal, Turn};
+use super::replace::hasten;
+use super::standbys::{confirms, names_another};
+use super::trouble::Trouble;
 use crate::model::control::Replacing;
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
@@ -22,151 +25,140 @@ use crate::model::{HostName, Member, MemberId, Service};
 const YOUNG: Duration = Duration::from_mins(2);
 
 /// Begins to add whoever is missing, or to see out who is one too many. Nothing else is going on.
-pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
+pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
     // a look that names nobody as placed counts nobody
-    if !leads || draft.bodies.placed.is_empty() {
-        return;
+    if !a.leads || !a.view.has_record() {
+        return Vec::new();
     }
-    newcomers(draft);
-    let leaving = &draft.bodies.leaving;
-    let mut databases = draft.members.iter().filter(|member| member.service == Service::Postgres);
-    let out = databases.find(|member| leaving.contains(&member.id) && !draft.holds(&member.id));
-    if let Some(member) = out {
-        match lacking(draft, leads) {
-            Some(said) => draft.say("wait", Some(&member.id), said),
-            None => {
-                see_off(draft, member, format!("{} instances are wanted", draft.wanted(Service::Postgres)));
-            }
-        }
-    } else if draft.stay().count() < draft.wanted(Service::Postgres) {
-        add(draft);
-    } else if draft.stay().count() > draft.wanted(Service::Postgres) {
-        let (there, wanted) = (draft.stay().count(), draft.wanted(Service::Postgres));
-        draft.alarm(format!(
+    let mut all = newcomers(a);
+    let leaving = &a.view.bodies.leaving;
+    let out = |member: &&Member| leaving.contains(&member.id) && !a.view.holds(&member.id);
+    let (there, wanted) = (a.view.staying(Service::Postgres).count(), a.view.wanted(Service::Postgres));
+    if let Some(member) = a.view.all(Service::Postgres).find(out) {
+        all.push(match lacking(a) {
+            Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
+            None => see_off(member, format!("{wanted} instances are wanted")),
+        });
+    } else if there < wanted {
+        all.push(add(a, there, wanted));
+    } else if there > wanted {
+        let text = format!(
             "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
-        ));
+        );
+        all.push(Proposal::silent().turn(Turn::Begins).alarm(None, text));
     }
+    all
 }
 
 /// Writes down that a member leaves and nobody takes its place.
-pub(super) fn see_off(draft: &mut Draft<'_>, member: &Member, why: String) {
+pub(super) fn see_off(member: &Member, why: String) -> Proposal {
     let (service, id, host) = (member.service, member.id.clone(), member.host.clone());
     let said = format!("{why}: it is to leave");
-    if draft.order(Step::Intend { service, member: id.clone(), by: id.clone(), host, why }) {
-        draft.say("intend", Some(&id), said);
-    }
+    let step = Step::Intend { service, member: id.clone(), by: id.clone(), host, why };
+    Proposal::say("intend", Some(&id), said).when_ordered().step(step).turn(Turn::Begins)
 }
 
 /// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
-fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
-    let good = draft.stay().filter(|member| unverified(draft, &member.id).is_none()).count();
-    let wanted = draft.wanted(Service::Postgres);
+fn lacking(a: &Assessment<'_>) -> Option<String> {
+    let good = a.view.staying(Service::Postgres).filter(|member| a.is_good(&member.id)).count();
+    let wanted = a.view.wanted(Service::Postgres);
     let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
-    (!leads || good < wanted).then_some(said)
+    (!a.leads || good < wanted).then_some(said)
 }
 
 /// Begins with the next newcomer, when everybody who is there is a good copy.
-fn add(draft: &mut Draft<'_>) {
-    let said = format!(
-        "{} instances are wanted, there are {}",
-        draft.wanted(Service::Postgres),
-        draft.stay().count()
-    );
-    let doubt = draft.stay().find_map(|member| Some((member, unverified(draft, &member.id)?)));
-    if let Some((member, why)) = doubt {
-        draft.say("wait", Some(&member.id), format!("{said}; one that is there comes first: {why}"));
-        return;
+fn add(a: &Assessment<'_>, there: usize, wanted: usize) -> Proposal {
+    let said = format!("{wanted} instances are wanted, there are {there}");
+    let mut stay = a.view.staying(Service::Postgres);
+    if let Some((member, why)) = stay.find_map(|member| Some((member, a.lacks(&member.id)?))) {
+        let said = format!("{said}; one that is there comes first: {why}");
+        return Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins);
     }
-    make(draft, Service::Postgres, &said);
+    make(a, Service::Postgres, &said)
 }
 
 /// Makes another member of a service, wherever one may stand; `said` is what for.
-pub(super) fn make(draft: &mut Draft<'_>, service: Service, said: &str) {
-    match place(draft, service, service.as_str(), None) {
-        Ok(Member { id, service, host, .. }) => {
-            if draft.order(Step::Create { member: id.clone(), service, host: host.clone() }) {
-                draft.say("add", Some(&id), format!("{said}: it is made on {host}"));
-            }
+pub(super) fn make(a: &Assessment<'_>, service: Service, said: &str) -> Proposal {
+    match place(a, service, service.as_str(), None) {
+        Ok((id, host)) => {
+            let said = format!("{said}: it is made on {host}");
+            let step = Step::Create { member: id.clone(), service, host };
+            Proposal::say("add", Some(&id), said).when_ordered().step(step).turn(Turn::Begins)
         }
         Err(none) => {
             let said = format!("{said}, and no host can carry another: {none}");
-            draft.alarm(said.clone());
-            draft.say("wait", None, said);
+            Proposal::say("wait", None, said.clone()).turn(Turn::Begins).alarm(None, said)
         }
     }
 }
 
 /// Newcomers stream as soon as the leader knows them.
-fn newcomers(draft: &mut Draft<'_>) {
-    let now = draft.seen.at;
+fn newcomers(a: &Assessment<'_>) -> Vec<Proposal> {
     let young = |id: &MemberId| {
-        let lives = draft.out.memory.lives.get(id);
-        lives.and_then(|lives| lives.last()).is_some_and(|born| now.since(*born) < YOUNG)
+        let lives = a.memory.lives.get(id);
+        lives.and_then(|lives| lives.last()).is_some_and(|born| a.now().since(*born) < YOUNG)
     };
-    let planned = |id: &MemberId| draft.world.members.iter().any(|member| member.id == *id);
-    let mut clones = draft.stay().filter(|member| !planned(&member.id) && young(&member.id));
-    let clone = clones.find_map(|member| Some((member, unverified(draft, &member.id)?)));
-    if let Some((member, why)) = clone {
-        hasten(draft, &member.id);
-        draft.say("clone", Some(&member.id), why);
-    }
+    let planned = |id: &MemberId| a.view.world.members.iter().any(|member| member.id == *id);
+    let mut clones =
+        a.view.staying(Service::Postgres).filter(|member| young(&member.id) && !planned(&member.id));
+    let Some((member, why)) = clones.find_map(|member| Some((member, a.lacks(&member.id)?))) else {
+        return Vec::new();
+    };
+    let mut all = hasten(a, &member.id);
+    all.push(Proposal::say("clone", Some(&member.id), why).turn(Turn::Begins));
+    all
 }
 
 /// The next step for a member that leaves; whether its body is done for.
-pub(super) fn see_out(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
+pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
     let id = &word.member;
-    if !draft.bodies.leaving.contains(id) || draft.holds(id) {
-        draft.order(Step::Forget { member: id.clone() });
-        draft.say("watch", Some(id), "it leads, or it may stay: it does not leave");
-        return false;
+    let one = |proposal: Proposal| vec![proposal];
+    if !a.view.bodies.leaving.contains(id) || a.view.holds(id) {
+        let said = "it leads, or it may stay: it does not leave";
+        return (one(Proposal::say("watch", Some(id), said).step(forget(id))), false);
     }
-    let body = match draft.containers(id) {
-        [] => None,
-        [body] if lies(body.status) => None,
-        [body] => Some(body),
-        several => {
-            draft.alarm(format!("{} containers are called {id}: remove the wrong one", several.len()));
-            return false;
-        }
-    };
-    if let Some(said) = lacking(draft, leads) {
+    if a.view.containers(id).len() > 1 {
+        let n = a.view.containers(id).len();
+        let text = format!("{n} containers are called {id}: remove the wrong one");
+        return (one(Proposal::silent().alarm(Some(id), text)), false);
+    }
+    if let Some(said) = lacking(a) {
         // whoever is no good copy has its turn first, and may need to be replaced
-        draft.order(Step::Forget { member: id.clone() });
-        draft.say("wait", Some(id), said);
-        return false;
+        return (one(Proposal::say("wait", Some(id), said).step(forget(id))), false);
     }
-    let Some(body) = body else {
-        draft.order(Step::Retire { member: id.clone() });
-        draft.say("retire", Some(id), "it is one too many, and its body lies dead");
-        return true;
+    let Some(body) = a.view.body(id).filter(|_| !a.view.is_dead(id)) else {
+        let said = "it is one too many, and its body lies dead";
+        let retire = Step::Retire { member: id.clone() };
+        return (one(Proposal::say("retire", Some(id), said).step(retire)), true);
     };
-    if spare(draft, id) {
-        draft.say("wait", Some(id), "it is to leave and confirms writes: another standby is named first");
-        return false;
+    let spares = names_another(a, id);
+    if confirms(a, id) {
+        let said = "it is to leave and confirms writes: another standby is named first";
+        return (one(Proposal::say("wait", Some(id), said).spares(spares)), false);
     }
-    let grace = draft.world.policy.drain;
-    let late = draft.lasts(id, "drain", grace);
-    let (open, readers) = read(draft, &word.host);
+    let began = Note::Began(id.clone(), Trouble::Drain);
+    let grace = a.view.world.policy.drain;
+    let late = a.memory.since_of(id, Trouble::Drain).is_some_and(|since| a.now().since(since) >= grace.0);
+    let (open, readers) = read(a, &word.host);
     if !late && (open || readers > 0) {
+        let said = format!("it is one too many: {readers} sessions have {grace} to end");
+        let mut all = one(Proposal::say("drain", Some(id), said).spares(spares).note(began));
         if open {
-            draft.order(Step::DrainReads { host: word.host.clone(), member: id.clone() });
+            let drain = Step::DrainReads { host: word.host.clone(), member: id.clone() };
+            all.push(Proposal::silent().step(drain));
         }
-        draft.say("drain", Some(id), format!("it is one too many: {readers} sessions have {grace} to end"));
-        return false;
+        return (all, false);
     }
+    let close = Step::Close { host: word.host.clone(), member: id.clone(), park: false };
     let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };
-    if draft.may(&fence) {
-        draft.order(Step::Close { host: word.host.clone(), member: id.clone(), park: false });
-        draft.order(fence);
-    }
-    let said = if readers > 0 { "its readers had their time" } else { "nobody reads from it any more" };
-    draft.say("retire", Some(id), format!("it is one too many, and {said}"));
-    true
+    let how = if readers > 0 { "its readers had their time" } else { "nobody reads from it any more" };
+    let said = format!("it is one too many, and {how}");
+    (one(Proposal::say("retire", Some(id), said).step(close).step(fence).spares(spares)), true)
 }
 
 /// Whether a balancer leads readers to a host, and how many it has there.
-fn read(draft: &Draft<'_>, host: &HostName) -> (bool, u64) {
-    let routes = draft.seen.balancers.values().filter_map(|balancer| balancer.seen());
+fn read(a: &Assessment<'_>, host: &HostName) -> (bool, u64) {
+    let routes = a.view.seen.balancers.values().filter_map(|balancer| balancer.seen());
     let servers = routes.filter_map(|routes| routes.ro.get(host));
     servers.fold((false, 0), |(open, readers), server| {
         (open || ServerSeen::up(server), readers + u64::from(server.sessions))

@@ -10,98 +10,96 @@
 //! a PostgreSQL of a name that nobody has, and never one that holds the leader key.
 
 use super::Step;
-use super::draft::{Draft, lies};
-use super::replace::{lately, unverified};
-use super::standbys::spare;
+use super::assess::Assessment;
+use super::lost::lately;
+use super::proposal::{Note, Proposal, Turn};
+use super::standbys::{confirms, names_another};
+use super::trouble::Trouble;
+use super::view::lies;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// Characters of a container's id that are shown to people.
 const SHORT: usize = 12;
 
-/// Mends what is not as the record says; whether anything was begun.
-pub(super) fn drift(draft: &mut Draft<'_>, leads: bool) -> bool {
-    let found = draft.bodies.members.iter();
-    let strangers: Vec<(&MemberId, &BodySeen)> = found
-        .flat_map(|(member, bodies)| bodies.iter().map(move |body| (member, body)))
-        .filter(|(_, body)| draft.bodies.surplus.contains(&body.id))
-        .collect();
-    let mut begun = false;
-    for (member, body) in strangers {
-        begun |= stranger(draft, member, body, leads);
+/// What is not as the record says.
+pub(super) fn drift(a: &Assessment<'_>) -> Vec<Proposal> {
+    let surplus = &a.view.bodies.surplus;
+    let mut all = Vec::new();
+    if !surplus.is_empty() {
+        let found = a.view.bodies.members.iter();
+        let found = found.flat_map(|(member, bodies)| bodies.iter().map(move |body| (member, body)));
+        let strangers = found.filter(|(_, body)| surplus.contains(&body.id));
+        all.extend(strangers.filter_map(|(member, body)| stranger(a, member, body)));
     }
-    let members = draft.members;
-    begun || members.iter().any(|member| differs(draft, member, leads))
+    if !a.view.bodies.drifted.is_empty() {
+        all.extend(a.view.members.iter().filter_map(|member| differs(a, member)));
+    }
+    all
 }
 
 /// A container that nobody has.
-fn stranger(draft: &mut Draft<'_>, member: &MemberId, body: &BodySeen, leads: bool) -> bool {
+fn stranger(a: &Assessment<'_>, member: &MemberId, body: &BodySeen) -> Option<Proposal> {
     let id = body.id.get(..SHORT).unwrap_or(&body.id).to_owned();
     // whoever brings a lab up makes bodies before it writes them down
-    let lasts = draft.lasts(member, "surplus", draft.world.policy.sick_grace);
+    let lasts = a.lasts(member, Trouble::Surplus, a.view.world.policy.sick_grace);
     if lies(body.status) {
         let remove = Step::Remove { member: member.clone(), container: body.id.clone() };
-        let begun = lasts && draft.order(remove);
-        if begun {
-            draft.say("remove", Some(member), format!("container {id} does not run and nobody has it"));
-        }
-        return begun;
+        let said = format!("container {id} does not run and nobody has it");
+        let proposal = Proposal::say("remove", Some(member), said).when_ordered().step(remove);
+        return lasts.then(|| proposal.turn(Turn::Begins));
     }
-    draft.alarm(format!("container {id} on {} calls itself {member} and nobody has it", body.host));
-    let placed = draft.members.iter().any(|placed| placed.id == *member);
+    let text = format!("container {id} on {} calls itself {member} and nobody has it", body.host);
+    let alarm = Proposal::silent().turn(Turn::Begins).alarm(Some(member), text);
     let ours = body.service == Service::Postgres.as_str() && body.status == ContainerStatus::Running;
-    if !lasts || !ours || placed || draft.holds(member) || !leads {
-        return false;
+    if !lasts || !ours || a.view.member(member).is_some() || a.view.holds(member) || !a.leads {
+        return Some(alarm);
     }
-    let begun = draft.order(Step::Fence { member: member.clone(), container: body.id.clone(), key: None });
-    if begun {
-        draft.say("fence", Some(member), format!("container {id} runs and nobody has it"));
-    }
-    begun
+    let fence = Step::Fence { member: member.clone(), container: body.id.clone(), key: None };
+    let said = format!("container {id} runs and nobody has it");
+    Some(
+        Proposal { word: "fence", subject: Some(member.clone()), reason: said, when_ordered: true, ..alarm }
+            .step(fence),
+    )
 }
 
 /// A body that is not what it should be.
-fn differs(draft: &mut Draft<'_>, member: &Member, leads: bool) -> bool {
+fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     let id = &member.id;
-    let [body] = draft.containers(id) else { return false };
-    let Some(what) = draft.bodies.drifted.get(&body.id) else { return false };
-    let runs = body.status == ContainerStatus::Running && draft.host_runs(&member.host) == Some(true);
+    let body = a.view.body(id)?;
+    let what = a.view.bodies.drifted.get(&body.id)?;
+    let runs = a.view.runs(id) && a.view.on_a_running_host(id);
     // whoever lies dead is made anew anyway, and what else is wrong with it counts first
-    if !runs || draft.is_wrong(id) || draft.bodies.leaving.contains(id) {
-        return false;
+    if !runs || a.is_wrong_beside(id, Trouble::Drift) || a.view.bodies.leaving.contains(id) {
+        return None;
     }
     // another takes the place of whoever is no database (`lost`)
     if member.service != Service::Postgres {
-        return false;
+        return None;
     }
-    if draft.holds(id) {
-        draft.alarm(format!("{id}: {what}; it leads: hand over first"));
-        return false;
+    let person = |text: String| Some(Proposal::silent().turn(Turn::Begins).alarm(Some(id), text));
+    if a.view.holds(id) {
+        return person(format!("{id}: {what}; it leads: hand over first"));
     }
-    if lately(draft, draft.out.memory.remade.get(id)) {
-        draft.alarm(format!("{id}: {what}; it was made anew and is no other: find out why"));
-        return false;
+    if lately(a, a.memory.remade.get(id)) {
+        return person(format!("{id}: {what}; it was made anew and is no other: find out why"));
     }
-    if !leads || !draft.lasts(id, "drift", draft.world.policy.sick_grace) {
-        return false;
+    if !a.leads || !a.lasts(id, Trouble::Drift, a.view.world.policy.sick_grace) {
+        return None;
     }
-    let mut others = draft.stay().filter(|other| other.id != *id);
-    let doubt = others.find_map(|other| Some((&other.id, unverified(draft, &other.id)?)));
-    if let Some((other, why)) = doubt {
-        draft.say("wait", Some(id), format!("{what}; {other} comes first: {why}"));
-        return false;
+    let mut others = a.view.staying(Service::Postgres).filter(|other| other.id != *id);
+    if let Some((other, why)) = others.find_map(|other| Some((&other.id, a.lacks(&other.id)?))) {
+        let said = format!("{what}; {other} comes first: {why}");
+        return Some(Proposal::say("wait", Some(id), said).turn(Turn::Begins));
     }
-    if spare(draft, id) {
-        draft.say("wait", Some(id), format!("{what}; it confirms writes: another standby is named first"));
-        return true;
+    let spares = names_another(a, id);
+    if confirms(a, id) {
+        let said = format!("{what}; it confirms writes: another standby is named first");
+        return Some(Proposal::say("wait", Some(id), said).turn(Turn::Has).spares(spares));
     }
+    let close = Step::Close { host: member.host.clone(), member: id.clone(), park: false };
     let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };
-    if !draft.may(&fence) {
-        return false;
-    }
-    draft.order(Step::Close { host: member.host.clone(), member: id.clone(), park: false });
-    draft.order(fence);
-    draft.out.memory.remade.insert(id.clone(), draft.seen.at);
-    draft.say("restart", Some(id), format!("{what}: it is made anew in its place"));
-    true
+    let said = format!("{what}: it is made anew in its place");
+    let proposal = Proposal::say("restart", Some(id), said).when_ordered().step(close).step(fence);
+    Some(proposal.turn(Turn::Begins).spares(spares).note(Note::Remade(id.clone())))
 }

@@ -1,15 +1,16 @@
 //! Replicas that run and do not come closer to the leader: what they said since they last followed it, and for how long
 //! nothing of it was news.
 //!
-//! Theory: a clone, a rewind, a recovery can take as long as they like, and so can a replica that catches up. Each of
-//! these shows: Patroni is in a phase it was not in before, or the position moves. A replica that says the same and
-//! stands still, or goes round in a circle through phases it has been in, does not get there by itself.
+//! Theory: a clone, a rewind, a recovery shows that it goes on: Patroni is in a phase it was not in before, the position
+//! moves, or the leader sends a base backup. A phase that shows nothing may last ten graces, because a recovery shows
+//! nothing while it lasts; a shutdown may last one. A replica that says the same and stands still, or goes round in a
+//! circle through phases it has been in, does not get there by itself.
 //!
-//! A recovery shows nothing while it lasts, so one that lasts very long is not ended: the member is replaced, which
-//! takes nothing from it until the new copy streams, and it stays when it gets there first.
+//! A recovery that lasts very long is not ended: the member is replaced, which takes nothing from it until the new copy
+//! streams, and it stays when it gets there first. One whose WAL the leader has removed never gets there: a restart would
+//! bring nothing.
 //!
-//! One whose WAL the leader has removed never gets there: a restart would bring nothing.
-//!
+//! While nobody takes writes there is nobody to follow: that time does not count, and nothing seen before is forgotten.
 //! Memory that is lost costs a grace.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,16 +18,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
-use super::{Reply, Step};
+use super::view::View;
+use super::{Memory, Reply};
 use crate::decide::body::slot;
 use crate::model::sighting::PatroniSeen;
-use crate::model::{ContainerStatus, Lsn, MemberId, Mono, Service, Span};
+use crate::model::{Lsn, MemberId, Mono, Service, Span};
 
 /// So often a phase may begin anew before it counts as a circle: a clone that failed may be tried again.
 const TURNS: u32 = 3;
-/// A recovery may last so many graces.
-const RECOVERS: u32 = 10;
+/// A phase that shows no progress may last so many graces.
+const LASTS: u32 = 10;
+/// Patroni's word for a PostgreSQL that did not start.
+const FAILED: &str = "start failed";
 
 /// How a replica that does not follow the leader tries to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,96 +47,62 @@ pub struct Path {
     turns: u32,
     /// The furthest it was seen: timeline, received, replayed.
     furthest: (Option<u32>, Option<Lsn>, Option<Lsn>),
+    /// What base backups had been sent when that was seen last.
+    #[serde(default)]
+    sent: Option<u64>,
 }
 
-/// Patroni's word for a PostgreSQL that did not start.
-const FAILED: &str = "start failed";
-
-/// Follows every replica that does not follow; while nobody takes writes there is nobody to follow.
-pub(super) fn follow(draft: &mut Draft<'_>, leads: bool) {
-    let mut known = std::mem::take(&mut draft.out.memory.paths);
+/// The paths of all replicas that do not follow, as they are in this look.
+pub(super) fn paths(view: &View<'_>, memory: &Memory, leads: bool) -> BTreeMap<MemberId, Path> {
+    let now = view.seen.at;
     if !leads {
-        return;
+        let unled = now.since(memory.looked.unwrap_or(now));
+        let kept = memory.paths.iter().filter(|(id, _)| view.member(id).is_some() && !view.holds(id));
+        return kept.map(|(id, path)| (id.clone(), path.clone().later(unled))).collect();
     }
-    let mut paths = BTreeMap::new();
-    let now = draft.seen.at;
-    let running = |id: &MemberId| {
-        matches!(draft.containers(id), [body] if body.status == ContainerStatus::Running)
-            && draft.host(id).and_then(|host| draft.host_runs(host)) == Some(true)
-    };
-    for member in draft.members.iter().filter(|member| member.service == Service::Postgres) {
+    let followed = view.all(Service::Postgres).filter(|member| {
         let id = &member.id;
-        let known = known.remove(id);
-        if draft.holds(id) || !running(id) {
-            continue;
-        }
-        let path = match draft.seen.postgres.get(id).map(|instance| &instance.rest) {
-            Some(Reply::Answers(rest)) if follows(draft, &rest.patroni) => continue,
-            Some(Reply::Answers(rest)) => known.unwrap_or_else(|| Path::new(now)).goes_on(&rest.patroni, now),
+        !view.holds(id) && view.runs(id) && view.on_a_running_host(id)
+    });
+    let path = |id: &MemberId| {
+        let known = memory.paths.get(id).cloned();
+        match view.instance(id).map(|instance| &instance.rest) {
+            Some(Reply::Answers(rest)) if follows(view, &rest.patroni) => None,
+            Some(Reply::Answers(rest)) => {
+                Some(known.unwrap_or_else(|| Path::new(now)).goes_on(&rest.patroni, view.seen.sent, now))
+            }
             // what it does now cannot be seen; that it does not answer is another's to judge
-            _ => match known {
-                Some(known) => known,
-                None => continue,
-            },
-        };
-        paths.insert(id.clone(), path);
-    }
-    // Patroni tries again at its next turn, up to `loop_wait` later
-    let failed: Vec<MemberId> =
-        paths.iter().filter(|(_, path)| path.word == FAILED).map(|(id, _)| id.clone()).collect();
-    draft.out.memory.paths = paths;
-    for member in failed {
-        draft.order(Step::Wake { member });
-    }
+            _ => known,
+        }
+    };
+    followed.filter_map(|member| Some((member.id.clone(), path(&member.id)?))).collect()
 }
 
-/// What keeps a replica from following the leader, and for how long it has been so; `None` while there is news.
-pub(super) fn stands_still(draft: &Draft<'_>, id: &MemberId) -> Option<(String, Span)> {
-    let path = draft.out.memory.paths.get(id)?;
-    let Some(Reply::Answers(_)) = draft.seen.postgres.get(id).map(|instance| &instance.rest) else {
-        return None;
-    };
-    let so_far = draft.seen.at.since(path.since);
-    (!so_far.is_zero()).then(|| {
-        let how =
-            if path.turns >= TURNS { "goes round in a circle" } else { "comes no closer to the leader" };
-        (format!("its Patroni says {}, and it {how}", path.word), Span(so_far))
-    })
+/// Whether it streams on the leader's timeline; where the leader's is not known, whether it streams.
+fn follows(view: &View<'_>, patroni: &PatroniSeen) -> bool {
+    let streams = patroni.state == "streaming" || patroni.replication_state.as_deref() == Some("streaming");
+    let leader = view.store.leader.as_ref().and_then(|key| view.patroni(&key.member));
+    let timeline = leader.and_then(|rest| rest.patroni.timeline);
+    streams && (timeline.is_none() || patroni.timeline == timeline)
 }
 
 /// That the leader keeps no WAL any more from where a replica stands, if so. One that Patroni brings to another place
 /// needs it no longer.
-pub(super) fn left_behind(draft: &Draft<'_>, id: &MemberId) -> Option<String> {
-    let path = draft.out.memory.paths.get(id)?;
+pub(super) fn left_behind(view: &View<'_>, id: &MemberId, path: &Path) -> Option<String> {
     let moves = ["creating", "rewind"].iter().any(|word| path.word.contains(word));
-    let lost = !moves && draft.seen.lost_slots.contains(&slot(id));
+    let lost = !moves && view.seen.lost_slots.contains(&slot(id));
     lost.then(|| "it does not follow, and the leader has removed WAL that it needs".to_owned())
 }
 
-/// That its recovery has lasted longer than one may, if it has. WAL it waits for may be gone for good.
-pub(super) fn recovers_for_ever(draft: &Draft<'_>, id: &MemberId) -> Option<String> {
-    let path = draft.out.memory.paths.get(id)?;
-    let most = Span(draft.world.policy.sick_grace.0.saturating_mul(RECOVERS));
-    let recovers = matches!(path.word.as_str(), "starting" | "restarting");
-    let long = draft.seen.at.since(path.begun) >= most.0;
-    (recovers && long).then(|| format!("its Patroni has said {} for {most}", path.word))
-}
-
-/// Whether it streams on the leader's timeline; where the leader's is not known, whether it streams.
-fn follows(draft: &Draft<'_>, patroni: &PatroniSeen) -> bool {
-    let streams = patroni.state == "streaming" || patroni.replication_state.as_deref() == Some("streaming");
-    let leader = draft.store.leader.as_ref().and_then(|key| draft.seen.postgres.get(&key.member));
-    let timeline = match leader.map(|leader| &leader.rest) {
-        Some(Reply::Answers(rest)) => rest.patroni.timeline,
-        _ => None,
-    };
-    streams && (timeline.is_none() || patroni.timeline == timeline)
-}
-
-/// Whether Patroni is at something that ends by itself.
-fn is_phase(word: &str) -> bool {
+/// How long a phase may show nothing: `None` for what is no phase at all.
+fn longest(word: &str, grace: Span) -> Option<Duration> {
     let ended = ["failed", "crashed", "stopped"].iter().any(|end| word.contains(end));
-    !ended && !matches!(word, "running" | "streaming")
+    if ended || matches!(word, "running" | "streaming") {
+        return None;
+    }
+    // the last checkpoint was written before it said so: what keeps a postmaster then is a child that does not end
+    let graces = if word == "stopping" { 1 } else { LASTS };
+    Some(grace.0.saturating_mul(graces))
 }
 
 impl Path {
@@ -145,10 +114,11 @@ impl Path {
             words: BTreeSet::new(),
             turns: 0,
             furthest: (None, None, None),
+            sent: None,
         }
     }
 
-    fn goes_on(mut self, patroni: &PatroniSeen, now: Mono) -> Self {
+    fn goes_on(mut self, patroni: &PatroniSeen, sent: Option<u64>, now: Mono) -> Self {
         let (timeline, received, replayed) = self.furthest;
         let reached =
             (patroni.timeline.max(timeline), patroni.lsn.max(received), patroni.replayed.max(replayed));
@@ -161,13 +131,18 @@ impl Path {
         if begins {
             self.begun = now;
         }
+        // bytes of a base backup are on their way: the clone goes on
+        if word.contains("creating") && sent.is_some() && sent != self.sent {
+            self.begun = now;
+        }
+        self.sent = sent.or(self.sent);
+        let phase = longest(word, Span::secs(1)).is_some();
         if self.words.insert(word.clone()) {
             self.since = now;
-        } else if begins && is_phase(word) {
+        } else if begins && phase {
             self.turns += 1;
         }
-        // as long as it takes
-        if is_phase(word) && self.turns < TURNS {
+        if phase && self.turns < TURNS && word != "stopping" {
             self.since = now;
         }
         self.word.clone_from(word);
@@ -175,7 +150,43 @@ impl Path {
     }
 
     /// The same, so much later.
-    pub(super) fn later(&mut self, by: Duration) {
+    #[must_use]
+    pub(super) fn later(mut self, by: Duration) -> Self {
         (self.since, self.begun) = (self.since.plus(by), self.begun.plus(by));
+        self
+    }
+
+    /// Whether its PostgreSQL did not start: Patroni tries again at its next turn, up to `loop_wait` later.
+    pub(super) fn has_failed(&self) -> bool {
+        self.word == FAILED
+    }
+
+    /// What keeps a replica from following the leader, for how long it has been so, and for how long it may; `None` while
+    /// there is news.
+    pub(super) fn stands_still(&self, now: Mono, grace: Span) -> Option<(String, Duration, Span)> {
+        let so_far = now.since(self.since);
+        if !so_far.is_zero() {
+            let how =
+                if self.turns >= TURNS { "goes round in a circle" } else { "comes no closer to the leader" };
+            return Some((format!("its Patroni says {}, and it {how}", self.word), so_far, grace));
+        }
+        // a recovery is not ended: see `recovers_for_ever`
+        if self.recovers() {
+            return None;
+        }
+        let lasts = now.since(self.begun);
+        let most = longest(&self.word, grace).filter(|most| lasts >= *most)?;
+        Some((format!("its Patroni says {}, and nothing moves", self.word), lasts, Span(most)))
+    }
+
+    fn recovers(&self) -> bool {
+        matches!(self.word.as_str(), "starting" | "restarting")
+    }
+
+    /// That its recovery has lasted longer than one may, if it has. WAL it waits for may be gone for good.
+    pub(super) fn recovers_for_ever(&self, now: Mono, grace: Span) -> Option<String> {
+        let most = Span(grace.0.saturating_mul(LASTS));
+        let long = now.since(self.begun) >= most.0;
+        (self.recovers() && long).then(|| format!("its Patroni has said {} for {most}", self.word))
     }
 }

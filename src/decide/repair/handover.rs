@@ -3,54 +3,60 @@
 //!
 //! Theory: Patroni's own handover costs two seconds, because it looks at a PostgreSQL that shuts down once a second
 //! (`STOP_POLLING_INTERVAL`) and gives the key away after that. That PostgreSQL is gone can be seen sooner. Everything
-//! else is Patroni's: who may follow, the shutdown, the election.
+//! else is Patroni's: who may follow, the shutdown, the election. One that is planned for later is none before its time.
 
-use super::candidate::candidate;
-use super::doors::writes;
-use super::draft::Draft;
-use super::{HandoverSeen, LeaderSeen, Reply, Step, WishSeen};
-use crate::model::sighting::PatroniSeen;
 use std::time::Duration;
+
+use super::assess::Assessment;
+use super::may_lead::{For, candidate};
+use super::proposal::Proposal;
+use super::{HandoverSeen, LeaderSeen, Reply, Routes, Step, WishSeen};
+use crate::model::MemberId;
+use crate::model::sighting::PatroniSeen;
 
 /// How long sessions have to end by themselves.
 const DRAIN: Duration = Duration::from_millis(300);
 /// Pause between two looks while a handover is under way.
 const HURRY: Duration = Duration::from_millis(5);
 
-/// Deals with a handover while the leader lives; says whether nothing else is to be done.
-pub(super) fn handover(draft: &mut Draft<'_>) -> bool {
-    let store = draft.store;
-    let Some(key) = &store.leader else { return false };
-    if let Some(asked) = &store.handover {
+/// What a handover needs.
+pub(super) enum Handover {
+    /// Nobody wants one, or nobody can have it: everything else goes on.
+    Beside(Vec<Proposal>),
+    /// This, and nothing else.
+    Alone(Vec<Proposal>),
+}
+
+/// What a handover needs while the leader lives.
+pub(super) fn handover(a: &Assessment<'_>) -> Handover {
+    let store = a.view.store;
+    let Some(key) = store.leader.as_ref().filter(|_| a.lives()) else { return Handover::Beside(Vec::new()) };
+    if let Some(asked) = store.handover.as_ref().filter(|asked| is_due(a, key, asked)) {
         // the word stays for a moment after the next one has the key
         let done = asked.to.as_ref() == Some(&key.member);
         let meant = asked.from.as_ref().is_none_or(|from| *from == key.member);
         if meant && !done {
-            under_way(draft, key, asked);
+            return Handover::Alone(under_way(a, key, asked));
         }
-        return meant && !done;
+        return Handover::Beside(Vec::new());
     }
-    if let Some(wish) = &store.wish {
-        return wanted(draft, key, wish);
+    match &store.wish {
+        Some(wish) => wanted(a, key, wish),
+        None => Handover::Beside(Vec::new()),
     }
-    let memory = &mut draft.out.memory;
-    memory.handover = (None, None);
-    memory.failed.retain(|step, _| !step.starts_with("prepare ") && !step.starts_with("drain "));
-    false
+}
+
+/// Whether Patroni has begun with it: one that is planned for later has when its leader stops.
+fn is_due(a: &Assessment<'_>, key: &LeaderSeen, asked: &HandoverSeen) -> bool {
+    !asked.scheduled || a.view.patroni(&key.member).is_some_and(|rest| rest.patroni.stops())
 }
 
 /// Patroni was asked and the leader still has the key.
-fn under_way(draft: &mut Draft<'_>, key: &LeaderSeen, asked: &HandoverSeen) {
+fn under_way(a: &Assessment<'_>, key: &LeaderSeen, asked: &HandoverSeen) -> Vec<Proposal> {
     let member = &key.member;
-    draft.afresh();
-    draft.out.hurry = true;
-    draft.soon(HURRY);
     let (mut stops, mut serves) = (false, false);
-    if let Some(instance) = draft.seen.postgres.get(member) {
-        let patroni = match &instance.rest {
-            Reply::Answers(rest) => Some(&rest.patroni),
-            _ => None,
-        };
+    if let Some(instance) = a.view.instance(member) {
+        let patroni = a.view.patroni(member).map(|rest| &rest.patroni);
         let refuses = matches!(instance.sql, Reply::Refuses(_));
         let running = |seen: &PatroniSeen| seen.state == "running";
         // one that was asked as its PostgreSQL went away answers seconds later: its word of before counts little
@@ -59,71 +65,69 @@ fn under_way(draft: &mut Draft<'_>, key: &LeaderSeen, asked: &HandoverSeen) {
         serves = patroni.is_some_and(running) && !refuses;
     }
     let (mod_revision, handover) = (key.mod_revision, asked.mod_revision);
-    let step = Step::Yield { member: member.clone(), mod_revision, handover };
-    if stops && draft.world.policy.release && draft.order(step) {
-        draft.say("yield", Some(member), "its PostgreSQL stops for a handover: then its key is taken");
+    let mut all = Vec::new();
+    if stops && a.view.world.policy.release {
+        let said = "its PostgreSQL stops for a handover: then its key is taken";
+        let step = Step::Yield { member: member.clone(), mod_revision, handover };
+        all.push(Proposal::say("yield", Some(member), said).when_ordered().step(step));
     }
     if serves {
         // its loop reads a copy of the store that follows by a watch: one that was woken too soon sees nothing to do
-        draft.order(Step::Wake { member: member.clone() });
+        all.push(Proposal::silent().step(Step::Wake { member: member.clone() }));
     }
-    draft.say("hold", Some(member), "a handover is under way: Patroni does it");
+    all.push(
+        Proposal::say("hold", Some(member), "a handover is under way: Patroni does it").hurry().soon(HURRY),
+    );
+    all
 }
 
 /// Controllers are asked: prepare, drain, hand over, each when the one before is done.
-fn wanted(draft: &mut Draft<'_>, key: &LeaderSeen, wish: &WishSeen) -> bool {
+fn wanted(a: &Assessment<'_>, key: &LeaderSeen, wish: &WishSeen) -> Handover {
     let member = &key.member;
-    if !writes(draft, member) {
-        draft.say("wait", Some(member), "a handover is wanted and nobody takes writes");
-        return false;
+    if !a.leads {
+        let said = "a handover is wanted and nobody takes writes";
+        return Handover::Beside(vec![Proposal::say("wait", Some(member), said)]);
     }
-    let next = match candidate(draft, member, |other| wish.candidate.as_ref().is_none_or(|who| who == other))
-    {
+    let meant = |other: &MemberId| wish.candidate.as_ref().is_none_or(|who| who == other);
+    let next = match candidate(&a.view, member, For::Handover, meant) {
         Ok(next) => next,
         Err(why) => {
-            draft.say("refuse", Some(member), format!("a handover is wanted: {why}"));
-            return false;
+            let said = format!("a handover is wanted: {why}");
+            return Handover::Beside(vec![Proposal::say("refuse", Some(member), said)]);
         }
     };
-    draft.afresh();
-    draft.soon(HURRY);
-    let (prepared, drained) = draft.out.memory.handover;
-    let now = draft.seen.at;
+    Handover::Alone(vec![stage(a, key, wish, next).soon(HURRY)])
+}
+
+/// The next stage of a handover to `next`.
+fn stage(a: &Assessment<'_>, key: &LeaderSeen, wish: &WishSeen, next: MemberId) -> Proposal {
+    let member = &key.member;
+    let (prepared, drained) = a.memory.handover;
     let prepare = Step::Prepare { member: member.clone() };
     // one that cannot be prepared is handed over as it is
-    if prepared.is_none() && draft.failures(&prepare) == 0 {
-        draft.order(prepare);
-        draft.say("prepare", Some(member), format!("{next} shall lead: what is in memory is written first"));
-        return true;
+    if prepared.is_none() && a.failures(&prepare) == 0 {
+        let said = format!("{next} shall lead: what is in memory is written first");
+        return Proposal::say("prepare", Some(member), said).step(prepare);
     }
-    let holds = draft.world.spec.balancers.hold.0 > Duration::ZERO;
-    if let Some(host) = draft.host(member).cloned().filter(|_| holds) {
-        let sessions = |routes: &super::Routes| routes.rw.get(&host).map_or(0, |server| server.sessions);
-        let open: u64 = draft
-            .seen
-            .balancers
-            .values()
-            .filter_map(|balancer| balancer.seen())
-            .map(sessions)
-            .map(u64::from)
-            .sum();
+    let holds = a.view.world.spec.balancers.hold.0 > Duration::ZERO;
+    if let Some(host) = a.view.host(member).cloned().filter(|_| holds) {
+        let sessions = |routes: &Routes| routes.rw.get(&host).map_or(0, |server| server.sessions);
+        let balancers = a.view.seen.balancers.values().filter_map(|balancer| balancer.seen());
+        let open: u64 = balancers.map(sessions).map(u64::from).sum();
         let drain = Step::Drain { host: host.clone(), member: member.clone() };
         match drained {
-            None if draft.failures(&drain) == 0 => {
-                draft.order(drain);
-                draft.say("drain", Some(member), "no new session goes to it, those it has may end");
-                return true;
+            None if a.failures(&drain) == 0 => {
+                let said = "no new session goes to it, those it has may end";
+                return Proposal::say("drain", Some(member), said).step(drain);
             }
-            Some(since) if open > 0 && now.since(since) < DRAIN => {
-                draft.say("drain", Some(member), "sessions may still end by themselves");
-                return true;
+            Some(since) if open > 0 && a.now().since(since) < DRAIN => {
+                return Proposal::say("drain", Some(member), "sessions may still end by themselves");
             }
             _ => {}
         }
     }
     let (mod_revision, idle, wish) = (key.mod_revision, wish.idle, wish.mod_revision);
     let said = format!("Patroni is asked to hand over to {next}");
-    draft.order(Step::HandOver { member: member.clone(), mod_revision, candidate: next, wish, idle });
-    draft.say("hand-over", Some(member), said);
-    true
+    let step = Step::HandOver { member: member.clone(), mod_revision, candidate: next, wish, idle };
+    Proposal::say("hand-over", Some(member), said).step(step)
 }

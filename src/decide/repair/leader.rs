@@ -1,247 +1,211 @@
-//! What is wrong with the holder of the leader key, and how its lease is taken away.
+//! What is done about whoever holds the leader key, and how its lease is taken away.
 //!
-//! Theory: silence is not death, a partition looks the same. Only the engine can tell, and only of one
-//! container: so the body is fenced first, and the key released when the proof is complete.
+//! Theory: silence is not death, a partition looks the same. Only the engine can tell, and only of one container: so the
+//! body is fenced first, and the key released when the proof is complete.
+//!
+//! Invariants: a body that lives is fenced only while somebody may follow; a key is released only while somebody perhaps
+//! may. Where it is certain that nobody may, the holder has the data: its body is started where it is.
 
-use super::candidate::candidate;
-use super::draft::{Draft, lies};
-use super::{DiskSeen, Held, InstanceSeen, LeaderSeen, Reply, Step};
-use crate::model::control::ProofLevel;
-use crate::model::sighting::BodySeen;
-use crate::model::{ContainerStatus, MemberId, Span};
 use std::time::Duration;
 
-/// How many graces a body that runs may hang altogether.
-const ALTOGETHER: u32 = 4;
+use super::assess::Assessment;
+use super::checksums::rotten;
+use super::holder::{Holder, is_cut_off};
+use super::may_lead::{For, MayLead, candidate};
+use super::proposal::Proposal;
+use super::starts::{TRIES, over_budget};
+use super::trouble::Trouble;
+use super::{DiskSeen, InstanceSeen, LeaderSeen, Reply, Step};
+use crate::model::MemberId;
+use crate::model::control::ProofLevel;
+
 /// Pause between two looks while nobody holds the leader key: whoever takes it wakes the loop.
 const ELECTION: Duration = Duration::from_millis(50);
 /// Pause between two looks while a proof is awaited.
 const PROOF: Duration = Duration::from_millis(200);
 
-/// Deals with the holder of the leader key; says whether it lives as far as anybody can tell.
-pub(super) fn leader(draft: &mut Draft<'_>) -> bool {
-    let store = draft.store;
-    let Some(key) = &store.leader else {
-        draft.say("elect", None, "nobody holds the leader key: Patroni elects");
-        draft.out.hurry = true;
-        draft.soon(ELECTION);
-        return false;
+/// What is to be done about the holder of the key.
+pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
+    let Some(key) = &a.view.store.leader else {
+        let said = "nobody holds the leader key: Patroni elects";
+        return vec![Proposal::say("elect", None, said).hurry().soon(ELECTION)];
     };
-    match draft.containers(&key.member) {
-        [body] => {
-            draft.out.memory.known.insert(key.member.clone(), body.id.clone());
-            one(draft, key, body)
-        }
-        [] => {
-            gone(draft, key);
-            false
-        }
-        several => {
-            let text = format!(
-                "{} containers are called {}: which of them holds the leader key cannot be known",
-                several.len(),
-                key.member
-            );
-            draft.alarm(format!("{text}; remove the wrong one"));
-            draft.say("refuse", Some(&key.member), text);
-            false
-        }
-    }
-}
-
-/// The usual case: the holder has one body.
-fn one(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen) -> bool {
     let member = &key.member;
-    let word = match body.status {
-        status if lies(status) => {
-            condemn(draft, key, &body.id, false, true);
-            return false;
+    let mut all: Vec<Proposal> = disk(a, member).into_iter().collect();
+    all.extend(match &a.holder {
+        Holder::Nobody => Vec::new(),
+        Holder::Several(n) => {
+            let text = format!(
+                "{n} containers are called {member}: which of them holds the leader key cannot be known"
+            );
+            let alarm = format!("{text}; remove the wrong one");
+            vec![Proposal::say("refuse", Some(member), text).alarm(Some(member), alarm)]
         }
-        ContainerStatus::Restarting | ContainerStatus::Removing => {
-            condemn(draft, key, &body.id, false, false);
-            return false;
+        Holder::NoBody(known) => gone(a, key, known.as_deref()),
+        Holder::Dead(id) => condemn(a, key, id, End::Lies),
+        Holder::Ends(id) => condemn(a, key, id, End::Ends),
+        Holder::Condemned(id) => condemn(a, key, id, End::Lives),
+        Holder::Fails { trouble, grace } => {
+            let word = failing(*trouble);
+            vec![Proposal::say("grace", Some(member), format!("the leader {word}, for less than {grace}"))]
         }
-        status if condemned(draft, key, body, status) => {
-            condemn(draft, key, &body.id, true, false);
-            return false;
+        Holder::Unknown => {
+            let said = "the engine does not say whether the leader runs";
+            let alarm = format!("the engine does not say in which state {member} is");
+            vec![Proposal::say("refuse", Some(member), said).alarm(Some(member), alarm)]
         }
-        ContainerStatus::Paused => Some(("frozen", draft.world.policy.freeze_grace)),
-        ContainerStatus::Running => hangs(draft, member),
-        _ => {
-            draft.say("refuse", Some(member), "the engine does not say whether the leader runs");
-            draft.alarm(format!("the engine does not say in which state {member} is"));
-            return false;
-        }
-    };
-    if let Some((word, grace)) = word {
-        if draft.lasts(member, word, grace) {
-            condemn(draft, key, &body.id, true, false);
-        } else {
-            draft.say("grace", Some(member), format!("the leader {word}, for less than {grace}"));
-        }
-        return false;
-    }
-    wake(draft, member);
-    true
+        Holder::Lives => wake(a, member),
+    });
+    all
 }
 
-/// Whether a body that runs, or is frozen, has no grace left whatever it says.
-fn condemned(draft: &mut Draft<'_>, key: &LeaderSeen, body: &BodySeen, status: ContainerStatus) -> bool {
-    match status {
-        ContainerStatus::Paused => cut_off(draft, key, &body.id),
-        ContainerStatus::Running => cut_off(draft, key, &body.id) || waits_for_disk(draft, &key.member),
-        _ => false,
+const fn failing(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Frozen => "frozen",
+        Trouble::HangsAltogether => "hangs altogether",
+        _ => "hangs",
     }
 }
 
-/// Whether the body was fenced as the holder of this very key and did not die of it. Its ports are closed, so that nobody
-/// answers there is no sign of anything any more; that its Patroni would start it in place, least of all.
-fn cut_off(draft: &Draft<'_>, key: &LeaderSeen, id: &str) -> bool {
-    let level = draft.seen.proofs.get(id).map(|proof| proof.level);
-    let closed = matches!(level, Some(ProofLevel::CutOff | ProofLevel::Doomed));
-    closed && draft.seen.fenced.get(id) == Some(&key.mod_revision)
+/// How far a body that is condemned has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has no process.
+    Lies,
+    /// It is between two lives.
+    Ends,
+    /// It runs, or is frozen.
+    Lives,
 }
 
-/// Whether its disk has taken nothing for its grace, though something was to be written all the time and PostgreSQL
-/// answers at once: who is starved writes nothing either. Until then it lives, so that it can still hand over.
-fn waits_for_disk(draft: &mut Draft<'_>, member: &MemberId) -> bool {
-    let instance = draft.seen.postgres.get(member);
-    let Some(InstanceSeen { disk: DiskSeen::Waits { so_far, at }, held, .. }) = instance else {
-        draft.out.memory.stalled = None;
-        return false;
+/// That the disk of the leader takes nothing, while it has a grace.
+fn disk(a: &Assessment<'_>, member: &MemberId) -> Option<Proposal> {
+    let Some(InstanceSeen { disk: DiskSeen::Waits { so_far, .. }, .. }) = a.view.instance(member) else {
+        return None;
     };
-    // the same words now and then: nothing moved between, whatever was seen or missed meanwhile
-    let first = match &draft.out.memory.stalled {
-        Some((who, word, since)) if who == member && word == so_far => *since,
-        _ => *at,
-    };
-    draft.out.memory.stalled = Some((member.clone(), so_far.clone(), first));
-    let grace = draft.world.policy.disk_grace;
-    if at.since(first) >= grace.0 && *held == Held::Quick {
-        return true;
-    }
+    let judged = matches!(a.holder, Holder::Lives | Holder::Fails { .. }) && a.view.runs(member);
+    let grace = a.view.world.policy.disk_grace;
     let said =
         format!("the leader waits for its disk ({so_far}): it is fenced when nothing moves for {grace}");
-    draft.say("grace", Some(member), said);
-    false
-}
-
-/// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck; and how long that
-/// must last. Slow is not frozen: only beside a connection that answers as ever is it certain that what hangs is
-/// frozen. Where everything hangs, a starved body looks the same, and usually says something in time.
-fn hangs(draft: &Draft<'_>, member: &MemberId) -> Option<(&'static str, Span)> {
-    let policy = &draft.world.policy;
-    let instance = draft.seen.postgres.get(member)?;
-    let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
-    // a Patroni that looks for a PostgreSQL that is gone answers late; it is not frozen
-    let refuses = matches!(instance.sql, Reply::Refuses(_));
-    let hangs =
-        matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_)) && !refuses;
-    let altogether = Span(policy.freeze_grace.0.saturating_mul(ALTOGETHER));
-    match instance.held {
-        Held::Quick if stuck || hangs || mute(draft, instance) => Some(("hangs", policy.freeze_grace)),
-        Held::Silent if hangs => Some(("hangs altogether", altogether)),
-        _ => None,
-    }
-}
-
-/// Whether its Patroni is frozen by a second sign, where its port is merely silent, as one is whose queue of
-/// connections is full, and as one that a firewall hides: it has not renewed its lease when a loop that runs would have.
-fn mute(draft: &Draft<'_>, instance: &InstanceSeen) -> bool {
-    let serves = matches!(instance.sql, Reply::Answers(_));
-    let pause = Span::secs(draft.world.spec.postgres.patroni.loop_wait.into());
-    let late = draft.store.unrenewed.is_some_and(|since| since > pause);
-    matches!(instance.rest, Reply::Silent(_)) && serves && late
+    judged.then(|| Proposal::say("grace", Some(member), said))
 }
 
 /// PostgreSQL is gone and its Patroni lives, as far as anybody knows: it starts it again in place, sooner when
 /// told; it answers nobody while it looks for what is gone. Meanwhile clients are kept away: those that come
 /// again and again are what its recovery waits for.
-fn wake(draft: &mut Draft<'_>, member: &MemberId) {
-    let Some(instance) = draft.seen.postgres.get(member) else { return };
+fn wake(a: &Assessment<'_>, member: &MemberId) -> Vec<Proposal> {
+    let Some(instance) = a.view.instance(member) else { return Vec::new() };
     let gone = matches!(instance.rest, Reply::Refuses(_) | Reply::Silent(_));
     if !matches!(instance.sql, Reply::Refuses(_)) || gone {
-        return;
+        return Vec::new();
     }
-    let wake = Step::Wake { member: member.clone() };
     // refused here and well by its Patroni's word: the way from here to it is what is wrong
-    let well = matches!(&instance.rest, Reply::Answers(rest) if rest.patroni.state == "running");
-    if draft.may(&wake) {
-        if let Some(host) = draft.host(member).filter(|_| !well).cloned() {
-            draft.order(Step::Close { host, member: member.clone(), park: false });
-        }
-        draft.order(wake);
+    let well = a.view.patroni(member).is_some_and(|rest| rest.patroni.state == "running");
+    let said = "PostgreSQL refuses and its body runs: Patroni starts it in place";
+    let mut proposal = Proposal::say("wake", Some(member), said);
+    if let Some(host) = a.view.host(member).filter(|_| !well).cloned() {
+        proposal = proposal.step(Step::Close { host, member: member.clone(), park: false });
     }
-    draft.say("wake", Some(member), "PostgreSQL refuses and its body runs: Patroni starts it in place");
+    vec![proposal.step(Step::Wake { member: member.clone() })]
 }
 
 /// The holder has no body at all: only the engine's word about a known id proves anything.
-fn gone(draft: &mut Draft<'_>, key: &LeaderSeen) {
-    draft.alarm(format!("{} holds the leader key and has no container", key.member));
-    if let Some(id) = draft.out.memory.known.get(&key.member).cloned() {
-        condemn(draft, key, &id, false, true);
+fn gone(a: &Assessment<'_>, key: &LeaderSeen, known: Option<&str>) -> Vec<Proposal> {
+    let member = &key.member;
+    let alarm = format!("{member} holds the leader key and has no container");
+    let mut all = vec![Proposal::silent().alarm(Some(member), alarm)];
+    if let Some(id) = known {
+        all.extend(condemn(a, key, id, End::Lies));
     } else {
         let reason = "the leader has no container and its id is not known: its lease decides";
-        draft.say("refuse", Some(&key.member), reason);
+        all.push(Proposal::say("refuse", Some(member), reason));
     }
+    all
 }
 
-/// Fence until there is proof, then release. `lies`: the engine shows now that the body does not run; an
-/// old proof about a body that was started since proves nothing. One that is doomed does not lie yet. The last body
-/// is never taken down: while the key stands, dead replicas are started, and one of them can follow.
-fn condemn(draft: &mut Draft<'_>, key: &LeaderSeen, id: &str, park: bool, lies: bool) {
-    let (member, seen) = (&key.member, draft.seen);
-    if !draft.another_runs(member) {
-        let reason = "no other PostgreSQL runs: nobody could follow this one";
-        draft.say("refuse", Some(member), reason);
-        draft.alarm(format!("{member} leads and does not serve, and {reason}"));
-        draft.soon(PROOF);
-        return;
-    }
+/// Fence until there is proof, then release. An old proof about a body that was started since proves nothing, so it must
+/// be seen now that the body does not run.
+fn condemn(a: &Assessment<'_>, key: &LeaderSeen, id: &str, end: End) -> Vec<Proposal> {
+    let (member, seen) = (&key.member, a.view.seen);
     let proof = seen.proofs.get(id);
     let level = proof.map(|proof| proof.level);
     // its tasks cannot come back to life; a body that was started since holds another key
-    let doomed = level == Some(ProofLevel::Doomed) && cut_off(draft, key, id);
-    let enough = lies && level == Some(ProofLevel::Dead) || doomed && draft.world.policy.release_doomed;
+    let doomed = level == Some(ProofLevel::Doomed) && is_cut_off(&a.view, key, id);
+    if let Some(why) = nobody_follows(a, end == End::Lives && !doomed) {
+        return stay(a, key, id, end, &why);
+    }
+    let enough =
+        end == End::Lies && level == Some(ProofLevel::Dead) || doomed && a.view.world.policy.release_doomed;
     if enough {
-        release(draft, key, if doomed { "doomed and cut off" } else { "proved dead" });
-        return;
+        return release(a, key, if doomed { "doomed and cut off" } else { "proved dead" });
     }
-    let revision = Some(key.mod_revision);
-    let fence = Step::Fence { member: member.clone(), container: id.to_owned(), key: revision };
+    let mut all = Vec::new();
     // a second kill hastens nothing that is doomed
-    if (lies || !doomed) && draft.may(&fence) {
-        let host = draft.host(member).cloned();
-        if let Some(host) = host {
-            draft.order(Step::Close { host, member: member.clone(), park });
+    if end == End::Lies || !doomed {
+        let said = "the leader's body must be proved dead before its key is released";
+        let mut fence = Proposal::say("fence", Some(member), said).when_ordered();
+        if let Some(host) = a.view.host(member).cloned() {
+            fence = fence.step(Step::Close { host, member: member.clone(), park: end == End::Lives });
         }
-        draft.order(fence);
-        draft.say("fence", Some(member), "the leader's body must be proved dead before its key is released");
+        let step =
+            Step::Fence { member: member.clone(), container: id.to_owned(), key: Some(key.mod_revision) };
+        all.push(fence.step(step));
     }
-    draft.soon(PROOF);
     let level = proof.map_or_else(
         || "no proof yet".to_owned(),
         |proof| format!("the proof says {:?}: {}", proof.level, proof.evidence),
     );
-    draft.say("wait", Some(member), format!("{level}; without more the lease decides"));
+    let said = format!("{level}; without more the lease decides");
+    all.push(Proposal::say("wait", Some(member), said).soon(PROOF));
+    all
+}
+
+/// Why nobody follows. A body that lives is taken down only for somebody who may follow now; of one that does not, the key
+/// is released where somebody perhaps may: Patroni asks everybody anew.
+fn nobody_follows(a: &Assessment<'_>, lives: bool) -> Option<String> {
+    let mut against = Vec::new();
+    for (id, may) in a.followers() {
+        match may {
+            MayLead::Yes => return None,
+            MayLead::Perhaps(_) if !lives => return None,
+            MayLead::Perhaps(why) | MayLead::No(why) => against.push(format!("{id}: {why}")),
+        }
+    }
+    let against = if against.is_empty() { "there is no other".to_owned() } else { against.join("; ") };
+    Some(format!("nobody may follow it ({against})"))
+}
+
+/// Nobody may follow: the holder keeps its key, and gets its life back where it is if it has none.
+fn stay(a: &Assessment<'_>, key: &LeaderSeen, id: &str, end: End, why: &str) -> Vec<Proposal> {
+    let member = &key.member;
+    let alarm = format!("{member} leads and does not serve, and {why}");
+    let refuse = Proposal::say("refuse", Some(member), why).alarm(Some(member), alarm).soon(PROOF);
+    let mut all: Vec<Proposal> = Vec::new();
+    let start = Step::Start { member: member.clone(), container: id.to_owned(), alone: true };
+    let able = end == End::Lies
+        && a.view.is_dead(member)
+        && a.view.on_a_running_host(member)
+        && rotten(&a.view, member).is_none()
+        && a.failures(&start) < TRIES
+        && !over_budget(a);
+    if able {
+        let said = format!("{why}: its own body has the data and is started again");
+        all.push(Proposal::say("start", Some(member), said).when_ordered().step(start));
+    }
+    all.push(refuse);
+    all
 }
 
 /// The body is `gone`, for good.
-fn release(draft: &mut Draft<'_>, key: &LeaderSeen, gone: &str) {
+fn release(a: &Assessment<'_>, key: &LeaderSeen, gone: &str) -> Vec<Proposal> {
     let member = &key.member;
-    draft.out.hurry = true;
-    draft.soon(PROOF);
-    if !draft.world.policy.release {
-        draft.say(
-            "wait",
-            Some(member),
-            format!("the leader is {gone}; the policy leaves the key to its lease"),
-        );
-        return;
+    if !a.view.world.policy.release {
+        let said = format!("the leader is {gone}; the policy leaves the key to its lease");
+        return vec![Proposal::say("wait", Some(member), said).hurry().soon(PROOF)];
     }
-    let silent = draft.host(member).is_some_and(|host| draft.host_runs(host) == Some(false));
+    let silent = a.view.host(member).is_some_and(|host| a.view.host_runs(host) == Some(false));
     let (candidate, why) = if silent {
-        match candidate(draft, member, |_| true) {
+        match candidate(&a.view, member, For::Succession, |_| true) {
             Ok(next) => (Some(next), "its address is silent, the best replica follows".to_owned()),
             Err(why) => (None, format!("its address is silent and no candidate qualifies: {why}")),
         }
@@ -250,9 +214,7 @@ fn release(draft: &mut Draft<'_>, key: &LeaderSeen, gone: &str) {
     };
     let step =
         Step::Release { member: member.clone(), mod_revision: key.mod_revision, lease: key.lease, candidate };
-    if draft.order(step) {
-        draft.say("release", Some(member), format!("the leader is {gone}; {why}"));
-    } else {
-        draft.say("wait", Some(member), format!("the leader is {gone}; its release is repeated soon"));
-    }
+    let done = Proposal::say("release", Some(member), format!("the leader is {gone}; {why}"));
+    let held = format!("the leader is {gone}; its release is repeated soon");
+    vec![done.when_ordered().step(step).hurry().soon(PROOF), Proposal::say("wait", Some(member), held)]
 }

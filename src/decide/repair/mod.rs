@@ -4,43 +4,63 @@
 //! that is *proved* dead), leads the balancers to whoever takes writes, and starts what does not run.
 //! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety.
 //!
+//! Shape: [`assess`] says what a look means and changes nothing; [`remember`] keeps since when; proposals are pure, one kind
+//! a file; `admit` hears them in one order; [`audit`] refuses what no decision may do, whoever proposed it.
+//!
 //! Invariants: no step against a subject that could not be seen; no release without
 //! [`ProofLevel::Dead`](crate::model::control::ProofLevel) of the very container that belongs to the key, or, where
-//! the policy allows it, `Doomed` while it held this very key;
-//! no start of a member that holds the leader key, or while nobody does; nothing leaves before what takes its
-//! place is verified, and never the leader; nothing in maintenance.
+//! the policy allows it, `Doomed` while it held this very key; no release and no fence of a leader that lives while nobody
+//! may follow; a database starts only while somebody else leads, or alone where nobody who runs may lead; nothing leaves
+//! before what takes its place is verified, and never the leader; nothing in maintenance.
 
-mod candidate;
+mod admit;
+mod assess;
+mod audit;
 mod checksums;
 mod count;
 mod doors;
-mod draft;
 mod drift;
 mod follow;
 mod handover;
+mod holder;
 mod leader;
 mod lost;
+mod may_lead;
+mod memory;
 mod movers;
+mod proposal;
 mod replace;
+mod revive;
 mod seen;
 mod standbys;
 mod starts;
 mod step;
 #[cfg(test)]
 mod tests;
+mod trouble;
+mod view;
 mod voters;
 
+pub use assess::{Assessment, Condition, assess};
+pub use audit::{Breach, audit};
 pub use follow::Path;
+pub use holder::Holder;
+pub use may_lead::MayLead;
+pub use memory::{Memory, remember};
 pub use seen::{
     DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply,
     StandbysSeen, StoreSeen, Vote, Voters, WishSeen,
 };
-pub use step::{Decision, Memory, Step};
+pub use step::{Decision, Step};
+pub use trouble::Trouble;
+pub use view::View;
 
-use draft::Draft;
+use admit::Admission;
+use handover::Handover;
+use proposal::Proposal;
 
 use crate::decide::brain::Brain;
-use crate::model::control::{Bodies, RepairPolicy};
+use crate::model::control::{Alarm, Bodies, RepairPolicy};
 use crate::model::{ContainerStatus, LabSpec, Member, Mono, Service, Sight};
 
 /// What repair is told once.
@@ -69,6 +89,10 @@ impl Brain for World {
         memory.took(step, at, worked);
     }
 
+    fn unseen(memory: &mut Memory) {
+        memory.blind = true;
+    }
+
     fn name(step: &Step) -> &'static str {
         step.name()
     }
@@ -89,58 +113,86 @@ impl Brain for World {
 /// What must be done now.
 #[must_use]
 pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
-    let nothing = |step: &str, reason: String, memory: Memory| Decision {
-        step: step.to_owned(),
-        reason,
-        memory,
-        again_in: world.policy.every,
-        ..Decision::default()
-    };
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) => bodies,
         Sight::Blind(why) => {
-            memory.blind = true;
-            let mut decision = nothing("blind", format!("the engine cannot be seen: {why}"), memory);
             // by itself it changes nothing for clients: a person must know before a primary dies
-            decision.alarms.push(format!(
+            let alarm = format!(
                 "the engine cannot be seen ({why}): nobody can be proved dead, so the lease of a primary that dies decides"
-            ));
-            return decision;
+            );
+            let decision = blind(world, format!("the engine cannot be seen: {why}"), memory);
+            return told(decision, alarm);
         }
     };
     let store = match &seen.store {
         Sight::Seen(store) => store,
         Sight::Blind(why) => {
-            memory.blind = true;
-            return nothing("blind", format!("the store cannot be seen: {why}"), memory);
+            let alarm = format!("the store cannot be seen ({why}): nothing is repaired meanwhile");
+            return told(blind(world, format!("the store cannot be seen: {why}"), memory), alarm);
         }
     };
     memory.looks(seen.at);
     if store.maintenance {
         memory.forget();
-        return nothing("maintenance", "maintenance: only watching".to_owned(), memory);
+        return nothing(world, "maintenance", "maintenance: only watching".to_owned(), memory);
     }
     if !store.initialized {
-        let mut decision = nothing("hold", "the cluster is not founded".to_owned(), memory);
-        if !is_being_founded(world, seen, bodies) {
-            decision.alarms.push(
-                "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
-                 put the key back or found the lab anew"
-                    .to_owned(),
-            );
+        let decision = nothing(world, "hold", "the cluster is not founded".to_owned(), memory);
+        if is_being_founded(world, seen, bodies) {
+            return decision;
         }
-        return decision;
+        let alarm = "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
+                     put the key back or found the lab anew";
+        return told(decision, alarm.to_owned());
     }
-    let mut draft = Draft::new(world, seen, bodies, store, memory);
-    let lives = leader::leader(&mut draft);
-    if lives && handover::handover(&mut draft) {
-        return draft.finish();
+    let a = assess(View::new(world, seen, bodies, store), &memory);
+    decide(&a, remember(&memory, &a))
+}
+
+/// From what a look means to what is done: proposals, one order of admission, an audit.
+fn decide(a: &Assessment<'_>, memory: Memory) -> Decision {
+    let mut admission = Admission::new(&a.view.world.policy, a.now(), memory);
+    admission.hear(propose(a));
+    let spares = admission.spares;
+    admission.hear(standbys::standbys(a, spares));
+    let mut decision = admission.finish();
+    for Breach { step, rule } in audit(a, &decision) {
+        decision.steps.clear();
+        "audit".clone_into(&mut decision.step);
+        decision.reason = format!("{step} is not done: {rule}");
+        decision = told(decision, format!("the audit refuses {step}: {rule}"));
     }
-    doors::doors(&mut draft, lives);
-    let settled = replace::replace(&mut draft, lives);
-    starts::starts(&mut draft, &settled);
-    standbys::standbys(&mut draft, lives);
-    draft.finish()
+    decision
+}
+
+/// Everything that could be done, and in which order it is heard.
+fn propose(a: &Assessment<'_>) -> Vec<Proposal> {
+    let mut all = revive::revive(a);
+    all.extend(leader::leader(a));
+    match handover::handover(a) {
+        Handover::Alone(proposals) => return proposals,
+        Handover::Beside(proposals) => all.extend(proposals),
+    }
+    all.extend(doors::doors(a));
+    let (proposals, settled) = replace::replace(a);
+    all.extend(proposals);
+    all.extend(starts::starts(a, &settled));
+    all
+}
+
+fn nothing(world: &World, step: &str, reason: String, memory: Memory) -> Decision {
+    let again_in = world.policy.every;
+    Decision { step: step.to_owned(), reason, memory, again_in, ..Decision::default() }
+}
+
+fn blind(world: &World, reason: String, mut memory: Memory) -> Decision {
+    memory.blind = true;
+    nothing(world, "blind", reason, memory)
+}
+
+fn told(mut decision: Decision, alarm: String) -> Decision {
+    decision.alarms.push(Alarm { subject: None, text: alarm });
+    decision
 }
 
 /// Bodies run and no database answers yet: nothing was founded that could have been lost.

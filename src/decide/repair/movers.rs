@@ -5,20 +5,23 @@
 //!
 //! Theory: the new one is made from its recipe. A balancer begins with every server down and leads to nobody until checks
 //! have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else. A controller that runs
-//! stands for the leadership like the others, and that one at a time gets it does not depend on who stands for it.
+//! stands for the leadership like the others, and that one at a time gets it does not depend on who stands for it. One that
+//! is frozen, does not answer, or routes otherwise than the truth for its grace is as lost as one whose host is: nobody
+//! leaves before another does better.
 //!
 //! Invariants: nobody leaves before the one who takes its place is there, or before as many as are wanted do without it;
 //! one at a time; nobody who stays is left with its ports shut.
 
 use std::time::Duration;
 
+use super::assess::{Assessment, misled};
 use super::count::{make, see_off};
-use super::draft::Draft;
-use super::lost::{intend, lost, must_go, unfit};
+use super::lost::{forget, intend, let_go, lost, must_go, retire, unfit, wish};
+use super::proposal::{Note, Proposal, Turn};
+use super::trouble::Trouble;
 use super::{Routes, Step};
 use crate::model::control::Replacing;
-use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Sight};
+use crate::model::{Member, MemberId, Service, Sight};
 
 /// A balancer that was told to take no new sessions has taken the last one by then.
 const SHUTS: Duration = Duration::from_secs(1);
@@ -26,197 +29,224 @@ const SHUTS: Duration = Duration::from_secs(1);
 /// Said where somebody leaves anyway.
 const MANY: &str = "there is one too many already: who is to leave is decided first";
 
-/// Begins with a member of a service that must go; whether anything was begun.
-pub(super) fn begin(draft: &mut Draft<'_>, service: Service, leads: bool) -> bool {
+/// Begins with a member of a service that must go.
+pub(super) fn begin(a: &Assessment<'_>, service: Service) -> Option<Proposal> {
     // without the record nobody knows who left
-    if draft.bodies.placed.is_empty() || many(draft, service) {
-        return false;
+    if !a.view.has_record() || many(a, service) {
+        return None;
     }
-    let gone = draft.staying(service).find_map(|member| Some((&member.id, lost(draft, member)?)));
-    let mut others = draft.staying(service);
-    let unfit = || others.find_map(|member| Some((&member.id, must_go(draft, member)?)));
-    let Some((old, why)) = gone.or_else(unfit) else { return false };
-    if !leads {
-        draft.say("wait", Some(old), format!("{why}; nobody takes writes, so nothing is begun"));
-        return false;
+    let gone = a.view.staying(service).find_map(|member| Some((&member.id, away(a, member)?)));
+    let unfit = || a.view.staying(service).find_map(|member| Some((&member.id, must_go(a, member)?)));
+    let (old, why) = gone.or_else(unfit)?;
+    if !a.leads {
+        let said = format!("{why}; nobody takes writes, so nothing is begun");
+        return Some(Proposal::say("wait", Some(old), said).turn(Turn::Begins));
     }
-    intend(draft, service, old, why, None)
+    Some(intend(a, service, old, why, None))
+}
+
+/// Why another must follow one of them: it is lost, or it lives and has not done what it is for, for too long.
+fn away(a: &Assessment<'_>, member: &Member) -> Option<String> {
+    if let Some(why) = lost(a, member) {
+        return Some(why);
+    }
+    let grace = a.view.world.policy.sick_grace;
+    let lasts = |(trouble, said): (Trouble, &str)| {
+        a.lasts(&member.id, trouble, grace).then(|| format!("{said}, for {grace}"))
+    };
+    let troubles = [
+        (Trouble::Frozen, "its body is frozen"),
+        (Trouble::Silent, "it runs and does not answer"),
+        (Trouble::Misled, "it does not lead writes to the leader alone"),
+    ];
+    troubles.into_iter().find_map(lasts)
 }
 
 /// The next step of a replacement that was begun; whether the old one is done for.
-pub(super) fn go_on(draft: &mut Draft<'_>, word: &Replacing, leads: bool) -> bool {
+pub(super) fn go_on(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
     let (old, by) = (&word.member, &word.by);
-    let of = |id: &MemberId| draft.members.iter().find(|member| member.id == *id);
-    let (before, after) = (of(old), of(by));
+    let (before, after) = (a.view.member(old), a.view.member(by));
     let Some(before) = before else {
-        draft.let_go(old, old);
         let said = if by == old {
             "it has left: its volumes go".to_owned()
         } else {
             format!("{by} has taken its place: its volumes go")
         };
-        draft.say("retire", Some(old), said);
-        return true;
+        let proposal = let_go(a, old, old, wish(a, old));
+        let proposal = Proposal { word: "retire", subject: Some(old.clone()), reason: said, ..proposal };
+        return (vec![proposal], true);
     };
     if by == old {
-        return see_out(draft, old, leads);
+        return see_out(a, old);
     }
-    let Some(new) = after else {
-        let vain = draft.host_runs(&word.host) != Some(true);
-        let many = many(draft, word.service);
-        if draft.bodies.retired.contains(by) {
-            // it came to nothing there, or the word was written by an old view
-            draft.let_go(by, old);
-            draft.say("watch", Some(old), format!("{by} did not take its place: decided anew"));
-        } else if vain || many || runs(draft, old) && unfit(draft, before).is_none() {
-            draft.order(Step::Forget { member: old.clone() });
-            let said = if vain { "the host it was to go to does not run" } else { "it is well again" };
-            draft.say("watch", Some(old), if many { MANY } else { said });
-        } else {
-            let (member, host) = (by.clone(), word.host.clone());
-            if draft.order(Step::Create { member, service: word.service, host }) {
-                let said = format!("{}: {by} is made on {} to take its place", word.why, word.host);
-                draft.say("add", Some(old), said);
-            }
-        }
-        return false;
-    };
-    join(draft, word, new, leads)
+    match after {
+        Some(new) => join(a, word, new),
+        None => (vec![add(a, word, before)], false),
+    }
+}
+
+/// The new one is made, or not any more.
+fn add(a: &Assessment<'_>, word: &Replacing, before: &Member) -> Proposal {
+    let (old, by) = (&word.member, &word.by);
+    let (vain, many) = (a.view.host_runs(&word.host) != Some(true), many(a, word.service));
+    if a.view.bodies.retired.contains(by) {
+        // it came to nothing there, or the word was written by an old view
+        let said = format!("{by} did not take its place: decided anew");
+        let proposal = let_go(a, by, old, None);
+        return Proposal { word: "watch", subject: Some(old.clone()), reason: said, ..proposal };
+    }
+    if vain || many || is_well(a, before) && unfit(a, before).is_none() {
+        let said = if vain { "the host it was to go to does not run" } else { "it is well again" };
+        let said = if many { MANY } else { said };
+        return Proposal::say("watch", Some(old), said).step(forget(old));
+    }
+    let (member, host) = (by.clone(), word.host.clone());
+    let said = format!("{}: {by} is made on {} to take its place", word.why, word.host);
+    let step = Step::Create { member, service: word.service, host };
+    Proposal::say("add", Some(old), said).when_ordered().step(step)
+}
+
+/// Whether one of them runs and nothing is wrong with it, as far as this look can tell.
+fn is_well(a: &Assessment<'_>, member: &Member) -> bool {
+    let id = &member.id;
+    let wrong = [Trouble::Silent, Trouble::Misled, Trouble::Frozen];
+    a.view.runs(id) && wrong.iter().all(|trouble| a.lasting(id, *trouble).is_none())
 }
 
 /// The new one is there: when it does what it is for, the old one goes.
-fn join(draft: &mut Draft<'_>, word: &Replacing, new: &Member, leads: bool) -> bool {
+fn join(a: &Assessment<'_>, word: &Replacing, new: &Member) -> (Vec<Proposal>, bool) {
     let (old, by) = (&word.member, &word.by);
     // another number was wanted meanwhile, and somebody of those who are there is to leave
-    let extra = draft.staying(word.service).count() > draft.wanted(word.service);
-    if draft.bodies.leaving.contains(by) || !extra {
-        draft.order(Step::Forget { member: old.clone() });
-        draft.say("watch", Some(old), format!("{by} is not there for its sake: decided anew"));
-    } else if let Some(why) = lost(draft, new) {
-        draft.order(Step::Retire { member: by.clone() });
-        draft.say("retire", Some(by), format!("{why}, before it took the place of {old}"));
-    } else if let Some(why) = unready(draft, new, leads) {
-        // whoever waits serves meanwhile
-        if shut(draft, old) {
-            draft.order(Step::Reopen { member: old.clone() });
-        }
-        draft.say("join", Some(by), format!("{old} waits for it: {why}"));
-    } else if word.service == Service::Balancer && !drained(draft, old, &format!("{by} routes in its place"))
-    {
-        return false;
-    } else {
-        draft.order(Step::Retire { member: old.clone() });
-        draft.say("retire", Some(old), format!("{by} does in its place what it is for"));
-        return true;
+    let extra = a.view.staying(word.service).count() > a.view.wanted(word.service);
+    if a.view.bodies.leaving.contains(by) || !extra {
+        let said = format!("{by} is not there for its sake: decided anew");
+        return (vec![Proposal::say("watch", Some(old), said).step(forget(old))], false);
     }
-    false
+    if let Some(why) = away(a, new) {
+        let said = format!("{why}, before it took the place of {old}");
+        return (vec![retire(a, by, said)], false);
+    }
+    if let Some(why) = unready(a, new) {
+        let mut all = Vec::new();
+        // whoever waits serves meanwhile
+        if shut(a, old) {
+            all.push(Proposal::silent().step(Step::Reopen { member: old.clone() }));
+        }
+        all.push(Proposal::say("join", Some(by), format!("{old} waits for it: {why}")));
+        return (all, false);
+    }
+    if word.service == Service::Balancer
+        && let Some(drains) = drains(a, old, &format!("{by} routes in its place"))
+    {
+        return (drains, false);
+    }
+    let said = format!("{by} does in its place what it is for");
+    (vec![retire(a, old, said)], true)
 }
 
 /// Whether more of a service stay than are wanted: who is to leave is decided before anybody is replaced. The record keeps
 /// no number of controllers.
-fn many(draft: &Draft<'_>, service: Service) -> bool {
-    draft.bodies.counts.get(&service).is_some_and(|wanted| draft.staying(service).count() > *wanted as usize)
+fn many(a: &Assessment<'_>, service: Service) -> bool {
+    let wanted = a.view.bodies.counts.get(&service);
+    wanted.is_some_and(|wanted| a.view.staying(service).count() > *wanted as usize)
 }
 
 /// What keeps a newcomer from doing what it is for.
-fn unready(draft: &Draft<'_>, new: &Member, leads: bool) -> Option<String> {
+fn unready(a: &Assessment<'_>, new: &Member) -> Option<String> {
     match new.service {
-        Service::Balancer => misled(draft, &new.id, leads),
-        _ => (!runs(draft, &new.id)).then(|| "it does not run yet".to_owned()),
+        Service::Balancer => misroutes(a, &new.id),
+        _ => (!a.view.runs(&new.id)).then(|| "it does not run yet".to_owned()),
     }
 }
 
 /// Begins to add whoever is missing, or to see out who is one too many, unless something else is begun.
-pub(super) fn count(draft: &mut Draft<'_>, leads: bool) {
-    let begun = |step: &Step| matches!(step, Step::Intend { .. } | Step::Create { .. });
-    let known = draft.bodies.counts.contains_key(&Service::Balancer);
-    if !leads || !known || draft.bodies.placed.is_empty() || draft.out.steps.iter().any(begun) {
-        return;
+pub(super) fn count(a: &Assessment<'_>) -> Option<Proposal> {
+    let known = a.view.bodies.counts.contains_key(&Service::Balancer);
+    if !a.leads || !known || !a.view.has_record() {
+        return None;
     }
-    let wanted = draft.wanted(Service::Balancer);
-    let mut all = draft.members.iter().filter(|member| member.service == Service::Balancer);
-    if let Some(member) = all.find(|member| draft.bodies.leaving.contains(&member.id)) {
-        match lacking(draft, leads) {
-            Some(said) => draft.say("wait", Some(&member.id), said),
-            None => see_off(draft, member, format!("{wanted} balancers are wanted")),
-        }
-    } else if draft.staying(Service::Balancer).count() < wanted {
-        add(draft, wanted, leads);
+    let wanted = a.view.wanted(Service::Balancer);
+    let mut all = a.view.all(Service::Balancer);
+    if let Some(member) = all.find(|member| a.view.bodies.leaving.contains(&member.id)) {
+        Some(match lacking(a) {
+            Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
+            None => see_off(member, format!("{wanted} balancers are wanted")),
+        })
+    } else if a.view.staying(Service::Balancer).count() < wanted {
+        Some(missing(a, wanted))
+    } else {
+        None
     }
 }
 
 /// What keeps anybody from leaving: fewer who route by the truth than are wanted without it.
-fn lacking(draft: &Draft<'_>, leads: bool) -> Option<String> {
-    let (stay, wanted) = (draft.staying(Service::Balancer), draft.wanted(Service::Balancer));
-    let good = stay.filter(|member| misled(draft, &member.id, leads).is_none()).count();
+fn lacking(a: &Assessment<'_>) -> Option<String> {
+    let (stay, wanted) = (a.view.staying(Service::Balancer), a.view.wanted(Service::Balancer));
+    let good = stay.filter(|member| misroutes(a, &member.id).is_none()).count();
     let said = format!("it is to leave; of {wanted} others that are wanted {good} route as they should");
     (good < wanted).then_some(said)
 }
 
 /// Begins with the next newcomer, when everybody who is there routes as it should.
-fn add(draft: &mut Draft<'_>, wanted: usize, leads: bool) {
-    let there = draft.staying(Service::Balancer).count();
+fn missing(a: &Assessment<'_>, wanted: usize) -> Proposal {
+    let there = a.view.staying(Service::Balancer).count();
     let said = format!("{wanted} balancers are wanted, there are {there}");
-    let doubt = draft
-        .staying(Service::Balancer)
-        .find_map(|member| Some((member.id.clone(), misled(draft, &member.id, leads)?)));
-    if let Some((id, why)) = doubt {
-        draft.say("wait", Some(&id), format!("{said}; one that is there comes first: {why}"));
-        return;
+    let mut stay = a.view.staying(Service::Balancer);
+    if let Some((id, why)) = stay.find_map(|member| Some((&member.id, misroutes(a, &member.id)?))) {
+        let said = format!("{said}; one that is there comes first: {why}");
+        return Proposal::say("wait", Some(id), said).turn(Turn::Begins);
     }
-    make(draft, Service::Balancer, &said);
+    make(a, Service::Balancer, &said)
 }
 
 /// The next step for a balancer that leaves; whether its body is done for.
-fn see_out(draft: &mut Draft<'_>, id: &MemberId, leads: bool) -> bool {
-    let stays = !draft.bodies.leaving.contains(id);
-    if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(draft, leads)) {
+fn see_out(a: &Assessment<'_>, id: &MemberId) -> (Vec<Proposal>, bool) {
+    let stays = !a.view.bodies.leaving.contains(id);
+    if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(a)) {
+        let mut proposal = Proposal::say(if stays { "watch" } else { "wait" }, Some(id), said);
         // whoever waits, or stays, serves meanwhile; one that does not run has nothing to open
-        if !runs(draft, id) || draft.order(Step::Reopen { member: id.clone() }) {
-            draft.order(Step::Forget { member: id.clone() });
+        if a.view.runs(id) {
+            proposal = proposal.step(Step::Reopen { member: id.clone() });
         }
-        draft.say(if stays { "watch" } else { "wait" }, Some(id), said);
-        return false;
+        return (vec![proposal.step(forget(id))], false);
     }
-    if !drained(draft, id, "it is one too many") {
-        return false;
+    if let Some(drains) = drains(a, id, "it is one too many") {
+        return (drains, false);
     }
-    draft.order(Step::Retire { member: id.clone() });
-    draft.say("retire", Some(id), "it is one too many, and nobody goes through it any more, or had time");
-    true
+    let said = "it is one too many, and nobody goes through it any more, or had time";
+    (vec![retire(a, id, said)], true)
 }
 
-/// Whether nobody goes through a balancer that is to leave, or whoever does had time enough; if not, it takes no new
-/// sessions from now on.
-fn drained(draft: &mut Draft<'_>, id: &MemberId, why: &str) -> bool {
-    let sessions = draft.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
-    let grace = draft.world.policy.drain;
-    let late = draft.lasts(id, "drain", grace);
-    let shut = draft.lasting(id).is_some_and(|so_far| so_far >= SHUTS);
-    if !runs(draft, id) || late || (sessions == Some(0) && shut) {
-        return true;
+/// That somebody goes through a balancer that is to leave and still has time: it takes no new sessions from now on.
+fn drains(a: &Assessment<'_>, id: &MemberId, why: &str) -> Option<Vec<Proposal>> {
+    let sessions = a.view.seen.balancers.get(id).and_then(Sight::seen).map(sessions);
+    let grace = a.view.world.policy.drain;
+    let so_far = a.memory.since_of(id, Trouble::Drain).map(|since| a.now().since(since));
+    let late = so_far.is_some_and(|so_far| so_far >= grace.0);
+    let shut = so_far.is_some_and(|so_far| so_far >= SHUTS);
+    if !a.view.runs(id) || late || (sessions == Some(0) && shut) {
+        return None;
     }
-    draft.order(Step::Shut { member: id.clone() });
-    draft.soon(SHUTS);
     let said = sessions.map_or_else(|| "its".to_owned(), |sessions| sessions.to_string());
-    draft.say("drain", Some(id), format!("{why}: {said} sessions have {grace} to end"));
-    false
+    let said = format!("{why}: {said} sessions have {grace} to end");
+    // its time runs also while it cannot be told
+    let begins = Proposal::silent().note(Note::Began(id.clone(), Trouble::Drain));
+    let shut = Proposal::say("drain", Some(id), said).soon(SHUTS).step(Step::Shut { member: id.clone() });
+    Some(vec![begins, shut])
 }
 
 /// Whether a balancer takes no new sessions.
-fn shut(draft: &Draft<'_>, id: &MemberId) -> bool {
-    runs(draft, id) && draft.seen.balancers.get(id).and_then(Sight::seen).is_some_and(|routes| routes.shut)
+fn shut(a: &Assessment<'_>, id: &MemberId) -> bool {
+    a.view.runs(id) && a.view.seen.balancers.get(id).and_then(Sight::seen).is_some_and(|routes| routes.shut)
 }
 
 /// Nobody is left with its ports shut who is not on its way out, whatever became of the word that said so.
-pub(super) fn reopen(draft: &mut Draft<'_>) {
-    let word = draft.store.replacing.as_ref();
-    let balancers = draft.members.iter().filter(|member| member.service == Service::Balancer);
-    for member in balancers.filter(|member| word.is_none_or(|word| word.member != member.id)) {
-        if shut(draft, &member.id) {
-            draft.order(Step::Reopen { member: member.id.clone() });
-        }
-    }
+pub(super) fn reopen(a: &Assessment<'_>) -> Vec<Proposal> {
+    let word = a.view.store.replacing.as_ref();
+    let balancers = a.view.all(Service::Balancer);
+    let stays = balancers.filter(|member| word.is_none_or(|word| word.member != member.id));
+    let shut = stays.filter(|member| shut(a, &member.id));
+    shut.map(|member| Proposal::silent().step(Step::Reopen { member: member.id.clone() })).collect()
 }
 
 /// How many sessions a balancer has at its servers.
@@ -224,24 +254,17 @@ fn sessions(routes: &Routes) -> u64 {
     routes.rw.values().chain(routes.ro.values()).map(|server| u64::from(server.sessions)).sum()
 }
 
-fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {
-    matches!(draft.containers(id), [body] if body.status == ContainerStatus::Running)
-}
-
-/// What keeps a balancer from routing by the truth: writes to the leader and to nobody else.
-fn misled(draft: &Draft<'_>, id: &MemberId, leads: bool) -> Option<String> {
-    if !leads || !runs(draft, id) {
+/// What keeps a balancer from routing by the truth, while somebody takes writes.
+fn misroutes(a: &Assessment<'_>, id: &MemberId) -> Option<String> {
+    if !a.leads || !a.view.runs(id) {
         return Some("nobody takes writes, or it does not run".to_owned());
     }
-    let routes = match draft.seen.balancers.get(id) {
+    let routes = match a.view.seen.balancers.get(id) {
         None => return Some("nobody asked it".to_owned()),
         Some(seen) => match seen.seen() {
             None => return Some("it does not answer yet".to_owned()),
             Some(routes) => routes,
         },
     };
-    let up: Vec<&HostName> =
-        routes.rw.iter().filter(|(_, server)| ServerSeen::up(server)).map(|(host, _)| host).collect();
-    let host = draft.store.leader.as_ref().and_then(|key| draft.host(&key.member))?;
-    (up != [host]).then(|| "it does not lead writes to the leader alone yet".to_owned())
+    misled(&a.view, routes)
 }

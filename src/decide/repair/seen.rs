@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::control::{Bodies, Proof, Replacing};
 use crate::model::sighting::{PatroniSeen, ServerSeen};
-use crate::model::{HostName, MemberId, Mono, Sight, Span};
+use crate::model::{HostName, Lsn, MemberId, Mono, Sight, Span};
 
 /// One look at everything repair decides by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Seen {
     /// Slots for which the leader has no WAL any more, by its own word.
     #[serde(default)]
     pub lost_slots: BTreeSet<String>,
+    /// Bytes of base backups that the leader has sent, while it sends one.
+    #[serde(default)]
+    pub sent: Option<u64>,
     /// Balancers, by member.
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
     /// The cluster of etcd.
@@ -85,6 +88,15 @@ pub struct StoreSeen {
     pub wish: Option<WishSeen>,
     /// Who may lead in a synchronous mode (`/sync`, leader included); `None` when writes are asynchronous.
     pub may_lead: Option<Vec<MemberId>>,
+    /// How many of those who confirm writes must vote for who leads next (`/sync`: `quorum`); 0 in the other modes.
+    #[serde(default)]
+    pub quorum: u32,
+    /// Where the leader stood when it published its position last (`/status`: `optime`).
+    #[serde(default)]
+    pub position: Option<Lsn>,
+    /// Who led last by Patroni's keys (`/sync`, or the last line of `/history`).
+    #[serde(default)]
+    pub led: Option<MemberId>,
     /// How many synchronous standbys Patroni shall keep (`synchronous_node_count`); `None` where nothing says so.
     #[serde(default)]
     pub standbys: Option<StandbysSeen>,
@@ -93,9 +105,12 @@ pub struct StoreSeen {
     /// The replacement that was begun, in the word written when that was decided.
     #[serde(default)]
     pub replacing: Option<Replacing>,
-    /// Members an operator wants replaced.
+    /// When replacements were begun, as it was written down with each.
     #[serde(default)]
-    pub asked: BTreeSet<MemberId>,
+    pub replaced: Vec<Mono>,
+    /// Members an operator wants replaced, and the revision that wrote each wish.
+    #[serde(default)]
+    pub asked: BTreeMap<MemberId, i64>,
 }
 
 /// The leader key.
@@ -128,6 +143,9 @@ pub struct HandoverSeen {
     pub from: Option<MemberId>,
     /// Who shall have it; `None`: whom Patroni chooses.
     pub to: Option<MemberId>,
+    /// Whether it is planned for a time (`scheduled_at`): Patroni begins with it then.
+    #[serde(default)]
+    pub scheduled: bool,
     /// Revision that wrote it.
     pub mod_revision: i64,
 }
@@ -192,6 +210,8 @@ pub enum Reply<T> {
     Hangs(String),
     /// Nothing came back at all: a lost host or a lost way to it.
     Silent(String),
+    /// It lives and says no: no connection is left, the login is wrong, an error of any kind.
+    Denies(String),
     /// Nobody asked yet.
     #[default]
     Unasked,

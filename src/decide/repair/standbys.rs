@@ -9,33 +9,38 @@
 //! is written over the very configuration that was read.
 
 use super::Step;
-use super::doors::writes;
-use super::draft::Draft;
+use super::assess::Assessment;
+use super::proposal::Proposal;
 use crate::model::MemberId;
 use crate::model::lab::Replication;
 
-/// Asks for another standby beside this one, if it is one; whether it confirms writes that nobody else would.
-pub(super) fn spare(draft: &mut Draft<'_>, id: &MemberId) -> bool {
-    let listed = draft.store.may_lead.as_ref().is_some_and(|may| may.contains(id));
-    draft.spares |= listed && draft.world.spec.postgres.replication == Replication::Sync;
-    draft.world.spec.confirms(draft.store.may_lead.as_deref(), id)
+/// Whether it confirms writes that nobody else would.
+pub(super) fn confirms(a: &Assessment<'_>, id: &MemberId) -> bool {
+    a.view.world.spec.confirms(a.view.store.may_lead.as_deref(), id)
 }
 
-/// Keeps the number as it should be now; everything else is decided by then.
-pub(super) fn standbys(draft: &mut Draft<'_>, leads: bool) {
-    let (Some(seen), Some(key)) = (&draft.store.standbys, &draft.store.leader) else { return };
-    let postgres = &draft.world.spec.postgres;
-    if !leads || !writes(draft, &key.member) || postgres.replication != Replication::Sync {
-        return;
+/// Whether another standby is named beside one that is to go, because it is one.
+pub(super) fn names_another(a: &Assessment<'_>, id: &MemberId) -> bool {
+    let listed = a.view.store.may_lead.as_ref().is_some_and(|may| may.contains(id));
+    listed && a.view.replication() == Replication::Sync
+}
+
+/// The number as it should be now; everything else is decided by then. `spares`: one of them is about to go.
+pub(super) fn standbys(a: &Assessment<'_>, spares: bool) -> Vec<Proposal> {
+    let (Some(seen), Some(key)) = (&a.view.store.standbys, &a.view.store.leader) else { return Vec::new() };
+    if !a.leads || a.view.replication() != Replication::Sync {
+        return Vec::new();
     }
-    let wanted = postgres.sync_standbys + u32::from(draft.spares);
+    let mut all = Vec::new();
+    let wanted = a.view.world.spec.postgres.sync_standbys + u32::from(spares);
     if seen.count != wanted {
         let (member, mod_revision) = (key.member.clone(), seen.mod_revision);
-        draft.order(Step::Standbys { member, count: wanted, mod_revision });
+        all.push(Proposal::silent().step(Step::Standbys { member, count: wanted, mod_revision }));
     }
     // it reads at its turn, and names them at the one after
-    let named = draft.store.may_lead.as_ref().map_or(0, |may| may.len().saturating_sub(1));
-    if seen.count != wanted || draft.spares && named < wanted as usize {
-        draft.order(Step::Wake { member: key.member.clone() });
+    let named = a.view.store.may_lead.as_ref().map_or(0, |may| may.len().saturating_sub(1));
+    if seen.count != wanted || spares && named < wanted as usize {
+        all.push(Proposal::silent().step(Step::Wake { member: key.member.clone() }));
     }
+    all
 }

@@ -1,110 +1,107 @@
-//! Bodies that lie dead and are nobody's leader: started again, one at a time and within a budget.
+//! Bodies that are dead and are nobody's leader: started again, one at a time and within a budget.
 //!
-//! Invariant: a PostgreSQL body is started only while somebody else holds the leader key: alone it would
-//! take a dead leader's lock back, or found a new cluster.
+//! Invariant: a PostgreSQL body is started here only while somebody else holds the leader key: alone it would take a dead
+//! leader's lock back. Where nobody leads, `revive` says who starts first.
 
 use std::collections::BTreeSet;
 
 use super::Step;
-use super::draft::{Draft, lies};
+use super::assess::Assessment;
+use super::proposal::Proposal;
+use super::trouble::Trouble;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// A body that could not be started so often is made anew.
 pub(super) const TRIES: u32 = 3;
 
-/// Orders at most one start; not of those who are `settled`.
-pub(super) fn starts(draft: &mut Draft<'_>, settled: &BTreeSet<MemberId>) {
-    let world = draft.world;
+/// Starts of everybody who is due; not of those who are `settled`.
+pub(super) fn starts(a: &Assessment<'_>, settled: &BTreeSet<MemberId>) -> Vec<Proposal> {
+    let mut all = Vec::new();
     let mut due: Vec<(&Member, Step)> = Vec::new();
-    for member in draft.members {
+    for member in a.view.members {
         let ours = matches!(
             member.service,
             Service::Postgres | Service::Etcd | Service::Balancer | Service::Controller
         );
-        let holds = draft.holds(&member.id);
         // the holder is the business of `leader`, what stands on a lost host of `replace`
-        if !ours || holds || settled.contains(&member.id) || draft.host_runs(&member.host) != Some(true) {
-            continue;
-        }
-        let create =
-            Step::Create { member: member.id.clone(), service: member.service, host: member.host.clone() };
-        match draft.containers(&member.id) {
-            [body] if lies(body.status) => {
-                let start = Step::Start { member: member.id.clone(), container: body.id.clone() };
-                // one that is not what the record says gets another life as what it should be
-                let again = draft.failures(&start) < TRIES && !draft.bodies.drifted.contains_key(&body.id);
-                let step = if again { start } else { create };
-                if draft.lasts(&member.id, "dead", world.policy.start_grace) && may_start(draft, member) {
-                    due.push((member, step));
-                }
-            }
-            [body] if body.status == ContainerStatus::Paused => {
-                if draft.lasts(&member.id, "frozen", world.policy.freeze_grace) {
-                    draft.alarm(format!("{} is frozen: thaw or remove it", member.id));
-                }
-            }
-            [_] => {}
-            // without the record nobody knows whether it should have one
-            [] if draft.bodies.placed.is_empty() => draft.alarm(format!("{} has no container", member.id)),
-            [] => {
-                if draft.lasts(&member.id, "gone", world.policy.start_grace) && may_start(draft, member) {
-                    due.push((member, create));
-                }
-            }
-            several => draft.alarm(format!("{} containers are called {}", several.len(), member.id)),
+        if ours && !a.view.holds(&member.id) && !settled.contains(&member.id) && on_its_host(a, member) {
+            all.extend(told(a, member));
+            due.extend(life(a, member).map(|step| (member, step)));
         }
     }
-    if nobody_can_lead(draft) {
-        draft.alarm("nobody leads and no PostgreSQL runs: start the body with the newest data by hand");
-    }
-    // who lay longest comes first; one that fails again and again waits and lets the next one pass
-    let since =
-        |draft: &Draft<'_>, member: &Member| draft.out.memory.since.get(&member.id).map(|(_, when)| *when);
-    due.sort_by_key(|(member, _)| (since(draft, member), member.id.clone()));
-    for (member, step) in due {
-        if over_budget(draft) {
-            draft.alarm(format!(
-                "{} lies dead and the budget of starts is spent ({} in {}): find out why bodies die",
-                member.id, world.policy.starts.max, world.policy.starts.per
-            ));
-            continue;
-        }
-        let differs =
-            matches!(draft.containers(&member.id), [body] if draft.bodies.drifted.contains_key(&body.id));
-        let (word, reason) = match step {
-            Step::Create { .. } if differs => {
-                ("create", "its body is not what the record says: a new one on its volumes")
-            }
-            Step::Create { .. } => {
-                ("create", "it has no body that could be started: a new one on its volumes")
-            }
-            _ => ("start", "its body is there and does not run"),
-        };
-        if draft.order(step) {
-            draft.say(word, Some(&member.id), reason);
-        }
-    }
+    // who has been dead longest comes first; one that fails again and again waits and lets the next one pass
+    let lasting = |member: &Member| {
+        let so_far = |trouble| a.lasting(&member.id, trouble);
+        so_far(Trouble::Dead).max(so_far(Trouble::Gone))
+    };
+    due.sort_by_key(|(member, _)| (std::cmp::Reverse(lasting(member)), member.id.clone()));
+    all.extend(due.into_iter().map(|(member, step)| begin(a, member, step)));
+    all
 }
 
-/// Its host runs, and a PostgreSQL would follow somebody.
-fn may_start(draft: &Draft<'_>, member: &Member) -> bool {
-    let led = draft.store.leader.is_some() || member.service != Service::Postgres;
-    led && draft.host_runs(&member.host) == Some(true)
+fn on_its_host(a: &Assessment<'_>, member: &Member) -> bool {
+    a.view.host_runs(&member.host) == Some(true)
+}
+
+/// What a person must know of a body that is not simply dead.
+fn told(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
+    let (id, policy) = (&member.id, &a.view.world.policy);
+    let alarm = match a.view.containers(id) {
+        [body] if body.status == ContainerStatus::Paused => {
+            a.lasts(id, Trouble::Frozen, policy.freeze_grace).then(|| format!("{id} is frozen"))
+        }
+        [_] => None,
+        // without the record nobody knows whether it should have one
+        [] if !a.view.has_record() => Some(format!("{id} has no container")),
+        [] => None,
+        several => Some(format!("{} containers are called {id}", several.len())),
+    };
+    alarm.map(|text| Proposal::silent().alarm(Some(id), text))
+}
+
+/// How a member gets another life, when its grace is over.
+fn life(a: &Assessment<'_>, member: &Member) -> Option<Step> {
+    let (id, grace) = (&member.id, a.view.world.policy.start_grace);
+    let led = a.view.store.leader.is_some() || member.service != Service::Postgres;
+    let create = || Step::Create { member: id.clone(), service: member.service, host: member.host.clone() };
+    if !led {
+        return None;
+    }
+    if a.lasts(id, Trouble::Gone, grace) {
+        return Some(create());
+    }
+    let body = a.view.body(id).filter(|_| a.lasts(id, Trouble::Dead, grace))?;
+    let start = Step::Start { member: id.clone(), container: body.id.clone(), alone: false };
+    // one that is not what the record says gets another life as what it should be
+    let again = a.failures(&start) < TRIES && !a.view.bodies.drifted.contains_key(&body.id);
+    Some(if again { start } else { create() })
+}
+
+fn begin(a: &Assessment<'_>, member: &Member, step: Step) -> Proposal {
+    let (id, budget) = (&member.id, a.view.world.policy.starts);
+    if over_budget(a) {
+        return Proposal::silent().alarm(
+            Some(id),
+            format!(
+                "{id} lies dead and the budget of starts is spent ({} in {}): find out why bodies die",
+                budget.max, budget.per
+            ),
+        );
+    }
+    let differs = a.view.body(id).is_some_and(|body| a.view.bodies.drifted.contains_key(&body.id));
+    let (word, reason) = match step {
+        Step::Create { .. } if differs => {
+            ("create", "its body is not what the record says: a new one on its volumes")
+        }
+        Step::Create { .. } => ("create", "it has no body that could be started: a new one on its volumes"),
+        _ => ("start", "its body is there and does not run"),
+    };
+    Proposal::say(word, Some(id), reason).when_ordered().step(step)
 }
 
 /// Whether so many were started lately that something else must be wrong.
-fn over_budget(draft: &Draft<'_>) -> bool {
-    let budget = draft.world.policy.starts;
-    let now = draft.seen.at;
-    let lately = draft.out.memory.starts.iter().filter(|when| now.since(**when) < budget.per.0).count();
+pub(super) fn over_budget(a: &Assessment<'_>) -> bool {
+    let (budget, now) = (a.view.world.policy.starts, a.now());
+    let lately = a.memory.starts.iter().filter(|when| now.since(**when) < budget.per.0).count();
     lately >= budget.max as usize
-}
-
-/// Whether nothing that repair may do brings a leader.
-fn nobody_can_lead(draft: &Draft<'_>) -> bool {
-    let runs = |member: &Member| {
-        draft.containers(&member.id).iter().any(|body| body.status == ContainerStatus::Running)
-    };
-    let mut postgres = draft.members.iter().filter(|member| member.service == Service::Postgres);
-    draft.store.leader.is_none() && !postgres.any(runs)
 }

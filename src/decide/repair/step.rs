@@ -1,13 +1,9 @@
 //! What repair wants done, and why. Every step is idempotent and carries the guard that whoever does it
 //! reads again.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::follow::Path;
-use crate::model::{HostName, MemberId, Mono, Service};
+use crate::model::{HostName, MemberId, Service};
 
 /// One deed of repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,12 +111,16 @@ pub enum Step {
         /// Which.
         member: MemberId,
     },
-    /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's.
+    /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's; of one that
+    /// starts alone, Patroni's `initialize` key is there and nobody else leads.
     Start {
         /// Whose body.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
+        /// Whether it starts because nobody who runs may lead: it has data, and leads again or lets another lead.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     /// A member gets a body, in its place or as a newcomer. Guard of a PostgreSQL: as for a start.
     Create {
@@ -169,6 +169,10 @@ pub enum Step {
     Forget {
         /// Who was to go.
         member: MemberId,
+        /// The operator's wish that ends with it, by the revision that wrote it: it is fulfilled, or it is refused and an
+        /// alarm says why. `None`: whatever an operator wants stays wanted. Guard: the wish is the one that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wish: Option<i64>,
     },
     /// Patroni shall keep so many synchronous standbys. Guard: its configuration is the one that was seen.
     Standbys {
@@ -259,7 +263,7 @@ impl Step {
             | Self::Retire { member }
             | Self::Remove { member, .. }
             | Self::Discard { member }
-            | Self::Forget { member }
+            | Self::Forget { member, .. }
             | Self::Standbys { member, .. }
             | Self::Wake { member } => member,
         }
@@ -267,102 +271,4 @@ impl Step {
 }
 
 /// What repair wants now.
-pub type Decision = crate::decide::brain::Decision<Step, Memory>;
-
-/// What repair remembers between two looks. Empty after a restart: nothing that safety depends on is here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Memory {
-    /// Since when something is wrong with a member; the word says what.
-    pub since: BTreeMap<MemberId, (String, Mono)>,
-    /// Whose disk takes nothing, how far it had come, and when that was seen first.
-    #[serde(default)]
-    pub stalled: Option<(MemberId, String, Mono)>,
-    /// Starts that were ordered, for the budget.
-    pub starts: Vec<Mono>,
-    /// When bodies were given life, by member: one that dies again and again has another trouble.
-    #[serde(default)]
-    pub lives: BTreeMap<MemberId, Vec<Mono>>,
-    /// Members that were restarted because they ran and did not serve, and when.
-    #[serde(default)]
-    pub restarted: BTreeMap<MemberId, Mono>,
-    /// Members whose body was taken down because it was not what the record says, and when.
-    #[serde(default)]
-    pub remade: BTreeMap<MemberId, Mono>,
-    /// How replicas that do not follow the leader try to.
-    #[serde(default)]
-    pub paths: BTreeMap<MemberId, Path>,
-    /// Replacements that were begun, for the budget.
-    #[serde(default)]
-    pub replaced: Vec<Mono>,
-    /// Containers of leaders by member, so that a body that is gone can be asked for by id.
-    pub known: BTreeMap<MemberId, String>,
-    /// Steps that failed in a row, by name and subject, and when the last one did: for the back-off.
-    pub failed: BTreeMap<String, (u32, Mono)>,
-    /// Steps that worked, by name and subject, and when: the same is not ordered again at once.
-    pub done: BTreeMap<String, Mono>,
-    /// Revision of the leader key for which the doors were set last, and when.
-    pub opened: Option<(i64, Mono)>,
-    /// When the engine and the store were seen last.
-    #[serde(default)]
-    pub looked: Option<Mono>,
-    /// Whether the last look did not see the engine or the store.
-    #[serde(default)]
-    pub blind: bool,
-    /// When the leader was prepared for a handover, and when its sessions began to be drained.
-    #[serde(default)]
-    pub handover: (Option<Mono>, Option<Mono>),
-}
-
-impl Memory {
-    /// Notes a look in which everything was seen. Time in which nobody looked counts for no grace, and takes nothing
-    /// back of what was seen before it.
-    pub fn looks(&mut self, at: Mono) {
-        let unseen = if self.blind { at.since(self.looked.unwrap_or(at)) } else { Duration::ZERO };
-        (self.blind, self.looked) = (false, Some(at));
-        if unseen.is_zero() {
-            return;
-        }
-        for (_, since) in self.since.values_mut() {
-            *since = since.plus(unseen);
-        }
-        if let Some((_, _, since)) = &mut self.stalled {
-            *since = since.plus(unseen);
-        }
-        for path in self.paths.values_mut() {
-            path.later(unseen);
-        }
-    }
-
-    /// Nobody looks, and nothing is watched: every grace begins anew.
-    pub fn forget(&mut self) {
-        self.since.clear();
-        self.paths.clear();
-        self.stalled = None;
-    }
-
-    /// Notes that a step was done, or not.
-    pub fn took(&mut self, step: &Step, at: Mono, worked: bool) {
-        let key = step.key();
-        if !worked {
-            let (times, when) = self.failed.entry(key).or_insert((0, at));
-            (*times, *when) = (times.saturating_add(1), at);
-            return;
-        }
-        self.failed.remove(&key);
-        self.done.insert(key, at);
-        match step {
-            Step::Start { member, .. } | Step::Create { member, .. } => {
-                self.starts.push(at);
-                self.lives.entry(member.clone()).or_default().push(at);
-                // whoever lies dead again is tried the gentle way first
-                self.failed.remove(&format!("start {member}"));
-            }
-            Step::Intend { member, by, .. } if member != by => self.replaced.push(at),
-            Step::Prepare { .. } => self.handover.0 = Some(at),
-            Step::Drain { .. } => self.handover.1 = Some(at),
-            Step::HandOver { .. } => self.handover = (None, None),
-            _ => {}
-        }
-    }
-}
+pub type Decision = crate::decide::brain::Decision<Step, super::Memory>;

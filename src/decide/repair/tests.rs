@@ -5,6 +5,7 @@ mod drift;
 mod fences;
 mod follow;
 mod handover;
+mod mends;
 mod movers;
 mod replace;
 mod standbys;
@@ -122,7 +123,18 @@ fn prove(seen: &mut Seen, member: &str, level: ProofLevel) {
 
 /// Memory in which something has been wrong with `member` for all ten seconds.
 fn long(member: &str, what: &str) -> Memory {
-    Memory { since: [(name(member), (what.to_owned(), Mono(0)))].into(), ..Memory::default() }
+    Memory { since: [(name(member), since(what, Mono(0)))].into(), ..Memory::default() }
+}
+
+/// A trouble by its word, and since when.
+fn since(what: &str, when: Mono) -> BTreeMap<Trouble, Mono> {
+    let trouble = serde_json::from_value(what.into()).expect("a trouble");
+    [(trouble, when)].into()
+}
+
+/// What needs a person, in words.
+fn alarms(decision: &Decision) -> Vec<String> {
+    decision.alarms.iter().map(ToString::to_string).collect()
 }
 
 fn line(decision: &Decision) -> String {
@@ -176,7 +188,7 @@ fn the_last_body_is_not_taken_down_and_the_others_are_started_first() {
     let mut memory = long("postgres-1", "frozen");
     memory.since.extend(long("postgres-2", "dead").since);
     let decision = decide(&seen, memory.clone());
-    insta::assert_snapshot!(line(&decision), @"start postgres-2 | refuse: no other PostgreSQL runs: nobody could follow this one");
+    insta::assert_snapshot!(line(&decision), @"start postgres-2 | refuse: nobody may follow it (postgres-2: its body does not run; postgres-3: its body does not run)");
     assert_eq!(decision.alarms.len(), 1, "{:?}", decision.alarms);
     turn(&mut seen, "postgres-2", ContainerStatus::Running);
     insta::assert_snapshot!(line(&decide(&seen, memory)), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
@@ -215,12 +227,12 @@ fn slow_is_not_frozen() {
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs"))), @" | elect: the leader does not take writes yet");
     seen.postgres.get_mut(&name("postgres-1")).expect("it").held = Held::Silent;
     let lately = Memory {
-        since: [(name("postgres-1"), ("hangs altogether".to_owned(), Mono(1_000_000_000)))].into(),
+        since: [(name("postgres-1"), since("hangs-altogether", Mono(1_000_000_000)))].into(),
         ..Memory::default()
     };
     insta::assert_snapshot!(line(&decide(&seen, lately)), @" | grace: the leader hangs altogether, for less than 12s");
     seen.at = Mono(13_000_000_000);
-    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs altogether"))), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
+    insta::assert_snapshot!(line(&decide(&seen, long("postgres-1", "hangs-altogether"))), @"close h1(park), fence postgres-1 | fence: the leader's body must be proved dead before its key is released");
 }
 
 #[test]
@@ -277,7 +289,7 @@ fn without_a_leader_patroni_elects() {
     for instance in seen.postgres.values_mut() {
         instance.sql = Reply::Refuses("nobody listens".to_owned());
     }
-    assert_eq!(decide(&seen, Memory::default()).alarms, [""; 0]);
+    assert_eq!(alarms(&decide(&seen, Memory::default())), [""; 0]);
 }
 
 #[test]
@@ -290,7 +302,7 @@ fn doors_follow_the_leader() {
     insta::assert_snapshot!(line(&first), @"close h1, open h2 | open: 5432 does not lead to the leader and to it alone");
     insta::assert_snapshot!(line(&decide(&seen, first.memory)), @" | watch: nothing to do");
     let (from, to) = (Some(name("postgres-2")), Some(name("postgres-3")));
-    store(&mut seen).handover = Some(HandoverSeen { from, to, mod_revision: 9 });
+    store(&mut seen).handover = Some(HandoverSeen { from, to, scheduled: false, mod_revision: 9 });
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-2 | hold: a handover is under way: Patroni does it");
 }
 
@@ -351,7 +363,7 @@ fn what_was_parked_comes_back() {
     store(&mut seen).parked = [(name("h2"), name("postgres-2"))].into();
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"unpark h2 | unpark: what was frozen runs no more, or answers as it should");
     turn(&mut seen, "postgres-2", ContainerStatus::Paused);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: its body is frozen, for less than 1m");
     turn(&mut seen, "postgres-2", ContainerStatus::Exited);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"unpark h2 | unpark: what was frozen runs no more, or answers as it should");
 }
@@ -363,13 +375,13 @@ fn the_dead_are_started_one_by_one_within_a_budget() {
     turn(&mut seen, "etcd-3", ContainerStatus::Exited);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
     let mut memory = long("postgres-2", "dead");
-    memory.since.insert(name("etcd-3"), ("dead".to_owned(), Mono(1)));
+    memory.since.insert(name("etcd-3"), since("dead", Mono(1)));
     insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"start postgres-2 | start: its body is there and does not run");
     memory.failed.insert("start postgres-2".to_owned(), (1, seen.at));
     insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"start etcd-3 | start: its body is there and does not run");
     memory.starts = vec![seen.at; 10];
     let decision = decide(&seen, memory);
-    assert_eq!((decision.steps, decision.alarms.len()), (Vec::new(), 2));
+    assert_eq!((decision.steps.clone(), decision.alarms.len()), (Vec::new(), 2));
 }
 
 fn status() -> impl Strategy<Value = ContainerStatus> {
@@ -407,7 +419,12 @@ fn build((statuses, leader, replies, flags, coins, marks, level): Drawn) -> (See
     keys.leader = leader.map(key);
     (keys.maintenance, keys.initialized) = (flags[1], !flags[3]);
     let from = coins[0].then(|| name("postgres-1"));
-    keys.handover = flags[2].then(|| HandoverSeen { from, to: Some(name("postgres-2")), mod_revision: 9 });
+    keys.handover = flags[2].then(|| HandoverSeen {
+        from,
+        to: Some(name("postgres-2")),
+        scheduled: false,
+        mod_revision: 9,
+    });
     keys.wish = coins[1].then_some(WishSeen { candidate: None, mod_revision: 9, idle: 0 });
     for (n, (sql, rest)) in (1..).zip(replies) {
         let mut one = instance(leader == Some(n), u64::from(n));
@@ -445,14 +462,14 @@ fn build((statuses, leader, replies, flags, coins, marks, level): Drawn) -> (See
     if coins[3] {
         for member in world().members {
             let what = if coins[4] { "dead" } else { "frozen" };
-            memory.since.insert(member.id, (what.to_owned(), Mono(0)));
+            memory.since.insert(member.id, since(what, Mono(0)));
         }
     }
     let [rotten, differs] = marks.map(|mark| mark.map(|n| format!("postgres-{n}")));
     seen.corrupt.extend(rotten.map(|member| (name(&member), 1)));
     if let Some(member) = differs {
         bodies(&mut seen).drifted.insert(format!("id-{member}"), "its image is another".to_owned());
-        memory.since.insert(name(&member), ("drift".to_owned(), Mono(0)));
+        memory.since.insert(name(&member), since("drift", Mono(0)));
     }
     memory.stalled = coins[5].then(|| (name("postgres-1"), "here".to_owned(), Mono(0)));
     if flags[4] {
@@ -474,6 +491,7 @@ proptest! {
         let decision = repair(&world, &seen, memory.clone());
         prop_assert_eq!(&decision, &repair(&world, &seen, memory));
         prop_assert!(!decision.reason.is_empty());
+        prop_assert_ne!(&decision.step, "audit", "{}", decision.reason);
         prop_assert!(decision.steps.iter().filter(|step| step.disruptive()).count() <= 1);
         let (Sight::Seen(_), Sight::Seen(keys)) = (&seen.bodies, &seen.store) else {
             prop_assert_eq!(decision.steps, Vec::new());
@@ -511,6 +529,10 @@ proptest! {
                     prop_assert!(matches!(&one.rest, Reply::Answers(rest) if rest.loop_runs && rest.patroni.role == "replica"));
                     prop_assert!(keys.handover.is_none() && keys.wish.is_some());
                     prop_assert!(!seen.corrupt.contains_key(candidate));
+                }
+                // nobody who runs may lead: the holder again, or whoever has data while nobody holds the key
+                Step::Start { member, alone: true, .. } => {
+                    prop_assert!(holder.is_none_or(|holder| holder == member));
                 }
                 Step::Start { member, .. } => {
                     prop_assert_ne!(Some(member), holder);

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::brain::{self, Brain};
 use crate::decide::placement;
-use crate::model::control::{Bodies, Replacing};
+use crate::model::control::{Alarm, Bodies, Replacing};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
@@ -41,6 +41,9 @@ use measure::Ring;
 const BACK_OFF: Span = Span::secs(1);
 /// The longest such pause, as a power of two of the first.
 const DOUBLINGS: u32 = 6;
+
+/// An operator's wish that could not be fulfilled so often is refused.
+const VAIN: u32 = 5;
 
 /// What scaling is told once.
 #[derive(Clone, Debug, PartialEq)]
@@ -398,6 +401,11 @@ impl<'a> Draft<'a> {
         true
     }
 
+    /// Whether what is wanted for a member has failed so often that it is refused: nobody is to be skipped for ever.
+    fn vain(&self, id: &MemberId) -> bool {
+        self.out.memory.failed.get(id.as_str()).is_some_and(|(times, _)| *times >= VAIN)
+    }
+
     /// What operators want comes first, and then windows begin anew.
     fn asked(&mut self) {
         for (id, Asked { wish, revision }) in &self.store.asked {
@@ -419,6 +427,14 @@ impl<'a> Draft<'a> {
                     self.out.steps.push(forget);
                 }
                 Ok(()) if to == member.size => self.out.steps.push(forget),
+                Ok(()) if self.vain(id) => {
+                    let text = format!(
+                        "{id}: an operator wants another size, and it cannot be given: see the journal"
+                    );
+                    self.say("refuse", id.as_str(), text.clone());
+                    self.out.alarms.push(Alarm { subject: Some(id.clone()), text });
+                    self.out.steps.push(forget);
+                }
                 Ok(()) => {
                     self.out.memory.rings.remove(id);
                     self.resize(member, to, "an operator asked for it".to_owned());
@@ -441,7 +457,8 @@ impl<'a> Draft<'a> {
         let Some(ring) = self.out.memory.rings.get(id).cloned() else { return };
         let wal = self.seen.inside.get(id).and_then(|inside| inside.wal.as_ref());
         let leads = self.store.leader.as_ref() == Some(id);
-        self.out.alarms.extend(wal.filter(|_| leads).and_then(|wal| wal::alarm(member, wal)));
+        let alarm = |text| Alarm { subject: Some(id.clone()), text };
+        self.out.alarms.extend(wal.filter(|_| leads).and_then(|wal| wal::alarm(member, wal)).map(alarm));
         let limits = size::Limits::of(&self.world.spec, &self.room, member);
         let asked = size::Question {
             policy: &self.world.policy,
@@ -459,7 +476,7 @@ impl<'a> Draft<'a> {
         if change.to == member.size {
             self.expects.extend(expect::expected(&asked));
         }
-        self.out.alarms.extend(change.alarms);
+        self.out.alarms.extend(change.alarms.into_iter().map(alarm));
         if change.to != member.size {
             if self.resize(member, change.to, change.why.join("; ")) {
                 self.out.memory.streaks.entry(id.clone()).or_default().extend(change.streaks);

@@ -139,6 +139,11 @@ impl Story {
     }
 }
 
+/// Alarms as a person reads them.
+fn texts(alarms: &[crate::model::control::Alarm]) -> Vec<String> {
+    alarms.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn a_quiet_database_keeps_its_size() {
     let mut story = Story::new();
@@ -182,7 +187,7 @@ fn a_full_disk_at_its_limit_is_an_alarm() {
     story.turns(5, 0.85, 400, 4_096);
     assert_eq!(story.size().disk, Bytes::gib(4));
     let decision = story.turn(0.85, 400, 4_096);
-    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-1: disk: 4096 MiB of 4096 MiB used (50th percentile of 10s), 128 MiB shall be free, and that is its limit");
+    insta::assert_snapshot!(texts(&decision.alarms).join("; "), @"postgres-1: disk: 4096 MiB of 4096 MiB used (50th percentile of 10s), 128 MiB shall be free, and that is its limit");
     // a disk never shrinks
     assert_eq!(story.turns(60, 0.85, 400, 10), ["1 512MiB 4GiB"]);
 }
@@ -206,8 +211,14 @@ fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
     // more is given all the same
     assert_eq!(story.turns(1, 0.1, 500, 300), ["1 640MiB 512MiB"]);
     let (member, by, host) = (name("postgres-2"), name("postgres-4"), name("h9"));
-    story.store.replacing =
-        Some(Replacing { service: Service::Postgres, member, by, host, why: "its host is down".to_owned() });
+    story.store.replacing = Some(Replacing {
+        service: Service::Postgres,
+        member,
+        by,
+        host,
+        why: "its host is down".to_owned(),
+        begun: None,
+    });
     story.store.leader = Some(name("postgres-1"));
     assert_eq!(story.turns(20, 0.1, 500, 300), ["1 640MiB 512MiB"]);
 }
@@ -226,6 +237,23 @@ fn an_operator_is_obeyed_within_the_limits() {
     let refused = story.turn(0.85, 400, 300);
     insta::assert_snapshot!(refused.reason, @"an operator wants another size: disk: 400MiB is less than the 512MiB it has, and a disk never shrinks");
     assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+}
+
+#[test]
+fn a_wish_that_cannot_be_fulfilled_is_refused_and_skips_nobody_for_ever() {
+    let mut story = Story::new();
+    let wish = SizeWish { cpu: Some(2.0), memory: None, disk: None };
+    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
+    let seen = story.look();
+    let mut memory = Memory::default();
+    let tried = scaling(&story.world, &seen, memory.clone());
+    assert_eq!(tried.steps.iter().map(Step::name).collect::<Vec<_>>(), ["resize"]);
+    for _ in 0..5 {
+        World::took(&mut memory, &tried.steps[0], seen.at, false);
+    }
+    let refused = scaling(&story.world, &seen, memory);
+    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+    assert_eq!(refused.alarms.len(), 1);
 }
 
 #[test]

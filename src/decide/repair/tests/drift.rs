@@ -42,7 +42,7 @@ fn a_replica_that_differs_is_made_anew_in_its_place() {
     memory.since = long("postgres-2", "drift").since;
     let decision = decide(&seen, memory);
     assert_eq!(decision.steps, []);
-    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-2: its image is pgha/postgres:b, the record says pgha/postgres:a; it was made anew and is no other: find out why");
+    insta::assert_snapshot!(alarms(&decision).join("; "), @"postgres-2: its image is pgha/postgres:b, the record says pgha/postgres:a; it was made anew and is no other: find out why");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn who_leads_or_confirms_writes_is_not_taken_down_for_it() {
     differs(&mut seen, "postgres-1");
     let decision = decide(&seen, long("postgres-1", "drift"));
     assert_eq!(decision.steps, []);
-    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-1: its image is pgha/postgres:b, the record says pgha/postgres:a; it leads: hand over first");
+    insta::assert_snapshot!(alarms(&decision).join("; "), @"postgres-1: its image is pgha/postgres:b, the record says pgha/postgres:a; it leads: hand over first");
     let mut seen = roomy();
     later(&mut seen);
     differs(&mut seen, "postgres-2");
@@ -106,7 +106,7 @@ fn what_nobody_has_is_removed_when_it_lies_dead_and_told_of_while_it_runs() {
     stray(&mut seen, "postgres-9", ContainerStatus::Running);
     let decision = decide(&seen, Memory::default());
     assert_eq!(decision.steps, []);
-    insta::assert_snapshot!(decision.alarms.join("; "), @"container id-stray on h4 calls itself postgres-9 and nobody has it");
+    insta::assert_snapshot!(alarms(&decision).join("; "), @"container id-stray on h4 calls itself postgres-9 and nobody has it");
     later(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-9", "surplus"))), @"fence postgres-9 | fence: container id-stray runs and nobody has it");
     // it holds the key, or another of its name belongs to the lab: which of them is which is not certain

@@ -139,7 +139,7 @@ fn an_engine_that_cannot_be_seen_is_an_alarm() {
     seen.bodies = Sight::Blind("502".to_owned());
     let decision = decide(&seen, Memory::default());
     insta::assert_snapshot!(line(&decision), @" | blind: the engine cannot be seen: 502");
-    insta::assert_snapshot!(decision.alarms.join("; "), @"the engine cannot be seen (502): nobody can be proved dead, so the lease of a primary that dies decides");
+    insta::assert_snapshot!(alarms(&decision).join("; "), @"the engine cannot be seen (502): nobody can be proved dead, so the lease of a primary that dies decides");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn the_key_of_one_that_stops_for_a_handover_is_taken_and_no_other() {
     let (from, to) = (Some(name("postgres-1")), Some(name("postgres-3")));
     let keys = store(&mut seen);
     keys.wish = None;
-    keys.handover = Some(HandoverSeen { from, to, mod_revision: 11 });
+    keys.handover = Some(HandoverSeen { from, to, scheduled: false, mod_revision: 11 });
     let decide = |seen: &Seen| repair(&world, seen, Memory::default());
     insta::assert_snapshot!(line(&decide(&seen)), @"wake postgres-1 | hold: a handover is under way: Patroni does it");
     assert!(decide(&seen).hurry);
@@ -119,7 +119,7 @@ fn the_key_of_one_that_stops_for_a_handover_is_taken_and_no_other() {
     // whoever shall lead leads already, or another was to give the lead away
     for (from, to) in [("postgres-1", "postgres-1"), ("postgres-2", "postgres-3")] {
         let (from, to) = (Some(name(from)), Some(name(to)));
-        store(&mut seen).handover = Some(HandoverSeen { from, to, mod_revision: 11 });
+        store(&mut seen).handover = Some(HandoverSeen { from, to, scheduled: false, mod_revision: 11 });
         assert!(!decide(&seen).steps.iter().any(|step| matches!(step, Step::Yield { .. })));
     }
 }

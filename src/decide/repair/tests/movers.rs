@@ -28,6 +28,7 @@ fn begun(seen: &mut Seen) {
         by: name("balancer-2"),
         host: name("h4"),
         why: "its host h5 has been down for 10s".to_owned(),
+        begun: None,
     });
 }
 
@@ -65,6 +66,7 @@ fn its_time_runs_while_another_has_its_turn() {
         by: name("postgres-4"),
         host: name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
+        begun: None,
     });
     let memory = decide(&seen, Memory::default()).memory;
     let waits: Vec<&str> = memory.since.keys().map(MemberId::as_str).collect();
@@ -158,6 +160,7 @@ fn one_too_many_takes_no_new_sessions_and_leaves_when_those_it_has_are_over() {
         by: name("balancer-2"),
         host: name("h4"),
         why: "1 balancers are wanted".to_owned(),
+        begun: None,
     });
     let busy = |seen: &mut Seen, sessions: u32| {
         let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-2")) else { panic!("blind") };
@@ -195,12 +198,12 @@ fn another_routes(sessions: u32) -> Seen {
 #[test]
 fn one_that_serves_goes_for_an_operator_and_when_its_sessions_are_over() {
     let mut seen = wanted(1);
-    store(&mut seen).asked.insert(name("balancer-1"));
+    store(&mut seen).asked.insert(name("balancer-1"), 3);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend balancer-1 | intend: an operator asked for it: balancer-2 on h4 shall take its place");
     begun(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create balancer-2 | add: its host h5 has been down for 10s: balancer-2 is made on h4 to take its place");
     let mut seen = another_routes(3);
-    store(&mut seen).asked.insert(name("balancer-1"));
+    store(&mut seen).asked.insert(name("balancer-1"), 3);
     let first = decide(&seen, Memory::default());
     insta::assert_snapshot!(line(&first), @"shut balancer-1 | drain: balancer-2 routes in its place: 3 sessions have 10s to end");
     // what took its place does not route any more: whoever waits serves meanwhile
@@ -220,7 +223,7 @@ fn a_balancer_that_somebody_left_with_its_ports_shut_opens_them() {
     let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) else { panic!("blind") };
     routes.shut = true;
     assert_eq!(decide(&seen, Memory::default()).steps, [Step::Reopen { member: name("balancer-1") }]);
-    store(&mut seen).asked.insert(name("balancer-1"));
+    store(&mut seen).asked.insert(name("balancer-1"), 3);
     begun(&mut seen);
     added(&mut seen, &["h1"]);
     let steps = decide(&seen, Memory::default()).steps;
@@ -259,6 +262,7 @@ fn a_controller_of_a_lost_host_moves() {
         by: name("repair-3"),
         host: name("h4"),
         why: "its host h5 has been down for 10s".to_owned(),
+        begun: None,
     });
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create repair-3 | add: its host h5 has been down for 10s: repair-3 is made on h4 to take its place");
     stands(&mut seen, "repair-3", "h4");

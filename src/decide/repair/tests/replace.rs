@@ -30,6 +30,7 @@ pub(super) fn begun(seen: &mut Seen, member: &str) {
         by: name("postgres-4"),
         host: name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
+        begun: None,
     });
 }
 
@@ -55,7 +56,10 @@ fn a_body_that_is_gone_is_made_anew_on_its_volumes() {
     bodies(&mut unread).members.remove(&name("etcd-2"));
     bodies(&mut unread).placed.clear();
     let decision = decide(&unread, long("etcd-2", "gone"));
-    assert_eq!((decision.steps, decision.alarms), (Vec::new(), vec!["etcd-2 has no container".to_owned()]));
+    assert_eq!(
+        (decision.steps.clone(), alarms(&decision)),
+        (Vec::new(), vec!["etcd-2 has no container".to_owned()])
+    );
 }
 
 #[test]
@@ -86,7 +90,7 @@ fn of_two_that_need_it_one_is_replaced_and_the_other_is_left_alone() {
     power_off(&mut seen, "h2");
     power_off(&mut seen, "h3");
     let mut memory = long("postgres-2", "host");
-    memory.since.insert(name("postgres-3"), ("host".to_owned(), Mono(0)));
+    memory.since.insert(name("postgres-3"), since("host", Mono(0)));
     let decision = decide(&seen, memory);
     assert_eq!(decision.steps.len(), 1, "{decision:?}");
     // nor is another taken down beside it, though it does not serve
@@ -96,7 +100,7 @@ fn of_two_that_need_it_one_is_replaced_and_the_other_is_left_alone() {
     let silent = InstanceSeen { rest: Reply::Silent("nothing".to_owned()), ..instance(false, 1003) };
     seen.postgres.insert(name("postgres-3"), silent);
     let mut memory = long("postgres-2", "host");
-    memory.since.insert(name("postgres-3"), ("sick".to_owned(), Mono(0)));
+    memory.since.insert(name("postgres-3"), since("sick", Mono(0)));
     insta::assert_snapshot!(line(&decide(&seen, memory)), @"intend postgres-2 | intend: its host h2 has been down for 10s: postgres-4 on h4 shall take its place");
 }
 
@@ -107,7 +111,7 @@ fn without_a_host_it_waits_and_says_so() {
     bodies(&mut seen).hosts.remove(&name("h4"));
     let decision = decide(&seen, long("postgres-2", "host"));
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
-    assert!(decision.alarms.iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
+    assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn replacements_have_a_budget() {
     memory.replaced = vec![seen.at; 3];
     let decision = decide(&seen, memory);
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "refuse"));
-    assert!(decision.alarms.iter().any(|alarm| alarm.contains("budget of replacements")), "{decision:?}");
+    assert!(alarms(&decision).iter().any(|alarm| alarm.contains("budget of replacements")), "{decision:?}");
 }
 
 #[test]
@@ -149,7 +153,7 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
     let decision = decide(&seen, memory);
     insta::assert_snapshot!(line(&decision), @"forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
     assert_eq!(
-        decision.alarms,
+        alarms(&decision),
         ["the volumes of postgres-2 cannot be removed: they stay until the lab goes"]
     );
 }
@@ -158,7 +162,7 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
 fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
-    store(&mut seen).asked.insert(name("postgres-2"));
+    store(&mut seen).asked.insert(name("postgres-2"), 3);
     added(&mut seen, instance(false, 1001));
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, fence postgres-2 | retire: postgres-4 streams in its place");
     let key = LeaderSeen { member: name("postgres-2"), mod_revision: 8, lease: 80 };
@@ -167,7 +171,10 @@ fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
     seen.postgres.insert(name("postgres-2"), instance(true, 1002));
     let decision = decide(&seen, Memory::default());
     assert!(decision.steps.iter().all(|step| !step.disruptive()), "{decision:?}");
-    assert!(decision.steps.contains(&Step::Forget { member: name("postgres-2") }), "{decision:?}");
+    assert!(
+        decision.steps.contains(&Step::Forget { member: name("postgres-2"), wish: None }),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -179,7 +186,7 @@ fn a_word_that_does_not_hold_any_more_is_taken_back() {
     // decided by an old view: the name belongs to somebody who left
     power_off(&mut seen, "h2");
     bodies(&mut seen).retired.insert(name("postgres-4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-4, forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
     // or stands there in the place of another, so that too few would be left
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
@@ -202,7 +209,7 @@ fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
     insta::assert_snapshot!(line(&first), @"fence postgres-3 | restart: its Patroni does not answer: nothing, for 1m: it is restarted in place");
     seen.at = Mono(140_000_000_000);
     let mut memory = first.memory;
-    memory.since.insert(name("postgres-3"), ("sick".to_owned(), Mono(75_000_000_000)));
+    memory.since.insert(name("postgres-3"), since("sick", Mono(75_000_000_000)));
     insta::assert_snapshot!(line(&decide(&seen, memory)), @"intend postgres-3 | intend: its Patroni does not answer: nothing, and a restart did not help: postgres-4 on h4 shall take its place");
     // a clone or a recovery that makes progress is nothing abnormal
     seen.postgres.insert(name("postgres-3"), cloning());
@@ -212,17 +219,20 @@ fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
 #[test]
 fn an_operators_wish_is_no_order() {
     let mut seen = roomy();
-    store(&mut seen).asked.insert(name("postgres-1"));
+    store(&mut seen).asked.insert(name("postgres-1"), 3);
     let decision = decide(&seen, Memory::default());
-    assert_eq!(decision.alarms, ["postgres-1 is to be replaced and leads: hand over first"]);
-    store(&mut seen).asked = [name("etcd-9")].into();
+    assert_eq!(alarms(&decision), ["postgres-1 is to be replaced and leads: hand over first"]);
+    store(&mut seen).asked = [(name("etcd-9"), 3)].into();
     let decision = decide(&seen, Memory::default());
-    assert_eq!(decision.alarms, ["etcd-9 is to be replaced and is no member of this lab that could be"]);
+    assert_eq!(alarms(&decision), ["etcd-9 is to be replaced and is no member of this lab that could be"]);
     // it has left meanwhile
     bodies(&mut seen).retired.insert(name("etcd-9"));
     let decision = decide(&seen, Memory::default());
-    assert_eq!((decision.steps, decision.alarms), (vec![Step::Forget { member: name("etcd-9") }], vec![]));
-    store(&mut seen).asked = [name("postgres-3")].into();
+    assert_eq!(
+        (decision.steps.clone(), alarms(&decision)),
+        (vec![Step::Forget { member: name("etcd-9"), wish: Some(3) }], vec![])
+    );
+    store(&mut seen).asked = [(name("postgres-3"), 3)].into();
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-3 | intend: an operator asked for it: postgres-4 on h4 shall take its place");
 }
 

@@ -30,7 +30,7 @@ fn told(seen: &Seen) -> String {
 fn one_that_is_to_go_is_one_more_until_it_has_gone() {
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
-    store(&mut seen).asked.insert(name("postgres-2"));
+    store(&mut seen).asked.insert(name("postgres-2"), 3);
     added(&mut seen, instance(false, 1001));
     named(&mut seen, &["postgres-1", "postgres-2"], 1);
     insta::assert_snapshot!(told(&seen), @"standbys postgres-1, wake postgres-1 | wait: it confirms writes: another standby is named first (2 over 5)");

@@ -33,6 +33,7 @@ fn begun(seen: &mut Seen) {
         by: name("etcd-4"),
         host: name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
+        begun: None,
     });
 }
 
@@ -93,7 +94,7 @@ fn nobody_leaves_whom_the_others_cannot_spare() {
     let decision = decide(&seen, long("etcd-2", "host"));
     insta::assert_snapshot!(line(&decision), @" | wait: its host h2 has been down for 10s; of the 2 others 1 serve, and 2 must");
     assert_eq!(
-        decision.alarms,
+        alarms(&decision),
         ["etcd-2: its host h2 has been down for 10s; it waits: of the 2 others 1 serve, and 2 must"]
     );
     begun(&mut seen);
@@ -108,7 +109,7 @@ fn without_a_host_or_a_leader_it_stays_in_the_cluster() {
     bodies(&mut seen).hosts.remove(&name("h4"));
     let decision = decide(&seen, long("etcd-2", "host"));
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
-    assert!(decision.alarms.iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
+    assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
     // begun, and the host it was to go to is lost, too
     begun(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget etcd-2 | watch: etcd-4 cannot take its place: decided anew");
@@ -226,12 +227,12 @@ proptest! {
 #[test]
 fn one_that_serves_leaves_for_an_operator_where_the_others_carry_the_cluster() {
     let mut seen = voting(&[]);
-    store(&mut seen).asked.insert(name("etcd-2"));
+    store(&mut seen).asked.insert(name("etcd-2"), 3);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend etcd-2 | intend: an operator asked for it: etcd-4 on h4 shall take its place");
     begun(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
     let mut weak = voting(&[("etcd-3", silent())]);
-    store(&mut weak).asked.insert(name("etcd-2"));
+    store(&mut weak).asked.insert(name("etcd-2"), 3);
     begun(&mut weak);
     insta::assert_snapshot!(line(&decide(&weak, Memory::default())), @" | wait: of the 2 others 1 serve, and 2 must");
 }

@@ -52,6 +52,7 @@ fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
         by: name("postgres-6"),
         host: name("p6"),
         why: String::new(),
+        begun: None,
     });
     assert!(crowd.ask().starts_with("nothing"));
 }

@@ -24,7 +24,7 @@ fn who_holds_wal_back_is_said_and_the_disk_grows_all_the_same() {
     keeps(&mut story, 260, &[("postgres_2", false, 200), ("postgres_3", true, 201)]);
     let decision = story.turn(0.5, 300, 400);
     insta::assert_snapshot!(decision.reason, @"disk: 400 MiB of 512 MiB used (50th percentile of 10s), 128 MiB shall be free, WAL has 260 MiB, of which slot postgres_2, which nobody reads, holds 200 MiB back: 1024 MiB");
-    insta::assert_snapshot!(decision.alarms.join("; "), @"postgres-1: slot postgres_2, which nobody reads, holds 200 MiB of 260 MiB of WAL back");
+    insta::assert_snapshot!(texts(&decision.alarms).join("; "), @"postgres-1: slot postgres_2, which nobody reads, holds 200 MiB of 260 MiB of WAL back");
     assert_eq!(story.size().disk, Bytes::gib(1));
     // nobody reads slots of one that does not lead
     keeps(&mut story, 460, &[("postgres_2", false, 400)]);

@@ -1,0 +1,113 @@
+//! Whether an order stands: it is in time, whoever gives it is the active controller, and Patroni's leader key is whose the
+//! order says. Asked just before the deed, after every wait for a turn: who waited may have been deposed meanwhile.
+
+use std::sync::Arc;
+
+use crate::engine::clock;
+use crate::engine::store::Store;
+use crate::model::control::{Answer, LeaderIs, Order, Refusal, Token, leadership_key};
+use crate::model::{Mono, Name};
+
+/// Why an order does not stand.
+pub(super) type Not = (Refusal, String);
+
+/// Asks whether orders stand.
+pub(super) struct Warrants {
+    store: Arc<Store>,
+    lab: Name,
+    /// Leadership keys of the controllers that may give orders.
+    keys: Vec<String>,
+}
+
+impl Warrants {
+    pub(super) fn new(store: Arc<Store>, lab: Name, controllers: &[Name]) -> Self {
+        let keys = controllers.iter().map(|name| leadership_key(&lab, name)).collect();
+        Self { store, lab, keys }
+    }
+
+    /// Whether an order stands now, by a linearizable read.
+    pub(super) async fn stands(&self, order: &Order) -> Result<(), Not> {
+        in_time(order.deadline, clock::now())?;
+        let token = &order.token;
+        if !self.keys.contains(&token.key) {
+            let text = format!("`{}` is the key of no controller of this lab", token.key);
+            return Err((Refusal::NotLeader, text));
+        }
+        match self.store.get(&token.key).await {
+            Ok(found) => leads(token, found.map(|found| found.mod_revision)),
+            Err(error) => Err((Refusal::NotLeader, format!("etcd does not say who leads: {error}"))),
+        }?;
+        // the question itself may have taken too long
+        in_time(order.deadline, clock::now())
+    }
+
+    /// Whether Patroni's leader key is whose the order says it is, of the member it is about.
+    pub(super) async fn leader(&self, is: Option<LeaderIs>, member: &str) -> Result<(), Not> {
+        let Some(is) = is else { return Ok(()) };
+        let found = self.store.get(&format!("/service/{}/leader", self.lab)).await;
+        let found = found.map_err(|error| {
+            (Refusal::NotAllowed, format!("etcd does not say who holds the leader key: {error}"))
+        })?;
+        let key = found.as_ref().map(|found| (String::from_utf8_lossy(&found.value), found.mod_revision));
+        let key = key.as_ref().map(|(holder, revision)| (holder.as_ref(), *revision));
+        is.holds(member, key).map_err(|why| (Refusal::NotAllowed, why))
+    }
+}
+
+/// An order that does not stand, as it is answered.
+pub(super) fn answered((why, text): Not) -> Answer {
+    Answer::Refused { why, text }
+}
+
+fn in_time(deadline: Mono, now: Mono) -> Result<(), Not> {
+    let late = || (Refusal::TooLate, "the order's deadline has passed".to_owned());
+    if now > deadline { Err(late()) } else { Ok(()) }
+}
+
+/// Whether the leadership that an order shows is the one in force.
+fn leads(token: &Token, found: Option<i64>) -> Result<(), Not> {
+    let text = match found {
+        Some(revision) if revision == token.revision => return Ok(()),
+        Some(revision) => {
+            format!("the leadership was written by revision {revision}, the order shows {}", token.revision)
+        }
+        None => "nobody holds the leadership".to_owned(),
+    };
+    Err((Refusal::NotLeader, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_stands_in_time_and_under_the_leadership_in_force() {
+        let token = Token { key: "leader".to_owned(), revision: 7 };
+        assert_eq!(leads(&token, Some(7)), Ok(()));
+        for (found, said) in [
+            (Some(8), "the leadership was written by revision 8, the order shows 7"),
+            (None, "nobody holds the leadership"),
+        ] {
+            assert_eq!(leads(&token, found), Err((Refusal::NotLeader, said.to_owned())));
+        }
+        assert_eq!(in_time(Mono(5), Mono(5)), Ok(()));
+        assert_eq!(in_time(Mono(5), Mono(6)).expect_err("late").0, Refusal::TooLate);
+    }
+
+    #[test]
+    fn the_leader_key_is_whose_the_order_says() {
+        let key = Some(("postgres-1", 7));
+        assert_eq!(LeaderIs::Itself(7).holds("postgres-1", key), Ok(()));
+        assert_eq!(LeaderIs::Another.holds("postgres-2", key), Ok(()));
+        // it wrote its key anew, leads meanwhile, or nobody does
+        for (is, member, key) in [
+            (LeaderIs::Itself(6), "postgres-1", key),
+            (LeaderIs::Itself(7), "postgres-2", key),
+            (LeaderIs::Another, "postgres-1", key),
+            (LeaderIs::Another, "postgres-1", None),
+            (LeaderIs::Itself(7), "postgres-1", None),
+        ] {
+            assert!(is.holds(member, key).is_err(), "{is:?} {member} {key:?}");
+        }
+    }
+}

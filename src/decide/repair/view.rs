@@ -1,0 +1,191 @@
+//! One look, and questions to it. No question changes anything.
+
+use std::collections::HashMap;
+
+use super::{Held, InstanceSeen, Reply, RestReply, Seen, StoreSeen, World};
+use crate::decide::placement::number;
+use crate::model::control::Bodies;
+use crate::model::lab::Replication;
+use crate::model::sighting::BodySeen;
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Service};
+
+/// A look in which engine and store were seen.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// Who stands where as declared, and what is allowed.
+    pub world: &'a World,
+    /// The look.
+    pub seen: &'a Seen,
+    /// The engine's part of it.
+    pub bodies: &'a Bodies,
+    /// The store's part of it.
+    pub store: &'a StoreSeen,
+    /// Who stands where: by the lab's record, or as planned while nobody could read it.
+    pub members: &'a [Member],
+    placed: HashMap<&'a MemberId, &'a Member>,
+    /// Who stays on a host, by host and kind: the leader, else the first by number.
+    first: HashMap<(&'a HostName, &'a str), &'a Member>,
+    /// The newest timeline that anybody but the holder of the key is on.
+    pub newest: Option<u32>,
+}
+
+impl<'a> View<'a> {
+    /// The look as `world` reads it.
+    #[must_use]
+    pub fn new(world: &'a World, seen: &'a Seen, bodies: &'a Bodies, store: &'a StoreSeen) -> Self {
+        let members = bodies.placed_or(&world.members);
+        let placed = members.iter().map(|member| (&member.id, member)).collect();
+        let mut view =
+            Self { world, seen, bodies, store, members, placed, first: HashMap::new(), newest: None };
+        let mut first = HashMap::new();
+        for member in members.iter().filter(|member| !bodies.leaving.contains(&member.id)) {
+            let known = first.entry((&member.host, member.kind())).or_insert(member);
+            let rank = |member: &Member| (!view.holds(&member.id), number(&member.id));
+            if rank(member) < rank(known) {
+                *known = member;
+            }
+        }
+        view.first = first;
+        let others = seen.postgres.keys().filter(|id| !view.holds(id));
+        view.newest = others.filter_map(|id| view.patroni(id)?.patroni.timeline).max();
+        view
+    }
+
+    /// A member of the lab.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&'a Member> {
+        self.placed.get(id).copied()
+    }
+
+    /// Containers of a member; more than one, or none, proves nothing.
+    #[must_use]
+    pub fn containers(&self, id: &MemberId) -> &'a [BodySeen] {
+        self.bodies.members.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The container of a member that has exactly one.
+    #[must_use]
+    pub fn body(&self, id: &MemberId) -> Option<&'a BodySeen> {
+        match self.containers(id) {
+            [body] => Some(body),
+            _ => None,
+        }
+    }
+
+    /// State of the container of a member that has exactly one.
+    #[must_use]
+    pub fn status(&self, id: &MemberId) -> Option<ContainerStatus> {
+        self.body(id).map(|body| body.status)
+    }
+
+    /// Whether a member has one body, and it runs.
+    #[must_use]
+    pub fn runs(&self, id: &MemberId) -> bool {
+        self.status(id) == Some(ContainerStatus::Running)
+    }
+
+    /// Whether a member has one body, and it has no process.
+    #[must_use]
+    pub fn is_dead(&self, id: &MemberId) -> bool {
+        self.status(id).is_some_and(lies)
+    }
+
+    /// Whether the sandbox of `host` runs; `None`: nobody knows.
+    #[must_use]
+    pub fn host_runs(&self, host: &HostName) -> Option<bool> {
+        self.bodies.hosts.get(host).map(|sandbox| sandbox.status == ContainerStatus::Running)
+    }
+
+    /// Whether a member holds the leader key.
+    #[must_use]
+    pub fn holds(&self, id: &MemberId) -> bool {
+        self.store.leader.as_ref().is_some_and(|key| key.member == *id)
+    }
+
+    /// The host of a member.
+    #[must_use]
+    pub fn host(&self, id: &MemberId) -> Option<&'a HostName> {
+        let placed = self.member(id).map(|placed| &placed.host);
+        placed.or_else(|| self.containers(id).first().map(|body| &body.host))
+    }
+
+    /// Whether the host of a member runs, as far as anybody knows.
+    #[must_use]
+    pub fn on_a_running_host(&self, id: &MemberId) -> bool {
+        self.host(id).and_then(|host| self.host_runs(host)) == Some(true)
+    }
+
+    /// Who stands beside a member though it should not: one of its kind on its host that has the better right.
+    #[must_use]
+    pub fn twin(&self, member: &'a Member) -> Option<&'a Member> {
+        if self.holds(&member.id) {
+            return None;
+        }
+        let first = self.first.get(&(&member.host, member.kind())).copied();
+        first.filter(|first| first.id != member.id)
+    }
+
+    /// Members of a service, whether they leave or not.
+    pub fn all(&self, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.members.iter().filter(move |member| member.service == service)
+    }
+
+    /// Members of a service that do not leave the lab.
+    pub fn staying(&self, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.bodies.staying(self.members, service)
+    }
+
+    /// How many members of a service there should be.
+    #[must_use]
+    pub fn wanted(&self, service: Service) -> usize {
+        self.bodies.wanted(&self.world.spec, service) as usize
+    }
+
+    /// What was heard of an instance.
+    #[must_use]
+    pub fn instance(&self, id: &MemberId) -> Option<&'a InstanceSeen> {
+        self.seen.postgres.get(id)
+    }
+
+    /// What Patroni of a member said, where it answered.
+    #[must_use]
+    pub fn patroni(&self, id: &MemberId) -> Option<&'a RestReply> {
+        match &self.instance(id)?.rest {
+            Reply::Answers(rest) => Some(rest),
+            _ => None,
+        }
+    }
+
+    /// Whether a member takes writes: by PostgreSQL's own word; or by Patroni's, where PostgreSQL lives and has no
+    /// connection to spare for the question.
+    #[must_use]
+    pub fn writes(&self, id: &MemberId) -> bool {
+        let Some(instance) = self.instance(id) else { return false };
+        match &instance.sql {
+            Reply::Answers(sql) => !sql.in_recovery,
+            Reply::Denies(_) => {
+                let says =
+                    |rest: &RestReply| rest.patroni.role == "primary" && rest.patroni.state == "running";
+                self.patroni(id).is_some_and(says) && instance.held != Held::Silent
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the record of the lab could be read: without it nobody knows who left.
+    #[must_use]
+    pub fn has_record(&self) -> bool {
+        !self.bodies.placed.is_empty()
+    }
+
+    /// How replicas follow.
+    #[must_use]
+    pub const fn replication(&self) -> Replication {
+        self.world.spec.postgres.replication
+    }
+}
+
+/// Whether a body in this state has no process and gets none unless somebody starts it.
+pub(super) const fn lies(status: ContainerStatus) -> bool {
+    matches!(status, ContainerStatus::Created | ContainerStatus::Exited | ContainerStatus::Dead)
+}
