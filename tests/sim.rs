@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
+#[path = "sim/data.rs"]
+mod data;
 #[path = "sim/repair.rs"]
 mod repair;
 #[path = "sim/scaling.rs"]

@@ -99,12 +99,14 @@ mod tests {
         let key = Some(("postgres-1", 7));
         assert_eq!(LeaderIs::Itself(7).holds("postgres-1", key), Ok(()));
         assert_eq!(LeaderIs::Another.holds("postgres-2", key), Ok(()));
+        assert_eq!(LeaderIs::Nobody.holds("postgres-2", None), Ok(()));
         // it wrote its key anew, leads meanwhile, or nobody does
         for (is, member, key) in [
             (LeaderIs::Itself(6), "postgres-1", key),
             (LeaderIs::Itself(7), "postgres-2", key),
             (LeaderIs::Another, "postgres-1", key),
             (LeaderIs::Another, "postgres-1", None),
+            (LeaderIs::Nobody, "postgres-1", key),
             (LeaderIs::Itself(7), "postgres-1", None),
         ] {
             assert!(is.holds(member, key).is_err(), "{is:?} {member} {key:?}");

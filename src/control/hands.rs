@@ -344,6 +344,18 @@ impl Hands {
         self.orders.write(&same, &[Change::Put { key, value, lease: 0 }], token).await
     }
 
+    /// Has a body taken down, and keeps the proof.
+    async fn fence(&self, container: &str, leader: LeaderIs, token: &Token) -> Result<(), Failed> {
+        let deed = Deed::Fence { container: container.to_owned(), leader: Some(leader) };
+        let Some(proof) = self.orders.deed(deed, token).await? else { return Ok(()) };
+        if let LeaderIs::Itself(revision) = leader {
+            let mut fenced = self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
+            fenced.insert(container.to_owned(), revision);
+        }
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), proof);
+        Ok(())
+    }
+
     /// Writes down what is about to be done, and, of a replacement, when it was begun: the budget outlives this process.
     async fn intend(&self, word: &Replacing, token: &Token) -> Result<(), Failed> {
         let key = self.replacing_key();
@@ -518,21 +530,10 @@ impl Deeds<World> for Hands {
             Step::Close { host, member, park } => self.close(host, member, *park, token).await,
             Step::Fence { container, key, .. } => {
                 // by an old look a body that serves now would be taken for the leader that died: the broker compares
-                let leader = Some(key.map_or(LeaderIs::Another, LeaderIs::Itself));
-                let deed = Deed::Fence { container: container.clone(), leader };
-                let proof = self.orders.deed(deed, token).await?;
-                if let Some(proof) = proof {
-                    if let Some(revision) = key {
-                        let mut fenced = self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
-                        fenced.insert(container.clone(), *revision);
-                    }
-                    self.proofs
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(container.clone(), proof);
-                }
-                Ok(())
+                let leader = key.map_or(LeaderIs::Another, LeaderIs::Itself);
+                self.fence(container, leader, token).await
             }
+            Step::End { container, .. } => self.fence(container, LeaderIs::Nobody, token).await,
             Step::Release { member, mod_revision, lease, candidate } => {
                 self.release(member, *mod_revision, *lease, candidate.as_ref(), token).await
             }

@@ -229,6 +229,8 @@ pub enum LeaderIs {
     Itself(i64),
     /// Another member.
     Another,
+    /// Nobody: the body is stuck, has data that is needed, and is started again.
+    Nobody,
 }
 
 impl LeaderIs {
@@ -243,6 +245,7 @@ impl LeaderIs {
                 Ok(())
             }
             (Self::Another, Some((holder, _))) if holder != member => Ok(()),
+            (Self::Nobody, None) => Ok(()),
             (_, None) => Err("nobody holds the leader key".to_owned()),
             (_, Some((holder, wrote))) => {
                 Err(format!("{holder} holds the leader key, which revision {wrote} wrote"))

@@ -572,6 +572,14 @@ impl Lab {
             }
             Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
             Step::Fence { container, key, .. } => return self.fence(n, container, *key, told),
+            Step::End { .. } => {
+                if self.key.is_some() {
+                    return Err(Failed::Guard("somebody leads".to_owned()));
+                }
+                if !self.bodies[n].hung {
+                    self.bodies[n].status = Status::Exited;
+                }
+            }
             Step::Start { container, alone, .. } => {
                 // alone it leads again by its own key, or lets Patroni's election decide
                 let alone = *alone && self.key.is_none_or(|(holder, ..)| holder == n);

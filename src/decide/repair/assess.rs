@@ -165,6 +165,8 @@ fn of_service(a: &Assessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
             let wal = || a.paths.get(id).and_then(|path| left_behind(view, id, path));
             let trouble = if sick(view, id).is_some() {
                 Trouble::Sick
+            } else if view.patroni(id).is_some_and(|rest| rest.patroni.state == "stopping") {
+                Trouble::Stops
             } else if wal().is_some() {
                 Trouble::Wal
             } else {

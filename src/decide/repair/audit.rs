@@ -37,6 +37,10 @@ fn broken(a: &Assessment<'_>, step: &Step) -> Option<&'static str> {
             release(a, member, *mod_revision, candidate.as_ref())
         }
         Step::Fence { member, container, key } => fence(a, member, container, *key),
+        Step::End { .. } => {
+            let may = a.view.store.leader.is_none();
+            (!may).then_some("a body is ended for its own sake only while nobody leads")
+        }
         Step::Start { member, alone: true, .. } => {
             let may = a.view.is_dead(member)
                 && a.view.on_a_running_host(member)

@@ -1,6 +1,7 @@
 //! Nobody leads, and nobody who runs may: the bodies that have the data are started, in an order that loses nothing.
 //!
-//! Theory: the founded cluster is known by Patroni's `initialize` key, so a body that starts founds nothing; it starts as a
+//! Theory: where no dead body is left to start, one that lives and is stuck (frozen, or in a shutdown that does not end) is
+//! ended first. The founded cluster is known by Patroni's `initialize` key, so a body that starts founds nothing; it starts as a
 //! replica, and Patroni's election, which asks for votes and lag, decides. Whoever led last has everything that was
 //! acknowledged. Where writes are confirmed, so has somebody among the standbys; where they are not, a standby that is
 //! started beside the old leader could be quicker than its recovery: it waits.
@@ -15,6 +16,7 @@ use super::checksums::rotten;
 use super::may_lead::MayLead;
 use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
+use super::trouble::Trouble;
 use crate::decide::placement::number;
 use crate::model::lab::Replication;
 use crate::model::{Member, MemberId, Mono, Service};
@@ -46,8 +48,35 @@ pub(super) fn revive(a: &Assessment<'_>) -> Vec<Proposal> {
         all.push(Proposal::silent().alarm(None, text));
         return all;
     }
+    if dead.is_empty() {
+        let mut living: Vec<&Member> = a.view.all(Service::Postgres).collect();
+        living.sort_by_key(|member| rank(a, &member.id));
+        all.extend(living.into_iter().filter_map(|member| end(a, member)));
+    }
     all.extend(dead.into_iter().filter_map(|member| start(a, member, &why)));
     all
+}
+
+/// A body that lives, is stuck and has data is ended: then it is dead, and is started like the others.
+fn end(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
+    let (id, policy) = (&member.id, &a.view.world.policy);
+    let stuck = [
+        (Trouble::Frozen, policy.freeze_grace, "its body is frozen"),
+        (Trouble::Stops, policy.sick_grace, "its PostgreSQL does not stop"),
+        (Trouble::Sick, policy.sick_grace, "it does not answer"),
+    ];
+    let (.., grace, said) = stuck.into_iter().find(|(trouble, grace, _)| a.lasts(id, *trouble, *grace))?;
+    if rotten(&a.view, id).is_some() || !a.view.on_a_running_host(id) {
+        return None;
+    }
+    let container = a.view.body(id)?.id.clone();
+    let said =
+        format!("nobody leads, and {said}, for {grace}: it has data, so it is ended and started again");
+    Some(
+        Proposal::say("restart", Some(id), said)
+            .when_ordered()
+            .step(Step::End { member: id.clone(), container }),
+    )
 }
 
 /// Why nobody who runs gets to lead, when that has lasted long enough.

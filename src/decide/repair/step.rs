@@ -30,6 +30,14 @@ pub enum Step {
         #[serde(default)]
         key: Option<i64>,
     },
+    /// A body that has data and is stuck is ended though nobody leads, so that it can be started again. Guard: nobody holds
+    /// the leader key.
+    End {
+        /// Whose body.
+        member: MemberId,
+        /// The engine's id of its container.
+        container: String,
+    },
     /// Patroni's leader key of a body that is proved dead is taken away, then its lease. One transaction,
     /// if the key is still the one that was seen and this controller still the active one.
     Release {
@@ -205,6 +213,7 @@ impl Step {
         match self {
             Self::Close { .. } => "close",
             Self::Fence { .. } => "fence",
+            Self::End { .. } => "end",
             Self::Release { .. } => "release",
             Self::Prepare { .. } => "prepare",
             Self::Drain { .. } => "drain",
@@ -237,7 +246,14 @@ impl Step {
     /// Whether it takes or gives life to a body: at most one such step in a decision.
     #[must_use]
     pub const fn disruptive(&self) -> bool {
-        matches!(self, Self::Fence { .. } | Self::Start { .. } | Self::Create { .. } | Self::Retire { .. })
+        matches!(
+            self,
+            Self::Fence { .. }
+                | Self::End { .. }
+                | Self::Start { .. }
+                | Self::Create { .. }
+                | Self::Retire { .. }
+        )
     }
 
     /// Whom it is about; hosts for what is done at balancers.
@@ -251,6 +267,7 @@ impl Step {
             | Self::EndSessions { host, .. }
             | Self::Unpark { host } => host,
             Self::Fence { member, .. }
+            | Self::End { member, .. }
             | Self::Release { member, .. }
             | Self::Prepare { member }
             | Self::HandOver { member, .. }

@@ -28,6 +28,8 @@ pub enum Trouble {
     Host,
     /// It runs and does not serve: its Patroni is silent, or it has no vote in etcd.
     Sick,
+    /// Its PostgreSQL is being shut down.
+    Stops,
     /// The leader has removed WAL that it needs.
     Wal,
     /// Another of its kind stands on its host.
@@ -55,7 +57,13 @@ impl Trouble {
             Self::Dead | Self::Gone => vec![policy.start_grace],
             Self::Host => vec![policy.host_grace],
             Self::Wal => vec![CERTAIN],
-            Self::Sick | Self::Beside | Self::Drift | Self::Surplus | Self::Silent | Self::Misled => {
+            Self::Sick
+            | Self::Stops
+            | Self::Beside
+            | Self::Drift
+            | Self::Surplus
+            | Self::Silent
+            | Self::Misled => {
                 vec![policy.sick_grace]
             }
             Self::Drain => vec![policy.drain],

@@ -126,6 +126,28 @@ fn where_nobody_leads_and_nobody_may_those_that_have_the_data_are_started_in_ord
 }
 
 #[test]
+fn where_nobody_leads_a_body_that_is_stuck_is_ended_and_started_again() {
+    let mut seen = both_that_may_lead_are_dead();
+    store(&mut seen).leader = None;
+    seen.at = Mono(90_000_000_000);
+    for member in ["postgres-1", "postgres-2"] {
+        turn(&mut seen, member, ContainerStatus::Running);
+        let mut stopping = cloning();
+        if let Reply::Answers(rest) = &mut stopping.rest {
+            "stopping".clone_into(&mut rest.patroni.state);
+        }
+        seen.postgres.insert(name(member), stopping);
+    }
+    let mut memory = Memory { leaderless: Some(Mono(1)), ..long("postgres-1", "stops") };
+    memory.since.extend(long("postgres-2", "stops").since);
+    insta::assert_snapshot!(line(&repair(&synchronous(), &seen, memory.clone())), @"end postgres-1 | restart: nobody leads, and its PostgreSQL does not stop, for 1m: it has data, so it is ended and started again");
+    // a voter that froze
+    turn(&mut seen, "postgres-1", ContainerStatus::Paused);
+    memory.since.extend(long("postgres-1", "frozen").since);
+    insta::assert_snapshot!(line(&repair(&synchronous(), &seen, memory)), @"end postgres-1 | restart: nobody leads, and its body is frozen, for 3s: it has data, so it is ended and started again");
+}
+
+#[test]
 fn beside_an_old_leader_that_recovers_no_standby_is_started_where_nobody_confirms() {
     let mut seen = both_that_may_lead_are_dead();
     (store(&mut seen).leader, store(&mut seen).may_lead) = (None, None);
