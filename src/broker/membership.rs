@@ -210,7 +210,7 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(self.make(member, service, host).await)
+        answer(Box::pin(self.make(member, service, host)).await)
     }
 
     async fn make(&self, id: &MemberId, service: Service, host: &HostName) -> Result<(), Not> {

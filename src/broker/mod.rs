@@ -427,7 +427,7 @@ impl Broker {
                 Box::pin(self.about(order, container)).await
             }
             Deed::Create { member, service, host } => {
-                let done = self.membership.create(order, member, *service, host).await;
+                let done = Box::pin(self.membership.create(order, member, *service, host)).await;
                 // nobody shall count by a list from before
                 self.listed().take_back();
                 done

@@ -73,6 +73,8 @@ impl Alarms {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn alarm(subject: Option<&str>, text: &str) -> Alarm {
@@ -91,10 +93,10 @@ mod tests {
     fn an_alarm_is_told_when_it_is_raised_changes_and_is_over_and_not_between() {
         let mut alarms = Alarms::default();
         let lost = alarm(Some("postgres-2"), "its host is down");
-        assert_eq!(words(alarms.hear(&[lost.clone()], at(0))), ["Raised its host is down"]);
+        assert_eq!(words(alarms.hear(from_ref(&lost), at(0))), ["Raised its host is down"]);
         assert_eq!(words(alarms.hear(&[lost], at(1_000))), [""; 0]);
         let waits = alarm(Some("postgres-2"), "it waits for a host");
-        assert_eq!(words(alarms.hear(&[waits.clone()], at(2_000))), ["Changed it waits for a host"]);
+        assert_eq!(words(alarms.hear(from_ref(&waits), at(2_000))), ["Changed it waits for a host"]);
         assert_eq!(alarms.raised(), [Raised { alarm: waits, since: at(0) }], "since it was raised first");
         // a look that says less for a moment clears nothing
         assert_eq!(words(alarms.hear(&[], at(3_000))), [""; 0]);

@@ -129,6 +129,7 @@ pub struct PostgresSeen {
 /// What Patroni says of its member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that Patroni says of it")]
 pub struct PatroniSeen {
     /// `primary`, `replica`, `standby_leader`, … as Patroni writes it (`master` is read as `primary`).
     pub role: String,

@@ -572,14 +572,7 @@ impl Lab {
             }
             Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
             Step::Fence { container, key, .. } => return self.fence(n, container, *key, told),
-            Step::End { .. } => {
-                if self.key.is_some() {
-                    return Err(Failed::Guard("somebody leads".to_owned()));
-                }
-                if !self.bodies[n].hung {
-                    self.bodies[n].status = Status::Exited;
-                }
-            }
+            Step::End { .. } => return self.end(n),
             Step::Start { container, alone, .. } => {
                 // alone it leads again by its own key, or lets Patroni's election decide
                 let alone = *alone && self.key.is_none_or(|(holder, ..)| holder == n);
@@ -611,6 +604,17 @@ impl Lab {
                 self.releases += 1;
                 (self.key, self.gone_since) = (None, self.now);
             }
+        }
+        Ok(())
+    }
+
+    /// A body that is stuck is ended while nobody leads.
+    fn end(&mut self, n: usize) -> Result<(), Failed> {
+        if self.key.is_some() {
+            return Err(Failed::Guard("somebody leads".to_owned()));
+        }
+        if !self.bodies[n].hung {
+            self.bodies[n].status = Status::Exited;
         }
         Ok(())
     }

@@ -84,10 +84,9 @@ fn nobody(a: &Assessment<'_>, so_far: Duration) -> Option<String> {
     let mut against = Vec::new();
     for (id, may) in a.followers() {
         match may {
-            MayLead::No(why) => against.push(format!("{id}: {why}")),
             MayLead::Yes | MayLead::Perhaps(_) if so_far < LONG => return None,
             MayLead::Yes => against.push(format!("{id} may lead and does not take the key")),
-            MayLead::Perhaps(why) => against.push(format!("{id}: {why}")),
+            MayLead::Perhaps(why) | MayLead::No(why) => against.push(format!("{id}: {why}")),
         }
     }
     (so_far >= NOBODY).then(|| against.join("; "))

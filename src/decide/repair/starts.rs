@@ -50,10 +50,9 @@ fn told(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
         [body] if body.status == ContainerStatus::Paused => {
             a.lasts(id, Trouble::Frozen, policy.freeze_grace).then(|| format!("{id} is frozen"))
         }
-        [_] => None,
         // without the record nobody knows whether it should have one
         [] if !a.view.has_record() => Some(format!("{id} has no container")),
-        [] => None,
+        [] | [_] => None,
         several => Some(format!("{} containers are called {id}", several.len())),
     };
     alarm.map(|text| Proposal::silent().alarm(Some(id), text))

@@ -80,14 +80,14 @@ fn follow(a: &Assessment<'_>, word: &Replacing, after: Option<&Member>, vain: bo
             return vec![Proposal::say("add", Some(by), said).when_ordered().step(step)];
         }
         Some(_) if serves(a, by) => format!("{by} serves in its place: its volumes go"),
-        Some(new) => match away(a, new) {
-            Some(why) => format!("{by}, which took its place: {why}: decided anew"),
-            None => {
+        Some(new) => {
+            let Some(why) = away(a, new) else {
                 let said = format!("it takes the place of {old} and does not serve yet");
                 let join = Proposal::say("join", Some(by), said);
                 return not_yet(a, new).into_iter().chain([join]).collect();
-            }
-        },
+            };
+            format!("{by}, which took its place: {why}: decided anew")
+        }
     };
     let proposal = let_go(a, old, old, wish(a, old));
     vec![Proposal { word: "retire", subject: Some(old.clone()), reason: over, ..proposal }]

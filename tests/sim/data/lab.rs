@@ -59,11 +59,9 @@ impl Mutant {
         match self {
             Self::None => "nothing",
             Self::NobodyIsRevived => "nobody takes writes",
-            Self::FrozenIsWell => "does not serve",
-            Self::StoppingIsAPhase => "does not serve",
+            Self::FrozenIsWell | Self::StoppingIsAPhase | Self::NewcomersStay => "does not serve",
             Self::FurthestIsNamed => "an acknowledged write was lost",
             Self::RunningIsEnough => "a leader that lives was fenced while nobody may follow",
-            Self::NewcomersStay => "does not serve",
         }
     }
 }
@@ -273,9 +271,9 @@ impl Lab {
     pub fn tick(&mut self) {
         self.now += TICK;
         if self.now < CALM {
-            self.fault()
+            self.fault();
         } else {
-            self.heal()
+            self.heal();
         }
         self.lease();
         if let Some((n, ..)) = self.key.filter(|(n, ..)| self.serves(*n)) {
@@ -344,7 +342,6 @@ impl Lab {
         let complete = |n: &usize| self.dbs[*n].lsn >= acked;
         let known = self.sync.as_ref().filter(|sync| sync.leader == leader);
         let voters = match mode {
-            Replication::Async => return,
             Replication::Sync => {
                 // those who are well stay, and others are named where there are too few
                 let stay = known.map(|sync| sync.voters.clone()).unwrap_or_default();
@@ -356,7 +353,7 @@ impl Lab {
                 voters
             }
             Replication::Quorum if streams.iter().any(complete) => streams,
-            Replication::Quorum => return,
+            Replication::Async | Replication::Quorum => return,
         };
         let empty = voters.is_empty();
         // one that went is a standby until another is named
@@ -367,7 +364,8 @@ impl Lab {
 
     /// Whether Patroni would let it lead.
     fn may_lead(&self, n: usize) -> bool {
-        let lsn = self.dbs[n].lsn;
+        // what it wrote after its timeline ended counts for nothing (Patroni: `check_timeline`)
+        let lsn = self.has(n);
         if !self.serves(n) || self.published.saturating_sub(lsn) > LAG {
             return false;
         }
@@ -636,7 +634,7 @@ impl Lab {
                 self.end(n);
             }
             Step::Release { mod_revision, candidate, .. } => {
-                self.release(n, *mod_revision, candidate.as_ref())?
+                self.release(n, *mod_revision, candidate.as_ref())?;
             }
             Step::Start { container, alone, .. } => {
                 let may = if *alone { self.key.is_none_or(|(holder, ..)| holder == n) } else { else_leads };
@@ -736,9 +734,9 @@ impl Lab {
             self.broke("the last copy of what was acknowledged left");
         }
         if self.is_newcomer(n) {
-            self.done.given_up += 1
+            self.done.given_up += 1;
         } else {
-            self.done.retired += 1
+            self.done.retired += 1;
         }
         (self.dbs[n].placed, self.dbs[n].there) = (false, false);
         Ok(())
