@@ -1,0 +1,119 @@
+//! How long repair takes to decide in a lab of a thousand members: nothing to do, and a leader that is dead.
+
+#![allow(clippy::expect_used, reason = "a bench that cannot go on should say so loudly")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use pgha::decide::repair::{
+    Held, InstanceSeen, LeaderSeen, Memory, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
+    Voters, World, repair,
+};
+use pgha::model::control::{Bodies, RepairPolicy};
+use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
+use pgha::model::{Bytes, ContainerStatus, Lsn, Member, Mono, Name, Service, Sight, Size};
+use pgha::spec::lab::{Layer, resolve};
+
+/// Databases; etcd and balancers make the thousand full.
+const DATABASES: usize = 990;
+
+fn name(text: String) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn world() -> World {
+    let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
+    let stand = |word: &str, service, n: usize, host: usize| Member {
+        id: name(format!("{word}-{n}")),
+        service,
+        host: name(format!("h{host}")),
+        size,
+    };
+    let databases = (1..=DATABASES).map(|n| stand("postgres", Service::Postgres, n, n));
+    let etcd = (1..=5).map(|n| stand("etcd", Service::Etcd, n, n));
+    let balancers = (1..=5).map(|n| stand("balancer", Service::Balancer, n, n));
+    let spec = resolve(&[Layer::built_in()]).expect("the built-in lab");
+    let members = databases.chain(etcd).chain(balancers).collect();
+    World { spec, members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
+}
+
+fn instance(leads: bool) -> InstanceSeen {
+    let patroni = PatroniSeen {
+        role: if leads { "primary" } else { "replica" }.to_owned(),
+        state: if leads { "running" } else { "streaming" }.to_owned(),
+        timeline: Some(1),
+        lsn: Some(Lsn(1_000)),
+        ..PatroniSeen::default()
+    };
+    InstanceSeen {
+        sql: Reply::Answers(SqlReply { in_recovery: !leads }),
+        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+        held: Held::Quick,
+        ..InstanceSeen::default()
+    }
+}
+
+/// Everybody runs, and the first database leads.
+fn healthy(world: &World) -> Seen {
+    let body = |id: &Name, host: &Name, service: &str| BodySeen {
+        id: format!("id-{id}"),
+        status: ContainerStatus::Running,
+        host: host.clone(),
+        service: service.to_owned(),
+        started: String::new(),
+        oom_killed: false,
+    };
+    let mut bodies = Bodies { placed: world.members.clone(), ..Bodies::default() };
+    bodies.counts = [(Service::Postgres, 990), (Service::Balancer, 5)].into();
+    for member in &world.members {
+        let service = member.service.as_str();
+        bodies.members.insert(member.id.clone(), vec![body(&member.id, &member.host, service)]);
+        bodies.hosts.insert(member.host.clone(), body(&member.host, &member.host, "host"));
+    }
+    let leader = LeaderSeen { member: name("postgres-1".to_owned()), mod_revision: 7, lease: 70 };
+    let server =
+        |up| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
+    let rw = (1..=DATABASES).map(|n| (name(format!("h{n}")), server(n == 1))).collect();
+    let routes = Routes { rw, ..Routes::default() };
+    let of = |service| world.members.iter().filter(move |member| member.service == service);
+    Seen {
+        at: Mono(10_000_000_000),
+        bodies: Sight::Seen(bodies),
+        store: Sight::Seen(StoreSeen { leader: Some(leader), initialized: true, ..StoreSeen::default() }),
+        postgres: of(Service::Postgres)
+            .map(|member| (member.id.clone(), instance(member.id.as_str() == "postgres-1")))
+            .collect(),
+        balancers: of(Service::Balancer)
+            .map(|member| (member.id.clone(), Sight::Seen(routes.clone())))
+            .collect(),
+        voters: Sight::Seen(Voters {
+            listed: 5,
+            members: of(Service::Etcd).map(|member| (member.id.clone(), Vote::Serves)).collect(),
+        }),
+        ..Seen::default()
+    }
+}
+
+fn decide(criterion: &mut Criterion) {
+    let world = world();
+    let seen = healthy(&world);
+    let quiet = repair(&world, &seen, Memory::default());
+    assert_eq!(quiet.step, "watch", "{}", quiet.reason);
+    criterion.bench_function("a thousand members, nothing to do", |bencher| {
+        bencher.iter(|| repair(black_box(&world), black_box(&seen), Memory::default()));
+    });
+    let mut dead = seen;
+    if let Sight::Seen(bodies) = &mut dead.bodies
+        && let Some(body) = bodies.members.get_mut(&name("postgres-1".to_owned()))
+    {
+        body[0].status = ContainerStatus::Exited;
+    }
+    let fences = repair(&world, &dead, Memory::default());
+    assert_eq!(fences.step, "fence", "{}", fences.reason);
+    criterion.bench_function("a thousand members, the leader is dead", |bencher| {
+        bencher.iter(|| repair(black_box(&world), black_box(&dead), Memory::default()));
+    });
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);
