@@ -4,26 +4,11 @@
 //! replaced by a new clone. From a primary nobody is cloned then and nobody is taken down: which of the copies is right
 //! is for a person to say, and to hand over.
 
-use super::assess::Assessment;
-use super::proposal::Proposal;
 use super::view::View;
-use crate::model::{MemberId, Service};
+use crate::model::MemberId;
 
 /// How often the data of a member failed its checksums, in words; `None`: never, as far as it was read.
 pub(super) fn rotten(view: &View<'_>, id: &MemberId) -> Option<String> {
     let times = view.seen.corrupt.get(id).filter(|times| **times > 0)?;
     Some(format!("its data failed its checksums ({times})"))
-}
-
-/// Says so when it is the leader's.
-pub(super) fn led_by_rotten(a: &Assessment<'_>) -> Option<Proposal> {
-    let key = a.view.store.leader.as_ref()?;
-    let why = rotten(&a.view, &key.member)?;
-    let clean =
-        a.view.staying(Service::Postgres).find(|member| member.id != key.member && a.is_good(&member.id));
-    let then = clean.map_or_else(
-        || "no other copy is good".to_owned(),
-        |member| format!("{} is a good copy: hand over to it", member.id),
-    );
-    Some(Proposal::silent().alarm(Some(&key.member), format!("{} leads and {why}; {then}", key.member)))
 }

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use super::Step;
 use super::assess::Assessment;
-use super::lost::{forget, place};
+use super::lost::{forget, hasten, place};
 use super::proposal::{Note, Proposal, Turn};
-use super::replace::hasten;
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use crate::model::control::Replacing;

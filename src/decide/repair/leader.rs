@@ -16,8 +16,8 @@ use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
 use super::trouble::Trouble;
 use super::{DiskSeen, InstanceSeen, LeaderSeen, Reply, Step};
-use crate::model::MemberId;
 use crate::model::control::ProofLevel;
+use crate::model::{MemberId, Service};
 
 /// Pause between two looks while nobody holds the leader key: whoever takes it wakes the loop.
 const ELECTION: Duration = Duration::from_millis(50);
@@ -217,4 +217,17 @@ fn release(a: &Assessment<'_>, key: &LeaderSeen, gone: &str) -> Vec<Proposal> {
     let done = Proposal::say("release", Some(member), format!("the leader is {gone}; {why}"));
     let held = format!("the leader is {gone}; its release is repeated soon");
     vec![done.when_ordered().step(step).hurry().soon(PROOF), Proposal::say("wait", Some(member), held)]
+}
+
+/// That the leader's data failed its checksums, for a person.
+pub(super) fn led_by_rotten(a: &Assessment<'_>) -> Option<Proposal> {
+    let key = a.view.store.leader.as_ref()?;
+    let why = rotten(&a.view, &key.member)?;
+    let clean =
+        a.view.staying(Service::Postgres).find(|member| member.id != key.member && a.is_good(&member.id));
+    let then = clean.map_or_else(
+        || "no other copy is good".to_owned(),
+        |member| format!("{} is a good copy: hand over to it", member.id),
+    );
+    Some(Proposal::silent().alarm(Some(&key.member), format!("{} leads and {why}; {then}", key.member)))
 }

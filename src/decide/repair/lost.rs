@@ -165,6 +165,15 @@ pub(super) fn let_go(a: &Assessment<'_>, left: &MemberId, old: &MemberId, wish: 
     Proposal::silent().step(discard).step(forget)
 }
 
+/// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
+/// PostgreSQL asks again only every five seconds: so that turn comes as soon as the newcomer is known.
+pub(super) fn hasten(a: &Assessment<'_>, by: &MemberId) -> Vec<Proposal> {
+    let known = a.view.patroni(by).is_some();
+    let leader = a.view.store.leader.as_ref().filter(|_| known);
+    let wake = leader.map(|leader| Proposal::silent().step(Step::Wake { member: leader.member.clone() }));
+    wake.into_iter().collect()
+}
+
 /// A member leaves the lab; `said` is why. While nobody leads nobody does.
 pub(super) fn retire(a: &Assessment<'_>, id: &MemberId, said: impl Into<String>) -> Proposal {
     if a.view.store.leader.is_none() {

@@ -11,11 +11,12 @@
 use std::collections::BTreeSet;
 
 use super::assess::{Assessment, sick};
-use super::checksums::{led_by_rotten, rotten};
+use super::checksums::rotten;
 use super::count::{count, see_out};
 use super::drift::drift;
 use super::follow::left_behind;
-use super::lost::{LIVES, forget, intend, lately, let_go, lost, retire, unfit, unfit_for_long, wish};
+use super::leader::led_by_rotten;
+use super::lost::{LIVES, forget, hasten, intend, lately, let_go, lost, retire, unfit, unfit_for_long, wish};
 use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::{CERTAIN, Trouble};
@@ -248,15 +249,6 @@ fn stuck(a: &Assessment<'_>, id: &MemberId) -> Option<Stuck> {
     a.view.patroni(id)?;
     let (trouble, so_far, grace) = path.stands_still(a.now(), grace)?;
     Some(Stuck { trouble, lasts: so_far >= grace.0, grace })
-}
-
-/// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
-/// PostgreSQL asks again only every five seconds: so that turn comes as soon as the newcomer is known.
-pub(super) fn hasten(a: &Assessment<'_>, by: &MemberId) -> Vec<Proposal> {
-    let known = a.view.patroni(by).is_some();
-    let leader = a.view.store.leader.as_ref().filter(|_| known);
-    let wake = leader.map(|leader| Proposal::silent().step(Step::Wake { member: leader.member.clone() }));
-    wake.into_iter().collect()
 }
 
 /// The new copy is verified: the old member may go, unless others still lean on it.
