@@ -62,7 +62,9 @@ pub(super) fn go_on(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, boo
         }
         Err(not) => {
             let text = format!("{old} is to be replaced by {} and waits: {not}", word.by);
-            Proposal::say("wait", Some(old), not).alarm(Some(old), text)
+            let wait = Proposal::say("wait", Some(old), not).alarm(Some(old), text);
+            // one that serves keeps nobody from being followed who does not; whatever an operator wants stays wanted
+            if serves(a, old) { wait.step(forget(old)) } else { wait }
         }
     };
     (one(proposal), true)

@@ -234,5 +234,5 @@ fn one_that_serves_leaves_for_an_operator_where_the_others_carry_the_cluster() {
     let mut weak = voting(&[("etcd-3", silent())]);
     store(&mut weak).asked.insert(name("etcd-2"), 3);
     begun(&mut weak);
-    insta::assert_snapshot!(line(&decide(&weak, Memory::default())), @" | wait: of the 2 others 1 serve, and 2 must");
+    insta::assert_snapshot!(line(&decide(&weak, Memory::default())), @"forget etcd-2 | wait: of the 2 others 1 serve, and 2 must");
 }
