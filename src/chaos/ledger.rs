@@ -9,11 +9,13 @@
 //! Invariants: writers in several processes take turns (an exclusive lock per line); a line that a killed
 //! writer tore is skipped, and the next line begins on a line of its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::model::scenario::ActsOn;
 use crate::model::{FaultRecord, ReceiptState};
 
 /// An open ledger.
@@ -86,6 +88,16 @@ pub fn standing(path: &Path) -> io::Result<Vec<FaultRecord>> {
     };
     file.lock_shared()?;
     on(file)
+}
+
+/// Whether a fault is on nobody any more: every body or host it hit has been removed or made anew since. `there` are the
+/// ids of the containers that are there. A fault on the cluster as a whole outlives its bodies.
+#[must_use]
+pub fn superseded(fault: &FaultRecord, there: &BTreeSet<&str>) -> bool {
+    let of_bodies = fault.verb.acts_on() != ActsOn::Cluster;
+    of_bodies
+        && !fault.containers.is_empty()
+        && fault.containers.iter().all(|id| !there.contains(id.as_str()))
 }
 
 /// Forgets whatever is known of a lab that is no more.
@@ -231,6 +243,23 @@ mod tests {
         forget(dir.path(), "lab").expect("gone");
         forget(dir.path(), "lab").expect("gone already");
         assert_eq!(ids(&of_lab(dir.path(), "lab", "lab-old")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_fault_on_bodies_that_are_no_more_is_superseded() {
+        let hit = |verb: &str, containers: &[&str]| FaultRecord {
+            containers: containers.iter().map(|id| (*id).to_owned()).collect(),
+            verb: serde_json::from_str(verb).expect("a verb"),
+            ..fault("one", 1)
+        };
+        let there = BTreeSet::from(["a", "b"]);
+        let pause = r#"{"pause":{"target":"replica"}}"#;
+        assert!(!superseded(&hit(pause, &["a"]), &there));
+        assert!(superseded(&hit(pause, &["gone"]), &there), "its body was replaced");
+        assert!(!superseded(&hit(pause, &["gone", "b"]), &there), "one of two is hit still");
+        assert!(!superseded(&hit(pause, &[]), &there), "nobody knows whom it hit");
+        let maintenance = r#"{"maintenance":{"on":true}}"#;
+        assert!(!superseded(&hit(maintenance, &["gone"]), &there), "Patroni is paused all the same");
     }
 
     #[test]

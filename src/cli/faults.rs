@@ -311,13 +311,19 @@ pub async fn faults(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// What is on in a lab that stands; nothing in one without a record.
+/// What is on in a lab that stands; nothing in one without a record, and nothing that is on bodies which are no more.
 ///
 /// # Errors
 /// When the engine does not answer, or the ledger cannot be read.
 pub async fn on(docker: &Docker, lab: &str) -> Result<Vec<FaultRecord>, CliError> {
     let Some(record) = record::read(docker, lab).await? else { return Ok(Vec::new()) };
-    ledger::standing(&ledger::of_lab(&settings::state(), lab, &record.token)).map_err(failed)
+    let mut on = ledger::standing(&ledger::of_lab(&settings::state(), lab, &record.token)).map_err(failed)?;
+    if !on.is_empty() {
+        let seen = docker.containers(Some(lab)).await?;
+        let there = seen.values().map(|container| container.id.as_str()).collect();
+        on.retain(|fault| !ledger::superseded(fault, &there));
+    }
+    Ok(on)
 }
 
 /// Faults for programs; keys are only ever added.
