@@ -95,7 +95,9 @@ impl CliError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Lab(error) | Self::Run(RunError::Lab(error)) => lab_exit(error),
+            Self::Lab(error) | Self::Run(RunError::Lab(error) | RunError::NotReady { error, .. }) => {
+                lab_exit(error)
+            }
             Self::Run(RunError::Interrupted) | Self::Interrupted(_) => Exit::Interrupted,
             Self::Run(RunError::Unreadable { .. } | RunError::Refused(_) | RunError::Busy(_))
             | Self::Spec(_)
@@ -110,6 +112,9 @@ impl CliError {
     pub fn render(&self) -> String {
         let hint = match self {
             Self::Lab(error) | Self::Run(RunError::Lab(error)) => error.hint(),
+            Self::Run(RunError::NotReady { logs, .. }) => {
+                Some(format!("what every body wrote is in {}; `--wait` waits longer", logs.display()))
+            }
             Self::Run(RunError::Refused(_)) => Some("`pgha doctor` shows what this machine has".to_owned()),
             Self::Run(RunError::Busy(_)) => {
                 Some("wait for it, or give this one a lab of its own: `--lab NAME`".to_owned())
@@ -139,5 +144,28 @@ const fn lab_exit(error: &LabError) -> Exit {
         },
         LabError::NoLab(_) | LabError::Unplaceable(_) | LabError::Differs { .. } => Exit::Usage,
         _ => Exit::NotReady,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_lab_did_not_get_ready_names_its_logs_and_no_lab_that_is_gone() {
+        let error = LabError::NotReady {
+            after: "3m".to_owned(),
+            who: "  balancer-1: ended with exit code 1; its last words:\n      no".to_owned(),
+        };
+        let run = CliError::Run(RunError::NotReady { error: error.clone(), logs: "runs/x/logs".into() });
+        assert_eq!(run.exit(), Exit::NotReady);
+        let said = run.render();
+        assert!(
+            said.contains("balancer-1: ended with exit code 1") && said.contains("runs/x/logs"),
+            "{said}"
+        );
+        assert!(!said.contains("pgha logs"), "{said}");
+        // `up` leaves it standing
+        assert!(CliError::Lab(error).render().contains("`pgha logs MEMBER`"));
     }
 }

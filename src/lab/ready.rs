@@ -18,6 +18,48 @@ pub struct NotReady {
     pub why: String,
 }
 
+/// A body that does not run while a lab is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// Its member, or the name of its container.
+    pub member: String,
+    /// How it is, in the engine's words: `exited with code 1`, `created`.
+    pub state: String,
+    /// What it wrote last.
+    pub log: String,
+}
+
+/// Lines of a body's last words.
+const LAST_WORDS: usize = 6;
+/// Letters of one of them.
+const LINE: usize = 300;
+
+/// Who is not ready and why, a line each; of bodies that do not run, their last words under it.
+#[must_use]
+pub fn in_words(waiting: &[NotReady], down: &[Down]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for one in waiting.iter().filter(|one| down.iter().all(|down| down.member != one.member.as_str())) {
+        lines.push(format!("  {}: {}", one.member, one.why));
+    }
+    for body in down {
+        let last = last_words(&body.log);
+        let said = if last.is_empty() { "it said nothing" } else { "its last words:" };
+        lines.push(format!("  {}: {}; {said}", body.member, body.state));
+        lines.extend(last.into_iter().map(|line| format!("      {line}")));
+    }
+    lines.join("\n")
+}
+
+/// The last lines of a log that say something, shortened.
+fn last_words(log: &str) -> Vec<String> {
+    let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
+    let from = lines.len().saturating_sub(LAST_WORDS);
+    lines[from..]
+        .iter()
+        .map(|line| line.chars().filter(|letter| !letter.is_control()).take(LINE).collect())
+        .collect()
+}
+
 /// Nobody looked: that is no reason to call it ready.
 const NOT_LOOKED_AT: &str = "not looked at";
 
@@ -271,6 +313,34 @@ mod tests {
     #[test]
     fn a_whole_lab_is_ready() {
         assert_eq!(waiting(&whole()), "");
+    }
+
+    #[test]
+    fn a_body_that_ended_says_its_last_words_once() {
+        let waiting = [
+            NotReady { member: name("postgres-1"), why: "no primary yet".to_owned() },
+            NotReady { member: name("balancer-1"), why: "does not answer: refused".to_owned() },
+        ];
+        let log = ["1", "2", "3", "4", "5", "6", "7", "8"].map(|n| format!("line {n}\n\n")).concat();
+        let down = |member: &str, log: &str| Down {
+            member: member.to_owned(),
+            state: "exited with code 1".to_owned(),
+            log: log.to_owned(),
+        };
+        let said = in_words(&waiting, &[down("balancer-1", &log), down("etcd-1", " \n")]);
+        insta::assert_snapshot!(said, @r"
+          postgres-1: no primary yet
+          balancer-1: exited with code 1; its last words:
+              line 3
+              line 4
+              line 5
+              line 6
+              line 7
+              line 8
+          etcd-1: exited with code 1; it said nothing
+        ");
+        let long = in_words(&[], &[down("etcd-1", &"x".repeat(5000))]);
+        assert!(long.len() < 400, "{}", long.len());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hands::DockerHands;
-use super::ready::{NotReady, Wanted, not_ready};
+use super::ready::{Down, NotReady, Wanted, in_words, not_ready};
 use super::record::{self, Record};
 use super::{LabError, images, names, reach};
 use crate::decide::body::{Context, broker, recipe, sandbox};
@@ -15,8 +15,9 @@ use crate::drive::{Progress, drive};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::model::body::LABEL_LAB;
+use crate::model::inside::files_for;
 use crate::model::lab::Desired;
-use crate::model::{Action, ImageRole, LabSpec, Name, Service, Sighting, Span};
+use crate::model::{Action, Container, ContainerStatus, ImageRole, LabSpec, Name, Service, Sighting, Span};
 
 /// What `up` is asked for.
 #[derive(Clone, Debug)]
@@ -64,6 +65,7 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
     let (mut record, known) = plan(docker, order).await?;
     let tell = |text: &str| news(News::Step(text.to_owned()));
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
+    enough_files(docker, &order.spec, &images).await?;
     claim_subnet(docker, &mut record).await?;
     record.images.clone_from(&images);
     let world = world(&record);
@@ -284,18 +286,57 @@ async fn wait_ready(
     }
 }
 
-/// Names everyone who is not ready, and bodies that are not even running.
+/// Names everyone who is not ready, and bodies that do not run with their last words.
 async fn timed_out(docker: &Docker, record: &Record, wait: Span, last: &[NotReady]) -> LabError {
-    let mut who: Vec<String> =
-        last.iter().map(|waiting| format!("  {}: {}", waiting.member, waiting.why)).collect();
+    let mut down = Vec::new();
     if let Ok(seen) = docker.observe(Some(record.spec.name.as_str())).await {
-        for container in seen.containers.values() {
-            if container.status != crate::model::ContainerStatus::Running {
-                who.push(format!("  {}: container is {}", container.name, container.status.as_str()));
-            }
+        for container in seen.containers.values().filter(|one| one.status != ContainerStatus::Running) {
+            down.push(last_of(docker, container).await);
         }
     }
-    LabError::NotReady { after: wait.to_string(), who: who.join("\n") }
+    LabError::NotReady { after: wait.to_string(), who: in_words(last, &down) }
+}
+
+/// How a body that does not run is, and what it wrote last.
+async fn last_of(docker: &Docker, container: &Container) -> Down {
+    const LINES: u32 = 20;
+    let member = container.member().unwrap_or(&container.name).to_owned();
+    let now = docker.inspect(&container.name).await;
+    let state = match &now {
+        Ok(now) if now.status == ContainerStatus::Exited && now.oom_killed => {
+            "ended: killed for memory".to_owned()
+        }
+        Ok(now) if now.status == ContainerStatus::Exited => format!("ended with exit code {}", now.exit_code),
+        _ => format!("its container is {}", container.status.as_str()),
+    };
+    let log = docker.last_words(&container.name, LINES).await.unwrap_or_else(|error| error.to_string());
+    Down { member, state, log }
+}
+
+/// Whether the engine lets a balancer open as many files as its `maxconn` needs: asked of a container, because no
+/// engine says it. What every kernel gives (`INR_OPEN_MAX`) is not asked for.
+async fn enough_files(docker: &Docker, spec: &LabSpec, images: &images::References) -> Result<(), LabError> {
+    const EVERYWHERE: u64 = 4096;
+    let maxconn = spec.balancers.maxconn;
+    let Some(image) = images.get(&ImageRole::Haproxy).filter(|_| files_for(maxconn) > EVERYWHERE) else {
+        return Ok(());
+    };
+    let command = ["/bin/sh", "-c", "ulimit -Hn"].map(str::to_owned);
+    let (_, said) = docker.run_once(image, &command).await?;
+    too_few_files(maxconn, &said).map_or(Ok(()), |why| Err(LabError::Unplaceable(why)))
+}
+
+/// What is wrong when a process may open so many files, as a shell says it: a number, or `unlimited`.
+fn too_few_files(maxconn: u32, limit: &str) -> Option<String> {
+    let limit: u64 = limit.trim().parse().ok()?;
+    let (needed, fits) = (files_for(maxconn), limit.saturating_sub(files_for(0)) / 2);
+    (needed > limit).then(|| {
+        format!(
+            "balancers.maxconn = {maxconn} needs {needed} open files, two a session and {}, and this engine lets a \
+             body open {limit}: maxconn = {fits} fits",
+            files_for(0)
+        )
+    })
 }
 
 /// Image id of each role, for the record of a run.
@@ -314,4 +355,19 @@ pub async fn image_ids(
         }
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balancer_needs_two_files_a_session() {
+        let said = too_few_files(10_000, "20000\n").expect("too few");
+        assert!(said.contains("needs 20064 open files") && said.contains("maxconn = 9968 fits"), "{said}");
+        assert_eq!(too_few_files(9968, "20000\n"), None);
+        assert_eq!(too_few_files(100_000, "unlimited\n"), None);
+        // what cannot be read is no reason to refuse
+        assert_eq!(too_few_files(100_000, "sh: not found"), None);
+    }
 }

@@ -46,6 +46,25 @@ const ITSELF: Bytes = Bytes::mib(48);
 /// What a session takes: two buffers of 16 KiB and as much again in the kernel, for each of its two sides.
 const SESSION: u64 = 128 << 10;
 
+/// What a balancer with so many sessions on a port takes.
+#[must_use]
+pub const fn memory_for(sessions: u32) -> Bytes {
+    Bytes(ITSELF.0 + sessions as u64 * SESSION)
+}
+
+/// What a session of a balancer takes.
+#[must_use]
+pub const fn session() -> Bytes {
+    Bytes(SESSION)
+}
+
+/// File descriptors HAProxy asks for: two for every session, and some for ports, checks and itself
+/// (seen of HAProxy 3.0: twice `maxconn` and 22, with three ports and six servers).
+#[must_use]
+pub const fn files_for(maxconn: u32) -> u64 {
+    2 * maxconn as u64 + 64
+}
+
 /// How many sessions a balancer of so much memory takes on a port: no more than are declared.
 #[must_use]
 pub fn sessions(memory: Bytes, declared: u32) -> u32 {

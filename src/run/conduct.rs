@@ -20,9 +20,9 @@ use crate::check::{self, Judgement};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::history::Event;
-use crate::lab::down;
 use crate::lab::record::{self, Record};
 use crate::lab::up::{self, News, Order as UpOrder};
+use crate::lab::{LabError, down};
 use crate::model::Expect;
 use crate::model::scenario::Skip;
 use crate::model::{LabSpec, Name, Scenario, Span};
@@ -226,7 +226,15 @@ async fn carry_out(
     let standing = tokio::select! {
         biased;
         () = super::phases::asked_to_stop(&mut interrupt) => return Err(RunError::Interrupted),
-        standing = up::up(docker, &up_order, &news) => standing?,
+        standing = Box::pin(up::up(docker, &up_order, &news)) => standing,
+    };
+    let standing = match standing {
+        Err(error @ LabError::NotReady { .. }) => {
+            step("the lab did not get ready: keeping what its bodies wrote".to_owned());
+            Box::pin(finish::keep_logs(docker, order.spec.name.as_str(), since, dir)).await;
+            return Err(RunError::NotReady { error, logs: dir.path().join("logs") });
+        }
+        other => other?,
     };
     step(format!("lab `{}` is ready after {:.1} s", order.spec.name, standing.took.as_secs_f64()));
     let record = Arc::new(standing.record);

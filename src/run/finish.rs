@@ -47,6 +47,19 @@ pub async fn collect_logs(
     Ok(())
 }
 
+/// Keeps what every body of a lab that did not get ready wrote. Nothing of this may hide why it did not.
+pub async fn keep_logs(docker: &Docker, lab: &str, since: i64, dir: &RunDir) {
+    let Ok(seen) = docker.observe(Some(lab)).await else { return };
+    for container in seen.containers.values() {
+        let Some(member) = container.member() else { continue };
+        let text = docker.logs_since(&container.name, since).await;
+        let text = text.unwrap_or_else(|error| format!("no logs: {error}\n"));
+        if let Err(error) = dir.write(&format!("logs/{member}.log"), text) {
+            tracing::warn!(%error, "the log of {member} cannot be kept");
+        }
+    }
+}
+
 /// What the broker kept of bodies that it removed, by member.
 fn kept(logs: &BTreeMap<Name, Result<String, String>>) -> BTreeMap<Name, String> {
     let mut kept: BTreeMap<Name, String> = BTreeMap::new();

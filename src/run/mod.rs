@@ -31,6 +31,14 @@ pub enum RunError {
     /// The lab.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// The lab did not get ready; what its bodies wrote is kept.
+    #[error("{error}")]
+    NotReady {
+        /// Who was waited for, and why.
+        error: LabError,
+        /// Where the logs are.
+        logs: std::path::PathBuf,
+    },
     /// The run directory.
     #[error("the run directory: {0}")]
     Io(#[from] std::io::Error),

@@ -159,6 +159,14 @@ impl Docker {
         self.output(container, &tail, true).await
     }
 
+    /// The last lines a container wrote, without the engine's time.
+    ///
+    /// # Errors
+    /// [`super::EngineError::NotFound`] when it does not exist.
+    pub async fn last_words(&self, container: &str, lines: u32) -> EngineResult<String> {
+        self.output(container, &lines.to_string(), false).await
+    }
+
     /// What a container wrote from the wall clock second `since` on.
     ///
     /// # Errors
