@@ -231,3 +231,22 @@ async fn this_program_runs_in_its_image_as_nobody_in_particular() {
     let pgbench = exec(&client, &["pgbench", "--version"]).await;
     assert!(pgbench.starts_with(&format!("pgbench (PostgreSQL) {}", spec().images.postgres)), "{pgbench}");
 }
+
+/// What `validate` knows of PostgreSQL's settings is what the image knows.
+#[tokio::test]
+async fn the_data_of_postgresqls_settings_is_current() {
+    let reference = IMAGES.get_or_init(build).await[&ImageRole::Postgres].clone();
+    let docker = Docker::connect().await.expect("an engine");
+    let script = ["/bin/sh", "-c", include_str!("../lab/data/collect")].map(str::to_owned);
+    let (code, said) = docker.run_once(&reference, &script).await.expect("the image runs");
+    assert_eq!(code, 0, "{said}");
+    let value = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+    let (now, committed) = (value(&said), value(include_str!("../lab/data/postgres-17.json")));
+    for part in ["major", "libraries", "timezones"] {
+        assert_eq!(now[part], committed[part], "lab/data/collect > lab/data/postgres-17.json");
+    }
+    let rows = |value: &serde_json::Value| value["settings"].as_array().cloned().unwrap_or_default();
+    let (now, committed) = (rows(&now), rows(&committed));
+    let differs: Vec<_> = now.iter().filter(|row| !committed.contains(row)).collect();
+    assert!(differs.is_empty() && now.len() == committed.len(), "not as committed: {differs:?}");
+}

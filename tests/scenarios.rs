@@ -59,22 +59,18 @@ fn every_trial_of_the_suite_is_a_scenario_that_its_lab_can_run() {
 }
 
 #[test]
-fn every_scenario_reads_and_all_but_the_tour_fit_their_labs() {
+fn every_scenario_reads_and_fits_its_lab() {
     for (path, text) in [files("scenarios"), files("scenarios/found")].concat() {
         let scenario =
             scenario::parse(stem(&path), &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
         assert_eq!(scenario.name.as_str(), stem(&path), "a scenario has the name of its file");
-        if stem(&path) != "tour" {
-            assert_eq!(schedule::plan(&scenario, scenario.seed).len(), scenario.steps.len());
-            let mut layers = vec![Layer::built_in()];
-            layers.extend(
-                scenario.lab.preset.iter().map(|name| Layer::preset(name.as_str()).expect("a preset")),
-            );
-            layers.push(Layer::scenario(stem(&path), &text));
-            let lab = lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
-            scenario::fits_lab(stem(&path), &text, &lab)
-                .unwrap_or_else(|problems| panic!("{}", problems.render()));
-        }
+        assert_eq!(schedule::plan(&scenario, scenario.seed).len(), scenario.steps.len());
+        let mut layers = vec![Layer::built_in()];
+        layers.extend(scenario.lab.preset.iter().map(|name| Layer::preset(name.as_str()).expect("a preset")));
+        layers.push(Layer::scenario(stem(&path), &text));
+        let lab = lab::resolve(&layers).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        scenario::fits_lab(stem(&path), &text, &lab)
+            .unwrap_or_else(|problems| panic!("{}", problems.render()));
     }
 }
 
@@ -105,6 +101,22 @@ fn every_lab_file_resolves() {
     shipped.sort();
     known.sort();
     assert_eq!(shipped, known, "a preset is a file and an entry of spec::lab::PRESETS");
+}
+
+/// Settings that people posted: each line `#: …` of a file is part of one problem, and there is no other.
+#[test]
+fn of_posted_settings_everything_is_said_that_keeps_them_from_working() {
+    for (path, text) in files("tests/posted") {
+        let wanted: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#: ")).collect();
+        let said = match lab::resolve(&[Layer::built_in(), Layer::file(stem(&path), &text)]) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.list.iter().map(ToString::to_string).collect(),
+        };
+        for part in &wanted {
+            assert!(said.iter().any(|said| said.contains(part)), "{}: {part}\n{said:#?}", path.display());
+        }
+        assert_eq!(said.len(), wanted.len(), "{}: {said:#?}", path.display());
+    }
 }
 
 #[test]

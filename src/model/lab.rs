@@ -572,6 +572,19 @@ impl LabSpec {
             && may.len() <= 1 + self.postgres.sync_standbys as usize
     }
 
+    /// Whether somebody may give bodies another size while the lab stands: a controller for it, or one of which
+    /// nobody knows what it does.
+    #[must_use]
+    pub fn sizes_move(&self) -> bool {
+        self.has_controller("scaling")
+    }
+
+    /// Whether the lab has this program's controller of a name, or somebody's own, which may do anything.
+    #[must_use]
+    pub fn has_controller(&self, name: &str) -> bool {
+        self.controllers.iter().any(|controller| controller.name.as_str() == name || controller.image != OURS)
+    }
+
     /// The host with this name.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<&Host> {

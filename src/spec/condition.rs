@@ -128,7 +128,7 @@ impl fmt::Display for Condition {
 }
 
 /// Name and step of `controller(NAME).step = "STEP"`.
-fn controller(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn controller(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.strip_prefix("controller(")?.split_once(')')?;
     let step = rest.split_once('=')?.1.trim().strip_prefix('"')?.strip_suffix('"')?;
     Some((name, step))

@@ -127,17 +127,55 @@ fn drop_nulls(value: &mut serde_json::Value) {
     }
 }
 
+const SUBJECT: &str = "the lab cannot be read";
+
+/// A lab that was read, and where each of its values was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The lab.
+    pub spec: LabSpec,
+    tree: Node,
+}
+
+impl Written {
+    /// A problem about the key among `paths` (joined by dots) that was written last.
+    #[must_use]
+    pub fn problem(&self, paths: &[&str], message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        lab_rules::at(lab_rules::latest(&self.tree, paths), message).hint(hint)
+    }
+}
+
 /// Merges the layers, first to last, and checks what comes out.
 ///
 /// # Errors
 /// Every problem of every layer and of the whole. When the whole is right but names what this
-/// version cannot do (controllers), the problems say so.
+/// version cannot do, the problems say so.
 pub fn resolve(layers: &[Layer]) -> Result<LabSpec, Problems> {
+    read_all(layers).map(|written| written.spec)
+}
+
+/// The same, with the places of values.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn read_all(layers: &[Layer]) -> Result<Written, Problems> {
+    let (written, problems) = read_far(layers);
+    let problems = Problems::new(SUBJECT, problems);
+    match written {
+        Some(written) => problems.or(written),
+        None => Err(problems),
+    }
+}
+
+/// The same as far as it goes: a lab that breaks a rule can still be held against what is asked of it, so that
+/// everything is said at once. Without a lab there is a problem.
+#[must_use]
+pub fn read_far(layers: &[Layer]) -> (Option<Written>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut merged: Option<Node> = None;
     let shape = Shape::pruning(schema::lab_layer());
-    for layer in layers {
-        let source = Source::new(&layer.name, &layer.text);
+    for (number, layer) in layers.iter().enumerate() {
+        let source = Source::layer(&layer.name, &layer.text, number);
         let Some(mut node) = read(layer.kind, &source, &mut problems) else { continue };
         check_layer(&shape, &mut node, &mut problems);
         match &mut merged {
@@ -145,25 +183,20 @@ pub fn resolve(layers: &[Layer]) -> Result<LabSpec, Problems> {
             None => merged = Some(node),
         }
     }
-    let subject = "the lab cannot be read";
     let Some(mut merged) = merged else {
-        let nothing = Source::new("lab", "");
-        return Err(Problems::new(
-            subject,
-            vec![Problem::new(&nothing, None, "no layer of settings was given")],
-        ));
+        return (None, vec![Problem::new(&Source::new("lab", ""), None, "no layer of settings was given")]);
     };
     fill_hosts(&mut merged);
     match serde_json::from_value::<LabSpec>(merged.value()) {
         Ok(spec) => {
             lab_rules::check(&spec, &merged, &mut problems);
-            Problems::new(subject, problems).or(spec)
+            (Some(Written { spec, tree: merged }), problems)
         }
         Err(why) => {
             if problems.is_empty() {
                 problems.push(Problem::new(&merged.source, None, why.to_string()));
             }
-            Err(Problems::new(subject, problems))
+            (None, problems)
         }
     }
 }

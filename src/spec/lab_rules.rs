@@ -1,12 +1,16 @@
 //! What the schema of a lab cannot say: rules between values, each with its source.
 
 use std::net::Ipv4Addr;
+use std::ops::Range as Between;
+use std::sync::Arc;
 
-use super::problem::Problem;
+use super::parameters::{self, Place};
+use super::problem::{Problem, Source as Text};
 use super::shape::{did_you_mean, first_line};
 use super::tree::Node;
 use crate::model::control::RepairPolicy;
-use crate::model::lab::{OURS, Range, Replication};
+use crate::model::inside::{files_for, memory_for, session, sessions};
+use crate::model::lab::{OURS, Range, Replication, Source};
 use crate::model::scaling::ScalingPolicy;
 use crate::model::{Bytes, HostName, LabSpec, Service};
 
@@ -16,6 +20,11 @@ const SMALLEST_DISK: Bytes = Bytes::mib(300);
 const SMALLEST_MEMORY: Bytes = Bytes::mib(6);
 /// Host k has address .(11+k) in a /24 whose last address is a broadcast.
 const MOST_HOSTS: usize = 243;
+
+/// What a kernel lets a process open at most, unless it was told otherwise (`fs.nr_open`).
+const MOST_FILES: u64 = 1 << 20;
+/// Suites of which it is known which PostgreSQL they have.
+const SUITES: [(&str, u32); 3] = [("bookworm", 15), ("trixie", 17), ("forky", 18)];
 
 /// Words that mean something else where members are named.
 const RESERVED: [&str; 8] =
@@ -33,6 +42,7 @@ pub(crate) fn check(spec: &LabSpec, tree: &Node, problems: &mut Vec<Problem>) {
     if spec.schema != 1 {
         rules.say("schema", format!("this version reads schema 1, found {}", spec.schema), None);
     }
+    rules.images();
     rules.network();
     rules.hosts();
     rules.etcd();
@@ -44,12 +54,29 @@ pub(crate) fn check(spec: &LabSpec, tree: &Node, problems: &mut Vec<Problem>) {
     rules.controllers();
 }
 
+/// A problem at the head of a value.
+pub(crate) fn at(node: &Node, message: impl Into<String>) -> Problem {
+    Problem::new(&node.source, Some(first_line(&node.source.text, &node.span)), message)
+}
+
+/// The value among those at `paths` that was written last: of a rule between values it is the one that broke it.
+pub(crate) fn latest<'a>(tree: &'a Node, paths: &[&str]) -> &'a Node {
+    let nodes = paths.iter().filter_map(|path| path.split('.').try_fold(tree, Node::get));
+    let latest = nodes.reduce(|best, node| if node.source.layer > best.source.layer { node } else { best });
+    latest.unwrap_or_else(|| paths.first().map_or(tree, |path| tree.nearest(path)))
+}
+
 impl Rules<'_> {
     fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<&str>) {
-        let node = self.tree.nearest(path);
-        let span = first_line(&node.source.text, &node.span);
-        let problem = Problem::new(&node.source, Some(span), message);
+        let problem = at(self.tree.nearest(path), message);
         self.problems.push(if let Some(hint) = hint { problem.hint(hint) } else { problem });
+    }
+
+    /// The same for a rule between several values.
+    fn demand_of(&mut self, holds: bool, paths: &[&str], message: impl Into<String>, hint: &str) {
+        if !holds {
+            self.problems.push(at(latest(self.tree, paths), message).hint(hint));
+        }
     }
 
     fn demand(&mut self, holds: bool, path: &str, message: impl Into<String>, hint: &str) {
@@ -119,6 +146,21 @@ impl Rules<'_> {
                     false,
                 ),
             }
+        }
+    }
+
+    fn images(&mut self) {
+        let images = &self.spec.images;
+        if images.source == Source::Nix {
+            let problem =
+                at(self.tree.nearest("images.source"), "images from the flake are not built in this version");
+            self.problems.push(problem.hint("source = \"debian\"").unbuilt());
+        }
+        if let Some((suite, has)) = SUITES.iter().find(|(suite, _)| *suite == images.suite.as_str()) {
+            let message = format!("suite {suite} has PostgreSQL {has}, not {}", images.postgres);
+            let known = SUITES.map(|(suite, has)| format!("{suite} has {has}")).join(", ");
+            let paths = ["images.postgres", "images.suite"];
+            self.demand_of(*has == images.postgres, &paths, message, &known);
         }
     }
 
@@ -212,29 +254,19 @@ impl Rules<'_> {
             "loop-wait + 2 × retry-timeout = {needed} is more than ttl = {}: a primary that still retries would lose its lease",
             patroni.ttl
         );
-        self.demand(
-            needed <= u64::from(patroni.ttl),
-            "postgres.patroni.ttl",
-            message,
-            "Patroni's rule: loop_wait + 2 * retry_timeout <= ttl",
-        );
+        let paths = ["postgres.patroni.ttl", "postgres.patroni.loop-wait", "postgres.patroni.retry-timeout"];
+        let hint = "Patroni's rule: loop_wait + 2 * retry_timeout <= ttl";
+        self.demand_of(needed <= u64::from(patroni.ttl), &paths, message, hint);
         if postgres.replication != Replication::Async {
             let (standbys, instances) = (postgres.sync_standbys, postgres.instances.start);
             let message = format!(
                 "{standbys} synchronous standbys of {instances} instances: no write could ever be acknowledged"
             );
-            self.demand(
-                standbys < instances,
-                "postgres.sync-standbys",
-                message,
-                "at least one less than instances",
-            );
-            self.demand(
-                standbys > 0,
-                "postgres.sync-standbys",
-                "synchronous replication to nobody",
-                "1 or more, or replication = \"async\"",
-            );
+            let paths = ["postgres.sync-standbys", "postgres.instances.start", "postgres.replication"];
+            self.demand_of(standbys < instances, &paths, message, "at least one less than instances");
+            let paths = ["postgres.sync-standbys", "postgres.replication"];
+            let hint = "1 or more, or replication = \"async\"";
+            self.demand_of(standbys > 0, &paths, "synchronous replication to nobody", hint);
         }
         let segment = postgres.wal_segment;
         self.demand(
@@ -243,15 +275,31 @@ impl Rules<'_> {
             format!("a WAL segment of {segment} is none that a lab can have"),
             "1MiB, 2MiB, 4MiB, 8MiB or 16MiB; PostgreSQL has larger ones, of which a small disk does not hold two",
         );
-        for (name, value) in &postgres.parameters {
-            let holds = !(value.is_object() || value.is_array());
-            let message = format!("PostgreSQL's `{name}` takes one value");
-            self.demand(
-                holds,
-                &format!("postgres.parameters.{name}"),
-                message,
-                "text, a number, true or false",
-            );
+        for wrong in parameters::wrong(self.spec) {
+            let places = wrong.places.iter().map(|place| self.place(place));
+            let latest = places.reduce(|best, one| if one.0.layer > best.0.layer { one } else { best });
+            if let Some((source, span)) = latest {
+                self.problems.push(Problem::new(&source, Some(span), wrong.message).hint(wrong.hint));
+            }
+        }
+    }
+
+    /// Where a problem about parameters is shown, and in which text.
+    fn place(&self, place: &Place) -> (Arc<Text>, Between<usize>) {
+        let parameters = self.tree.nearest("postgres.parameters");
+        let head = |node: &Node| (Arc::clone(&node.source), first_line(&node.source.text, &node.span));
+        let entry =
+            |name: &str| parameters.entries().iter().find(|entry| entry.key.eq_ignore_ascii_case(name));
+        match place {
+            Place::Path(path) => head(self.tree.nearest(path)),
+            // what is not set was written by nobody: any other place is better
+            Place::Value(name) => {
+                entry(name).map_or_else(|| (Text::new("", ""), 0..0), |entry| head(&entry.node))
+            }
+            Place::Name(name) => entry(name).map_or_else(
+                || head(parameters),
+                |entry| (Arc::clone(&entry.node.source), entry.key_span.clone()),
+            ),
         }
     }
 
@@ -266,6 +314,7 @@ impl Rules<'_> {
         for (path, value) in least {
             self.demand(value > 0, path, "0 would let nothing through", "1 or more");
         }
+        self.capacity();
         let spans = [
             ("balancers.check.inter", Some(balancers.check.inter)),
             ("balancers.check.fastinter", balancers.check.fastinter),
@@ -279,6 +328,28 @@ impl Rules<'_> {
             let holds = span.is_none_or(|span| span.0.as_millis() > 0);
             self.demand(holds, path, "HAProxy's clock has no less than a millisecond", "\"1ms\" or more");
         }
+    }
+
+    /// Whether a balancer can have as many sessions as it may: HAProxy ends at once where it cannot.
+    fn capacity(&mut self) {
+        let (maxconn, most) = (self.spec.balancers.maxconn, self.spec.balancers.memory.max);
+        let room = sessions(most, u32::MAX);
+        let message = format!(
+            "maxconn = {maxconn} does not fit: HAProxy's own {}, and {} for each of {maxconn} sessions, make {}MiB, and a balancer has {most} at most",
+            memory_for(0),
+            session(),
+            memory_for(maxconn).0.div_ceil(1 << 20)
+        );
+        let paths = ["balancers.maxconn", "balancers.memory.max"];
+        let hint = format!("maxconn = {room} fits, or a larger memory under [balancers]");
+        self.demand_of(memory_for(maxconn) <= most, &paths, message, &hint);
+        let files = files_for(maxconn);
+        let message = format!(
+            "maxconn = {maxconn} needs {files} open files, two a session and {}; a kernel gives a process {MOST_FILES} at most",
+            files_for(0)
+        );
+        let hint = format!("maxconn = {} or less", (MOST_FILES - files_for(0)) / 2);
+        self.demand(files <= MOST_FILES, "balancers.maxconn", message, &hint);
     }
 
     fn service(
@@ -308,12 +379,9 @@ impl Rules<'_> {
         let Range { start, min, max } = range;
         let holds = min <= start && start <= max;
         let message = format!("start = {start} is not between min = {min} and max = {max}");
-        self.demand(
-            holds,
-            &format!("{path}.start"),
-            message,
-            "min <= start <= max; one value alone never moves",
-        );
+        let paths = ["start", "min", "max"].map(|key| format!("{path}.{key}"));
+        let paths = paths.each_ref().map(String::as_str);
+        self.demand_of(holds, &paths, message, "min <= start <= max; one value alone never moves");
     }
 
     fn cores(&mut self, path: &str, cores: f64) {
@@ -358,12 +426,11 @@ impl Rules<'_> {
         if good && (count as usize) > room {
             let message =
                 format!("{count} of service {service} are wanted; hosts that may carry one: {room}");
-            let number = if service == Service::Etcd { "members" } else { "instances" };
-            self.say(
-                &format!("{path}.{number}"),
-                message,
-                Some("two of one service never share a host: more hosts, or fewer of them"),
-            );
+            let number = if service == Service::Etcd { "members" } else { "instances.start" };
+            let paths = [format!("{path}.{number}"), hosts_path, "host".to_owned()];
+            let paths = paths.each_ref().map(String::as_str);
+            let hint = "two of one service never share a host: more hosts, or fewer of them";
+            self.demand_of(false, &paths, message, hint);
         }
     }
 }

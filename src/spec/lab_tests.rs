@@ -63,6 +63,7 @@ fn later_layers_win_tables_merge_and_ranges_have_two_forms() {
         .chain(Layer::overrides(&[
             ("postgres.patroni.loop-wait".into(), "2".into()),
             ("images.suite".into(), "forky".into()),
+            ("images.postgres".into(), "18".into()),
             ("postgres.disk".into(), "1GiB".into()),
         ]))
         .chain([Layer::value("the run", json!({ "network": { "subnet": "198.19.3.0/24" }, "name": null }))]),
@@ -193,16 +194,6 @@ cpus = "two"
        ╰────
 
     Error:
-      × 3 of service postgres are wanted; hosts that may carry one: 1
-       ╭─[lab/lab.toml:4:13]
-     3 │ [postgres]
-     4 │ instances = "three"
-       ·             ───────
-     5 │ memory = { start = "512M" }
-       ╰────
-      help: two of one service never share a host: more hosts, or fewer of them
-
-    Error:
       × `512M` is no size: write for example "512MiB" or "2GiB"
        ╭─[lab/lab.toml:5:20]
      4 │ instances = "three"
@@ -263,6 +254,26 @@ cpus = "two"
       help: [[host]] with name = "client" and only = ["client"]
 
     Error:
+      × 3 of service postgres are wanted; hosts that may carry one: 1
+        ╭─[lab/lab.toml:11:1]
+     10 │ members = 2
+     11 │ [[host]]
+        · ────────
+     12 │ name = "h1"
+        ╰────
+      help: two of one service never share a host: more hosts, or fewer of them
+
+    Error:
+      × 2 of service balancer are wanted; hosts that may carry one: 1
+        ╭─[lab/lab.toml:11:1]
+     10 │ members = 2
+     11 │ [[host]]
+        · ────────
+     12 │ name = "h1"
+        ╰────
+      help: two of one service never share a host: more hosts, or fewer of them
+
+    Error:
       × unknown key `cpu`
         ╭─[lab/lab.toml:13:1]
      12 │ name = "h1"
@@ -297,16 +308,6 @@ cpus = "two"
        ·                   ────────
        ╰────
       help: did you mean `checked`?
-
-    Error:
-      × 2 of service balancer are wanted; hosts that may carry one: 1
-         ╭─[built-in lab.toml:110:13]
-     109 │ [balancers]
-     110 │ instances = 2                   # a range may move: { start = 2, min = 2, max = 3 }
-         ·             ─
-     111 │ # hosts = ["h4", "h5"]
-         ╰────
-      help: two of one service never share a host: more hosts, or fewer of them
     "#);
 }
 

@@ -12,6 +12,7 @@ pub mod arrivals;
 pub mod condition;
 pub mod lab;
 mod lab_rules;
+mod parameters;
 pub mod problem;
 pub mod scenario;
 mod scenario_rules;
@@ -20,5 +21,7 @@ pub mod schema;
 mod shape;
 pub mod suite;
 mod tree;
+mod what;
 
 pub use problem::{Kind, Problem, Problems};
+pub use what::{What, what};

@@ -11,11 +11,17 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: Arc<str>,
+    /// Which of several layers it is; the last one wins.
+    pub(crate) layer: usize,
 }
 
 impl Source {
     pub(crate) fn new(name: &str, text: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), text: text.into() })
+        Self::layer(name, text, 0)
+    }
+
+    pub(crate) fn layer(name: &str, text: &str, layer: usize) -> Arc<Self> {
+        Arc::new(Self { name: name.to_owned(), text: text.into(), layer })
     }
 }
 
@@ -116,8 +122,13 @@ impl Problems {
             let source = sources.iter().position(|name| name == problem.source_name());
             (source, problem.span.as_ref().map_or(usize::MAX, |span| span.start))
         });
-        list.dedup_by(|a, b| a.same(b));
-        Self { subject: subject.into(), list }
+        let mut once: Vec<Problem> = Vec::with_capacity(list.len());
+        for problem in list {
+            if !once.iter().any(|said| said.same(&problem)) {
+                once.push(problem);
+            }
+        }
+        Self { subject: subject.into(), list: once }
     }
 
     /// `Ok(value)` when there is no problem.
@@ -153,6 +164,13 @@ impl Diagnostic for Problems {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(self.list.iter().map(|problem| problem as &dyn Diagnostic)))
     }
+}
+
+/// A problem of a text as a whole.
+#[must_use]
+pub fn about_all(name: &str, text: &str, message: &str, hint: &str) -> Problem {
+    let first = text.find('\n').unwrap_or(text.len());
+    Problem::new(&Source::new(name, text), Some(0..first), message).hint(hint)
 }
 
 /// Which of `known` was probably meant by `seen`.

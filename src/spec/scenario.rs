@@ -57,6 +57,34 @@ pub fn fits_lab(name: &str, text: &str, lab: &LabSpec) -> Result<(), Problems> {
     Problems::new(format!("{name} does not fit lab `{}`", lab.name), problems).or(())
 }
 
+/// The preset a scenario names, read as far as it can be.
+#[must_use]
+pub fn preset(text: &str) -> Option<Name> {
+    one(tree::read(&Source::new("", text), &mut Vec::new()).get("lab")?, "preset")
+}
+
+/// A problem about the value at `path` (keys joined by dots, positions of lists as numbers), or about the nearest
+/// one on the way to it.
+#[must_use]
+pub fn problem(name: &str, text: &str, path: &str, message: &str, hint: &str) -> Problem {
+    let tree = tree::read(&Source::new(name, text), &mut Vec::new());
+    let mut at = &tree;
+    for key in path.split('.') {
+        let item = key.parse().ok().and_then(|index: usize| at.items().get(index));
+        let Some(next) = item.or_else(|| at.get(key)) else { break };
+        at = next;
+    }
+    scenario_rules::head(at, message).hint(hint)
+}
+
+/// Every load that could be read, with its position.
+#[must_use]
+pub fn loads(text: &str) -> Vec<(usize, Load)> {
+    let tree = tree::read(&Source::new("", text), &mut Vec::new());
+    let items = tree.get("load").map_or(&[][..], Node::items).iter().enumerate();
+    items.filter_map(|(at, item)| Some((at, serde_json::from_value(item.value()).ok()?))).collect()
+}
+
 impl<'a> Draft<'a> {
     fn of(tree: &'a Node) -> Self {
         Self {

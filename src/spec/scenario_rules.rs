@@ -1,7 +1,9 @@
 //! What the schema of a scenario cannot say: what refers to what, and what excludes what.
 
+mod kinds;
 mod loads;
 pub(crate) mod names;
+mod sizes;
 mod steps;
 mod verbs;
 

@@ -1,8 +1,7 @@
-//! What the schema cannot say of verbs: numbers in their bounds, targets of the right kind.
+//! What the schema cannot say of verbs: numbers in their bounds, sides of a partition.
 
+use super::kinds;
 use crate::model::lab::Service;
-use crate::model::scenario::{ActsOn, Process};
-use crate::model::target::Which;
 use crate::model::{Target, Verb, offset_ms};
 use crate::spec::problem::Problem;
 use crate::spec::shape::did_you_mean;
@@ -51,7 +50,7 @@ pub(super) fn check(node: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
         }
         _ => {}
     }
-    targets(at, verb, problems);
+    kinds::check(at, verb, problems);
 }
 
 /// The number that is out of bounds: its key, what is wrong, what would be right.
@@ -140,97 +139,5 @@ fn partition(
     }
     if shape && !ports.is_empty() {
         say("ports", "ports are those of the `to` side, and a shape has no sides", "take them out");
-    }
-}
-
-/// Targets of the wrong kind for their verb.
-fn targets(at: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
-    let name = verb.name();
-    let key = if matches!(verb, Verb::Failover { .. } | Verb::Switchover { .. }) { "to" } else { "target" };
-    let target = match verb {
-        Verb::Switchover { to } => to.as_ref(),
-        Verb::Repeat { .. } => None,
-        _ => verb.target(),
-    };
-    let Some(target) = target else { return };
-    let mut say = |message: String, hint: &str| problems.push(at.nearest(key).problem(message).hint(hint));
-    match (verb.acts_on(), names_hosts(target)) {
-        _ if is_rest(target) => {
-            say(format!("`{name}` has no other side to be the rest of"), "rest belongs to partition");
-            return;
-        }
-        (ActsOn::Hosts, _) => return,
-        (ActsOn::Bodies | ActsOn::Cluster, true) => {
-            let hint = "power-off, isolate, partition, loss, delay, bandwidth, flap act on hosts";
-            say(format!("`{name}` acts on bodies, and `{target}` names hosts"), hint);
-            return;
-        }
-        (ActsOn::Bodies | ActsOn::Cluster, false) => {}
-    }
-    let Some(service) = service(target) else { return };
-    if let Some((wanted, what)) = wanted(verb)
-        && !wanted.contains(&service)
-    {
-        let all: Vec<&str> = wanted.iter().map(|service| service.as_str()).collect();
-        say(
-            format!("{what} is in a {}, and `{target}` names a {service}", all.join(" or ")),
-            "another target",
-        );
-    }
-}
-
-/// Services a verb makes sense for, and what of them it needs.
-fn wanted(verb: &Verb) -> Option<(&'static [Service], &'static str)> {
-    const POSTGRES: &[Service] = &[Service::Postgres];
-    const STORING: &[Service] = &[Service::Postgres, Service::Etcd];
-    const SERVING: &[Service] = &[Service::Postgres, Service::Balancer];
-    match verb {
-        Verb::Freeze { process, .. } | Verb::Crash { process, .. } => Some(match process {
-            Process::Patroni => (POSTGRES, "process `patroni`"),
-            Process::Postmaster => (POSTGRES, "process `postmaster`"),
-            Process::Walreceiver => (POSTGRES, "process `walreceiver`"),
-            Process::Backend => (POSTGRES, "process `backend`"),
-            Process::Etcd => (&[Service::Etcd], "process `etcd`"),
-            Process::Haproxy => (&[Service::Balancer], "process `haproxy`"),
-        }),
-        Verb::Wipe { .. } | Verb::DiskFill { .. } | Verb::DiskFreeze { .. } | Verb::DiskSlow { .. } => {
-            Some((STORING, "data on a disk"))
-        }
-        Verb::DiskCorrupt { .. } => Some((POSTGRES, "a table or its WAL")),
-        Verb::Connections { .. } => Some((SERVING, "a port for clients of PostgreSQL")),
-        Verb::Switchover { .. } | Verb::Failover { .. } | Verb::RollingRestart { .. } => {
-            Some((POSTGRES, "what Patroni manages"))
-        }
-        Verb::Resize { .. } => Some((&Service::SIZED, "a size that moves")),
-        _ => None,
-    }
-}
-
-/// The service a target of bodies names; `None` when only a controller's.
-fn service(target: &Target) -> Option<Service> {
-    match target {
-        Target::Primary | Target::Replica(_) | Target::Postgres(_) => Some(Service::Postgres),
-        Target::Etcd(_) => Some(Service::Etcd),
-        Target::Balancer(Which::Any | Which::All | Which::Named(_)) => Some(Service::Balancer),
-        Target::Random(_, of) => service(of),
-        Target::Controller(_) | Target::Host(_) | Target::HostOf(_) | Target::HostSpare | Target::Rest => {
-            None
-        }
-    }
-}
-
-fn names_hosts(target: &Target) -> bool {
-    match target {
-        Target::Host(_) | Target::HostOf(_) | Target::HostSpare => true,
-        Target::Random(_, of) => names_hosts(of),
-        _ => false,
-    }
-}
-
-fn is_rest(target: &Target) -> bool {
-    match target {
-        Target::Rest => true,
-        Target::HostOf(of) | Target::Random(_, of) => is_rest(of),
-        _ => false,
     }
 }
