@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -32,6 +32,64 @@ fn the_program_prints_the_schemas_that_are_committed() {
     let schema: Value = serde_json::from_slice(&said.stdout).expect("a schema");
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     assert!(schema["properties"]["verdict"].is_object(), "{schema:#}");
+}
+
+/// Runs with a stdout that nobody reads: the reading end is closed before anything is said.
+fn unheard(words: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));
+    command.args(words).stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().expect("pgha starts").wait_with_output().expect("pgha ends")
+}
+
+#[test]
+fn a_reader_that_has_gone_is_nobodys_error() {
+    let runs = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
+    let run = std::fs::read_dir(runs).expect("stored runs").map(|run| run.expect("a run").path());
+    let run = run.filter(|run| run.join("history.jsonl").is_file()).min().expect("a stored run");
+    let run = run.to_str().expect("a path");
+    let smoke = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/smoke.toml");
+    for words in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "run"],
+        &["schema", "lab"],
+        &["schema", "scenario"],
+        &["schema", "suite"],
+        &["schema", "controller"],
+        &["schema", "report"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["validate", smoke],
+        &["run", "--dry-run", smoke],
+        &["check", run],
+        &["check", run, "-o", "json"],
+    ] {
+        let (heard, unheard) = (pgha(words), unheard(words));
+        // it ends as it would have, and says nothing of it
+        assert_eq!(unheard.status.code(), heard.status.code(), "{words:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&unheard.stderr),
+            String::from_utf8_lossy(&heard.stderr),
+            "{words:?}"
+        );
+    }
+    // nor is one of stderr
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));
+    let command = command.args(["validate", "/no/such/file.toml"]).stderr(writer).stdout(Stdio::null());
+    assert_eq!(command.status().expect("pgha ends").code(), Some(64));
+}
+
+#[test]
+fn half_of_an_answer_is_no_success() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));
+    let said = command.args(["schema", "lab"]).stdout(full).output().expect("pgha ends");
+    assert_eq!(said.status.code(), Some(70));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("did not arrive"));
 }
 
 #[test]

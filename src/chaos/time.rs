@@ -9,8 +9,7 @@ use async_trait::async_trait;
 
 use super::family::{Family, Scene, Seen, Victim};
 use crate::lab::reach;
-use crate::model::lab::LabSpec;
-use crate::model::{BodyFile, FaultRecord, Member, Scenario, Service, Verb, offset_ms};
+use crate::model::{BodyFile, FaultRecord, Member, Service, Verb, offset_ms};
 
 const SOURCE: &str = "clock_timestamp() against the kernel's clock";
 /// The file libfaketime reads.
@@ -22,7 +21,7 @@ const MARGIN_MS: i64 = 1000;
 /// The kernel's time before and after PostgreSQL's, in seconds since 1970; psql comes as arguments.
 const ASK: &str = r#"date +%s.%N && "$@" && date +%s.%N"#;
 
-/// What a scenario or a person is told when the lab's clocks cannot be set wrong.
+/// What a person is told when the lab's clocks cannot be set wrong.
 pub const HINT: &str = "`clock` needs a lab whose clocks can be set wrong: set = { postgres = { fake-clock = true } } under [lab], \
      or `--set postgres.fake-clock=true`";
 
@@ -74,18 +73,6 @@ impl Family for Clocks {
     }
 }
 
-/// Whether a scenario sets clocks that the lab of `spec` cannot set: refused before the run.
-#[must_use]
-pub fn refusal(spec: &LabSpec, scenario: &Scenario) -> Option<&'static str> {
-    let sets = |verb: &Verb| match verb {
-        Verb::Clock { .. } => true,
-        Verb::Repeat { verb, .. } => matches!(**verb, Verb::Clock { .. }),
-        _ => false,
-    };
-    let needed = scenario.steps.iter().any(|step| sets(&step.verb));
-    (needed && !spec.postgres.fake_clock).then_some(HINT)
-}
-
 fn wanted(verb: &Verb) -> Result<i64, String> {
     match verb {
         Verb::Clock { offset, .. } => offset_ms(offset).map_err(|error| error.to_string()),
@@ -130,8 +117,6 @@ fn difference_ms(said: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::lab::{Layer, resolve};
-    use crate::spec::scenario;
 
     #[test]
     fn an_offset_is_written_as_libfaketime_reads_it() {
@@ -145,19 +130,5 @@ mod tests {
         assert_eq!(difference_ms("1000.0\n970.100000\n1000.2\n"), Some(-30_000));
         assert_eq!(difference_ms("1000.0\n1000.2\n"), None);
         assert_eq!(difference_ms(""), None);
-    }
-
-    #[test]
-    fn a_lab_that_cannot_set_clocks_is_refused_before_the_run() {
-        let text = "schema = 1\nname = \"x\"\nabout = \"x\"\nduration = \"20s\"\n\
-            [[step]]\nat = \"2s\"\ndo.clock = { target = \"primary\", offset = \"-30s\" }\n";
-        let scenario = scenario::parse("x.toml", text).expect("a scenario");
-        let mut spec = resolve(&[Layer::built_in()]).expect("a lab");
-        assert_eq!(refusal(&spec, &scenario), Some(HINT));
-        spec.postgres.fake_clock = true;
-        assert_eq!(refusal(&spec, &scenario), None);
-        let without = Scenario { steps: Vec::new(), ..scenario };
-        spec.postgres.fake_clock = false;
-        assert_eq!(refusal(&spec, &without), None);
     }
 }

@@ -273,11 +273,14 @@ pub enum Verb {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Find every problem in a lab or scenario file, without an engine.
+    /// Find every problem in a lab or scenario file, without an engine: whatever would stop `up` or `run`.
     Validate {
-        /// Files.
+        /// Labs, presets, scenarios and suites, under any name.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        // what a scenario is laid over, as for `run`
+        #[command(flatten)]
+        lab: LabArgs,
     },
     /// Print a JSON Schema (draft-07), for editors and other programs.
     Schema {

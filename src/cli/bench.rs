@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
-use super::args::{BenchArgs, Output};
+use super::args::{BenchArgs, LabArgs, Output};
 use super::run::live::View;
 use super::run::{interrupts, write};
-use super::settings::Resolved;
+use super::settings::{Over, Resolved};
 use super::{CliError, Exit, settings};
 use crate::engine::docker::Docker;
 use crate::lab::{record, up};
@@ -19,7 +19,6 @@ use crate::model::{LabSpec, Name, Scenario};
 use crate::report::{self, BenchReport, Point, Report};
 use crate::run::conduct::{self, Order};
 use crate::run::{read, series, sql_files};
-use crate::spec::scenario::fits_lab;
 use crate::spec::suite::{self, Trial};
 
 /// How often a trial that ends unknown is run again, with other choices of its seed.
@@ -140,24 +139,46 @@ fn of_others(args: &BenchArgs, chosen: &[Comparison]) -> Vec<Point> {
     points.filter(|point| chosen.iter().all(|comparison| comparison.name != point.comparison)).collect()
 }
 
-/// Every trial of a comparison, in order; whatever is wrong is said before anything starts.
-fn plan<'a>(args: &BenchArgs, comparison: &'a Comparison) -> Result<Vec<Planned<'a>>, CliError> {
-    let folder = args.suite.parent().unwrap_or(Path::new("."));
+/// One trial that can be run.
+pub struct Checked {
+    trial: Trial,
+    scenario: Scenario,
+    scenario_text: String,
+    sql: BTreeMap<Name, String>,
+    lab: Resolved,
+}
+
+/// Every trial of a comparison, in order, each with its lab.
+///
+/// # Errors
+/// What keeps one of them from being run.
+pub fn trials(args: &LabArgs, folder: &Path, comparison: &Comparison) -> Result<Vec<Checked>, CliError> {
     let path = folder.join(&comparison.scenario);
     let (scenario, _) = settings::scenario_to_run(&path)?;
     let sql = sql_files::read(&path, &scenario.loads).map_err(|why| CliError::usage(why, ""))?;
-    let mut planned = Vec::new();
-    for trial in suite::order(comparison) {
-        let wrong = |why: String| CliError::usage(format!("{}: {why}", path.display()), "");
+    let name = path.display().to_string();
+    let checked = |trial: Trial| {
+        let wrong = |why: String| CliError::usage(format!("{name}: {why}"), "");
         let scenario = suite::of_trial(comparison, &scenario, trial).map_err(wrong)?;
-        let Resolved { spec, preset } = settings::resolve(&args.lab, Some(&scenario))?;
         let scenario_text = suite::text(&scenario).map_err(wrong)?;
-        fits_lab(&path.display().to_string(), &scenario_text, &spec)?;
+        let lab = settings::on_lab(args, Over { name: &name, text: &scenario_text })?;
+        Ok(Checked { trial, scenario, scenario_text, sql: sql.clone(), lab })
+    };
+    suite::order(comparison).into_iter().map(checked).collect()
+}
+
+/// Every trial of a comparison, in order; whatever is wrong is said before anything starts.
+fn plan<'a>(args: &BenchArgs, comparison: &'a Comparison) -> Result<Vec<Planned<'a>>, CliError> {
+    let folder = args.suite.parent().unwrap_or(Path::new("."));
+    let mut planned = Vec::new();
+    for Checked { trial, scenario, scenario_text, sql, lab: Resolved { spec, preset } } in
+        trials(&args.lab, folder, comparison)?
+    {
         let order = Order {
             seed: scenario.seed,
             scenario,
             scenario_text,
-            sql: sql.clone(),
+            sql,
             spec: named(args, spec)?,
             preset,
             program: settings::program()?,

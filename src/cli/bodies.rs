@@ -1,10 +1,16 @@
 //! `logs` and `exec`: looking into one member.
 
+use std::time::Duration;
+
 use super::args::LabArgs;
 use super::{CliError, Exit, settings};
+use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::lab::names;
 use crate::model::{Container, Name};
+
+/// Pause between two looks whether anybody reads what is printed.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The container of a member, or an error that names those that are there.
 async fn container(docker: &Docker, args: &LabArgs, member: &Name) -> Result<Container, CliError> {
@@ -36,12 +42,20 @@ pub async fn logs(args: &LabArgs, member: &Name, follow: bool, tail: u32) -> Res
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => {}
+            () = reader_gone() => {}
             outcome = docker.follow_logs(&container.id, tail, |chunk| print!("{chunk}")) => outcome?,
         }
     } else {
         print!("{}", docker.logs(&container.id, Some(tail)).await?);
     }
     Ok(Exit::Done)
+}
+
+/// Waits until nobody reads what is printed.
+async fn reader_gone() {
+    while !super::out::gone() {
+        clock::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// `pgha exec`

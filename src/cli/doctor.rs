@@ -7,7 +7,7 @@ use crate::lab::doctor::{Finding, Grade, examine};
 
 /// `pgha doctor`
 pub async fn doctor(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
-    let spec = settings::resolve(args, None)?.spec;
+    let spec = settings::resolve(args)?.spec;
     let docker = super::engine().await;
     let engine_gone = matches!(docker, Err(EngineError::NoEngine(_) | EngineError::NoPermission(_)));
     let findings = examine(docker, &spec).await;

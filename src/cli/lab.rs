@@ -93,7 +93,7 @@ impl NewsPrinter {
 
 /// `pgha up`
 pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
-    let resolved = settings::resolve(args, None)?;
+    let resolved = settings::to_found(args)?;
     let docker = super::engine().await?;
     let lab = resolved.spec.name.to_string();
     let caveat = resolved.spec.haproxy_caveat();
@@ -236,7 +236,7 @@ pub async fn prune(base: bool) -> Result<Exit, CliError> {
     })
     .await?;
     if base {
-        let spec = settings::resolve(&LabArgs::default(), None)?.spec;
+        let spec = settings::resolve(&LabArgs::default())?.spec;
         for reference in images::bases(&spec.images) {
             docker.remove_image(&reference).await?;
             println!("removed {reference}");

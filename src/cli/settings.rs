@@ -1,13 +1,19 @@
 //! From flags, environment and files to a resolved lab or scenario.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::CliError;
 use super::args::LabArgs;
-use super::{CliError, Exit};
-use crate::model::{LabSpec, Name, Scenario};
+use crate::decide::placement::{self, Why};
+use crate::model::lab::Desired;
+use crate::model::{LabSpec, Name, Scenario, Service};
+use crate::run::sql_files;
 use crate::spec::lab::{self, Layer};
-use crate::spec::scenario;
+use crate::spec::{Problem, Problems, scenario};
+
+const NO_LAB: &str = "the lab cannot be read";
 
 /// A lab as resolved, and the preset it came from.
 #[derive(Clone, Debug)]
@@ -53,31 +59,204 @@ pub fn state() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("pgha-state"))
 }
 
-/// Resolves the lab of the flags, with what a scenario lays over it.
-///
-/// # Errors
-/// Every problem of every layer, with its place.
-pub fn resolve(args: &LabArgs, of_scenario: Option<&Scenario>) -> Result<Resolved, CliError> {
+/// The text of a scenario that lays settings over the lab of the flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Over<'a> {
+    /// What messages call it, usually its path.
+    pub name: &'a str,
+    /// Its whole text.
+    pub text: &'a str,
+}
+
+/// The lab of the flags with what a scenario lays over it, as far as it can be read.
+fn written(args: &LabArgs, over: Option<Over<'_>>) -> Result<Laid, CliError> {
     let mut layers = vec![Layer::built_in()];
     let file = args.file.clone().or_else(nearest_lab_file);
     if let Some(path) = &file {
         layers.push(Layer::file(path.display().to_string(), read(path)?));
     }
     // a preset lies over the lab file, so it is laid only when somebody names one
-    let preset = args.preset.clone().or_else(|| of_scenario.and_then(|scenario| scenario.lab.preset.clone()));
+    let of_scenario = over.and_then(|over| scenario::preset(over.text));
+    let preset = args.preset.clone().or_else(|| of_scenario.clone());
     if let Some(preset) = &preset {
-        layers.push(preset_layer(preset, file.as_deref())?);
+        layers.push(preset_layer(preset, file.as_deref()).map_err(|error| match (over, &error) {
+            (Some(over), CliError::Usage { message, hint }) if of_scenario.as_ref() == Some(preset) => {
+                let problem = scenario::problem(over.name, over.text, "lab.preset", message, hint);
+                Problems::new(format!("{} names a lab that is not there", over.name), vec![problem]).into()
+            }
+            _ => error,
+        })?);
     }
-    if let Some(scenario) = of_scenario.filter(|scenario| !scenario.lab.set.is_null()) {
-        layers.push(Layer::value(format!("[lab] set of {}", scenario.name), scenario.lab.set.clone()));
-    }
+    layers.extend(over.map(|over| Layer::scenario(over.name, over.text)));
     if !args.set.is_empty() {
         layers.extend(Layer::overrides(&args.set));
     }
     if let Some(lab) = &args.lab {
         layers.extend(Layer::overrides(&[("name".to_owned(), format!("\"{lab}\""))]));
     }
-    Ok(Resolved { spec: lab::resolve(&layers)?, preset })
+    let (written, problems) = lab::read_far(&layers);
+    Ok(Laid { written, preset, problems })
+}
+
+/// A lab, as far as it can be read, and what is wrong with it.
+struct Laid {
+    written: Option<lab::Written>,
+    preset: Option<Name>,
+    problems: Vec<Problem>,
+}
+
+impl Laid {
+    /// The lab, when nothing is wrong with it.
+    fn whole(self, subject: &str) -> Result<Resolved, CliError> {
+        Problems::new(subject, self.problems).or(())?;
+        match self.written {
+            Some(written) => Ok(Resolved { spec: written.spec, preset: self.preset }),
+            // without a lab there was a problem
+            None => Err(CliError::usage(subject, "")),
+        }
+    }
+}
+
+/// Resolves the lab of the flags.
+///
+/// # Errors
+/// Every problem of every layer, with its place.
+pub fn resolve(args: &LabArgs) -> Result<Resolved, CliError> {
+    written(args, None)?.whole(NO_LAB)
+}
+
+/// Resolves a lab that is to be founded: everybody finds a host.
+///
+/// # Errors
+/// As [`resolve`], and what finds no host.
+pub fn to_found(args: &LabArgs) -> Result<Resolved, CliError> {
+    let mut laid = written(args, None)?;
+    laid.problems.extend(laid.written.as_ref().and_then(unplaceable));
+    laid.whole(NO_LAB)
+}
+
+/// What of a lab finds no host, shown at the value that was written last of those it follows from.
+fn unplaceable(written: &lab::Written) -> Option<Problem> {
+    let wanted = Desired::founding(&written.spec);
+    // more than there are hosts has been said already
+    let controllers = written.spec.controllers.iter().map(|controller| controller.replicas);
+    if wanted
+        .counts
+        .values()
+        .copied()
+        .chain(controllers)
+        .any(|count| count as usize > written.spec.hosts.len())
+    {
+        return None;
+    }
+    let why = placement::place(&written.spec, &wanted, &[]).err()?;
+    let number = if why.service == Service::Etcd { "members" } else { "instances.start" };
+    let section = match why.service {
+        Service::Etcd => "etcd",
+        Service::Postgres => "postgres",
+        Service::Balancer => "balancers",
+        Service::Client | Service::Controller | Service::Broker => "controller",
+    };
+    let of = |key: &str| {
+        if why.service == Service::Etcd {
+            format!("{section}.{key}")
+        } else {
+            format!("{section}.{key}.start")
+        }
+    };
+    let mut paths: Vec<String> = Vec::new();
+    for (_, why) in &why.hosts {
+        paths.extend(match why {
+            Why::Cores { .. } => Some(of("cpus")),
+            Why::Memory { .. } => Some(of("memory")),
+            Why::Disk { .. } => Some(of("disk")),
+            Why::Has(_) => Some(format!("{section}.{number}")),
+            Why::NotAllowed => None,
+        });
+    }
+    paths.extend([section.to_owned(), "host".to_owned()]);
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let hint = "add a host, make one larger, or ask for less";
+    Some(written.problem(&paths, why.to_string(), hint))
+}
+
+/// A scenario and the lab it runs on, both without a problem.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Its text.
+    pub text: String,
+    /// Texts of the loads that run a file, by load.
+    pub sql: BTreeMap<Name, String>,
+    /// The lab.
+    pub lab: Resolved,
+}
+
+/// Reads a scenario that is to be run, and everything it needs besides an engine.
+///
+/// # Errors
+/// Every problem of the scenario, of its lab, of both together, and of the files it names, at once.
+pub fn checked(args: &LabArgs, path: &Path) -> Result<Checked, CliError> {
+    let (name, text) = (path.display().to_string(), read(path)?);
+    let over = Over { name: &name, text: &text };
+    let mut problems = Vec::new();
+    let scenario = gather(scenario::parse(&name, &text).map_err(CliError::from), &mut problems)?;
+    let sql = sql(path, over, &mut problems);
+    let lab = gather(on_lab(args, over), &mut problems)?;
+    Problems::new(format!("{name} cannot be run"), problems).or(())?;
+    match (scenario, lab) {
+        (Some(scenario), Some(lab)) => Ok(Checked { scenario, text, sql, lab }),
+        // who has no value had a problem
+        _ => Err(CliError::usage(format!("{name} cannot be run"), "")),
+    }
+}
+
+/// The lab a scenario runs on.
+///
+/// # Errors
+/// Every problem of the lab, and of the scenario on it, at once.
+pub fn on_lab(args: &LabArgs, over: Over<'_>) -> Result<Resolved, CliError> {
+    let mut laid = written(args, Some(over))?;
+    if let Some(written) = &laid.written {
+        laid.problems.extend(unplaceable(written));
+        let unfit = scenario::fits_lab(over.name, over.text, &written.spec).err();
+        laid.problems.extend(unfit.into_iter().flat_map(|unfit| unfit.list));
+    }
+    laid.whole(&format!("{} does not fit its lab", over.name))
+}
+
+/// Keeps the problems of a part, so that the others can still be looked at.
+fn gather<T>(part: Result<T, CliError>, problems: &mut Vec<Problem>) -> Result<Option<T>, CliError> {
+    match part {
+        Ok(value) => Ok(Some(value)),
+        Err(CliError::Spec(found)) => {
+            problems.extend(found.list);
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// The files of SQL that loads run.
+fn sql(path: &Path, over: Over<'_>, problems: &mut Vec<Problem>) -> BTreeMap<Name, String> {
+    let mut texts = BTreeMap::new();
+    for (at, load) in scenario::loads(over.text) {
+        match sql_files::read(path, &[load]) {
+            Ok(read) => texts.extend(read),
+            Err(why) => {
+                let hint = "a file of SQL lies beside its scenario, or in a folder there";
+                problems.push(scenario::problem(
+                    over.name,
+                    over.text,
+                    &format!("load.{at}.file"),
+                    &why,
+                    hint,
+                ));
+            }
+        }
+    }
+    texts
 }
 
 /// A preset beside the lab file, else one of the built-in ones.
@@ -100,7 +279,7 @@ fn preset_layer(preset: &Name, lab_file: Option<&Path>) -> Result<Layer, CliErro
 pub fn lab_name(args: &LabArgs) -> Result<String, CliError> {
     match &args.lab {
         Some(name) => Ok(name.to_string()),
-        None => Ok(resolve(args, None)?.spec.name.to_string()),
+        None => Ok(resolve(args)?.spec.name.to_string()),
     }
 }
 
@@ -111,33 +290,4 @@ pub fn lab_name(args: &LabArgs) -> Result<String, CliError> {
 pub fn scenario_to_run(path: &Path) -> Result<(Scenario, String), CliError> {
     let text = read(path)?;
     Ok((scenario::parse(&path.display().to_string(), &text)?, text))
-}
-
-/// `pgha validate`: every problem of every file.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn validate(files: &[PathBuf]) -> Result<Exit, CliError> {
-    let mut exit = Exit::Done;
-    for path in files {
-        let name = path.display().to_string();
-        let text = read(path)?;
-        // a scenario has steps, loads and a duration; a lab has hosts: tell them by the schema line or the folder
-        let is_lab = text.contains("lab.schema.json")
-            || path.components().any(|part| part.as_os_str() == "presets")
-            || path.file_name().is_some_and(|file| file == "lab.toml");
-        let outcome = if is_lab {
-            lab::resolve(&[Layer::built_in(), Layer::file(&name, &text)]).map(drop)
-        } else {
-            scenario::parse(&name, &text).map(drop)
-        };
-        match outcome {
-            Ok(()) => println!("{name}: ok"),
-            Err(problems) => {
-                eprintln!("{}", problems.render());
-                exit = Exit::Usage;
-            }
-        }
-    }
-    Ok(exit)
 }

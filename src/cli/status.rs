@@ -36,7 +36,7 @@ pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> R
                 }
             }
         }
-        if !watch {
+        if !watch || super::out::gone() {
             return Ok(Exit::Done);
         }
         tokio::select! {

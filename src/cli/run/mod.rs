@@ -13,15 +13,14 @@ use tokio::sync::watch;
 use self::live::View;
 use self::table::{Row, Source};
 use super::args::{Output, RunArgs};
-use super::settings::Resolved;
+use super::settings::{Checked, Resolved};
 use super::{CliError, Exit, check, settings};
-use crate::chaos::time;
 use crate::engine::docker::Docker;
 use crate::lab::{record, up};
 use crate::model::{LabSpec, Scenario};
 use crate::report;
 use crate::run::conduct::{self, Order};
-use crate::run::{dry, series, sql_files};
+use crate::run::{dry, series};
 
 /// `pgha run`
 pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
@@ -173,19 +172,11 @@ const fn worse(one: Exit, other: Exit) -> Exit {
 }
 
 fn order(args: &RunArgs, path: &Path) -> Result<Order, CliError> {
-    let (scenario, scenario_text) = settings::scenario_to_run(path)?;
-    let sql = sql_files::read(path, &scenario.loads).map_err(|why| {
-        CliError::usage(why, "a file of SQL lies beside its scenario, or in a folder there")
-    })?;
-    let Resolved { spec, preset } = settings::resolve(&args.lab, Some(&scenario))?;
-    if let Some(hint) = time::refusal(&spec, &scenario) {
-        return Err(CliError::usage(format!("{}: the lab cannot set a clock wrong", path.display()), hint));
-    }
-    crate::spec::scenario::fits_lab(&path.display().to_string(), &scenario_text, &spec)?;
+    let Checked { scenario, text, sql, lab: Resolved { spec, preset } } = settings::checked(&args.lab, path)?;
     Ok(Order {
         seed: args.seed.unwrap_or(scenario.seed),
         scenario,
-        scenario_text,
+        scenario_text: text,
         sql,
         spec,
         preset,

@@ -1,0 +1,62 @@
+//! Words to stdout and stderr. A reader that has gone is nobody's error: what would be said to it is dropped, and the
+//! program goes on to its own end, so that `pgha run … | head` still heals, judges, and ends with its verdict.
+//!
+//! `println!`, `print!`, `eprintln!` and `eprint!` of this room are the ones below; the standard library's end the
+//! program with a panic where the reader has gone.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Whether the reader of stdout has gone.
+static GONE: AtomicBool = AtomicBool::new(false);
+/// Why stdout could not be written, when that was something else.
+static FAILED: Mutex<Option<String>> = Mutex::new(None);
+
+/// Says something on stdout.
+pub fn say(words: Arguments<'_>) {
+    if GONE.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = io::stdout().lock();
+    match out.write_fmt(words).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => GONE.store(true, Ordering::Relaxed),
+        Err(error) => {
+            FAILED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
+        }
+    }
+}
+
+/// Says something on stderr; where nobody reads it, it is not said.
+pub fn tell(words: Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(words);
+}
+
+/// Whether nobody reads stdout any more: who goes on until interrupted may end.
+pub fn gone() -> bool {
+    GONE.load(Ordering::Relaxed)
+}
+
+/// Why what was said on stdout did not arrive, other than that its reader went.
+pub fn failed() -> Option<String> {
+    FAILED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+macro_rules! print {
+    ($($words:tt)*) => { $crate::cli::out::say(format_args!($($words)*)) };
+}
+
+macro_rules! println {
+    () => { $crate::cli::out::say(format_args!("\n")) };
+    ($($words:tt)*) => { $crate::cli::out::say(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+macro_rules! eprint {
+    ($($words:tt)*) => { $crate::cli::out::tell(format_args!($($words)*)) };
+}
+
+macro_rules! eprintln {
+    ($($words:tt)*) => { $crate::cli::out::tell(format_args!("{}\n", format_args!($($words)*))) };
+}
