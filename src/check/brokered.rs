@@ -125,7 +125,7 @@ impl Orders {
             own.is_some_and(|name| {
                 !self.decided.iter().any(|decision| {
                     decision.controller == *name
-                        && decision.deed == order.order.deed.name()
+                        && asks_for(&decision.deed, order.order.deed.name())
                         && decision.subject == order.order.deed.subject()
                         && decision.at <= order.began
                         && order.began.0 - decision.at.0 <= PATIENCE
@@ -248,7 +248,26 @@ fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     Ok(Value::deserialize(deserializer)?.as_str().unwrap_or_default().to_owned())
 }
 
+/// Whether a step of a controller asks the broker for a deed. One that ends a stuck body while nobody leads asks for the
+/// fence that a leader gets.
+fn asks_for(step: &str, deed: &str) -> bool {
+    step == deed || (step, deed) == ("end", "fence")
+}
+
 /// A refusal changed nothing.
 fn effective(order: &Brokered) -> bool {
     !matches!(order.answer, Answer::Refused { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_ended_is_fenced() {
+        assert!(asks_for("end", "fence"));
+        assert!(asks_for("start", "start"));
+        assert!(!asks_for("end", "retire"));
+        assert!(!asks_for("fence", "end"));
+    }
 }
