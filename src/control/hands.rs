@@ -551,7 +551,9 @@ impl Deeds<World> for Hands {
                 self.yield_key(member, *mod_revision, *handover, token).await
             }
             Step::Open { host, member } => match self.instance(member) {
-                Some(instance) if instance.writes().await => self.balancers.turn(host, &haproxy_words::open(host)).await,
+                Some(instance) if instance.writes().await => {
+                    self.balancers.turn(host, &haproxy_words::open(host)).await
+                }
                 _ => Err(Failed::Guard(format!("{member} does not say that it takes writes"))),
             },
             Step::EndSessions { host, .. } => {

@@ -95,7 +95,9 @@ impl Exit {
             match self.look(began, &mut done).await {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => tracing::debug!(balancer = %self.balancer.member, %error, "sessions were not ended"),
+                Err(error) => {
+                    tracing::debug!(balancer = %self.balancer.member, %error, "sessions were not ended")
+                }
             }
             if clock::now().since(began) > GIVEN_UP {
                 tracing::warn!(balancer = %self.balancer.member, host = %self.host, "sessions stay on a server that was left");

@@ -120,7 +120,8 @@ impl Admin {
         for ids in ids.chunks(200) {
             let commands: Vec<String> = ids.iter().map(|id| format!("shutdown session {id}")).collect();
             match self.say(&commands).await {
-                Err(AdminError::Refused(said)) if said.split("; ").all(|one| one.contains("No such session")) => {}
+                Err(AdminError::Refused(said))
+                    if said.split("; ").all(|one| one.contains("No such session")) => {}
                 other => other?,
             }
         }
@@ -251,11 +252,8 @@ pub fn parse(csv: &str) -> Result<Backends, String> {
             }
         }
         let host = HostName::new(cell(server)).map_err(|e| e.to_string())?;
-        let seen = ServerSeen {
-            status: cell(status).to_owned(),
-            sessions: count(sessions),
-            weight: count(weight),
-        };
+        let seen =
+            ServerSeen { status: cell(status).to_owned(), sessions: count(sessions), weight: count(weight) };
         servers.insert(host, seen);
     }
     backends.shut = shut;
@@ -338,10 +336,7 @@ mod tests {
         let seen = parse(CSV).expect("statistics");
         let host = |name: &str| HostName::new(name).expect("a name");
         assert_eq!(seen.rw.len(), 2);
-        assert_eq!(
-            seen.rw[&host("h1")],
-            ServerSeen { status: "UP".into(), sessions: 3, weight: 1 }
-        );
+        assert_eq!(seen.rw[&host("h1")], ServerSeen { status: "UP".into(), sessions: 3, weight: 1 });
         assert!(!seen.rw[&host("h2")].up());
         assert_eq!(
             (
@@ -356,10 +351,7 @@ mod tests {
         let adrift = parse(&CSV.replace("rw,FRONTEND,,,3", "rw,FRONTEND,,,5")).expect("statistics");
         assert_eq!((adrift.unserved_rw, adrift.unserved_ro), (2, 0));
         assert_eq!(seen.ro[&host("h1")].status, "MAINT");
-        assert_eq!(
-            seen.ro[&host("h2")],
-            ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 }
-        );
+        assert_eq!(seen.ro[&host("h2")], ServerSeen { status: "UP 1/2".into(), sessions: 2, weight: 5 });
     }
 
     /// Answers of HAProxy 3.0.11 and 3.2.0, without the columns in which they are alike.
@@ -403,10 +395,7 @@ mod tests {
         });
         let ids = ["0x1".to_owned(), "0x2".to_owned()];
         assert_eq!(admin.end_sessions(&ids).await, Ok(()));
-        assert_eq!(
-            admin.end_sessions(&ids).await,
-            Err(AdminError::Refused("Permission denied".to_owned()))
-        );
+        assert_eq!(admin.end_sessions(&ids).await, Err(AdminError::Refused("Permission denied".to_owned())));
         balancer.await.expect("no panic");
     }
 

@@ -283,7 +283,8 @@ pub async fn sql_seen(session: &Session, limit: Duration) -> Result<SqlSeen, Bro
         replayed: lsn(4)?,
         streaming: row.try_get(5).map_err(odd)?,
         sync: row.try_get(6).map_err(odd)?,
-        backends: serde_json::from_str(row.try_get(7).map_err(odd)?).map_err(|e| Broken::Other(e.to_string()))?,
+        backends: serde_json::from_str(row.try_get(7).map_err(odd)?)
+            .map_err(|e| Broken::Other(e.to_string()))?,
     })
 }
 

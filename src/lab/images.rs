@@ -16,9 +16,9 @@ use tokio::io::AsyncReadExt;
 use super::LabError;
 use crate::engine::clock;
 use crate::engine::docker::{BuildContext, Docker, EngineError, ImageSeen};
-use crate::model::{ImageRole, Name};
 use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::{Images as Declared, Source};
+use crate::model::{ImageRole, Name};
 
 /// Image references by role.
 pub type References = BTreeMap<ImageRole, String>;

@@ -359,11 +359,8 @@ fn postgres(member: &str, primary: &str, timeline: u32) -> PostgresSeen {
 }
 
 fn balancer(primary: Option<&str>) -> BalancerSeen {
-    let server = |up: bool| ServerSeen {
-        status: if up { "UP" } else { "DOWN" }.to_owned(),
-        sessions: 0,
-        weight: 1,
-    };
+    let server =
+        |up: bool| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), sessions: 0, weight: 1 };
     let host = primary.map(host_of);
     let servers = ["h1", "h2", "h3"];
     BalancerSeen {

@@ -141,7 +141,8 @@ fn keepalive(balancers: &Balancers) -> String {
     match balancers.on_marked_down {
         OnMarkedDown::ShutdownSessions => String::new(),
         OnMarkedDown::None => {
-            "    option srvtcpka\n    srvtcpka-idle 5s\n    srvtcpka-intvl 1s\n    srvtcpka-cnt 3\n".to_owned()
+            "    option srvtcpka\n    srvtcpka-idle 5s\n    srvtcpka-intvl 1s\n    srvtcpka-cnt 3\n"
+                .to_owned()
         }
     }
 }
