@@ -3,9 +3,9 @@
 //!
 //! - the balancers' own count: sessions of 5432 on a server whose host does not carry the member that takes
 //!   writes, sessions of 5433 on a server whose host carries no running database, and sessions of a port that
-//!   no server has: held for too long, or frozen ([`looks`]);
-//! - `pg_stat_activity`: backends of loads on 5432 on a member in recovery ([`looks`]);
-//! - clients of 5432 ([`clients`]): one that is still answered *read-only* (SQLSTATE 25006), one whose operation
+//!   no server has: held for too long, or frozen (`looks`);
+//! - `pg_stat_activity`: backends of loads on 5432 on a member in recovery (`looks`);
+//! - clients of 5432 (`clients`): one that is still answered *read-only* (SQLSTATE 25006), one whose operation
 //!   still waits, both so long after another member than its own acknowledged writes; and one that never came
 //!   back though others were acknowledged for so long.
 //!
