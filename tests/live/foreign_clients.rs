@@ -10,8 +10,10 @@ use pgha::lab::record;
 
 use crate::desk::{Lab, whole};
 
-/// Deaths of the primary.
-const KILLS: usize = 10;
+/// Labs, one after the other: whoever dies again and again in one of them is replaced, and the small lab has no host for it.
+pub const LABS: usize = 2;
+/// Deaths of the primary in each.
+const KILLS: usize = 5;
 /// Clients that wait for their answers.
 const CLIENTS: usize = 8;
 
