@@ -1,9 +1,9 @@
 //! The broker: the only process of a lab with the engine's socket. It shows the lab's bodies, tells of
 //! deaths, and carries out a closed list of deeds ([`Deed`]), each only for the active controller.
 //!
-//! Before every deed, in this order: the deadline, the token against etcd (a later leader wrote a later
-//! revision), the container by its id and its lab; before a kill or a retirement, whose Patroni's leader key is. What waited
-//! for its turn is asked again. A thawed controller of yesterday gets nothing done. Without an order the broker does one
+//! Before every deed it checks the deadline, then the token against etcd (a later leader wrote a later revision), then
+//! the container by its id and its lab. Before a kill or a retirement it checks who holds Patroni's leader key. An order
+//! that waited for its turn is checked again. A thawed controller of yesterday gets nothing done. Without an order the broker does one
 //! thing: it looks after etcd while etcd cannot say who may give orders (`tend`).
 
 mod doom;
