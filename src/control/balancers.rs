@@ -36,6 +36,15 @@ impl Balancer {
         let (stats, admin) = (Haproxy::new(doors.stats, BALANCER), Admin::new(doors.admin, BALANCER));
         Arc::new(Self { member, doors, stats, admin, last: Mutex::default(), turns: Turns::default() })
     }
+
+    /// Says words about a host, unless a newer word about it was begun meanwhile.
+    async fn say_in_turn(&self, host: &HostName, turn: u64, commands: &[String]) -> Result<(), String> {
+        let _talking = self.turns.talk().await;
+        if !self.turns.holds(host, turn) {
+            return Ok(());
+        }
+        self.admin.say(commands).await.map_err(|error| format!("{}: {error}", self.member))
+    }
 }
 
 /// All of them.
@@ -116,11 +125,7 @@ impl Balancers {
         let all = self.all().clone();
         let told = all.iter().map(|balancer| async move {
             let turn = balancer.turns.begin(host);
-            let _talking = balancer.turns.talk().await;
-            if !balancer.turns.holds(host, turn) {
-                return Ok(());
-            }
-            balancer.admin.say(commands).await.map_err(|error| format!("{}: {error}", balancer.member))
+            balancer.say_in_turn(host, turn, commands).await
         });
         outcome(join_all(told).await)
     }
@@ -131,10 +136,7 @@ impl Balancers {
         let all = self.all().clone();
         let told = all.iter().map(|balancer| async move {
             let turn = balancer.turns.begin(host);
-            let told = {
-                let _talking = balancer.turns.talk().await;
-                balancer.admin.say(&haproxy_words::drained_both(host)).await
-            };
+            let told = balancer.say_in_turn(host, turn, &haproxy_words::drained_both(host)).await;
             let exit = server_exit::Exit {
                 balancer: Arc::clone(balancer),
                 host: host.clone(),
@@ -144,7 +146,7 @@ impl Balancers {
                 patience: self.patience,
             };
             tokio::spawn(exit.see_out());
-            told.map_err(|error| format!("{}: {error}", balancer.member))
+            told
         });
         outcome(join_all(told).await)
     }

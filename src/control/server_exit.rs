@@ -96,7 +96,7 @@ impl Exit {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::debug!(balancer = %self.balancer.member, %error, "sessions were not ended")
+                    tracing::debug!(balancer = %self.balancer.member, %error, "sessions were not ended");
                 }
             }
             if clock::now().since(began) > GIVEN_UP {
