@@ -1,5 +1,5 @@
 //! A repair controller that is not ours, in an image of its own: one file of Python (`mend.py`) that knows nothing
-//! but the contract of `lab/controllers.md`.
+//! but the contract of `docs/src/own-controller.md`.
 
 use std::path::Path;
 use std::process::Command;

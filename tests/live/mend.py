@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A repair controller that is not pgha's: the least that keeps the contract of lab/controllers.md.
+"""A repair controller that is not pgha's: the least that keeps the contract of docs/src/own-controller.md.
 
 It shares no code with pgha. Whoever leads and lies dead is fenced, its key released by a transaction that compares
 everything it rests on; whoever lies dead and does not lead is started. Balancers are left to their health checks.
