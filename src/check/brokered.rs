@@ -208,7 +208,7 @@ pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
 }
 
 /// The journals of controllers, whoever their replicas were: they come and go like other members.
-fn journals(record: &Record) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn journals(record: &Record) -> impl Iterator<Item = (&str, &str)> {
     let declared = &record.resolved.lab.controllers;
     record.logs.iter().filter_map(|(member, log)| {
         let name = controller_of(member);
@@ -239,7 +239,7 @@ struct Told {
 }
 
 /// Lines of a log that are of this shape; everything else was written for people.
-fn lines<'a, T: for<'de> Deserialize<'de> + 'a>(log: &'a str) -> impl Iterator<Item = T> + 'a {
+pub(super) fn lines<'a, T: for<'de> Deserialize<'de> + 'a>(log: &'a str) -> impl Iterator<Item = T> + 'a {
     log.lines().filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok())
 }
 

@@ -8,6 +8,7 @@
 //! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;
 //! an expectation nobody can judge is *unknown*, never skipped.
 
+pub mod alarm;
 pub mod audit;
 pub mod bank_total;
 pub mod brokered;
@@ -82,6 +83,7 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
     ("redundancy", Judges::Asked, redundancy::check),
     ("converged", Judges::Every, converged::check),
     ("controller", Judges::Asked, controller::check),
+    ("alarm", Judges::Asked, alarm::check),
     ("failovers", Judges::Asked, failovers::check),
     ("replaced", Judges::Asked, replaced::check),
     ("restarts", Judges::Asked, restarts::check),

@@ -3,25 +3,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::model::Mono;
-use crate::model::control::{Alarm, Raised};
+use crate::model::control::{Alarm, Became, Raised};
 
 /// An alarm that was not heard for so long is over. One look of a controller in a hurry says less than all of it.
 const OVER: Duration = Duration::from_secs(2);
-
-/// What became of an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Became {
-    /// It was not there before.
-    Raised,
-    /// Of the same subject another thing is said.
-    Changed,
-    /// Its cause is gone.
-    Cleared,
-}
 
 /// What is raised now.
 #[derive(Debug, Default)]
@@ -39,12 +25,11 @@ impl Alarms {
                 *last = now;
                 continue;
             }
-            // of this subject something else was said before, and is said no more
-            let stale = self.raised.iter_mut().find(|(known, _)| {
-                known.alarm.subject.is_some()
-                    && known.alarm.subject == alarm.subject
-                    && !said.contains(&known.alarm)
-            });
+            // another thing was said of this before, and is said no more
+            let stale = self
+                .raised
+                .iter_mut()
+                .find(|(known, _)| known.alarm.is_about(alarm) && !said.contains(&known.alarm));
             if let Some((known, last)) = stale {
                 (known.alarm, *last) = (alarm.clone(), now);
                 told.push((Became::Changed, known.clone()));
@@ -76,9 +61,11 @@ mod tests {
     use std::slice::from_ref;
 
     use super::*;
+    use crate::model::control::AlarmKind;
+    use crate::model::control::AlarmKind::{Frozen, NoLeader, NoQuorum, WaitsForHost};
 
-    fn alarm(subject: Option<&str>, text: &str) -> Alarm {
-        Alarm { subject: subject.map(|id| id.parse().expect("a name")), text: text.to_owned() }
+    fn alarm(kind: AlarmKind, subject: &str, text: &str) -> Alarm {
+        Alarm::new(kind, subject.parse().ok().as_ref(), text)
     }
 
     fn at(millis: u64) -> Mono {
@@ -92,10 +79,10 @@ mod tests {
     #[test]
     fn an_alarm_is_told_when_it_is_raised_changes_and_is_over_and_not_between() {
         let mut alarms = Alarms::default();
-        let lost = alarm(Some("postgres-2"), "its host is down");
-        assert_eq!(words(alarms.hear(from_ref(&lost), at(0))), ["Raised its host is down"]);
+        let lost = alarm(WaitsForHost, "postgres-2", "its host is down, and h4 is full");
+        assert_eq!(words(alarms.hear(from_ref(&lost), at(0))), ["Raised its host is down, and h4 is full"]);
         assert_eq!(words(alarms.hear(&[lost], at(1_000))), [""; 0]);
-        let waits = alarm(Some("postgres-2"), "it waits for a host");
+        let waits = alarm(WaitsForHost, "postgres-2", "it waits for a host");
         assert_eq!(words(alarms.hear(from_ref(&waits), at(2_000))), ["Changed it waits for a host"]);
         assert_eq!(alarms.raised(), [Raised { alarm: waits, since: at(0) }], "since it was raised first");
         // a look that says less for a moment clears nothing
@@ -107,8 +94,21 @@ mod tests {
     #[test]
     fn two_alarms_of_one_subject_are_two() {
         let mut alarms = Alarms::default();
-        let both = [alarm(Some("etcd-1"), "a"), alarm(Some("etcd-1"), "b"), alarm(None, "c")];
-        assert_eq!(alarms.hear(&both, at(0)).len(), 3);
+        let both = [
+            alarm(NoQuorum, "etcd-1", "a"),
+            alarm(NoQuorum, "etcd-1", "b"),
+            alarm(Frozen, "etcd-1", "c"),
+            alarm(NoLeader, "", "d"),
+        ];
+        assert_eq!(alarms.hear(&both, at(0)).len(), 4);
         assert_eq!(words(alarms.hear(&both[1..], at(2_000))), ["Cleared a"]);
+    }
+
+    #[test]
+    fn an_alarm_about_the_lab_changes_and_one_of_another_kind_does_not() {
+        let mut alarms = Alarms::default();
+        alarms.hear(&[alarm(NoLeader, "", "two are dead")], at(0));
+        assert_eq!(words(alarms.hear(&[alarm(NoLeader, "", "all are")], at(500))), ["Changed all are"]);
+        assert_eq!(words(alarms.hear(&[alarm(NoQuorum, "", "no")], at(900))), ["Raised no"]);
     }
 }

@@ -21,7 +21,7 @@ use super::driver::Entry;
 use crate::engine::clock;
 use crate::engine::journal::Journal;
 use crate::engine::service::ProcessError;
-use crate::model::control::{Alarm, ControllerStatus, Raised};
+use crate::model::control::{Alarm, AlarmKind, Became, ControllerStatus, Raised};
 use crate::model::inside::Work;
 use crate::model::{MemberId, Mono};
 
@@ -34,6 +34,8 @@ const BLIND: &str = "blind";
 /// The board of one process.
 pub struct Board {
     status: Mutex<ControllerStatus>,
+    /// That the store does not say who is the active replica, while that is so.
+    blind: Mutex<Option<Raised>>,
     beat: AtomicU64,
     journal: Journal<Value>,
     metrics: PrometheusHandle,
@@ -48,7 +50,8 @@ impl Board {
             reason: "no decision yet".to_owned(),
             ..ControllerStatus::default()
         };
-        Self { status: Mutex::new(status), beat: AtomicU64::new(clock::now().0), journal, metrics }
+        let (status, beat) = (Mutex::new(status), AtomicU64::new(clock::now().0));
+        Self { status, blind: Mutex::default(), beat, journal, metrics }
     }
 
     /// The loop turns.
@@ -91,9 +94,7 @@ impl Board {
                 };
             }
             Entry::Alarm { became, .. } => {
-                let became = serde_json::to_value(became).unwrap_or_default();
-                let became = became.as_str().unwrap_or_default().to_owned();
-                counter!("pgha_controller_alarms_total", "became" => became).increment(1);
+                counter!("pgha_controller_alarms_total", "became" => became.as_str()).increment(1);
             }
             Entry::Did { began, at, name, error, .. } => {
                 let result = if error.is_none() { "done" } else { "failed" };
@@ -109,36 +110,50 @@ impl Board {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).expects = expects;
     }
 
-    /// Shows that the store does not say who is the active replica: then nobody acts, and no journal line comes of it.
+    /// Writes down what became of an alarm that this process raises by itself.
+    fn alarm(&self, became: Became, raised: &Raised) {
+        self.tell::<()>(&Entry::Alarm { at: clock::now(), became, raised });
+    }
+
+    /// Shows that the store does not say who is the active replica: then every replica waits, and its journal says so. It
+    /// says so once: why the store does not answer is in `/status`.
     pub fn store_says(&self, nothing: Option<&str>) {
+        let mut blind = self.blind.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(why) = nothing else {
+            if let Some(raised) = blind.take() {
+                gauge!("pgha_controller_alarms").set(0.0);
+                self.alarm(Became::Cleared, &raised);
+                self.sees_again();
+            }
+            return;
+        };
+        let text = "the store does not say who is the active controller: every replica waits";
+        let raised = blind.get_or_insert_with(|| {
+            let raised = Raised { alarm: Alarm::new(AlarmKind::StoreBlind, None, text), since: clock::now() };
+            gauge!("pgha_controller_alarms").set(1.0);
+            self.alarm(Became::Raised, &raised);
+            raised
+        });
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = ControllerStatus {
+            step: BLIND.to_owned(),
+            reason: format!("{text}: {why}"),
+            alarms: vec![text.to_owned()],
+            raised: vec![raised.clone()],
+            at: clock::now(),
+            ..ControllerStatus::default()
+        };
+    }
+
+    /// Shows that this replica waits for its turn again.
+    fn sees_again(&self) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        match nothing {
-            Some(why) => {
-                let text = format!(
-                    "the store does not say who is the active controller, so nothing is repaired: {why}"
-                );
-                let alarm = Alarm { subject: None, text: text.clone() };
-                let since = status.raised.iter().find(|raised| raised.alarm.subject.is_none());
-                let since =
-                    since.filter(|_| status.step == BLIND).map_or(clock::now(), |raised| raised.since);
-                *status = ControllerStatus {
-                    step: BLIND.to_owned(),
-                    reason: text.clone(),
-                    alarms: vec![text],
-                    raised: vec![Raised { alarm, since }],
-                    at: clock::now(),
-                    ..ControllerStatus::default()
-                };
-            }
-            None if status.step == BLIND && !status.active => {
-                *status = ControllerStatus {
-                    step: "standby".to_owned(),
-                    reason: "the store says again who is the active replica".to_owned(),
-                    at: clock::now(),
-                    ..ControllerStatus::default()
-                };
-            }
-            None => {}
+        if status.step == BLIND && !status.active {
+            *status = ControllerStatus {
+                step: "standby".to_owned(),
+                reason: "the store says again who is the active replica".to_owned(),
+                at: clock::now(),
+                ..ControllerStatus::default()
+            };
         }
     }
 

@@ -8,9 +8,9 @@ use std::future::Future;
 
 use serde::{Serialize, Serializer};
 
-use super::alarms::{Alarms, Became};
+use super::alarms::Alarms;
 use crate::decide::brain::{Brain, Decision};
-use crate::model::control::{Alarm, Raised, Token};
+use crate::model::control::{Alarm, Became, Raised, Token};
 use crate::model::{MemberId, Mono, Span};
 
 /// Pause of a replica that is not the active one.

@@ -23,5 +23,4 @@ mod server_exit;
 pub mod sizes;
 mod voters;
 
-pub use alarms::Became;
 pub use driver::{Deeds, Entry, Failed, conduct};

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::alarm::{Alarm, AlarmKind, Became, Raised};
 use super::id::{HostName, MemberId, Name};
 use super::inside::Work;
 use super::lab::{Desired, LabSpec, Member, Service, Size};
@@ -376,34 +377,6 @@ pub struct Contract {
     pub answer: Answer,
     /// What an operator writes at `/pgha/<lab>/asked/switchover` in etcd.
     pub switchover: SwitchoverWish,
-}
-
-/// What needs a person.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Alarm {
-    /// Whom it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<MemberId>,
-    /// What is so, and what to do.
-    pub text: String,
-}
-
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// An alarm that is raised, and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Raised {
-    /// What.
-    #[serde(flatten)]
-    pub alarm: Alarm,
-    /// When it was raised, on the machine's monotonic clock.
-    pub since: Mono,
 }
 
 /// What `/status` of a controller says.

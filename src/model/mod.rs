@@ -3,6 +3,7 @@
 //!
 //! Invariant: every type can be written to a run directory and read back next year.
 
+pub mod alarm;
 pub mod body;
 pub mod control;
 pub mod decision;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::alarm::AlarmKind;
 use super::id::Name;
 use super::scaling::Resource;
 use super::target::Target;
@@ -926,6 +927,19 @@ impl Whose {
     }
 }
 
+/// What must have become of an alarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmIs {
+    /// A controller raised it.
+    #[default]
+    Raised,
+    /// A controller raised it, and it was over by then.
+    Cleared,
+    /// It was not on at any instant.
+    Never,
+}
+
 /// Something that must hold. The key is also the checker's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -1077,6 +1091,23 @@ pub enum Expect {
         /// What.
         decision: Name,
     },
+    /// An alarm of a controller: raised, cleared, or never raised.
+    Alarm {
+        /// Which kind.
+        kind: AlarmKind,
+        /// About whom; about anything when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<Name>,
+        /// What must have become of it.
+        #[serde(default)]
+        is: AlarmIs,
+        /// The step it is counted from: its injection, for `cleared` its heal; the start of the load when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Name>,
+        /// So soon after that; by the end of the run when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Span>,
+    },
     /// A text that must not be in the logs, or one that may be in them though it is otherwise never allowed. One of
     /// both.
     Log {
@@ -1113,6 +1144,7 @@ impl Expect {
             Self::Scaled { .. } => "scaled",
             Self::Placement {} => "placement",
             Self::Controller { .. } => "controller",
+            Self::Alarm { .. } => "alarm",
             Self::Log { .. } => "log",
         }
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine, Loss, OneWriterLine,
-    Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
+    AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
+    Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
+use crate::check::alarm::{self, Told};
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
 use crate::check::outage::{self, Backs, End, EndpointOutages, Outage};
@@ -52,6 +53,8 @@ pub fn build(record: &Record, judgement: &Judgement) -> Report {
         staleness: staleness(record),
         redundancy: redundancy::measure(record),
         sizes: sizes::measure(record),
+        alarms: alarm::measure(record)
+            .map(|told| told.into_iter().map(|alarm| alarm_line(alarm, zero)).collect()),
         failovers: record
             .history
             .faults
@@ -90,6 +93,21 @@ fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
         heal_ms: fault.healing.zip(fault.healed).map(|(from, to)| took(from, to)),
         receipt: fault.receipt.clone(),
         heal: fault.heal.clone(),
+    }
+}
+
+fn alarm_line(told: Told, zero: Mono) -> AlarmLine {
+    let Told { controller, kind, subject, raised, said, cleared } = told;
+    let mut said = said.into_iter();
+    let text = said.next().map(|(_, text)| text).unwrap_or_default();
+    AlarmLine {
+        controller,
+        kind,
+        subject,
+        raised_ms: from_zero(raised, zero),
+        text,
+        changes: said.map(|(at, text)| AlarmChange { at_ms: from_zero(at, zero), text }).collect(),
+        cleared_ms: cleared.map(|at| from_zero(at, zero)),
     }
 }
 

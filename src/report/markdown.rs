@@ -91,6 +91,7 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     zombies(out, report)?;
     copies(out, report)?;
     sizes(out, report)?;
+    alarms(out, report)?;
     let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
     write!(out, "{}", converged.unwrap_or_default())
 }
@@ -172,6 +173,27 @@ fn copies(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "| {} | {} | {} |", line.fault, number(line.lost_ms), number(line.restored_ms))?;
     }
     Ok(())
+}
+
+fn alarms(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(alarms) = report.alarms.as_ref().filter(|alarms| !alarms.is_empty()) else { return Ok(()) };
+    writeln!(
+        out,
+        "\n## Alarms\n\n| kind | about | raised ms | cleared ms | changes | controller | said first |\n|---|---|---|---|---|---|---|"
+    )?;
+    alarms.iter().try_for_each(|alarm| {
+        writeln!(
+            out,
+            "| {} | {} | {:.1} | {} | {} | {} | {} |",
+            alarm.kind,
+            alarm.subject.as_ref().map_or("the lab", |subject| subject.as_str()),
+            alarm.raised_ms,
+            number(alarm.cleared_ms),
+            alarm.changes.len(),
+            alarm.controller,
+            cell(&alarm.text),
+        )
+    })
 }
 
 /// A run in which sizes move all the time has hundreds of changes; `report.json` has all of them.

@@ -23,6 +23,7 @@ use crate::check::one_writer::Fates;
 use crate::check::record::{Check, EndsSeen};
 use crate::check::redundancy::Redundancy;
 use crate::check::sizes::Change;
+use crate::model::alarm::AlarmKind;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Receipt};
 use crate::stats::Percentiles;
@@ -74,6 +75,9 @@ pub struct Report {
     /// What bodies were held to, change by change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<Change>,
+    /// What controllers said needs a person, in the order in which they said it; absent where no controller wrote a journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<AlarmLine>>,
     /// Each fault's way back to service.
     pub failovers: Vec<Failover>,
     /// From the last heal until the lab was whole, milliseconds.
@@ -204,6 +208,37 @@ pub struct ClientLine {
     pub outage_max_ms: f64,
     /// All together.
     pub outage_total_ms: f64,
+}
+
+/// One alarm of a controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlarmLine {
+    /// Which controller.
+    pub controller: String,
+    /// What kind.
+    pub kind: AlarmKind,
+    /// About whom; absent: about the lab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Name>,
+    /// When it was raised.
+    pub raised_ms: f64,
+    /// What it said then.
+    pub text: String,
+    /// What it said later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<AlarmChange>,
+    /// When it was cleared; absent: it was on in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared_ms: Option<f64>,
+}
+
+/// Another text of an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlarmChange {
+    /// When it said so first.
+    pub at_ms: f64,
+    /// What.
+    pub text: String,
 }
 
 /// Members that were writable at once.

@@ -2,16 +2,19 @@
 //!
 //! Invariants: the list is closed; a condition is judged by what PostgreSQL itself said in the runner's
 //! sightings, by what the engine holds bodies to, and by the runner's own faults; a controller's word counts for the
-//! condition `controller` alone; nothing seen is not "no primary".
+//! conditions `controller` and `alarm` alone; nothing seen is not "no primary".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::problem::nearest;
+use super::shape::did_you_mean;
+use crate::model::alarm::{Alarm, AlarmKind};
+use crate::model::id::BadName;
 use crate::model::lab::controller_of;
 use crate::model::scaling::{Resource, Usages, amount};
 use crate::model::target::{BadTarget, Replica, Which};
-use crate::model::{MemberId, Name, Sighting, Target};
+use crate::model::{MemberId, Name, Sight, Sighting, Target};
 
 /// A condition of a step. Steps look at it at every sighting and at every fault that begins or is healed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,13 @@ pub enum Condition {
     Healed(Name),
     /// A controller is at a step of its work; needs a controller.
     Controller(String),
+    /// A controller has an alarm of this kind raised, about this member if one is named; needs a controller.
+    Alarm {
+        /// Which kind.
+        kind: AlarmKind,
+        /// About whom.
+        member: Option<MemberId>,
+    },
     /// A body has so much of a resource, by what the engine holds it to; with a target that stands for several, one
     /// of them (`all` of them for `all`).
     Size {
@@ -57,6 +67,7 @@ const FORMS: &[(&str, &str)] = &[
     ("fault", "fault(ID)"),
     ("healed", "healed(ID)"),
     ("controller", "controller(NAME).step = \"STEP\""),
+    ("alarm", "alarm(KIND) or alarm(KIND, MEMBER)"),
     ("size", "size(TARGET, RESOURCE) >= X"),
 ];
 
@@ -94,6 +105,7 @@ impl Condition {
             ("controller", _) if inside.is_some_and(|inside| inside.contains(").step = ")) => {
                 Ok(Self::Controller(text.to_owned()))
             }
+            ("alarm", Some(whole)) => alarm(whole).map_err(|(what, hint)| bad(&what, hint)),
             ("size", _) if inside.is_some_and(|inside| inside.contains(") >= ")) => {
                 size(inside.unwrap_or_default()).map_err(|(what, hint)| bad(&what, hint))
             }
@@ -120,6 +132,8 @@ impl fmt::Display for Condition {
             Self::Fault(id) => write!(f, "fault({id})"),
             Self::Healed(id) => write!(f, "healed({id})"),
             Self::Controller(text) => f.write_str(text),
+            Self::Alarm { kind, member: None } => write!(f, "alarm({kind})"),
+            Self::Alarm { kind, member: Some(member) } => write!(f, "alarm({kind}, {member})"),
             Self::Size { target, resource, at_least } => {
                 write!(f, "size({target}, {resource}) >= {at_least}")
             }
@@ -132,6 +146,19 @@ pub(crate) fn controller(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.strip_prefix("controller(")?.split_once(')')?;
     let step = rest.split_once('=')?.1.trim().strip_prefix('"')?.strip_suffix('"')?;
     Some((name, step))
+}
+
+/// `KIND` or `KIND, MEMBER`, or what is wrong with it and what would be right.
+fn alarm(inside: &str) -> Result<Condition, (String, String)> {
+    let (kind, member) = inside.split_once(',').map_or((inside, None), |(kind, member)| (kind, Some(member)));
+    let kind = kind.trim();
+    let words = AlarmKind::ALL.map(AlarmKind::as_str);
+    let unknown =
+        || (format!("`{kind}` is no kind of alarm"), did_you_mean("kinds", kind, words.into_iter()));
+    let kind = AlarmKind::named(kind).ok_or_else(unknown)?;
+    let no_member = |why: BadName| (why.to_string(), "alarm(KIND, MEMBER)".to_owned());
+    let member = member.map(|member| MemberId::new(member.trim())).transpose().map_err(no_member)?;
+    Ok(Condition::Alarm { kind, member })
 }
 
 /// `TARGET, RESOURCE) >= X`, or what is wrong with it and what would be right.
@@ -171,6 +198,8 @@ pub struct Watched {
     streaming: usize,
     /// Where the active replica of each controller is in its work.
     steps: BTreeMap<String, String>,
+    /// What replicas of controllers have raised.
+    alarms: Vec<Alarm>,
     /// Instances and balancers, as they were seen last.
     databases: BTreeSet<MemberId>,
     balancers: BTreeSet<MemberId>,
@@ -192,6 +221,10 @@ impl Watched {
             if let Some(status) = seen.seen().filter(|status| status.active) {
                 self.steps.insert(controller_of(replica).to_owned(), status.step.clone());
             }
+        }
+        if !sighting.controllers.is_empty() {
+            let seen = sighting.controllers.values().filter_map(Sight::seen);
+            self.alarms = seen.flat_map(|status| &status.raised).map(|raised| raised.alarm.clone()).collect();
         }
         if self.first.is_none() {
             self.first.clone_from(&self.primary);
@@ -235,6 +268,10 @@ impl Watched {
             Condition::Controller(text) => {
                 controller(text).is_some_and(|(name, step)| self.steps.get(name).is_some_and(|at| at == step))
             }
+            Condition::Alarm { kind, member } => {
+                let about = |alarm: &Alarm| member.is_none() || alarm.subject == *member;
+                self.alarms.iter().any(|alarm| alarm.kind == *kind && about(alarm))
+            }
             Condition::Size { target, resource, at_least } => {
                 amount(*resource, at_least).is_ok_and(|wanted| self.has(target, *resource, wanted))
             }
@@ -245,9 +282,11 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::alarm::Raised;
+    use crate::model::control::ControllerStatus;
     use crate::model::scaling::Usage;
     use crate::model::sighting::{PostgresSeen, SqlSeen};
-    use crate::model::{Bytes, Sight};
+    use crate::model::{Bytes, Mono};
 
     #[test]
     fn every_form_reads_back_as_it_was_written() {
@@ -258,6 +297,8 @@ mod tests {
             "fault(kill)",
             "healed(kill)",
             "controller(repair).step = \"fence\"",
+            "alarm(no-leader)",
+            "alarm(waits-for-host, postgres-2)",
             "size(primary, cpu) >= 2",
             "size(balancer:all, memory) >= 1GiB",
         ] {
@@ -287,6 +328,13 @@ mod tests {
         assert_eq!(
             said("size(primary, cpu) >= lots"),
             "`lots` is no amount of cpu: cores are a number such as \"1.5\""
+        );
+        assert_eq!(said("alarm(no-leder)"), "`no-leder` is no kind of alarm: did you mean `no-leader`?");
+        assert!(said("alarm(fire)").starts_with("`fire` is no kind of alarm: kinds: engine-blind, "));
+        assert!(said("alarm(frozen, Postgres 1)").ends_with(": alarm(KIND, MEMBER)"));
+        assert_eq!(
+            said("alarm"),
+            "`alarm` is no condition: did you mean `alarm(KIND) or alarm(KIND, MEMBER)`?"
         );
         let etcd = said("size(etcd:leader, cpu) >= 1");
         assert!(etcd.starts_with("nobody looks at the size of `etcd:leader`: primary, replica"), "{etcd}");
@@ -327,6 +375,31 @@ mod tests {
                 (is_changed, is_none)
             );
         }
+    }
+
+    #[test]
+    fn an_alarm_is_on_while_a_replica_shows_it() {
+        let mut watched = Watched::default();
+        let met = |watched: &Watched, text: &str| {
+            watched.meets(&Condition::parse(text).expect("a condition"), &BTreeMap::new())
+        };
+        let name = |text: &str| Name::new(text).expect("a name");
+        let look = |raised: Vec<Raised>| {
+            let status = ControllerStatus { raised, ..ControllerStatus::default() };
+            let controllers = [(name("repair-1"), Sight::Seen(status))].into();
+            Sighting { controllers, ..Sighting::default() }
+        };
+        let alarm = Alarm::new(AlarmKind::WaitsForHost, Some(&name("postgres-2")), "h4 is full");
+        watched.see(&look(vec![Raised { alarm, since: Mono(0) }]));
+        assert!(met(&watched, "alarm(waits-for-host)"));
+        assert!(met(&watched, "alarm(waits-for-host, postgres-2)"));
+        assert!(!met(&watched, "alarm(waits-for-host, postgres-3)"));
+        assert!(!met(&watched, "alarm(no-leader)"));
+        // a look at something else says nothing of alarms
+        watched.see(&Sighting::default());
+        assert!(met(&watched, "alarm(waits-for-host)"));
+        watched.see(&look(Vec::new()));
+        assert!(!met(&watched, "alarm(waits-for-host)"));
     }
 
     #[test]

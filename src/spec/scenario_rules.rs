@@ -37,6 +37,7 @@ pub(crate) const CHECKS: &[&str] = &[
     "scaled",
     "placement",
     "controller",
+    "alarm",
     "audit",
     "receipts",
     "load-ran",
@@ -114,7 +115,7 @@ fn check_expect(node: &Node, expect: &Expect, draft: &Draft<'_>, problems: &mut 
                 name("after", after.as_str(), "step", draft.step_ids());
             }
         }
-        Expect::Redundancy { after: Some(after), .. } => {
+        Expect::Redundancy { after: Some(after), .. } | Expect::Alarm { after: Some(after), .. } => {
             name("after", after.as_str(), "step", draft.step_ids());
         }
         Expect::Latency { load, .. } | Expect::Throughput { load, .. } => {

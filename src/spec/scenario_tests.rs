@@ -446,6 +446,58 @@ fn a_load_that_reads_another_says_which() {
     parse("s.toml", &text).unwrap_or_else(|p| panic!("{}", p.render()));
 }
 
+/// [`GOOD`] with another expectation in the place of its second one.
+fn asking(expect: &str) -> String {
+    GOOD.replace("lost-acks = { within = \"documented-bound\" }", expect)
+}
+
+#[test]
+fn an_alarm_is_asked_for_by_a_kind_that_there_is() {
+    let said = |alarm: &str| {
+        let Err(problems) = parse("s.toml", &asking(&format!("alarm = {alarm}"))) else {
+            return String::new();
+        };
+        problems.render()
+    };
+    assert_eq!(said(r#"{ kind = "no-leader", after = "kill", within = "10s" }"#), "");
+    assert_eq!(said(r#"{ kind = "frozen", member = "postgres-1", is = "never" }"#), "");
+    let unknown = said(r#"{ kind = "no-leder" }"#);
+    assert!(unknown.contains("`no-leder` is no choice here"), "{unknown}");
+    assert!(unknown.contains("did you mean `no-leader`?"), "{unknown}");
+    assert!(unknown.contains("alarm = { kind = \"no-leder\" }"), "where it stands: {unknown}");
+    assert!(said("{}").contains("missing key `kind`"));
+    assert!(said(r#"{ kind = "frozen", after = "kil" }"#).contains("no step is called `kil`"));
+    assert!(said(r#"{ kind = "frozen", is = "risen" }"#).contains("did you mean `raised`?"));
+    let when = GOOD.replace("at = \"10s\"\n", "when = \"alarm(frozzen)\"\n");
+    assert!(refused(&when).contains("`frozzen` is no kind of alarm"), "{}", refused(&when));
+}
+
+#[test]
+fn alarms_belong_to_a_lab_with_controllers() {
+    let lab = |controllers: bool| {
+        let mut lab = crate::spec::lab::resolve(&[crate::spec::lab::Layer::built_in()])
+            .unwrap_or_else(|p| panic!("{}", p.render()));
+        let repair = serde_json::json!({ "name": "repair", "replicas": 2, "image": "pgha" });
+        if controllers {
+            lab.controllers.push(serde_json::from_value(repair).expect("a controller"));
+        }
+        lab
+    };
+    let fits = |text: &str, lab: &LabSpec| match fits_lab("s.toml", text, lab) {
+        Ok(()) => String::new(),
+        Err(problems) => problems.list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    };
+    let of = |member: &str| asking(&format!("alarm = {{ kind = \"frozen\", member = \"{member}\" }}"));
+    let none = "alarms are raised by controllers, and the lab declares none";
+    assert_eq!(fits(&of("postgres-1"), &lab(false)), none);
+    let when = GOOD.replace("at = \"10s\"\n", "when = \"alarm(frozen)\"\n");
+    assert_eq!(fits(&when, &lab(false)), none);
+    for member in ["postgres-1", "postgres-4", "etcd-2", "balancer-2", "repair-1"] {
+        assert_eq!(fits(&of(member), &lab(true)), "");
+    }
+    assert_eq!(fits(&of("postgrs-1"), &lab(true)), "the lab has no member `postgrs-1`");
+}
+
 #[test]
 fn names_belong_to_the_lab() {
     let lab = crate::spec::lab::resolve(&[crate::spec::lab::Layer::built_in()])

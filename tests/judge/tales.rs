@@ -294,6 +294,23 @@ fn numbered(story: &mut Story) {
     }
 }
 
+/// A lab whose repair controller wrote these of alarms, each at milliseconds after the kill: what became of which kind
+/// about `postgres-2`. And what is asked of them.
+fn alarmed(lines: &[(u64, &str, &str)], asked: Value) -> Story {
+    keeping(|story| {
+        ordered(story, true);
+        story.expect(json!({ "alarm": asked }));
+        let began = story.fault().began.expect("injected");
+        let log = story.logs.get_mut(&name("repair-1")).expect("its log");
+        for (at, became, kind) in lines {
+            let at = began.0 + at * MS;
+            let line = json!({ "entry": "alarm", "at": at, "became": became, "kind": kind,
+                "subject": "postgres-2", "text": "no host is free", "since": at });
+            *log = format!("{log}2026-01-01T00:00:00Z {line}\n");
+        }
+    })
+}
+
 fn keeping(change: impl FnOnce(&mut Story)) -> Story {
     let mut story = kept();
     change(&mut story);
@@ -953,6 +970,115 @@ pub const TALES: &[Tale] = &[
             })
         },
         "fail: controller `repair` never decided to `release`",
+    ),
+    (
+        "good-alarm",
+        "alarm",
+        || {
+            let lines = [(20, "raised", "waits-for-host"), (60, "cleared", "waits-for-host")];
+            let mut story = alarmed(
+                &lines,
+                json!({ "kind": "waits-for-host", "member": "postgres-2", "after": "kill", "within": "50ms" }),
+            );
+            story.expect(json!({ "alarm": { "kind": "waits-for-host", "is": "cleared" } }));
+            story.expect(json!({ "alarm": { "kind": "no-leader", "is": "never" } }));
+            let later = json!({ "kind": "waits-for-host", "is": "never", "within": "100ms" });
+            story.expect(json!({ "alarm": later }));
+            story
+        },
+        "pass: 4 expectations of alarms hold",
+    ),
+    (
+        "bad-alarm-never-raised",
+        "alarm",
+        || {
+            let asked = json!({ "kind": "waits-for-host", "member": "postgres-3" });
+            alarmed(&[(20, "raised", "waits-for-host")], asked)
+        },
+        "fail: alarm `waits-for-host` of postgres-3 was not raised after the load began",
+    ),
+    (
+        "bad-alarm-raised-late",
+        "alarm",
+        || {
+            let asked = json!({ "kind": "waits-for-host", "after": "kill", "within": "10ms" });
+            alarmed(&[(20, "raised", "waits-for-host")], asked)
+        },
+        "fail: alarm `waits-for-host` was not raised within 10ms after `kill` was injected",
+    ),
+    (
+        "bad-alarm-not-cleared",
+        "alarm",
+        || {
+            let asked = json!({ "kind": "waits-for-host", "is": "cleared" });
+            alarmed(&[(20, "raised", "waits-for-host")], asked)
+        },
+        "fail: alarm `waits-for-host` was not cleared after the load began",
+    ),
+    (
+        "bad-alarm-cleared-late",
+        "alarm",
+        || {
+            let lines = [(20, "raised", "waits-for-host"), (900, "cleared", "waits-for-host")];
+            let asked =
+                json!({ "kind": "waits-for-host", "is": "cleared", "after": "kill", "within": "10ms" });
+            alarmed(&lines, asked)
+        },
+        "fail: alarm `waits-for-host` was cleared later than within 10ms after `kill` was healed",
+    ),
+    (
+        "bad-alarm-cleared-and-never-raised",
+        "alarm",
+        || alarmed(&[], json!({ "kind": "frozen", "is": "cleared" })),
+        "fail: alarm `frozen` was never raised, so nothing cleared it",
+    ),
+    (
+        "bad-alarm-was-on",
+        "alarm",
+        || {
+            let asked = json!({ "kind": "waits-for-host", "is": "never", "after": "kill" });
+            alarmed(&[(20, "raised", "waits-for-host")], asked)
+        },
+        "fail: alarm `waits-for-host` was on after `kill` was injected: no host is free",
+    ),
+    (
+        "unknown-alarm-nobody-wrote",
+        "alarm",
+        || {
+            let mut story = alarmed(&[], json!({ "kind": "frozen", "is": "never" }));
+            story.logs.remove(&name("repair-1"));
+            story
+        },
+        "unknown: no controller's journal was kept",
+    ),
+    (
+        "unknown-alarm-of-a-replica-not-kept",
+        "alarm",
+        || {
+            let mut story = alarmed(&[], json!({ "kind": "frozen", "is": "never" }));
+            let mut other = story.resolved.members.last().expect("the replica").clone();
+            other.id = name("repair-2");
+            story.resolved.members.push(other);
+            story.logs.insert(name("repair-2"), "no logs: gone\n".to_owned());
+            story
+        },
+        "unknown: the journal of `repair-2` was not kept",
+    ),
+    (
+        "unknown-alarm-record-too-short",
+        "alarm",
+        || alarmed(&[], json!({ "kind": "frozen", "within": "10m" })),
+        "unknown: alarm `frozen` was not raised within 10m after the load began, and the record ends before that time is over",
+    ),
+    (
+        "unknown-alarm-after-what-never-came",
+        "alarm",
+        || {
+            let mut story = alarmed(&[], json!({ "kind": "frozen", "after": "kill" }));
+            story.fault().began = None;
+            story
+        },
+        "unknown: nothing says when `kill` was injected",
     ),
     (
         "good-ordered-restart",

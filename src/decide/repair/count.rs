@@ -16,7 +16,7 @@ use super::lost::{forget, hasten, place};
 use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
-use crate::model::control::Replacing;
+use crate::model::control::{AlarmKind, Replacing};
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
 
@@ -44,7 +44,7 @@ pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
         let text = format!(
             "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
         );
-        all.push(Proposal::silent().turn(Turn::Begins).alarm(None, text));
+        all.push(Proposal::silent().turn(Turn::Begins).alarm(AlarmKind::TooMany, None, text));
     }
     all
 }
@@ -86,7 +86,11 @@ pub(super) fn make(a: &Assessment<'_>, service: Service, said: &str) -> Proposal
         }
         Err(none) => {
             let said = format!("{said}, and no host can carry another: {none}");
-            Proposal::say("wait", None, said.clone()).turn(Turn::Begins).alarm(None, said)
+            Proposal::say("wait", None, said.clone()).turn(Turn::Begins).alarm(
+                AlarmKind::WaitsForHost,
+                None,
+                said,
+            )
         }
     }
 }
@@ -119,7 +123,7 @@ pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, b
     if a.view.containers(id).len() > 1 {
         let n = a.view.containers(id).len();
         let text = format!("{n} containers are called {id}: remove the wrong one");
-        return (one(Proposal::silent().alarm(Some(id), text)), false);
+        return (one(Proposal::silent().alarm(AlarmKind::SeveralBodies, Some(id), text)), false);
     }
     if let Some(said) = lacking(a) {
         // whoever is no good copy has its turn first, and may need to be replaced

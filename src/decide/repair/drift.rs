@@ -16,6 +16,7 @@ use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use super::view::lies;
+use crate::model::control::AlarmKind;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
@@ -50,7 +51,7 @@ fn stranger(a: &Assessment<'_>, member: &MemberId, body: &BodySeen) -> Option<Pr
         return lasts.then(|| proposal.turn(Turn::Begins));
     }
     let text = format!("container {id} on {} calls itself {member} and nobody has it", body.host);
-    let alarm = Proposal::silent().turn(Turn::Begins).alarm(Some(member), text);
+    let alarm = Proposal::silent().turn(Turn::Begins).alarm(AlarmKind::Stranger, Some(member), text);
     let ours = body.service == Service::Postgres.as_str() && body.status == ContainerStatus::Running;
     if !lasts || !ours || a.view.member(member).is_some() || a.view.holds(member) || !a.leads {
         return Some(alarm);
@@ -77,12 +78,15 @@ fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     if member.service != Service::Postgres {
         return None;
     }
-    let person = |text: String| Some(Proposal::silent().turn(Turn::Begins).alarm(Some(id), text));
+    let person = |kind, text: String| Some(Proposal::silent().turn(Turn::Begins).alarm(kind, Some(id), text));
     if a.view.holds(id) {
-        return person(format!("{id}: {what}; it leads: hand over first"));
+        return person(AlarmKind::HandOverFirst, format!("{id}: {what}; it leads: hand over first"));
     }
     if lately(a, a.memory.remade.get(id)) {
-        return person(format!("{id}: {what}; it was made anew and is no other: find out why"));
+        return person(
+            AlarmKind::Drifted,
+            format!("{id}: {what}; it was made anew and is no other: find out why"),
+        );
     }
     if !a.leads || !a.lasts(id, Trouble::Drift, a.view.world.policy.sick_grace) {
         return None;

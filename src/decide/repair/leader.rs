@@ -16,7 +16,7 @@ use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
 use super::trouble::Trouble;
 use super::{DiskSeen, InstanceSeen, LeaderSeen, Reply, Step};
-use crate::model::control::ProofLevel;
+use crate::model::control::{AlarmKind, ProofLevel};
 use crate::model::{MemberId, Service};
 
 /// Pause between two looks while nobody holds the leader key: whoever takes it wakes the loop.
@@ -39,7 +39,11 @@ pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
                 "{n} containers are called {member}: which of them holds the leader key cannot be known"
             );
             let alarm = format!("{text}; remove the wrong one");
-            vec![Proposal::say("refuse", Some(member), text).alarm(Some(member), alarm)]
+            vec![Proposal::say("refuse", Some(member), text).alarm(
+                AlarmKind::SeveralBodies,
+                Some(member),
+                alarm,
+            )]
         }
         Holder::NoBody(known) => gone(a, key, known.as_deref()),
         Holder::Dead(id) => condemn(a, key, id, End::Lies),
@@ -52,7 +56,11 @@ pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
         Holder::Unknown => {
             let said = "the engine does not say whether the leader runs";
             let alarm = format!("the engine does not say in which state {member} is");
-            vec![Proposal::say("refuse", Some(member), said).alarm(Some(member), alarm)]
+            vec![Proposal::say("refuse", Some(member), said).alarm(
+                AlarmKind::StateUnknown,
+                Some(member),
+                alarm,
+            )]
         }
         Holder::Lives => wake(a, member),
     });
@@ -113,7 +121,7 @@ fn wake(a: &Assessment<'_>, member: &MemberId) -> Vec<Proposal> {
 fn gone(a: &Assessment<'_>, key: &LeaderSeen, known: Option<&str>) -> Vec<Proposal> {
     let member = &key.member;
     let alarm = format!("{member} holds the leader key and has no container");
-    let mut all = vec![Proposal::silent().alarm(Some(member), alarm)];
+    let mut all = vec![Proposal::silent().alarm(AlarmKind::NoBody, Some(member), alarm)];
     if let Some(id) = known {
         all.extend(condemn(a, key, id, End::Lies));
     } else {
@@ -179,7 +187,9 @@ fn nobody_follows(a: &Assessment<'_>, lives: bool) -> Option<String> {
 fn stay(a: &Assessment<'_>, key: &LeaderSeen, id: &str, end: End, why: &str) -> Vec<Proposal> {
     let member = &key.member;
     let alarm = format!("{member} leads and does not serve, and {why}");
-    let refuse = Proposal::say("refuse", Some(member), why).alarm(Some(member), alarm).soon(PROOF);
+    let refuse = Proposal::say("refuse", Some(member), why)
+        .alarm(AlarmKind::NoSuccessor, Some(member), alarm)
+        .soon(PROOF);
     let mut all: Vec<Proposal> = Vec::new();
     let start = Step::Start { member: member.clone(), container: id.to_owned(), alone: true };
     let able = end == End::Lies
@@ -229,5 +239,9 @@ pub(super) fn led_by_rotten(a: &Assessment<'_>) -> Option<Proposal> {
         || "no other copy is good".to_owned(),
         |member| format!("{} is a good copy: hand over to it", member.id),
     );
-    Some(Proposal::silent().alarm(Some(&key.member), format!("{} leads and {why}; {then}", key.member)))
+    Some(Proposal::silent().alarm(
+        AlarmKind::BadData,
+        Some(&key.member),
+        format!("{} leads and {why}; {then}", key.member),
+    ))
 }

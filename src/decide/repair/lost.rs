@@ -9,7 +9,7 @@ use super::proposal::{Proposal, Turn};
 use super::starts::TRIES;
 use super::trouble::Trouble;
 use crate::decide::placement;
-use crate::model::control::Budget;
+use crate::model::control::{AlarmKind, Budget};
 use crate::model::lab::kind;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Mono, Service};
 
@@ -110,7 +110,9 @@ pub(super) fn intend(
     if let Some(spent) = spent(a) {
         let said = format!("{why}; {spent}");
         let alarm = format!("{old}: {said}: find out why members go bad");
-        return Proposal::say("refuse", Some(old), said).alarm(Some(old), alarm).turn(Turn::Begins);
+        return Proposal::say("refuse", Some(old), said)
+            .alarm(AlarmKind::ReplacementsSpent, Some(old), alarm)
+            .turn(Turn::Begins);
     }
     match place(a, service, kind(old, service.as_str()), gone) {
         Ok((by, host)) => {
@@ -121,7 +123,9 @@ pub(super) fn intend(
         Err(none) => {
             let alarm = format!("{old}: {why}; it waits for a host: {none}");
             let said = format!("{why}; no host can carry another: {none}");
-            Proposal::say("wait", Some(old), said).alarm(Some(old), alarm).turn(Turn::Begins)
+            Proposal::say("wait", Some(old), said)
+                .alarm(AlarmKind::WaitsForHost, Some(old), alarm)
+                .turn(Turn::Begins)
         }
     }
 }
@@ -160,7 +164,7 @@ pub(super) fn let_go(a: &Assessment<'_>, left: &MemberId, old: &MemberId, wish: 
     let forget = Step::Forget { member: old.clone(), wish };
     if a.failures(&discard) >= VAIN {
         let text = format!("the volumes of {left} cannot be removed: they stay until the lab goes");
-        return Proposal::silent().alarm(Some(left), text).step(forget);
+        return Proposal::silent().alarm(AlarmKind::VolumesStay, Some(left), text).step(forget);
     }
     Proposal::silent().step(discard).step(forget)
 }

@@ -60,7 +60,7 @@ use handover::Handover;
 use proposal::Proposal;
 
 use crate::decide::brain::Brain;
-use crate::model::control::{Alarm, Bodies, RepairPolicy};
+use crate::model::control::{Alarm, AlarmKind, Bodies, RepairPolicy};
 use crate::model::{ContainerStatus, LabSpec, Member, Mono, Service, Sight};
 
 /// What repair is told once.
@@ -121,14 +121,15 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
                 "the engine cannot be seen ({why}): nobody can be proved dead, so the lease of a primary that dies decides"
             );
             let decision = blind(world, format!("the engine cannot be seen: {why}"), memory);
-            return told(decision, alarm);
+            return told(decision, AlarmKind::EngineBlind, alarm);
         }
     };
     let store = match &seen.store {
         Sight::Seen(store) => store,
         Sight::Blind(why) => {
             let alarm = format!("the store cannot be seen ({why}): nothing is repaired meanwhile");
-            return told(blind(world, format!("the store cannot be seen: {why}"), memory), alarm);
+            let decision = blind(world, format!("the store cannot be seen: {why}"), memory);
+            return told(decision, AlarmKind::StoreBlind, alarm);
         }
     };
     memory.looks(seen.at);
@@ -143,7 +144,7 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         }
         let alarm = "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
                      put the key back or found the lab anew";
-        return told(decision, alarm.to_owned());
+        return told(decision, AlarmKind::NotFounded, alarm.to_owned());
     }
     let a = assess(View::new(world, seen, bodies, store), &memory);
     decide(&a, remember(&memory, &a))
@@ -160,7 +161,7 @@ fn decide(a: &Assessment<'_>, memory: Memory) -> Decision {
         decision.steps.clear();
         "audit".clone_into(&mut decision.step);
         decision.reason = format!("{step} is not done: {rule}");
-        decision = told(decision, format!("the audit refuses {step}: {rule}"));
+        decision = told(decision, AlarmKind::AuditRefuses, format!("the audit refuses {step}: {rule}"));
     }
     decision
 }
@@ -190,8 +191,8 @@ fn blind(world: &World, reason: String, mut memory: Memory) -> Decision {
     nothing(world, "blind", reason, memory)
 }
 
-fn told(mut decision: Decision, alarm: String) -> Decision {
-    decision.alarms.push(Alarm { subject: None, text: alarm });
+fn told(mut decision: Decision, kind: AlarmKind, alarm: String) -> Decision {
+    decision.alarms.push(Alarm::new(kind, None, alarm));
     decision
 }
 

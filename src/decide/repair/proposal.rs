@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Step;
 use super::trouble::Trouble;
 use crate::model::MemberId;
-use crate::model::control::Alarm;
+use crate::model::control::{Alarm, AlarmKind};
 
 /// One thing that could be done, or the reason why nothing is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,8 +93,8 @@ impl Proposal {
 
     /// With something for a person.
     #[must_use]
-    pub fn alarm(mut self, subject: Option<&MemberId>, text: impl Into<String>) -> Self {
-        self.alarms.push(Alarm { subject: subject.cloned(), text: text.into() });
+    pub fn alarm(mut self, kind: AlarmKind, subject: Option<&MemberId>, text: impl Into<String>) -> Self {
+        self.alarms.push(Alarm::new(kind, subject, text));
         self
     }
 

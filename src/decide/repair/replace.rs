@@ -21,7 +21,7 @@ use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::{CERTAIN, Trouble};
 use super::{Step, movers, voters};
-use crate::model::control::Replacing;
+use crate::model::control::{AlarmKind, Replacing};
 use crate::model::{ContainerStatus, Member, MemberId, Service, Span};
 
 /// So many of those that need it are proposed in one look: the first may have to wait.
@@ -90,7 +90,7 @@ fn asked(a: &Assessment<'_>) -> Vec<Proposal> {
             }
         } else if !a.view.member(asked).is_some_and(goes) {
             let text = format!("{asked} is to be replaced and is no member of this lab that could be");
-            all.push(Proposal::silent().alarm(Some(asked), text));
+            all.push(Proposal::silent().alarm(AlarmKind::NoSuchMember, Some(asked), text));
         }
     }
     all
@@ -196,7 +196,7 @@ fn give_up(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
     let (old, by) = (&word.member, &word.by);
     let said = format!("{why}: it does not take the place of {old}");
     let alarm = format!("{by} never took the place of {old}: {why}");
-    let proposal = Proposal::say("retire", Some(by), said).alarm(Some(by), alarm);
+    let proposal = Proposal::say("retire", Some(by), said).alarm(AlarmKind::NewcomerFailed, Some(by), alarm);
     if !a.leads {
         return vec![proposal];
     }
@@ -217,7 +217,7 @@ fn given_up(a: &Assessment<'_>, word: &Replacing) -> Vec<Proposal> {
         format!("{by} never took the place of {old}, which stays: find out why newcomers do not come up");
     let proposal = let_go(a, by, old, wish(a, old));
     let proposal = Proposal { word: "watch", subject: Some(old.clone()), reason: said, ..proposal };
-    vec![proposal.alarm(Some(old), alarm)]
+    vec![proposal.alarm(AlarmKind::NewcomerFailed, Some(old), alarm)]
 }
 
 /// A newcomer that does not get there by itself is restarted in place, once.
@@ -279,7 +279,7 @@ fn leave(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
         }
         several => {
             let text = format!("{} containers are called {old}: remove the wrong one", several.len());
-            retire().alarm(Some(old), text)
+            retire().alarm(AlarmKind::SeveralBodies, Some(old), text)
         }
     };
     (vec![proposal.spares(!a.view.is_dead(old) && names_another(a, old))], true)
@@ -291,7 +291,7 @@ fn begin(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     let asked = a.view.store.asked.contains_key(id);
     if a.view.holds(id) {
         let text = format!("{id} is to be replaced and leads: hand over first");
-        return asked.then(|| Proposal::silent().alarm(Some(id), text));
+        return asked.then(|| Proposal::silent().alarm(AlarmKind::HandOverFirst, Some(id), text));
     }
     let (why, container) = match wrong(a, member) {
         _ if asked => ("an operator asked for it".to_owned(), None),
@@ -348,7 +348,7 @@ fn wrong(a: &Assessment<'_>, member: &Member) -> Wrong {
     if let Some(why) = rotten(&a.view, id) {
         if a.view.store.leader.as_ref().is_some_and(|key| rotten(&a.view, &key.member).is_some()) {
             let text = format!("{id}: {why}, and so it is with the leader: nobody can be cloned");
-            return Wrong::Told(Box::new(Proposal::silent().alarm(Some(id), text)));
+            return Wrong::Told(Box::new(Proposal::silent().alarm(AlarmKind::BadData, Some(id), text)));
         }
         return Wrong::Replace(why);
     }

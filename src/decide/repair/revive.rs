@@ -18,6 +18,7 @@ use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
 use super::trouble::Trouble;
 use crate::decide::placement::number;
+use crate::model::control::AlarmKind;
 use crate::model::lab::Replication;
 use crate::model::{Member, MemberId, Mono, Service};
 
@@ -33,7 +34,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) fn revive(a: &Assessment<'_>) -> Vec<Proposal> {
     let Some(since) = a.leaderless else { return Vec::new() };
     let Some(why) = nobody(a, a.now().since(since)) else { return Vec::new() };
-    let mut all = vec![Proposal::silent().alarm(None, format!("nobody leads: {why}")).soon(AGAIN)];
+    let mut all =
+        vec![Proposal::silent().alarm(AlarmKind::NoLeader, None, format!("nobody leads: {why}")).soon(AGAIN)];
     let mut dead: Vec<&Member> =
         a.view.all(Service::Postgres).filter(|member| startable(a, member)).collect();
     dead.sort_by_key(|member| rank(a, &member.id));
@@ -45,7 +47,7 @@ pub(super) fn revive(a: &Assessment<'_>) -> Vec<Proposal> {
         let budget = a.view.world.policy.starts;
         let text =
             format!("nobody leads and the budget of starts is spent ({} in {})", budget.max, budget.per);
-        all.push(Proposal::silent().alarm(None, text));
+        all.push(Proposal::silent().alarm(AlarmKind::StartsSpent, None, text));
         return all;
     }
     if dead.is_empty() {
@@ -120,9 +122,11 @@ fn start(a: &Assessment<'_>, member: &Member, why: &str) -> Option<Proposal> {
     let container = a.view.body(id)?.id.clone();
     let step = Step::Start { member: id.clone(), container, alone: true };
     if a.failures(&step) >= TRIES {
-        return Some(
-            Proposal::silent().alarm(Some(id), format!("{id} has data that is needed and cannot be started")),
-        );
+        return Some(Proposal::silent().alarm(
+            AlarmKind::CannotStart,
+            Some(id),
+            format!("{id} has data that is needed and cannot be started"),
+        ));
     }
     let said = format!("nobody leads ({why}): it has data");
     Some(Proposal::say("start", Some(id), said).when_ordered().step(step))

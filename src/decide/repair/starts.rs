@@ -9,6 +9,7 @@ use super::Step;
 use super::assess::Assessment;
 use super::proposal::Proposal;
 use super::trouble::Trouble;
+use crate::model::control::AlarmKind;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// A body that could not be started so often is made anew.
@@ -48,14 +49,15 @@ fn told(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     let (id, policy) = (&member.id, &a.view.world.policy);
     let alarm = match a.view.containers(id) {
         [body] if body.status == ContainerStatus::Paused => {
-            a.lasts(id, Trouble::Frozen, policy.freeze_grace).then(|| format!("{id} is frozen"))
+            let long = a.lasts(id, Trouble::Frozen, policy.freeze_grace);
+            long.then(|| (AlarmKind::Frozen, format!("{id} is frozen")))
         }
         // without the record nobody knows whether it should have one
-        [] if !a.view.has_record() => Some(format!("{id} has no container")),
+        [] if !a.view.has_record() => Some((AlarmKind::NoBody, format!("{id} has no container"))),
         [] | [_] => None,
-        several => Some(format!("{} containers are called {id}", several.len())),
+        several => Some((AlarmKind::SeveralBodies, format!("{} containers are called {id}", several.len()))),
     };
-    alarm.map(|text| Proposal::silent().alarm(Some(id), text))
+    alarm.map(|(kind, text)| Proposal::silent().alarm(kind, Some(id), text))
 }
 
 /// How a member gets another life, when its grace is over.
@@ -80,6 +82,7 @@ fn begin(a: &Assessment<'_>, member: &Member, step: Step) -> Proposal {
     let (id, budget) = (&member.id, a.view.world.policy.starts);
     if over_budget(a) {
         return Proposal::silent().alarm(
+            AlarmKind::StartsSpent,
             Some(id),
             format!(
                 "{id} lies dead and the budget of starts is spent ({} in {}): find out why bodies die",

@@ -14,7 +14,7 @@ use super::proposal::{Proposal, Turn};
 use super::trouble::Trouble;
 use super::{Step, Vote};
 use crate::decide::placement::number;
-use crate::model::control::Replacing;
+use crate::model::control::{AlarmKind, Replacing};
 use crate::model::{Member, MemberId, Service, Sight};
 
 /// Begins with a member that is lost, or with one that is missing.
@@ -31,7 +31,8 @@ pub(super) fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
         Proposal::say("wait", Some(&old), said)
     } else if let Err(not) = carried(a, &old) {
         let said = format!("{why}; {not}");
-        Proposal::say("wait", Some(&old), said).alarm(Some(&old), format!("{old}: {why}; it waits: {not}"))
+        let text = format!("{old}: {why}; it waits: {not}");
+        Proposal::say("wait", Some(&old), said).alarm(AlarmKind::NoQuorum, Some(&old), text)
     } else {
         intend(a, Service::Etcd, &old, why, Some(&old))
     }]
@@ -62,7 +63,7 @@ pub(super) fn go_on(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, boo
         }
         Err(not) => {
             let text = format!("{old} is to be replaced by {} and waits: {not}", word.by);
-            let wait = Proposal::say("wait", Some(old), not).alarm(Some(old), text);
+            let wait = Proposal::say("wait", Some(old), not).alarm(AlarmKind::NoQuorum, Some(old), text);
             // one that serves keeps nobody from being followed who does not; whatever an operator wants stays wanted
             if serves(a, old) { wait.step(forget(old)) } else { wait }
         }

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::brain::{self, Brain};
 use crate::decide::placement;
-use crate::model::control::{Alarm, Bodies, Replacing};
+use crate::model::control::{Alarm, AlarmKind, Bodies, Replacing};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
@@ -432,7 +432,7 @@ impl<'a> Draft<'a> {
                         "{id}: an operator wants another size, and it cannot be given: see the journal"
                     );
                     self.say("refuse", id.as_str(), text.clone());
-                    self.out.alarms.push(Alarm { subject: Some(id.clone()), text });
+                    self.out.alarms.push(Alarm::new(AlarmKind::SizeRefused, Some(id), text));
                     self.out.steps.push(forget);
                 }
                 Ok(()) => {
@@ -457,8 +457,8 @@ impl<'a> Draft<'a> {
         let Some(ring) = self.out.memory.rings.get(id).cloned() else { return };
         let wal = self.seen.inside.get(id).and_then(|inside| inside.wal.as_ref());
         let leads = self.store.leader.as_ref() == Some(id);
-        let alarm = |text| Alarm { subject: Some(id.clone()), text };
-        self.out.alarms.extend(wal.filter(|_| leads).and_then(|wal| wal::alarm(member, wal)).map(alarm));
+        let held = wal.filter(|_| leads).and_then(|wal| wal::alarm(member, wal));
+        self.out.alarms.extend(held.map(|text| Alarm::new(AlarmKind::WalHeld, Some(id), text)));
         let limits = size::Limits::of(&self.world.spec, &self.room, member);
         let asked = size::Question {
             policy: &self.world.policy,
@@ -476,7 +476,8 @@ impl<'a> Draft<'a> {
         if change.to == member.size {
             self.expects.extend(expect::expected(&asked));
         }
-        self.out.alarms.extend(change.alarms.into_iter().map(alarm));
+        let full = |text| Alarm::new(AlarmKind::DiskFull, Some(id), text);
+        self.out.alarms.extend(change.alarms.into_iter().map(full));
         if change.to != member.size {
             if self.resize(member, change.to, change.why.join("; ")) {
                 self.out.memory.streaks.entry(id.clone()).or_default().extend(change.streaks);

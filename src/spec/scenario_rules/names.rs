@@ -3,7 +3,7 @@
 
 use super::{kinds, sizes};
 use crate::model::lab::Replication;
-use crate::model::lab::{Desired, Service};
+use crate::model::lab::{Desired, Service, controller_of};
 use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
 use crate::model::{Expect, LabSpec, Name, Span, Target, Verb};
@@ -285,6 +285,7 @@ impl<'a> Known<'a> {
                 let name = condition::controller(text).map_or("", |(name, _)| name);
                 problems.extend(self.declared(at, name));
             }
+            Condition::Alarm { member, .. } => problems.extend(self.alarmed(at, at, member.as_ref())),
             Condition::Size { target, resource, at_least } => {
                 self.target(at, target, problems);
                 problems.extend(sizes::never_reached(self.lab, at, target, *resource, at_least));
@@ -308,6 +309,24 @@ impl<'a> Known<'a> {
         })
     }
 
+    /// Alarms that no controller raises, or about a member that the lab never has.
+    fn alarmed(&self, at: &Node, about: &Node, member: Option<&Name>) -> Option<Problem> {
+        if self.lab.controllers.is_empty() {
+            let said = "alarms are raised by controllers, and the lab declares none";
+            return Some(at.problem(said).hint("preset `repair` declares one"));
+        }
+        let member = member?;
+        let services = [Service::Postgres, Service::Balancer, Service::Etcd];
+        let controller =
+            self.lab.controllers.iter().any(|known| known.name.as_str() == controller_of(member));
+        if controller || services.into_iter().any(|service| self.may_be(member, service)) {
+            return None;
+        }
+        let founded: Vec<String> = services.into_iter().flat_map(|service| self.founded(service)).collect();
+        let hint = did_you_mean("members", member.as_str(), founded.iter().map(String::as_str));
+        Some(about.problem(format!("the lab has no member `{member}`")).hint(hint))
+    }
+
     fn expect(&self, node: &Node, expect: &Expect, problems: &mut Vec<Problem>) {
         match expect {
             Expect::Replaced { target, min, .. } => {
@@ -323,6 +342,10 @@ impl<'a> Known<'a> {
                 self.target(node.nearest("scaled.target"), target, problems);
                 let at = node.nearest("scaled.to-at-least");
                 problems.extend(sizes::never_reached(self.lab, at, target, *resource, to_at_least));
+            }
+            Expect::Alarm { member, .. } => {
+                let (kind, about) = (node.nearest("alarm.kind"), node.nearest("alarm.member"));
+                problems.extend(self.alarmed(kind, about, member.as_ref()));
             }
             Expect::Controller { name, .. } => {
                 problems.extend(self.declared(node.nearest("controller.name"), name.as_str()));
