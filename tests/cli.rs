@@ -1,9 +1,15 @@
 //! The command line as a person sees it, without an engine: transcripts in `tests/cli/`, held to the
 //! letter. `TRYCMD=overwrite cargo test --test cli` writes them anew; read the difference before you
-//! keep it.
+//! keep it. `cli/pages.rs` makes pages of the papers from the program, `cli/said.rs` reads the commands that papers name.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
+#[path = "cli/pages.rs"]
+mod pages;
+#[path = "cli/said.rs"]
+mod said;
+
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -15,7 +21,43 @@ fn pgha(words: &[&str]) -> Output {
 #[test]
 fn the_transcripts_hold() {
     // a transcript does not depend on the width of somebody's terminal
-    trycmd::TestCases::new().env("COLUMNS", "100").case("tests/cli/*.trycmd").run();
+    let cases = trycmd::TestCases::new();
+    cases.env("COLUMNS", "100").case("tests/cli/*.trycmd").case("README.md").case("docs/src/*.md").run();
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the same word as for the transcripts says that pages are made anew"
+)]
+fn pages_that_are_made_are_what_the_program_says() {
+    let overwrite = std::env::var_os("TRYCMD").is_some_and(|word| word == "overwrite");
+    for (path, made) in pages::pages() {
+        pages::compare(path, &made, overwrite);
+    }
+}
+
+#[test]
+fn commands_in_the_papers_are_taken_and_those_without_an_engine_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let papers = said::papers(root);
+    let commands: Vec<said::Said> =
+        papers.iter().flat_map(|(path, text)| said::commands(path, text)).collect();
+    let wrong: Vec<String> = commands.iter().filter_map(said::refusal).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let alone: Vec<&said::Said> = commands.iter().filter(|said| said.runs_alone(root)).collect();
+    assert!(
+        alone.len() > 5 && alone.len() < commands.len(),
+        "{} of {} commands run here",
+        alone.len(),
+        commands.len()
+    );
+    let failed: Vec<String> = alone.into_iter().filter_map(said::failure).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let verbs = pages::verbs();
+    let named = papers.iter().flat_map(|(path, text)| said::verbs(path, text));
+    let unknown: Vec<_> = named.filter(|(_, verb)| !verbs.contains(verb)).collect();
+    assert!(unknown.is_empty(), "no verbs of pgha: {unknown:?}");
 }
 
 #[test]

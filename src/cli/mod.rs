@@ -80,9 +80,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
+/// The program's arguments: every verb with its flags. Papers are held against it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// The commands a shell should offer: completions know no hidden ones, so what is hidden is left out.
 fn offered() -> clap::Command {
-    let all = Cli::command();
+    let all = command();
     let shown: Vec<clap::Command> =
         all.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
     let bare = clap::Command::new("pgha").about(all.get_about().cloned().unwrap_or_default());
