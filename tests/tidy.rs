@@ -2,7 +2,8 @@
 //! compile yet, and every failure is a sentence that says what to do instead.
 //!
 //! `tidy/rooms.rs` is the table of rooms and imports, `tidy/habits.rs` everything else a source file
-//! must keep, `tidy/papers.rs` what is not Rust; `tidy/source.rs` reads Rust just well enough.
+//! must keep, `tidy/papers.rs` what is not Rust, `tidy/prose.rs` how the papers are written, `tidy/commits.rs` the
+//! subjects of commits; `tidy/source.rs` reads Rust just well enough.
 
 #![allow(
     clippy::expect_used,
@@ -10,10 +11,14 @@
     reason = "a rule that cannot read its input must say so and fail"
 )]
 
+#[path = "tidy/commits.rs"]
+mod commits;
 #[path = "tidy/habits.rs"]
 mod habits;
 #[path = "tidy/papers.rs"]
 mod papers;
+#[path = "tidy/prose.rs"]
+mod prose;
 #[path = "tidy/rooms.rs"]
 mod rooms;
 #[path = "tidy/source.rs"]
@@ -122,14 +127,61 @@ fn every_dependency_says_why() {
     none(&papers::dependencies(&read(Path::new("Cargo.toml"))));
 }
 
+/// Every paper of the repository.
+fn papers() -> Vec<(PathBuf, String)> {
+    let papers =
+        files(Path::new("")).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "md"));
+    papers.map(|path| (path.clone(), read(&path))).collect()
+}
+
+fn every_paper(rule: impl Fn(&Path, &str) -> Vec<String>) {
+    none(&papers().iter().flat_map(|(path, text)| rule(path, text)).collect::<Vec<_>>());
+}
+
 #[test]
 fn links_between_papers_lead_somewhere() {
-    let findings: Vec<String> = files(Path::new(""))
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|ext| ext == "md"))
-        .flat_map(|path| papers::links(&path, &read(&path), |target| root().join(target).exists()))
-        .collect();
-    none(&findings);
+    every_paper(|path, text| papers::links(path, text, |target| root().join(target).exists()));
+}
+
+#[test]
+fn paths_that_papers_name_are_there() {
+    every_paper(|path, text| match path.to_str() {
+        // it tells what was
+        Some("CHANGELOG.md") => Vec::new(),
+        _ => papers::paths(path, text, |target| root().join(target).exists()),
+    });
+}
+
+#[test]
+fn tests_that_papers_name_are_there() {
+    let rust = files(Path::new("src")).into_iter().chain(files(Path::new("tests")));
+    let rust = rust.filter(|path| path.extension().is_some_and(|ext| ext == "rs"));
+    let code: String = rust.map(|path| read(&path)).collect();
+    let is_function = |name: &str| code.contains(&format!("fn {name}("));
+    every_paper(|path, text| papers::tests(path, text, is_function));
+}
+
+#[test]
+fn every_page_of_the_book_is_in_its_contents() {
+    let pages = files(Path::new("docs/src")).into_iter();
+    let pages = pages.filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+    let pages: Vec<String> = pages.filter(|page| page != "SUMMARY.md").collect();
+    none(&papers::book(&read(Path::new("docs/src/SUMMARY.md")), &pages));
+}
+
+#[test]
+fn papers_are_written_in_short_sentences_and_cells() {
+    every_paper(prose::lengths);
+}
+
+#[test]
+fn the_table_of_rooms_is_told_as_it_is() {
+    none(&rooms::told(&read(Path::new("ARCHITECTURE.md"))));
+}
+
+#[test]
+fn commits_say_in_one_line_what_they_do() {
+    none(&commits::subjects(root()).iter().flat_map(|line| commits::subject(line)).collect::<Vec<_>>());
 }
 
 #[test]

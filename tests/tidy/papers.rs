@@ -46,6 +46,54 @@ pub fn links(paper: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<St
     findings
 }
 
+/// Folders whose files papers name by their path from the root.
+const FOLDERS: [&str; 7] = ["src/", "tests/", "scenarios/", "lab/", "benches/", "docs/", ".ci/"];
+
+/// Code spans of a paper, each with its line; fenced blocks have none.
+fn spans(text: &str) -> Vec<(usize, &str)> {
+    let mut fenced = false;
+    let mut spans = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        fenced ^= line.trim_start().starts_with("```");
+        if !fenced && !line.trim_start().starts_with("```") {
+            spans.extend(line.split('`').skip(1).step_by(2).map(|span| (n + 1, span)));
+        }
+    }
+    spans
+}
+
+/// Paths that a paper names in code spans and that are not there. One with a gap (`<…>`, `…`, `*`) is no path.
+pub fn paths(paper: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+    let whole = |span: &str| {
+        !span.contains(['<', '…', '*', ' ']) && FOLDERS.iter().any(|folder| span.starts_with(folder))
+    };
+    let named = spans(text).into_iter().filter(|(_, span)| whole(span));
+    named
+        .filter(|(_, span)| !exists(Path::new(span)))
+        .map(|(line, span)| format!("{}:{line}: `{span}` is not there.", paper.display()))
+        .collect()
+}
+
+/// Tests that a table of a paper names and that nobody wrote: code spans such as `a_test_is_a_sentence`.
+pub fn tests(paper: &Path, text: &str, is_function: impl Fn(&str) -> bool) -> Vec<String> {
+    let is_name = |span: &str| {
+        span.matches('_').count() > 1
+            && span
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+    };
+    let tables =
+        text.lines().map(|line| if line.starts_with('|') { line } else { "" }).collect::<Vec<_>>().join("\n");
+    let named = spans(&tables).into_iter().filter(|(_, span)| is_name(span) && !is_function(span));
+    named.map(|(line, span)| format!("{}:{line}: there is no test `{span}`.", paper.display())).collect()
+}
+
+/// Pages that the contents of the book do not name.
+pub fn book(contents: &str, pages: &[String]) -> Vec<String> {
+    let lost = pages.iter().filter(|page| !contents.contains(&format!("]({page})")));
+    lost.map(|page| format!("docs/src/{page} is in no chapter: name it in docs/src/SUMMARY.md.")).collect()
+}
+
 /// Written in two halves, so that this file does not contain what it forbids.
 const STRANGERS: [&str; 8] = [
     concat!("/wo", "rk/"),
@@ -102,6 +150,30 @@ mod tests {
                 "docs/x.md:2: the link to `img/none.png` leads nowhere."
             ]
         );
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_found() {
+        let text = "`src/gone.rs` `src/there.rs` `src/<word>.rs` `spec` `lab/*.md`\n```sh\n`src/no.rs`\n```\n- `.ci/run`\n";
+        let findings = paths(Path::new("docs/x.md"), text, |path| path == Path::new("src/there.rs"));
+        assert_eq!(
+            findings,
+            ["docs/x.md:1: `src/gone.rs` is not there.", "docs/x.md:5: `.ci/run` is not there."]
+        );
+    }
+
+    #[test]
+    fn a_test_that_is_not_there_is_found() {
+        let text =
+            "`not_in_a_table`\n| rule | `sim`: `it_holds_for_ever`, `it_is_gone_now` `mod_revision` |\n";
+        let findings = tests(Path::new("x.md"), text, |name| name == "it_holds_for_ever");
+        assert_eq!(findings, ["x.md:2: there is no test `it_is_gone_now`."]);
+    }
+
+    #[test]
+    fn a_page_without_a_chapter_is_found() {
+        let findings = book("- [A](a.md)\n", &["a.md".to_owned(), "b.md".to_owned()]);
+        assert_eq!(findings, ["docs/src/b.md is in no chapter: name it in docs/src/SUMMARY.md."]);
     }
 
     #[test]
