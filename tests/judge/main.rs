@@ -12,6 +12,7 @@ mod numbers;
 mod opinions;
 mod properties;
 mod refusals;
+mod registers;
 mod stored;
 mod story;
 mod tales;

@@ -1,11 +1,9 @@
 //! A second opinion on list-append histories: ours against the crate `adya`, on histories that a small
-//! simulated database made, sound ones and ones it spoiled. And registers against trying every order.
+//! simulated database made, sound ones and ones it spoiled.
 
 use adya::{History, Opts, Valid, Workload, check};
 use pgha::check::isolation::{Kind, Txn, anomalies};
-use pgha::check::register::search::{Deed, Known, Step, Told, linearizable};
 use pgha::history::{Class, Mop};
-use pgha::model::Mono;
 use pgha::model::scenario::Isolation;
 use proptest::prelude::*;
 use serde_json::json;
@@ -206,54 +204,4 @@ proptest! {
             prop_assert_eq!(found.is_empty(), sound, "{:?}: ours {:?}, theirs {:?}, {:?}", level, found, named, ran);
         }
     }
-
-    #[test]
-    fn a_register_is_judged_as_by_trying_every_order(
-        raw in prop::collection::vec((0u64..12, 0u64..6, 0u8..4, 0i64..4, any::<bool>()), 1..6)
-    ) {
-        let steps: Vec<Step> = (0..)
-            .zip(&raw)
-            .map(|(op, (at, took, what, value, ended))| {
-                let own = 100 + i64::try_from(op).expect("small");
-                let deed = match what {
-                    0 => Deed::Write(own),
-                    1 => Deed::Read((*value > 0).then_some(99 + value)),
-                    2 => Deed::Swap(99 + value, own),
-                    _ => Deed::Refuse(99 + value),
-                };
-                let open = !ended && matches!(deed, Deed::Write(_) | Deed::Swap(..));
-                Step { op, invoked: Mono(*at), done: (!open).then_some(Mono(at + took)), deed }
-            })
-            .collect();
-        let seen = linearizable(Known::Is(None), &steps, 1_000_000) == Told::Yes;
-        prop_assert_eq!(seen, some_order(&steps, None, &mut vec![false; steps.len()]), "{:?}", steps);
-    }
-}
-
-/// Whether any order works, tried one by one.
-fn some_order(steps: &[Step], value: Option<i64>, taken: &mut Vec<bool>) -> bool {
-    if steps.iter().zip(&*taken).all(|(step, taken)| *taken || step.done.is_none()) {
-        return true;
-    }
-    for next in 0..steps.len() {
-        let late =
-            |other: usize| !taken[other] && steps[other].done.is_some_and(|done| done < steps[next].invoked);
-        if taken[next] || (0..steps.len()).any(late) {
-            continue;
-        }
-        let after = match steps[next].deed {
-            Deed::Write(new) => Some(Some(new)),
-            Deed::Read(seen) => (seen == value).then_some(value),
-            Deed::Swap(from, new) => (value == Some(from)).then_some(Some(new)),
-            Deed::Refuse(from) => (value != Some(from)).then_some(value),
-        };
-        if let Some(after) = after {
-            taken[next] = true;
-            if some_order(steps, after, taken) {
-                return true;
-            }
-            taken[next] = false;
-        }
-    }
-    false
 }

@@ -1,17 +1,27 @@
 //! Whether operations on one register can be put into one order that respects time and values.
 //!
-//! Method (after Wing and Gong 1993, and Lowe, *Testing for linearizability*, 2017): walk through
-//! invocations and ends in time and keep every *world* that is still possible: the value, and which of the
-//! open operations have taken effect. An end keeps only the worlds in which its operation has. Reads and
-//! refusals change nothing, so they take effect as soon as they can; only writes branch. A realistic history has few
-//! writes of one key open at once, so there are few worlds at any time and the walk is near-linear.
+//! Method (after Wing and Gong 1993, and Lowe, *Testing for linearizability*, 2017): walk through the ends of
+//! operations in time and keep every *world* that is still possible: the value, and what became of the operations
+//! that are open. An operation takes effect no sooner than one that ends needs it (`reach`). A world that
+//! can do all that another one can replaces it (`world`). A realistic history has few writes of one key open at
+//! once, so there are few worlds at any time and the walk is near-linear.
 //!
-//! A write nobody knows the end of stays open for ever. Where nobody ever saw its value and no
-//! compare-and-set was refused it cannot help to explain anything, so it is left out.
+//! A write of unknown end stays open for ever and need not happen, so it is used last. Where no operation asks
+//! for its value and no compare-and-set was refused it cannot help to explain anything, and is left out.
+//!
+//! Where many orders are possible one is enough: a walk that keeps few worlds is tried before one that keeps all.
+//! Only the latter shows that there is no order. The work of all of them together is bounded by a number of steps,
+//! not by a clock, so that the answer is the same on every machine.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::model::Mono;
+
+mod plan;
+mod reach;
+mod world;
+use plan::Plan;
+use reach::Walk;
 
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,121 +65,82 @@ pub enum Told {
     Yes,
     /// There is none; the operation at whose end the last possible world was gone.
     No(u64),
-    /// More worlds than the budget allows.
-    TooMuch,
+    /// More work than the budget allows.
+    TooMuch(Short),
 }
 
-/// The value, and the open operations that have taken effect, in order of their index.
-type World = (Known, BTreeSet<usize>);
+/// How far a search came that was given up, and what stood in its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The operation at whose end the work was spent.
+    pub op: u64,
+    /// So many operations had ended by then …
+    pub ended: usize,
+    /// … of so many that end.
+    pub ends: usize,
+    /// Worlds that were possible there.
+    pub worlds: usize,
+    /// Writes of unknown end that were open there and may explain something.
+    pub unknown: usize,
+}
 
-/// Looks for an order of `steps` that begins with `start`, looking at `budget` worlds at most.
+/// Worlds that walks keep at most, one after the other.
+const WIDTHS: [usize; 4] = [8, 64, 1024, usize::MAX];
+
+/// How one walk ended.
+enum Ended {
+    /// At the end of the history.
+    Through,
+    /// Without a world at the end of this operation; whether none had been given up before.
+    Nowhere(u64, bool),
+    /// The work is spent.
+    Spent(Short),
+}
+
+/// Looks for an order of `steps` that begins with `start`, and takes it off `work`: one for every comparison
+/// of two worlds, some for every world that is made.
 #[must_use]
-pub fn linearizable(start: Known, steps: &[Step], budget: usize) -> Told {
-    let steps = worth_asking(steps);
-    // an operation that ends when another begins is before it only if its end is earlier: at one instant
-    // invocations come first, so that they count as concurrent
-    let mut events: Vec<(Mono, bool, usize)> = Vec::with_capacity(steps.len() * 2);
-    for (index, step) in steps.iter().enumerate() {
-        events.push((step.invoked, false, index));
-        events.extend(step.done.map(|done| (done, true, index)));
+pub fn linearizable(start: Known, steps: &[Step], work: &mut u64) -> Told {
+    let plan = Plan::of(steps);
+    let starts = starts(start, steps, &plan);
+    // the smallest world that all which is open at once fits into
+    match plan.slots {
+        0..=64 => search::<1>(&plan, &starts, work),
+        65..=256 => search::<4>(&plan, &starts, work),
+        257..=1024 => search::<16>(&plan, &starts, work),
+        1025..=4096 => search::<64>(&plan, &starts, work),
+        _ => Told::TooMuch(plan.short(0, 0)),
     }
-    events.sort_unstable();
-    let mut open: BTreeSet<usize> = BTreeSet::new();
-    let mut worlds: BTreeSet<World> = BTreeSet::from([(start, BTreeSet::new())]);
-    let mut left = budget;
-    for (_, ends, index) in events {
-        if !ends {
-            open.insert(index);
-            continue;
-        }
-        worlds = match after(&steps, &open, worlds, index, &mut left) {
-            Some(worlds) => worlds,
-            None => return Told::TooMuch,
-        };
-        open.remove(&index);
-        if worlds.is_empty() {
-            return Told::No(steps[index].op);
-        }
-    }
-    Told::Yes
 }
 
-fn worth_asking(steps: &[Step]) -> Vec<Step> {
-    let mut seen: HashSet<i64> = HashSet::new();
-    let mut refused = false;
-    for step in steps {
-        match step.deed {
-            Deed::Read(value) => seen.extend(value),
-            Deed::Swap(from, _) => {
-                seen.insert(from);
-            }
-            Deed::Refuse(_) => refused = true,
-            Deed::Write(_) => {}
+fn search<const N: usize>(plan: &Plan, starts: &[u32], work: &mut u64) -> Told {
+    let mut answer = Told::Yes;
+    for width in WIDTHS {
+        match Walk::<N>::new(plan, width, work).all(starts) {
+            Ended::Through => return Told::Yes,
+            Ended::Nowhere(op, true) => return Told::No(op),
+            Ended::Nowhere(op, false) => answer = Told::No(op),
+            Ended::Spent(short) => return Told::TooMuch(short),
         }
     }
-    let helps = |step: &&Step| match step.deed {
-        _ if step.done.is_some() || refused => true,
-        Deed::Write(value) | Deed::Swap(_, value) => seen.contains(&value),
-        Deed::Read(_) | Deed::Refuse(_) => false,
+    // the widest walk gives no world up
+    answer
+}
+
+/// The values a register may begin with. Who was sent after an acknowledged write had ended cannot have met
+/// the first value, so only what is asked for before that tells one from another.
+fn starts(start: Known, steps: &[Step], plan: &Plan) -> Vec<u32> {
+    let Known::Anything = start else {
+        let Known::Is(value) = start else { return Vec::new() };
+        return vec![plan.value(value)];
     };
-    steps.iter().filter(helps).copied().collect()
-}
-
-/// The worlds after the end of one operation: those in which it has taken effect. `None`: over budget.
-fn after(
-    steps: &[Step],
-    open: &BTreeSet<usize>,
-    worlds: BTreeSet<World>,
-    index: usize,
-    left: &mut usize,
-) -> Option<BTreeSet<World>> {
-    let mut kept: BTreeSet<World> = BTreeSet::new();
-    let worlds: BTreeSet<World> = worlds.into_iter().map(|world| settle(steps, open, world)).collect();
-    let mut met: BTreeSet<World> = worlds.clone();
-    let mut queue: Vec<World> = worlds.into_iter().collect();
-    while let Some(world) = queue.pop() {
-        *left = left.checked_sub(1)?;
-        if world.1.contains(&index) {
-            let mut world = world;
-            // it has ended, so nothing more is to be remembered of it
-            world.1.remove(&index);
-            kept.insert(world);
-            continue;
-        }
-        for next in open.iter().filter(|next| !world.1.contains(next)) {
-            let Some(value) = apply(world.0, steps[*next].deed) else { continue };
-            let mut taken = world.1.clone();
-            taken.insert(*next);
-            let world = settle(steps, open, (value, taken));
-            if met.insert(world.clone()) {
-                queue.push(world);
-            }
-        }
-    }
-    Some(kept)
-}
-
-/// Open operations that change nothing and fit the value take effect now: that never closes a way.
-fn settle(steps: &[Step], open: &BTreeSet<usize>, mut world: World) -> World {
-    if let Known::Is(_) = world.0 {
-        let still = |index: &&usize| match steps[**index].deed {
-            deed @ (Deed::Read(_) | Deed::Refuse(_)) => apply(world.0, deed).is_some(),
-            Deed::Write(_) | Deed::Swap(..) => false,
-        };
-        world.1.extend(open.iter().filter(still));
-    }
-    world
-}
-
-/// The value after a deed; `None` when it could not be done on this one.
-fn apply(value: Known, deed: Deed) -> Option<Known> {
-    match (deed, value) {
-        (Deed::Read(seen), Known::Anything) => Some(Known::Is(seen)),
-        (Deed::Read(seen), Known::Is(value)) => (seen == value).then_some(Known::Is(value)),
-        (Deed::Write(new), _) | (Deed::Swap(_, new), Known::Anything) => Some(Known::Is(Some(new))),
-        (Deed::Swap(from, new), Known::Is(value)) => (value == Some(from)).then_some(Known::Is(Some(new))),
-        // whatever it was, it was something else; which one stays open
-        (Deed::Refuse(_), Known::Anything) => Some(Known::Anything),
-        (Deed::Refuse(from), Known::Is(value)) => (value != Some(from)).then_some(Known::Is(value)),
-    }
+    let writes = steps.iter().filter(|step| matches!(step.deed, Deed::Write(_) | Deed::Swap(..)));
+    let gone = writes.filter_map(|step| step.done).min();
+    let early = steps.iter().filter(|step| gone.is_none_or(|gone| step.invoked <= gone));
+    let asked = early.filter_map(|step| match step.deed {
+        Deed::Read(value) => Some(plan.value(value)),
+        Deed::Swap(from, _) | Deed::Refuse(from) => Some(plan.value(Some(from))),
+        Deed::Write(_) => None,
+    });
+    asked.chain([plan::NEVER, plan::OTHER]).collect::<BTreeSet<u32>>().into_iter().collect()
 }
