@@ -9,17 +9,24 @@ use std::time::Duration;
 use super::assess::Assessment;
 use super::memory::REPEAT;
 use super::proposal::{Note, Proposal};
+use super::trouble::Trouble;
 use super::view::lies;
 use super::{LeaderSeen, Reply, Routes, Step};
 use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, MemberId, Service};
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Service};
 
 /// Pause between two looks while the leader does not take writes yet.
 const HURRY: Duration = Duration::from_millis(20);
 
+/// Pause between two looks at a balancer that has just started and does not answer yet …
+const STARTING: Duration = Duration::from_millis(100);
+/// … and how long it is waited for so.
+const STARTED: Duration = Duration::from_secs(3);
+
 /// How the doors should stand.
 pub(super) fn doors(a: &Assessment<'_>) -> Vec<Proposal> {
     let mut all = unpark(a);
+    all.extend(starting(a));
     let Some(key) = a.view.store.leader.as_ref().filter(|_| a.lives()) else { return all };
     if !a.leads {
         let said = "the leader does not take writes yet";
@@ -31,6 +38,13 @@ pub(super) fn doors(a: &Assessment<'_>) -> Vec<Proposal> {
     all.extend(turn_readers_away(a));
     all.extend(lead(a, key));
     all
+}
+
+/// A balancer that has just started routes nowhere until it is told, so it is looked for again soon.
+fn starting(a: &Assessment<'_>) -> Option<Proposal> {
+    let silent =
+        |member: &Member| a.lasting(&member.id, Trouble::Silent).is_some_and(|so_far| so_far < STARTED);
+    a.view.all(Service::Balancer).any(silent).then(|| Proposal::silent().soon(STARTING))
 }
 
 /// 5432 leads to the leader and to it alone.

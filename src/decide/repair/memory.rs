@@ -110,6 +110,10 @@ impl Memory {
         if !worked {
             let (times, when) = self.failed.entry(key).or_insert((0, at));
             (*times, *when) = (times.saturating_add(1), at);
+            if matches!(step, Step::Open { .. }) {
+                // a balancer that was not reached is told as soon as it answers
+                self.opened = None;
+            }
             return;
         }
         self.failed.remove(&key);

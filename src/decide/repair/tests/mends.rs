@@ -412,3 +412,15 @@ fn what_no_decision_may_do_is_refused_whoever_proposed_it() {
     let decision = Decision { steps: two.to_vec(), ..Decision::default() };
     assert_eq!(audit(&a, &decision).len(), 1, "one at a time");
 }
+
+#[test]
+fn a_balancer_that_has_just_started_is_looked_for_soon() {
+    let mut seen = roomy();
+    bodies(&mut seen).counts = [(Service::Postgres, 3), (Service::Balancer, 1)].into();
+    seen.at = Mono(70_000_000_000);
+    let idle = decide(&seen, Memory::default()).again_in;
+    seen.balancers.insert(name("balancer-1"), Sight::Blind("connection refused".to_owned()));
+    assert_eq!(decide(&seen, Memory::default()).again_in, Span::millis(100));
+    // one that stays silent is the business of its grace
+    assert_eq!(decide(&seen, long("balancer-1", "silent")).again_in, idle);
+}
