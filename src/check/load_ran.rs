@@ -72,7 +72,10 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
             ));
         }
     }
-    if last.is_some() && after == 0 {
+    // its clients hang while others are served: that is what the run shows, not that it was not asked
+    let hangs =
+        last.is_some_and(|last| ops.iter().any(|op| op.done.is_none()) && others_go_on(record, index, last));
+    if last.is_some() && after == 0 && !hangs {
         gaps.push(format!("load `{name}` had no acknowledged operation after the last fault"));
     }
     if first.is_none() && !record.scenario.steps.is_empty() {
@@ -82,6 +85,15 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     let evidence =
         json!({ "load": name, "operations": operations, "acked_before": before, "acked_after": after });
     (gaps, evidence)
+}
+
+/// Whether another load of the same endpoint was acknowledged after `last`.
+fn others_go_on(record: &Record, index: usize, last: Mono) -> bool {
+    let endpoint = |index: usize| record.scenario.loads.get(index).map(|load| (load.via, load.endpoint));
+    record.history.ops.iter().any(|op| {
+        let its = op.load as usize;
+        its != index && endpoint(its) == endpoint(index) && op.ack().is_some_and(|(t, _)| t > last)
+    })
 }
 
 /// Operations of a counted second, however they ended.

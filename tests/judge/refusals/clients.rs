@@ -1,5 +1,6 @@
 //! How long each client was out: whose time counts, when it begins and when it ends.
 
+use pgha::check::load_ran;
 use pgha::check::outage::{self, Backs};
 use pgha::model::scenario::Endpoint;
 use proptest::prelude::*;
@@ -344,4 +345,38 @@ proptest! {
 
 fn acked(deeds: &[Deed]) -> usize {
     deeds.iter().filter(|deed| deed.3 == How::Acked).count()
+}
+
+/// Two loads on one endpoint; every client of the second one waits for ever after the kill, or fails at once.
+fn second_load(end: How, others: How) -> Story {
+    let deeds: Vec<Deed> = steady(0, 0, 100).chain((0..50).map(|n| (0, 120 + n, 121 + n, others))).collect();
+    let mut story = told("closed", &deeds, &[100], 400);
+    let mut second: Vec<Deed> = steady(0, 0, 95).collect();
+    second.push((0, 97, 130, end));
+    let only = told("closed", &second, &[], 400);
+    for mut event in only.events {
+        match &mut event {
+            Event::Invoke { l, .. } | Event::Done { l, .. } | Event::Prepared { l, .. } => *l = 1,
+            _ => continue,
+        }
+        story.events.push(event);
+    }
+    let mut load = story.scenario.loads[0].clone();
+    load.name = name("second");
+    story.scenario.loads.push(load);
+    story
+}
+
+#[test]
+fn a_load_whose_clients_hang_beside_others_that_are_served_did_run() {
+    let ran = |story: &Story| load_ran::check(&story.record()).summary;
+    let gap = "load `second` had no acknowledged operation after the last fault";
+    assert_eq!(ran(&second_load(How::Open, How::Acked)), "the load ran before, during and after the faults");
+    // nobody asked any more
+    assert_eq!(ran(&second_load(How::Failed, How::Acked)), gap);
+    // nobody was served: whether the cluster took writes is not known
+    assert!(
+        ran(&second_load(How::Open, How::Failed))
+            .ends_with("had no acknowledged operation after the last fault")
+    );
 }
