@@ -11,7 +11,7 @@ use super::{CliError, Exit, settings};
 use crate::chaos::ledger;
 use crate::lab::up::{self, News, Order};
 use crate::lab::{LabError, down as take_down, images, reach, record};
-use crate::model::{Service, Span};
+use crate::model::{HostName, LabSpec, Service, Span};
 
 /// Prints news of a founding: one line a step, and a moving line for those who are waited for.
 pub struct NewsPrinter {
@@ -179,18 +179,28 @@ pub async fn dsn(args: &LabArgs, endpoint: DsnEndpoint, format: DsnFormat) -> Re
     }
 }
 
-/// Loopback addresses of the balancers, in order.
+/// Loopback addresses at which balancers serve, and after them those at which one may come to stand.
 fn published(record: &record::Record) -> Vec<Ipv4Addr> {
     let Some(base) = crate::lab::names::network_address(&record.spec.network.publish) else {
         return Vec::new();
     };
     let [a, b, c, _] = base.octets();
-    record
-        .of(Service::Balancer)
-        .filter_map(|(member, _)| record.spec.host_index(&member.host))
-        .filter_map(|index| u8::try_from(index + 1).ok())
-        .map(|last| Ipv4Addr::new(a, b, c, last))
-        .collect()
+    let placed: Vec<&HostName> = record.of(Service::Balancer).map(|(member, _)| &member.host).collect();
+    let at = |index: usize| u8::try_from(index + 1).ok().map(|last| Ipv4Addr::new(a, b, c, last));
+    balancer_hosts(&record.spec, &placed).into_iter().filter_map(at).collect()
+}
+
+/// Hosts of balancers: those that have one, and then the others that may have one. A balancer that is replaced comes to
+/// stand on one of these, and a client that holds the connection string of an earlier day finds it there. A host without
+/// one refuses at once.
+fn balancer_hosts(spec: &LabSpec, placed: &[&HostName]) -> Vec<usize> {
+    let mut all: Vec<usize> = placed.iter().filter_map(|host| spec.host_index(host)).collect();
+    for (index, host) in spec.hosts.iter().enumerate() {
+        if !all.contains(&index) && spec.may_stand(Service::Balancer, host) {
+            all.push(index);
+        }
+    }
+    all
 }
 
 fn dsn_text(record: &record::Record, port: u16, format: DsnFormat, with_password: bool) -> Option<String> {
@@ -247,4 +257,26 @@ pub async fn prune(base: bool) -> Result<Exit, CliError> {
         freed / (1024 * 1024)
     );
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_outlives_the_balancers_of_today() {
+        let built_in = crate::spec::lab::resolve(&[crate::spec::lab::Layer::built_in()]);
+        let mut spec = built_in.map_err(|_| "it has problems").expect("a lab");
+        let name = |text: &str| HostName::new(text).expect("a name");
+        // where they stand comes first, in the order of their members
+        let (third, first) = (name("h3"), name("h1"));
+        let all = balancer_hosts(&spec, &[&third, &first]);
+        assert_eq!(all[..2], [2, 0]);
+        let may =
+            |spec: &LabSpec| spec.hosts.iter().filter(|host| spec.may_stand(Service::Balancer, host)).count();
+        assert_eq!(all.len(), may(&spec), "every host that may carry one, once");
+        assert!(all.len() > 2);
+        spec.balancers.hosts = vec![first.clone(), third.clone()];
+        assert_eq!(balancer_hosts(&spec, &[&third]), [2, 0], "pins hold");
+    }
 }

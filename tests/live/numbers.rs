@@ -63,8 +63,9 @@ pub fn balancers_come_and_go(lab: &Lab) {
     let said = lab.pgha(&["scale", "balancer", "2"]);
     assert!(said.contains("2 balancers after"), "{said}");
     assert_eq!(members_of(lab, "balancer"), ["balancer-1", "balancer-2"]);
+    // those that serve come first, and the hosts on which one may come to stand after them
     let dsn = lab.pgha(&["dsn", "rw"]);
-    assert_eq!(dsn.matches(":5432").count(), 2, "{dsn}");
+    assert!(dsn.matches(":5432").count() >= 2, "{dsn}");
     let said = lab.pgha(&["scale", "balancer", "1"]);
     assert!(said.contains("1 balancers after"), "{said}");
     assert_eq!(members_of(lab, "balancer"), ["balancer-1"]);
