@@ -176,6 +176,7 @@ mod tests {
             healed: None,
             receipt: None,
             heal: None,
+            of: None,
         }
     }
 

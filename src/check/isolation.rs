@@ -13,20 +13,27 @@
 //! PostgreSQL (Jepsen, *Amazon RDS for PostgreSQL 17.4*, 2025): they are reported and fail nothing. A hot
 //! standby knows no *serializable* (PostgreSQL documentation, "Hot Standby"), so where only reads were
 //! acknowledged *repeatable read* is the most that is asked.
+//!
+//! Two things stand beside the levels. A read of a write that was not yet asked for (`future`) fails at every level.
+//! Long forks (`forks`), two readers on different nodes that saw two writes in opposite order, are counted.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
+use super::whole::SIGNED;
 use crate::history::{Asked, Class, Mop, Op};
 use crate::model::scenario::{Isolation, Workload};
-use crate::model::{Expect, MemberId};
+use crate::model::{Expect, MemberId, Mono};
 
+mod forks;
+mod future;
 mod graph;
 mod observe;
 mod unread;
 
+pub use forks::Fork;
 pub use observe::{Anomaly, Kind, Txn};
 use observe::{Order, Writers};
 use unread::Unread;
@@ -73,19 +80,29 @@ pub fn check(record: &Record) -> Finding {
         "groups": seen.groups,
         "anomalies": seen.anomalies.iter().take(SHOWN).collect::<Vec<_>>(),
         "across_nodes": seen.across.iter().take(SHOWN).collect::<Vec<_>>(),
+        "long_forks": seen.forks.len(),
+        "long_forks_shown": seen.forks.iter().take(SHOWN).collect::<Vec<_>>(),
     });
     match seen.anomalies.first() {
         Some((whose, anomaly)) => {
-            Finding::fail(format!("{} on {whose}: {}", anomaly.kind.as_str(), anomaly.says), evidence)
+            let said = format!("{} on {whose}: {}", anomaly.kind.as_str(), anomaly.says);
+            let finding = Finding::fail(said, evidence);
+            if anomaly.kind.rests_on_absence() { finding } else { finding.firm() }
         }
         None if seen.reads == 0 => {
             Finding::unknown("no list was read, so nothing shows how transactions were isolated", evidence)
         }
         None => Finding::pass(
             format!(
-                "{} transactions that read lists kept their level; {} anomalies across nodes",
+                "{} transactions that read lists kept their level; {} anomalies across nodes{}",
                 seen.reads,
-                seen.across.len()
+                seen.across.len(),
+                // a sentence of an older edition stays as it was
+                if record.resolved.edition >= SIGNED {
+                    format!(", {} long forks", seen.forks.len())
+                } else {
+                    String::new()
+                }
             ),
             evidence,
         ),
@@ -98,6 +115,7 @@ struct Seen {
     groups: Vec<Value>,
     anomalies: Vec<(String, Anomaly)>,
     across: Vec<Anomaly>,
+    forks: Vec<Fork>,
 }
 
 const fn strength(level: Isolation) -> u8 {
@@ -120,6 +138,7 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
     let mut groups: BTreeMap<Group, bool> = BTreeMap::new();
     let mut txns: Vec<Txn<'_>> = Vec::new();
     let mut group_of: Vec<Option<Group>> = Vec::new();
+    let mut times: Vec<future::Times> = Vec::new();
     for op in record.history.ops.iter().filter(shares) {
         let Some(txn) = txn(op) else { continue };
         let group = op.ack().and_then(|(_, ack)| Some((ack.n.clone()?, ack.tl)));
@@ -129,6 +148,7 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         }
         txns.push(txn);
         group_of.push(group);
+        times.push((op.invoked, op.ack().map(|(done, _): (Mono, _)| done)));
     }
     let writers = Writers::of(&txns);
     for (group, writes) in &groups {
@@ -138,7 +158,8 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
             reads += usize::from(txn.counted && txn.reads());
         }
         let level = if *writes || strength(level) < 2 { level } else { Isolation::RepeatableRead };
-        let found = of_reads(&txns, &writers, level);
+        let mut found = future::reads(&txns, &writers, &Order::of(&txns), &times);
+        found.extend(of_reads(&txns, &writers, level));
         let whose = match group.1 {
             Some(timeline) => format!("`{}`, timeline {timeline}", group.0),
             None => format!("`{}`", group.0),
@@ -158,7 +179,19 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         let known = |anomaly: &Anomaly| seen.anomalies.iter().any(|(_, known)| known == anomaly);
         let across: Vec<Anomaly> = found.into_iter().filter(|anomaly| !known(anomaly)).collect();
         seen.across.extend(across);
+        let nodes: Vec<&MemberId> = groups.keys().map(|(node, _)| node).collect();
+        let node_of = |txn: usize| {
+            let (node, _) = group_of[txn].as_ref().filter(|_| reads_snapshots(record, txns[txn].load))?;
+            nodes.iter().position(|known| *known == node)
+        };
+        seen.forks.extend(forks::long(&txns, &writers, &Order::of(&txns), node_of));
     }
+}
+
+/// Whether a transaction of this load reads in one snapshot; at *read committed* every statement has its own.
+fn reads_snapshots(record: &Record, load: u32) -> bool {
+    let load = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
+    load.is_some_and(|load| load.isolation != Some(Isolation::ReadCommitted))
 }
 
 /// An operation as a transaction; what reads came back with counts for acknowledged ones alone.

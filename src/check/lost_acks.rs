@@ -73,7 +73,11 @@ pub fn check(record: &Record) -> Finding {
         "disagreements": losses.disagreements,
         "gaps": losses.gaps,
     });
-    verdict(summary, evidence)
+    let finding = verdict(summary, evidence);
+    // what was acknowledged and is gone is on record; how much a timeline had is not, where something is absent
+    let firm =
+        !losses.below_fork.is_empty() || record.resolved.lab.postgres.replication != Replication::Async;
+    if firm { finding.firm() } else { finding }
 }
 
 type Say = fn(String, serde_json::Value) -> Finding;

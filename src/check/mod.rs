@@ -2,8 +2,9 @@
 //!
 //! Theory: a checker looks at one claim and says *pass*, *unknown* or *fail*; the worst of all wins, and
 //! *unknown* never counts as pass. A checker whose assumptions do not hold (nothing was written, a node
-//! was not read, the journal is cut) says *unknown* instead of guessing. One file a checker; the checker,
-//! the expectation and the name in the report are one word.
+//! was not read, the journal is cut) says *unknown* instead of guessing. Before all of them the record itself is
+//! judged ([`whole`]): one with a hole accuses nobody. One file a checker; the checker, the expectation and the name
+//! in the report are one word.
 //!
 //! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;
 //! an expectation nobody can judge is *unknown*, never skipped.
@@ -42,6 +43,7 @@ pub mod stuck;
 pub mod throughput;
 pub mod unexpected;
 pub mod when;
+pub mod whole;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -65,9 +67,8 @@ enum Judges {
     Asked,
 }
 
-/// Every checker with its name, in the order of the report.
+/// Every checker with its name, in the order of the report; before them stands `journal`.
 const CHECKERS: &[(&str, Judges, Checker)] = &[
-    ("journal", Judges::Every, journal::check),
     ("load-ran", Judges::Every, load_ran::check),
     ("receipts", Judges::Every, receipts::check),
     ("lost-acks", Judges::Every, lost_acks::check),
@@ -100,13 +101,18 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
 /// Judges a run by every checker and sums up.
 #[must_use]
 pub fn judge(record: &Record) -> Judgement {
-    let mut checks: Vec<Check> = CHECKERS
+    let holes = whole::holes(record);
+    let judged = CHECKERS
         .iter()
         .filter(|(name, judges, _)| asked(record, name) || applies(record, *judges))
-        .map(|(name, _, checker)| Check::new(name, asked(record, name), guarded(|| checker(record))))
+        .map(|(name, _, checker)| (*name, whole::temper(guarded(|| checker(record)), &holes)));
+    let first = (journal::NAME, journal::check(record, &holes));
+    let mut checks: Vec<Check> = std::iter::once(first)
+        .chain(judged)
+        .map(|(name, finding)| Check::new(name, asked(record, name), finding))
         .collect();
     checks.extend(unbuilt(record));
-    sum_up(record, checks)
+    sum_up(record, checks, holes.is_empty())
 }
 
 fn asked(record: &Record, name: &str) -> bool {
@@ -152,7 +158,7 @@ fn unbuilt(record: &Record) -> Vec<Check> {
         .collect()
 }
 
-fn sum_up(record: &Record, checks: Vec<Check>) -> Judgement {
+fn sum_up(record: &Record, checks: Vec<Check>, whole: bool) -> Judgement {
     // no check at all proves nothing
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(VerdictWord::Unknown);
     let mut blamed: Vec<&Check> = checks.iter().filter(|check| check.verdict != VerdictWord::Pass).collect();
@@ -161,7 +167,9 @@ fn sum_up(record: &Record, checks: Vec<Check>) -> Judgement {
     let ends = record.scenario.ends.as_ref().map(|wanted| {
         let said =
             |name: &str| checks.iter().any(|check| check.name == name && check.verdict == wanted.verdict);
-        let met = verdict == wanted.verdict && wanted.check.as_ref().is_none_or(|name| said(name.as_str()));
+        // what was cut off may be what was wanted to be seen
+        let said = wanted.check.as_ref().is_none_or(|name| said(name.as_str()));
+        let met = whole && verdict == wanted.verdict && said;
         EndsSeen { verdict: wanted.verdict, check: wanted.check.clone(), met }
     });
     Judgement { verdict, checks, reasons, ends }

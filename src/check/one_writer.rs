@@ -71,14 +71,16 @@ pub fn check(record: &Record) -> Finding {
         return Finding::fail(
             format!("timeline {timeline} had {} writers: {}", who.len(), names.join(", ")),
             evidence,
-        );
+        )
+        .firm();
     }
     if writers.systems.len() > 1 {
         let number = writers.systems.len();
         return Finding::fail(
             format!("writes were acknowledged by {number} different database systems"),
             evidence,
-        );
+        )
+        .firm();
     }
     if writers.anonymous > 0 {
         return Finding::unknown(

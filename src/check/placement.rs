@@ -32,7 +32,7 @@ pub fn check(record: &Record) -> Finding {
         "first": first.as_ref().map(|(at, problem)| json!({ "at_ns": at, "problem": problem })),
     });
     match first {
-        Some((_, problem)) => Finding::fail(problem, evidence),
+        Some((_, problem)) => Finding::fail(problem, evidence).firm(),
         None if looks == 0 => Finding::unknown("nobody looked where the bodies stand", evidence),
         None => Finding::pass(
             format!("no host carried two of a kind or more than it holds, in {looks} looks"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::history::History;
 use crate::model::run::Resolved;
 use crate::model::scenario::{Load, Record as Kept, VerdictWord, Workload};
-use crate::model::{MemberId, Mono, Name, Scenario, Sighting, lab::Service};
+use crate::model::{FaultRecord, MemberId, Mono, Name, Scenario, Sighting, lab::Service};
 
 /// A recorded run: all that a run directory holds of it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Record {
     pub sightings: Vec<Sighting>,
     /// The log of every body that left one, by member.
     pub logs: BTreeMap<MemberId, String>,
+    /// The ledger of faults, line by line; `None`: there is none.
+    pub ledger: Option<Vec<FaultRecord>>,
     /// Whether every file of the record was read to its end (no line was torn).
     pub complete: bool,
 }
@@ -114,13 +116,21 @@ pub struct Finding {
     pub summary: String,
     /// What it rests on; keys carry their units.
     pub evidence: Value,
+    /// Whether it rests on what is there alone, so that nothing that is absent from the record explains it.
+    pub firm: bool,
 }
 
 impl Finding {
     /// The claim holds.
     #[must_use]
     pub fn pass(summary: impl Into<String>, evidence: Value) -> Self {
-        Self { verdict: VerdictWord::Pass, summary: summary.into(), evidence }
+        Self { verdict: VerdictWord::Pass, summary: summary.into(), evidence, firm: false }
+    }
+
+    /// The same, resting on what is there alone.
+    #[must_use]
+    pub fn firm(self) -> Self {
+        Self { firm: true, ..self }
     }
 
     /// The first of `broken` fails the claim, else the first of `gaps` leaves it open; without both it is
@@ -142,13 +152,13 @@ impl Finding {
     /// It cannot be told.
     #[must_use]
     pub fn unknown(summary: impl Into<String>, evidence: Value) -> Self {
-        Self { verdict: VerdictWord::Unknown, summary: summary.into(), evidence }
+        Self { verdict: VerdictWord::Unknown, summary: summary.into(), evidence, firm: false }
     }
 
     /// The claim does not hold.
     #[must_use]
     pub fn fail(summary: impl Into<String>, evidence: Value) -> Self {
-        Self { verdict: VerdictWord::Fail, summary: summary.into(), evidence }
+        Self { verdict: VerdictWord::Fail, summary: summary.into(), evidence, firm: false }
     }
 }
 
@@ -171,7 +181,7 @@ impl Check {
     /// A finding under its checker's name.
     #[must_use]
     pub fn new(name: &str, asked: bool, finding: Finding) -> Self {
-        let Finding { verdict, summary, evidence } = finding;
+        let Finding { verdict, summary, evidence, .. } = finding;
         Self { name: name.to_owned(), verdict, summary, evidence, asked }
     }
 }
@@ -184,7 +194,7 @@ pub struct EndsSeen {
     /// Check that must have said so; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Name>,
-    /// Whether it ended so.
+    /// Whether it ended so, by a record that is whole.
     pub met: bool,
 }
 

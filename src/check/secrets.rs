@@ -7,22 +7,24 @@ use serde_json::json;
 
 use super::record::{Finding, Record};
 
-/// Judges the search.
+/// Judges the search. Of several, what was found once was found.
 #[must_use]
 pub fn check(record: &Record) -> Finding {
-    match &record.history.searched {
-        Some((files, found)) => {
-            let evidence = json!({ "files": files, "found": found });
+    let searches = &record.history.searches;
+    match searches.last() {
+        Some(last) => {
+            let found: Vec<&String> = searches.iter().flat_map(|search| &search.found).collect();
+            let evidence = json!({ "files": last.files, "found": found });
             match found.first() {
                 Some(first) => {
                     let number = found.len();
-                    Finding::fail(
-                        format!("a password stands in {number} places, the first is {first}"),
-                        evidence,
-                    )
+                    let said = format!("a password stands in {number} places, the first is {first}");
+                    Finding::fail(said, evidence).firm()
                 }
-                None if *files == 0 => Finding::unknown("nothing was searched for passwords", evidence),
-                None => Finding::pass(format!("no password stands in {files} files"), evidence),
+                None if searches.iter().any(|search| search.files == 0) => {
+                    Finding::unknown("nothing was searched for passwords", evidence)
+                }
+                None => Finding::pass(format!("no password stands in {} files", last.files), evidence),
             }
         }
         None if record.keeps_evidence() => {

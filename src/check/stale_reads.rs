@@ -59,6 +59,9 @@ pub fn check(record: &Record) -> Finding {
         "went_backwards": backwards,
         "missed_own_write": missed,
     });
+    if let Some(finding) = impossible(record, &evidence) {
+        return finding;
+    }
     let mut gap = None;
     for expect in &record.scenario.expects {
         let Expect::StaleReads { max, when } = expect else { continue };
@@ -81,6 +84,31 @@ pub fn check(record: &Record) -> Finding {
             evidence,
         ),
     }
+}
+
+/// A read that saw a heartbeat nobody sent, or sent only after the read had ended.
+fn impossible(record: &Record, evidence: &Value) -> Option<Finding> {
+    for (number, load) in record.loads_of(Workload::Freshness).filter(|(_, load)| load.of.is_some()) {
+        let tables = record.tables_of(number, load);
+        let beats = record.history.ops.iter().filter(|op| op.load == tables);
+        let sent: HashMap<u64, Mono> = beats.map(|op| (op.op, op.invoked)).collect();
+        for op in record.history.ops.iter().filter(|op| op.load == number) {
+            let (Some(Answer::Heartbeat(Some(seen))), Some((done, _))) = (op.answer(), op.ack()) else {
+                continue;
+            };
+            let said = |how: &str| {
+                format!("operation {} of load `{}` read heartbeat {seen}, {how}", op.op, load.name)
+            };
+            match sent.get(seen) {
+                None => return Some(Finding::fail(said("and nobody sent it"), evidence.clone())),
+                Some(sent) if *sent > done => {
+                    return Some(Finding::fail(said("which was sent later"), evidence.clone()).firm());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    None
 }
 
 fn p99(record: &Record, reads: &[Read], when: When) -> Option<f64> {

@@ -17,13 +17,16 @@ pub enum Event {
     Journal {
         /// When.
         t: Mono,
-        /// `runner` or `client`.
+        /// `runner`, `client`, `witness` or `final-reads`.
         writer: String,
         /// The kernel's boot id; clocks of different boots cannot be merged.
         boot_id: String,
         /// Loads by index, as the `l` of operations refers to them.
         #[serde(default)]
         loads: Vec<Name>,
+        /// The run it is about. Absent in journals of older editions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
     },
     /// A phase of the run begins.
     Phase {
@@ -86,6 +89,13 @@ pub enum Event {
         /// Where one was found, as `file:line`.
         found: Vec<String>,
     },
+    /// The runner kept the log of every body: bytes by member.
+    Logs {
+        /// When.
+        t: Mono,
+        /// Bytes of each log.
+        bytes: BTreeMap<MemberId, u64>,
+    },
     /// Numbers of a load that is only counted (`record = "histogram"`), once a second.
     Counted(Box<Counted>),
     /// Something a person should know when reading the journal.
@@ -99,12 +109,43 @@ pub enum Event {
     End {
         /// When.
         t: Mono,
-        /// `runner` or `client`.
+        /// Who.
         writer: String,
+        /// How much it wrote. Absent in journals of older editions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<Box<Signed>>,
     },
 }
 
+/// How much a writer wrote until it ended: what is missing of it later shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// `runner`: lines of the whole journal before this one. `witness`: sightings. `final-reads`: reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// `client`: the operations of each load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<Tally>,
+}
+
+/// Operations of one load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Load.
+    pub l: u32,
+    /// Those that ended, however that was.
+    pub answered: u64,
+    /// Those that had not ended when the load was stopped.
+    pub open: u64,
+}
+
 impl Event {
+    /// A writer ends its journal at `t`, and says nothing of how much it wrote.
+    #[must_use]
+    pub fn end(t: Mono, writer: &str) -> Self {
+        Self::End { t, writer: writer.to_owned(), signed: None }
+    }
+
     /// An operation `o` of load `l` is handed to worker `w` at `t`; it was meant to start at `i`.
     #[must_use]
     #[expect(clippy::many_single_char_names, reason = "they are the keys of the line")]

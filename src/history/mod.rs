@@ -9,5 +9,7 @@ pub mod event;
 pub mod pairing;
 
 pub use codec::{CodecError, Decoded, decode, encode};
-pub use event::{Ack, Answer, Asked, Counted, Error, Event, FinalRead, Mop, Outcome, Phase, RegisterOp};
-pub use pairing::{Class, History, Op, Problem, Writer};
+pub use event::{
+    Ack, Answer, Asked, Counted, Error, Event, FinalRead, Mop, Outcome, Phase, RegisterOp, Signed, Tally,
+};
+pub use pairing::{Class, History, Op, Problem, Search, Writer};

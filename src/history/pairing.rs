@@ -4,13 +4,13 @@
 //! Theory: an operation that never ended is one nobody knows the end of, like *info*. What does not
 //! fit (an end without a beginning, two ends) is not repaired but listed as a [`Problem`].
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Ack, Answer, Asked, Counted, Event, FinalRead, Mop, Outcome, Phase};
-use crate::model::{FaultRecord, Mono, Name};
+use super::event::{Ack, Answer, Asked, Counted, Event, FinalRead, Mop, Outcome, Phase, Signed};
+use crate::model::{FaultRecord, MemberId, Mono, Name};
 
 /// A journal, paired.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,14 +29,29 @@ pub struct History {
     pub faults: Vec<FaultRecord>,
     /// Final reads.
     pub reads: Vec<FinalRead>,
-    /// Files searched for passwords and where one was found; `None`: nobody searched.
-    pub searched: Option<(u32, Vec<String>)>,
+    /// Searches for passwords, in the order of writing; a sound journal tells of one.
+    pub searches: Vec<Search>,
+    /// Bytes of every log the runner kept, statement by statement; a sound journal makes one.
+    pub logs: Vec<(Mono, BTreeMap<MemberId, u64>)>,
     /// Numbers of loads that were only counted, in the order of writing.
     pub counted: Vec<Counted>,
     /// Notes for people.
     pub notes: Vec<(Mono, String)>,
     /// What did not fit.
     pub problems: Vec<Problem>,
+    /// Statements, the signatures of writers among them.
+    pub lines: u64,
+}
+
+/// One search for passwords.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// When.
+    pub at: Mono,
+    /// Files searched.
+    pub files: u32,
+    /// Where one was found.
+    pub found: Vec<String>,
 }
 
 /// One operation.
@@ -124,12 +139,18 @@ impl Op {
 /// One writer of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writer {
-    /// `runner` or `client`.
+    /// `runner`, `client`, `witness` or `final-reads`.
     pub name: String,
     /// Which boot its clock belongs to.
     pub boot_id: String,
+    /// The run it is about, where its edition says so.
+    pub run: Option<String>,
+    /// When it began.
+    pub began: Mono,
     /// When it ended in order; `None`: it was cut off.
     pub ended: Option<Mono>,
+    /// How much it wrote, where its edition says so.
+    pub signed: Option<Box<Signed>>,
 }
 
 /// Something that cannot be in a sound journal.
@@ -168,6 +189,12 @@ pub enum Problem {
         /// Operation.
         op: u64,
     },
+    /// A fault whose later line takes back what an earlier one said.
+    #[error("fault `{fault}` was told twice, and not the same")]
+    ToldTwice {
+        /// Fault.
+        fault: Name,
+    },
     /// The end of a journal nobody began.
     #[error("writer `{writer}` ended a journal it never began")]
     NoJournal {
@@ -185,9 +212,11 @@ impl History {
         let mut ends = Vec::new();
         let mut closed = Vec::new();
         for event in events {
+            history.lines += 1;
             match event {
-                Event::Journal { writer, boot_id, loads, .. } => {
-                    history.writers.push(Writer { name: writer, boot_id, ended: None });
+                Event::Journal { t, writer, boot_id, loads, run } => {
+                    let (began, name) = (t, writer);
+                    history.writers.push(Writer { name, boot_id, run, began, ended: None, signed: None });
                     if !loads.is_empty() {
                         history.loads = loads;
                     }
@@ -208,10 +237,11 @@ impl History {
                 Event::Done { t, l, o, outcome } => ends.push((t, l, o, outcome)),
                 Event::Fault(record) => history.fault(*record),
                 Event::FinalRead(read) => history.reads.push(*read),
-                Event::Searched { files, found, .. } => history.searched = Some((files, found)),
+                Event::Searched { t, files, found } => history.searches.push(Search { at: t, files, found }),
+                Event::Logs { t, bytes } => history.logs.push((t, bytes)),
                 Event::Counted(counted) => history.counted.push(*counted),
                 Event::Note { t, text } => history.notes.push((t, text)),
-                Event::End { t, writer } => closed.push((t, writer)),
+                Event::End { t, writer, signed } => closed.push((t, writer, signed)),
             }
         }
         history.close(closed);
@@ -221,15 +251,20 @@ impl History {
 
     fn fault(&mut self, record: FaultRecord) {
         match self.faults.iter_mut().find(|known| known.id == record.id) {
-            Some(known) => *known = record,
+            Some(known) => {
+                if !goes_on(known, &record) {
+                    self.problems.push(Problem::ToldTwice { fault: record.id.clone() });
+                }
+                *known = record;
+            }
             None => self.faults.push(record),
         }
     }
 
-    fn close(&mut self, closed: Vec<(Mono, String)>) {
-        for (t, writer) in closed {
+    fn close(&mut self, closed: Vec<(Mono, String, Option<Box<Signed>>)>) {
+        for (t, writer, signed) in closed {
             match self.writers.iter_mut().find(|known| known.name == writer && known.ended.is_none()) {
-                Some(known) => known.ended = Some(t),
+                Some(known) => (known.ended, known.signed) = (Some(t), signed),
                 None => self.problems.push(Problem::NoJournal { writer }),
             }
         }
@@ -293,6 +328,20 @@ impl History {
     }
 }
 
+/// Whether a later line of a fault only adds to an earlier one.
+fn goes_on(before: &FaultRecord, after: &FaultRecord) -> bool {
+    fn kept<T: PartialEq>(before: Option<&T>, after: Option<&T>) -> bool {
+        before.is_none() || before == after
+    }
+    (&before.verb, &before.targets, &before.containers, before.intent)
+        == (&after.verb, &after.targets, &after.containers, after.intent)
+        && kept(before.began.as_ref(), after.began.as_ref())
+        && kept(before.healing.as_ref(), after.healing.as_ref())
+        && kept(before.healed.as_ref(), after.healed.as_ref())
+        && kept(before.receipt.as_ref(), after.receipt.as_ref())
+        && kept(before.heal.as_ref(), after.heal.as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +374,7 @@ mod tests {
             Event::done(Mono(8), 1, 1, info()),
             Event::invoke(Mono(9), 0, 2, 0, Mono(4)),
             Event::done(Mono(8), 0, 2, info()),
-            Event::End { t: Mono(10), writer: "client".to_owned() },
+            Event::end(Mono(10), "client"),
         ]);
         assert_eq!(
             history.problems,
@@ -340,14 +389,31 @@ mod tests {
     }
 
     #[test]
+    fn a_later_line_of_a_fault_takes_nothing_back() {
+        let verb = crate::model::Verb::Pause { target: crate::model::Target::Primary };
+        let meant = FaultRecord::meant(Name::new("pause").expect("a name"), verb, Mono(1));
+        let began = FaultRecord { began: Some(Mono(2)), ..meant.clone() };
+        let healed = FaultRecord { healed: Some(Mono(3)), ..began.clone() };
+        let told = |records: &[&FaultRecord]| {
+            let events = records.iter().map(|record| Event::Fault(Box::new((*record).clone())));
+            History::from_events(events).problems.len()
+        };
+        assert_eq!(told(&[&meant, &began, &healed, &healed]), 0);
+        assert_eq!(told(&[&meant, &healed, &began]), 1, "it was healed and then was not");
+        let other = FaultRecord { intent: Mono(9), ..meant.clone() };
+        assert_eq!(told(&[&meant, &other]), 1, "another fault of its name");
+    }
+
+    #[test]
     fn a_writer_that_never_said_end_was_cut_off() {
         let journal = |writer: &str, boot: &str| Event::Journal {
             t: Mono(0),
             writer: writer.to_owned(),
             boot_id: boot.to_owned(),
             loads: Vec::new(),
+            run: None,
         };
-        let end = Event::End { t: Mono(9), writer: "runner".to_owned() };
+        let end = Event::end(Mono(9), "runner");
         assert!(!History::default().ended_in_order());
         assert!(History::from_events([journal("runner", "a"), end.clone()]).ended_in_order());
         let cut = History::from_events([journal("runner", "a"), journal("client", "b"), end]);

@@ -104,7 +104,8 @@ where
     writing(journal::write_out(queue, output), async move {
         let loads = plan.loads.iter().map(|load| load.name.clone()).collect();
         let boot_id = clock::boot_id();
-        journal.say(Event::Journal { t: clock::now(), writer: WRITER.to_owned(), boot_id, loads });
+        let (writer, run) = (WRITER.to_owned(), None);
+        journal.say(Event::Journal { t: clock::now(), writer, boot_id, loads, run });
         let ready = generator::ready(&plan).map_err(AgentError::Work)?;
         let prepared = tokio::select! {
             biased; // an order that waits behind finished work is no early order
@@ -136,7 +137,7 @@ where
         if over == Over::Stopped {
             note(&journal, "stopped before its time");
         }
-        journal.say(Event::End { t: clock::now(), writer: WRITER.to_owned() });
+        journal.say(Event::end(clock::now(), WRITER));
         Ok(())
     })
     .await

@@ -142,6 +142,7 @@ impl Watcher {
         Sighting {
             usage: BTreeMap::new(),
             at,
+            of: None,
             bodies: BTreeMap::new(),
             postgres: postgres.into_iter().collect(),
             etcd: etcd.into_iter().collect(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::Name;
+use super::run::Stamp;
 use super::scenario::Verb;
 use super::units::Mono;
 
@@ -40,6 +41,9 @@ pub struct FaultRecord {
     pub receipt: Option<Receipt>,
     /// Evidence that it was undone.
     pub heal: Option<Receipt>,
+    /// The run that did it, in a ledger. Absent for faults by hand, in journals and in older editions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Stamp>,
 }
 
 impl FaultRecord {
@@ -58,6 +62,7 @@ impl FaultRecord {
             healed: None,
             receipt: None,
             heal: None,
+            of: None,
         }
     }
 }

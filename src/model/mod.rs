@@ -27,6 +27,7 @@ pub use fault::{FaultRecord, Receipt, ReceiptState};
 pub use id::{HostName, MemberId, Name};
 pub use lab::{LabSpec, Member, Service, Size};
 pub use observed::{Container, ContainerStatus, Observed};
+pub use run::Stamp;
 pub use scenario::{Expect, Load, Scenario, Step, Verb};
 pub use sighting::{Sight, Sighting};
 pub use target::Target;

@@ -39,12 +39,32 @@ pub struct Resolved {
     /// Version of this program.
     pub pgha: String,
     /// What such a run keeps. 0: operations, faults, sightings. 1: also what the engine did, the search for
-    /// secrets and every body's log, and the rules that rest on them judge it.
+    /// secrets and every body's log. 2: every writer signs how much it wrote and which run that is about. The rules
+    /// that rest on it judge it.
     #[serde(default)]
     pub edition: u32,
+    /// The name of this run, which no other has on its boot. Absent in runs of older editions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
+/// Which run something belongs to, and which boot its clock is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Stamp {
+    /// The run.
+    pub run: String,
+    /// The kernel's boot id.
+    pub boot: String,
 }
 
 impl Resolved {
     /// The edition of the runs this version makes.
     pub const EDITION: u32 = 1;
+
+    /// What its sightings and its ledger carry; `None` in runs of older editions.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.run.clone().map(|run| Stamp { run, boot: self.boot_id.clone() })
+    }
 }

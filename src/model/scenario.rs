@@ -172,6 +172,11 @@ pub struct Load {
     pub of: Option<Name>,
 }
 
+/// Accounts that a bank is founded with (workload `bank`).
+pub const BANK_ACCOUNTS: u32 = 10;
+/// What each account holds then.
+pub const BANK_BALANCE: i64 = 100;
+
 /// How long a load keeps a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

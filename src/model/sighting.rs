@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::control::ControllerStatus;
 use super::id::{HostName, MemberId};
 use super::observed::ContainerStatus;
+use super::run::Stamp;
 use super::scaling::Usages;
 use super::units::{Lsn, Mono};
 
@@ -46,6 +47,9 @@ impl<T> Default for Sight<T> {
 pub struct Sighting {
     /// When the look began.
     pub at: Mono,
+    /// The run it was taken for. Absent outside of runs, and in those of older editions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Stamp>,
     /// The engine's view of each body, by member (hosts by host name).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bodies: BTreeMap<MemberId, BodySeen>,

@@ -252,6 +252,7 @@ async fn carry_out(
         writer: "runner".to_owned(),
         boot_id: clock::boot_id(),
         loads: Vec::new(),
+        run: None,
     })?;
     let written = (!order.leaves_out(Skip::Sightings)).then_some(sightings);
     let sizes = order.scenario.expects.iter().any(|expect| matches!(expect, Expect::Scaled { .. }))
@@ -269,7 +270,7 @@ async fn carry_out(
     samples.stop().await;
     finish::search_all(&record, dir, &history)?;
     if outcome.is_ok() {
-        history.event(&Event::End { t: clock::now(), writer: "runner".to_owned() })?;
+        history.event(&Event::end(clock::now(), "runner"))?;
     }
     Ok(())
 }

@@ -175,6 +175,7 @@ mod tests {
             healed: None,
             receipt: None,
             heal: None,
+            of: None,
         };
         let mut shown = |fault: &FaultRecord| {
             pulse.fault(fault);

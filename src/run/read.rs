@@ -8,8 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::RunError;
 use crate::check::Record;
+use crate::check::whole::SIGNED;
 use crate::history::{History, codec};
-use crate::model::{MemberId, Sighting};
+use crate::model::run::Resolved;
+use crate::model::{FaultRecord, MemberId, Sighting};
 
 fn text(dir: &Path, name: &str) -> Result<String, RunError> {
     fs::read_to_string(dir.join(name)).map_err(|error| RunError::Unreadable {
@@ -46,14 +48,42 @@ pub fn read(dir: &Path) -> Result<Record, RunError> {
         }
     }
     sightings.sort_by_key(|sighting| sighting.at);
+    let (ledger, torn_ledger) = ledger(dir)?;
+    let resolved: Resolved = json(dir, "resolved.json")?;
+    // older runs are judged without their ledger
+    let torn = torn || torn_ledger && resolved.edition >= SIGNED;
     Ok(Record {
         scenario: json(dir, "scenario.json")?,
-        resolved: json(dir, "resolved.json")?,
+        resolved,
+        ledger,
         complete: !decoded.cut && !torn,
         history: History::from_events(decoded.events),
         sightings,
         logs: logs(dir).map_err(|error| unreadable("logs", error.to_string()))?,
     })
+}
+
+/// The ledger of faults, and whether its last line is torn; `None` when there is none.
+fn ledger(dir: &Path) -> Result<(Option<Vec<FaultRecord>>, bool), RunError> {
+    const NAME: &str = "faults.jsonl";
+    if !dir.join(NAME).exists() {
+        return Ok((None, false));
+    }
+    let lines = text(dir, NAME)?;
+    let last = lines.lines().count();
+    let mut faults = Vec::new();
+    for (index, line) in lines.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(fault) => faults.push(fault),
+            Err(_) if index + 1 == last => return Ok((Some(faults), true)),
+            Err(error) => {
+                let (path, why) =
+                    (dir.join(NAME).display().to_string(), format!("line {}: {error}", index + 1));
+                return Err(RunError::Unreadable { path, why });
+            }
+        }
+    }
+    Ok((Some(faults), false))
 }
 
 /// Every body's log, by member; none when the run kept none. A log is bytes of somebody else: what is

@@ -35,6 +35,7 @@ pub async fn resolved(
     Ok(Resolved {
         schema_version: 1,
         edition: Resolved::EDITION,
+        run: None,
         scenario: order.scenario.name.clone(),
         preset: order.preset.clone(),
         seed: order.seed,

@@ -13,6 +13,8 @@ mod opinions;
 mod properties;
 mod refusals;
 mod registers;
+mod signed;
+mod spoils;
 mod stored;
 mod story;
 mod tales;

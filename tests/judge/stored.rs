@@ -12,6 +12,8 @@ use pgha::history::{History, decode};
 use pgha::model::Name;
 use serde_json::{Value, json};
 
+use crate::story::Story;
+
 fn read(folder: &Path, file: &str) -> String {
     let path = folder.join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -26,6 +28,7 @@ fn load(folder: &Path) -> Record {
         history: History::from_events(decoded.events),
         sightings: read(folder, "sightings.jsonl").lines().map(parse).collect(),
         logs: logs(folder),
+        ledger: None,
         complete: !decoded.cut,
     }
 }
@@ -57,6 +60,17 @@ fn folders() -> Vec<PathBuf> {
         fs::read_dir(root).expect("tests/histories").map(|entry| entry.expect("an entry").path()).collect();
     folders.sort();
     folders
+}
+
+/// Every stored run, to be spoiled.
+pub fn stories() -> Vec<(String, Story)> {
+    let story = |folder: PathBuf| {
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let Record { scenario, resolved, sightings, logs, complete, .. } = load(&folder);
+        let events = decode(&read(&folder, "history.jsonl")).expect("a journal").events;
+        (name, Story { scenario, resolved, events, sightings, logs, ledger: None, complete })
+    };
+    folders().into_iter().map(story).collect()
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub struct Story {
     pub events: Vec<Event>,
     pub sightings: Vec<Sighting>,
     pub logs: std::collections::BTreeMap<Name, String>,
+    pub ledger: Option<Vec<FaultRecord>>,
     pub complete: bool,
 }
 
@@ -78,6 +79,7 @@ impl Story {
             history: History::from_events(self.events.clone()),
             sightings: self.sightings.clone(),
             logs: self.logs.clone(),
+            ledger: self.ledger.clone(),
             complete: self.complete,
         }
     }
@@ -157,12 +159,14 @@ pub fn tell(plan: &Plan) -> Story {
             writer: "runner".to_owned(),
             boot_id: "boot".to_owned(),
             loads: vec![],
+            run: None,
         },
         Event::Journal {
             t: Mono(ZERO - 40 * MS),
             writer: "client".to_owned(),
             boot_id: "boot".to_owned(),
             loads: vec![name("writer")],
+            run: None,
         },
         Event::Prepared { t: Mono(ZERO - 30 * MS), l: 0, rows: 0 },
         Event::Phase { t: Mono(ZERO), phase: Phase::Baseline },
@@ -215,7 +219,7 @@ pub fn tell(plan: &Plan) -> Story {
     let whole = healed + 2000 * MS;
     final_reads(&mut events, whole + 1000 * MS, &rows, timeline, Lsn(position), Lsn(switch));
     for writer in ["client", "runner"] {
-        events.push(Event::End { t: Mono(whole + 1100 * MS), writer: writer.to_owned() });
+        events.push(Event::end(Mono(whole + 1100 * MS), writer));
     }
     let mut sightings = vec![healthy(ZERO, "postgres-1", 1)];
     if plan.kill {
@@ -232,6 +236,7 @@ pub fn tell(plan: &Plan) -> Story {
         events,
         sightings,
         logs: std::collections::BTreeMap::new(),
+        ledger: None,
         complete: true,
     }
 }
@@ -257,6 +262,7 @@ fn kill(began: u64, healed: u64) -> FaultRecord {
         healed: Some(Mono(healed)),
         receipt: receipt("exited 137"),
         heal: receipt("running"),
+        of: None,
     }
 }
 

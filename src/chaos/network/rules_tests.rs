@@ -27,6 +27,7 @@ fn fault(verb: Verb, notes: &[(&str, serde_json::Value)]) -> FaultRecord {
         healed: None,
         receipt: None,
         heal: None,
+        of: None,
     }
 }
 

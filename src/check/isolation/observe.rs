@@ -77,9 +77,18 @@ pub enum Kind {
     /// A circle with adjacent anti-dependencies: write skew.
     #[serde(rename = "G2-item")]
     G2Item,
+    /// A read that ended before the transaction was sent whose write it shows.
+    #[serde(rename = "future read")]
+    Future,
 }
 
 impl Kind {
+    /// Whether a write that is absent from the record may explain it: then the element has no writer.
+    #[must_use]
+    pub const fn rests_on_absence(self) -> bool {
+        matches!(self, Self::Unwritten)
+    }
+
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -95,6 +104,7 @@ impl Kind {
             Self::GSingle => "G-single",
             Self::GNonadjacent => "G-nonadjacent",
             Self::G2Item => "G2-item",
+            Self::Future => "future read",
         }
     }
 }

@@ -12,11 +12,8 @@ use super::{Tables, Task};
 use crate::engine::postgres::quoted_name;
 use crate::history::event::Answer;
 use crate::model::Name;
+use crate::model::scenario::{BANK_ACCOUNTS as ACCOUNTS, BANK_BALANCE as BALANCE};
 
-/// Accounts.
-pub const ACCOUNTS: u32 = 10;
-/// What each holds at first.
-pub const BALANCE: i64 = 100;
 /// Share of operations that read.
 const READS: f64 = 0.25;
 

@@ -98,7 +98,7 @@ proptest! {
     fn a_transfer_moves_something_between_two_accounts(seed: u64, op: u64) {
         let (writer, _) = pair(seed, "bank");
         if let Task::Transfer { from, to, amount } = writer.task(op % (1 << 40), 0) {
-            prop_assert!(from != to && from < bank::ACCOUNTS && to < bank::ACCOUNTS && amount > 0);
+            prop_assert!(from != to && from < crate::model::scenario::BANK_ACCOUNTS && to < crate::model::scenario::BANK_ACCOUNTS && amount > 0);
         }
     }
 }

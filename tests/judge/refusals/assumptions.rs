@@ -56,7 +56,9 @@ fn a_load_that_did_not_run_is_unknown() {
         unknown("load `writer` had 9 acknowledged operations before the first fault, 10 are wanted")
     );
     let quiet = spoiled(|story| {
-        story.fault().began = Some(Mono(ZERO + 500 * EVERY));
+        let late = Mono(ZERO + 500 * EVERY);
+        let fault = story.fault();
+        (fault.intent, fault.began, fault.healed) = (late, Some(late), Some(late));
         story.scenario.expects.clear();
     });
     assert_eq!(
@@ -92,7 +94,8 @@ fn a_fault_without_its_receipts_is_unknown() {
     );
     assert_eq!(
         spoiled(|story| story.fault().id = name("other")),
-        "unknown\nreceipts: step `kill` left no record\noutage: fault `kill` was never injected, so no outage is its own"
+        "unknown\njournal: fault `other` is of no step of the scenario\nreceipts: step `kill` left no record\n\
+         outage: fault `kill` was never injected, so no outage is its own"
     );
 }
 
