@@ -27,6 +27,16 @@ pub trait Deeds<B: Brain>: Sync {
     /// Does one step; its guard is read again first. The effect may have happened in spite of an error.
     fn act(&self, step: &B::Step, token: &Token) -> impl Future<Output = Result<(), Failed>> + Send;
 
+    /// What was written down for whoever becomes the active replica; `None`: the store does not say.
+    fn recall(&self) -> impl Future<Output = Option<B::Kept>> + Send {
+        async { Some(B::Kept::default()) }
+    }
+
+    /// Writes down what must outlive this process, if this replica is still the active one.
+    fn keep(&self, _: &B::Kept, _: &Token) -> impl Future<Output = Result<(), Failed>> + Send {
+        async { Ok(()) }
+    }
+
     /// Sleeps, at most so long, or until something wakes it.
     fn wait(&self, at_most: Span) -> impl Future<Output = ()> + Send;
 
@@ -132,7 +142,7 @@ fn tell_alarms<B: Brain, H: Deeds<B>>(hands: &H, alarms: &mut Alarms, said: &[Al
 
 /// Runs until the process ends, or until the step in the policy's `stop-at` was done.
 pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
-    let mut memory = B::Memory::default();
+    let (mut memory, mut kept) = (B::Memory::default(), B::Kept::default());
     let mut alarms = Alarms::default();
     let mut was_active = false;
     let mut hurry = false;
@@ -148,9 +158,14 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             hands.wait(STANDBY).await;
             continue;
         };
-        if held.replace(token.revision) != Some(token.revision) {
+        if held != Some(token.revision) {
             // what another replica did meanwhile is not in this memory
-            (memory, alarms) = (B::Memory::default(), Alarms::default());
+            let Some(written) = hands.recall().await else {
+                hands.wait(STANDBY).await;
+                continue;
+            };
+            (memory, alarms) = (B::recall(&written, hands.now()), Alarms::default());
+            (kept, held) = (written, Some(token.revision));
         }
         if !std::mem::replace(&mut was_active, true) {
             hands.tell(&Entry::Active { at: hands.now(), active: true });
@@ -185,6 +200,11 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             if brain.stop_at() == Some(name) {
                 return;
             }
+        }
+        if let Some(next) = B::keep(&memory, &kept, hands.now())
+            && hands.keep(&next, &token).await.is_ok()
+        {
+            kept = next;
         }
         hands.wait(pause).await;
     }

@@ -18,10 +18,11 @@ use super::driver::{Deeds, Entry, Failed};
 use super::haproxy_words::{self, Left};
 use super::instance::Instance;
 use super::instances::Instances;
+use super::kept;
 use super::leadership::Leading;
 use super::orders::{Orders, REPLACEMENTS};
 use super::voters::Voters;
-use crate::decide::repair::{InstanceSeen, Reply, Seen, Step, StoreSeen, World};
+use crate::decide::repair::{InstanceSeen, Kept, Reply, Seen, Step, StoreSeen, World};
 use crate::engine::clock;
 use crate::engine::etcd::{Change, Compare};
 use crate::engine::http::HttpError;
@@ -595,6 +596,27 @@ impl Deeds<World> for Hands {
             }
             Step::Wake { member } => self.wake_patroni(member).await,
         }
+    }
+
+    async fn recall(&self) -> Option<Kept> {
+        match self.orders.store.get(&kept::key(&self.plan.spec.name)).await {
+            Ok(None) => Some(Kept::default()),
+            Ok(Some(found)) => Some(kept::read(&found.value).unwrap_or_else(|why| {
+                tracing::warn!(why, "every grace begins anew: what was written down is of no use");
+                Kept::default()
+            })),
+            Err(error) => {
+                tracing::warn!(%error, "what was written down cannot be read yet");
+                None
+            }
+        }
+    }
+
+    async fn keep(&self, kept: &Kept, token: &Token) -> Result<(), Failed> {
+        let key = kept::key(&self.plan.spec.name);
+        let found = self.orders.store.get(&key).await.map_err(|error| Failed::Trouble(error.to_string()))?;
+        let same = [Compare::ModRevision(key.clone(), found.map_or(0, |found| found.mod_revision))];
+        self.orders.write(&same, &[Change::Put { key, value: kept::written(kept), lease: 0 }], token).await
     }
 
     async fn wait(&self, at_most: Span) {

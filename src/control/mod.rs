@@ -16,6 +16,7 @@ mod haproxy_words;
 mod inside;
 pub mod instance;
 mod instances;
+mod kept;
 pub mod leadership;
 mod orders;
 pub mod process;

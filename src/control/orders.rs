@@ -124,6 +124,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
     let last =
         json("history").and_then(|lines| lines.as_array()?.last()?.get(4)?.as_str().map(str::to_owned));
     let led = confirms.as_ref().and_then(|sync| text(sync, "leader")).or(last);
+    let word = own("replacing").map(|found| serde_json::from_slice(&found.value));
     StoreSeen {
         leader,
         unrenewed: None,
@@ -137,7 +138,8 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         led: led.and_then(|led| MemberId::new(led).ok()),
         standbys,
         parked: parked.collect(),
-        replacing: own("replacing").and_then(|found| serde_json::from_slice(&found.value).ok()),
+        unreadable: word.as_ref().and_then(|word| word.as_ref().err().map(ToString::to_string)),
+        replacing: word.and_then(Result::ok),
         replaced: own(REPLACEMENTS)
             .and_then(|found| serde_json::from_slice(&found.value).ok())
             .unwrap_or_default(),
@@ -213,6 +215,9 @@ mod tests {
         assert!(seen.handover.is_some_and(|handover| handover.scheduled));
         assert_eq!(seen.asked, [(name("postgres-3"), 7)].into());
         assert_eq!(seen.replaced, [crate::model::Mono(5), crate::model::Mono(9)]);
+        let other = [found("/pgha/lab/repair/replacing", r#"{"member":"postgres-2","phase":"added"}"#)];
+        let seen_other = read("lab", &keys, &other);
+        assert!(seen_other.replacing.is_none() && seen_other.unreadable.is_some(), "{seen_other:?}");
         let history = r#"[[1,100,"no recovery target specified","2026-01-01T10:00:00+00:00","postgres-2"]]"#;
         let seen = read("lab", &[found("/service/lab/history", history)], &[]);
         assert_eq!(seen.led, Some(name("postgres-2")));

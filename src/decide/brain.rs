@@ -52,14 +52,26 @@ pub trait Brain: Send + Sync {
     type Seen: Send + Sync;
     /// What it can want done.
     type Step: Serialize + Send + Sync;
-    /// What it remembers between two looks; empty after a restart.
+    /// What it remembers between two looks.
     type Memory: Default + Send;
+    /// What of it outlives the process: `()` where nothing does.
+    type Kept: Default + Send + Sync;
 
     /// What must be done now.
     fn decide(&self, seen: &Self::Seen, memory: Self::Memory) -> Decision<Self::Step, Self::Memory>;
 
     /// Notes that a step was done, or not.
     fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, worked: bool);
+
+    /// What of `memory` is to be written down now, where `kept` was last; `None`: that is good enough.
+    fn keep(_memory: &Self::Memory, _kept: &Self::Kept, _now: Mono) -> Option<Self::Kept> {
+        None
+    }
+
+    /// What a replica remembers that has just become the active one.
+    fn recall(_kept: &Self::Kept, _now: Mono) -> Self::Memory {
+        Self::Memory::default()
+    }
 
     /// Notes that nobody looks for a while: this replica does not know whether it is the active one.
     fn unseen(_memory: &mut Self::Memory) {}

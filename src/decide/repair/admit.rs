@@ -114,6 +114,11 @@ impl<'a> Admission<'a> {
             Note::Began(id, trouble) => {
                 memory.since.entry(id).or_default().entry(trouble).or_insert(self.now);
             }
+            Note::Over(id, trouble) => {
+                if let Some(troubles) = memory.since.get_mut(&id) {
+                    troubles.remove(&trouble);
+                }
+            }
         }
     }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checksums::rotten;
-use super::follow::{self, Path, left_behind};
+use super::follow::{self, left_behind};
 use super::holder::{Holder, Stalled, hangs, holder, stalled};
 use super::may_lead::{MayLead, may_lead};
+use super::path::Path;
 use super::trouble::Trouble;
 use super::view::{View, lies};
 use super::{Memory, Reply, Routes, Vote};

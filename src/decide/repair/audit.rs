@@ -2,10 +2,10 @@
 //! is an alarm.
 
 use super::assess::Assessment;
+use super::etcd_members::carried;
 use super::holder::is_cut_off;
 use super::may_lead::MayLead;
 use super::view::lies;
-use super::voters::carried;
 use super::{Decision, Step};
 use crate::model::control::ProofLevel;
 use crate::model::{ContainerStatus, MemberId, Service};
@@ -61,7 +61,11 @@ fn broken(a: &Assessment<'_>, step: &Step) -> Option<&'static str> {
             let good = a.leads && a.view.holds(member) && a.view.patroni(candidate).is_some();
             (!good).then_some("a leader that takes writes hands over, to somebody who answers")
         }
-        Step::Intend { .. } => a.view.store.replacing.is_some().then_some("one replacement at a time"),
+        Step::Intend { .. } => {
+            let store = a.view.store;
+            let one = store.replacing.is_none() && store.unreadable.is_none();
+            (!one).then_some("one replacement at a time")
+        }
         Step::Discard { member } => a.view.member(member).map(|_| "the volumes of a member of the lab stay"),
         _ => None,
     }

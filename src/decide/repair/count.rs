@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use super::Step;
 use super::assess::Assessment;
-use super::lost::{forget, hasten, place};
+use super::intend::{forget, hasten, place};
 use super::proposal::{Note, Proposal, Turn};
+use super::replacement::Next;
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use crate::model::control::{AlarmKind, Replacing};
@@ -33,13 +34,14 @@ pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
     let leaving = &a.view.bodies.leaving;
     let out = |member: &&Member| leaving.contains(&member.id) && !a.view.holds(&member.id);
     let (there, wanted) = (a.view.staying(Service::Postgres).count(), a.view.wanted(Service::Postgres));
-    if let Some(member) = a.view.all(Service::Postgres).find(out) {
+    if there < wanted {
+        // before anybody leaves
+        all.push(add(a, there, wanted));
+    } else if let Some(member) = a.view.all(Service::Postgres).find(out) {
         all.push(match lacking(a) {
             Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
             None => see_off(member, format!("{wanted} instances are wanted")),
         });
-    } else if there < wanted {
-        all.push(add(a, there, wanted));
     } else if there > wanted {
         let text = format!(
             "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
@@ -113,7 +115,7 @@ fn newcomers(a: &Assessment<'_>) -> Vec<Proposal> {
 }
 
 /// The next step for a member that leaves; whether its body is done for.
-pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
+pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> Next {
     let id = &word.member;
     let one = |proposal: Proposal| vec![proposal];
     if !a.view.bodies.leaving.contains(id) || a.view.holds(id) {

@@ -11,7 +11,7 @@
 
 use super::Step;
 use super::assess::Assessment;
-use super::lost::lately;
+use super::must_go::lately;
 use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
@@ -74,7 +74,7 @@ fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     if !runs || a.is_wrong_beside(id, Trouble::Drift) || a.view.bodies.leaving.contains(id) {
         return None;
     }
-    // another takes the place of whoever is no database (`lost`)
+    // another takes the place of whoever is no database (`must_go`)
     if member.service != Service::Postgres {
         return None;
     }

@@ -1,6 +1,7 @@
-//! What repair remembers between two looks. Empty after a restart: nothing that safety depends on is here.
+//! What repair remembers between two looks, and what of it stands in the store: budgets, and the graces of what has lasted
+//! for a while, so that neither the end of a controller nor a blip of its leadership begins them anew.
 //!
-//! Invariant: `remember` is the only writer of when a trouble began; what is ordered and done is noted when it is.
+//! Invariant: nothing that safety depends on is here. Time in which nobody looked counts for no grace.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +9,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use super::assess::Assessment;
-use super::follow::Path;
+use super::path::Path;
 use super::trouble::Trouble;
+use crate::decide::brain;
 use crate::model::control::RepairPolicy;
 use crate::model::{MemberId, Mono};
 
 /// The same step is not repeated sooner.
 pub(super) const REPEAT: Duration = Duration::from_secs(1);
+
+/// What has lasted for less is not worth a write: most of it is over by then.
+const LASTED: Duration = Duration::from_secs(2);
+/// While a grace runs it is written down so often that it goes on.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// What repair wants now.
+pub type Decision = brain::Decision<Step, Memory>;
 
 /// What repair remembers between two looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +77,97 @@ pub struct Memory {
     pub handover: (Option<Mono>, Option<Mono>),
 }
 
+/// What of it stands in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Kept {
+    /// When it was written.
+    pub at: Mono,
+    /// Since when what has been wrong with a member.
+    pub since: BTreeMap<MemberId, BTreeMap<Trouble, Mono>>,
+    /// Since when nobody has held the leader key.
+    pub leaderless: Option<Mono>,
+    /// Whose disk takes nothing, how far it had come, and when that was seen first.
+    pub stalled: Option<(MemberId, String, Mono)>,
+    /// How replicas that do not follow the leader try to.
+    pub paths: BTreeMap<MemberId, Path>,
+    /// Starts that were ordered, for the budget.
+    pub starts: Vec<Mono>,
+    /// When bodies were given life, by member.
+    pub lives: BTreeMap<MemberId, Vec<Mono>>,
+    /// Members that were restarted, and when.
+    pub restarted: BTreeMap<MemberId, Mono>,
+    /// Members whose body was taken down because it was not what the record says, and when.
+    pub remade: BTreeMap<MemberId, Mono>,
+}
+
+impl Kept {
+    /// Whether a grace runs, so that what is written down must be young.
+    fn runs(&self) -> bool {
+        let lasts = self.leaderless.is_some_and(|since| self.at.since(since) >= LASTED);
+        !self.since.is_empty() || !self.paths.is_empty() || self.stalled.is_some() || lasts
+    }
+
+    /// Whether both say the same of budgets and troubles; how far replicas have come is written down with the time.
+    fn is_news(&self, other: &Self) -> bool {
+        let told = |kept: &Self| -> Vec<(MemberId, Trouble)> {
+            let all = kept.since.iter();
+            all.flat_map(|(id, its)| its.keys().map(|trouble| (id.clone(), *trouble))).collect()
+        };
+        told(self) != told(other)
+            || (&self.starts, &self.lives, &self.restarted, &self.remade)
+                != (&other.starts, &other.lives, &other.restarted, &other.remade)
+    }
+}
+
 impl Memory {
+    /// What is to be written down now, where `kept` stands in the store: `None` while that is good enough.
+    #[must_use]
+    pub fn keep(&self, kept: &Kept, now: Mono) -> Option<Kept> {
+        let mut since = self.since.clone();
+        for troubles in since.values_mut() {
+            troubles.retain(|_, began| now.since(*began) >= LASTED);
+        }
+        since.retain(|_, troubles| !troubles.is_empty());
+        let next = Kept {
+            at: now,
+            since,
+            leaderless: self.leaderless,
+            stalled: self.stalled.clone(),
+            paths: self.paths.clone(),
+            starts: self.starts.clone(),
+            lives: self.lives.clone(),
+            restarted: self.restarted.clone(),
+            remade: self.remade.clone(),
+        };
+        let old = next.runs() && now.since(kept.at) >= REFRESH;
+        (old || next.is_news(kept)).then_some(next)
+    }
+
+    /// What a controller remembers that has just become the active one. Since `kept` was written nobody may have looked.
+    #[must_use]
+    pub fn recall(kept: &Kept, now: Mono) -> Self {
+        if kept.at > now {
+            // the clock began anew with the machine
+            return Self::default();
+        }
+        let Kept { at, since, leaderless, stalled, paths, starts, lives, restarted, remade } = kept.clone();
+        let looked = Some(at);
+        Self {
+            since,
+            leaderless,
+            stalled,
+            paths,
+            starts,
+            lives,
+            restarted,
+            remade,
+            looked,
+            blind: true,
+            ..Self::default()
+        }
+    }
+
     /// Since when `trouble` has lasted.
     #[must_use]
     pub fn since_of(&self, id: &MemberId, trouble: Trouble) -> Option<Mono> {
@@ -134,7 +233,7 @@ impl Memory {
     }
 
     /// What is too long ago to count is forgotten.
-    fn sweep(&mut self, now: Mono, policy: &RepairPolicy) {
+    pub(super) fn sweep(&mut self, now: Mono, policy: &RepairPolicy) {
         let budget = policy.starts.per.0;
         self.starts.retain(|when| now.since(*when) < budget);
         self.replaced.retain(|when| now.since(*when) < policy.replacements.per.0);
@@ -144,30 +243,4 @@ impl Memory {
         });
         self.done.retain(|_, when| now.since(*when) < REPEAT);
     }
-}
-
-/// What is remembered of a look. A trouble that is over is forgotten; one that another look could not tell stays.
-#[must_use]
-pub fn remember(memory: &Memory, a: &Assessment<'_>) -> Memory {
-    let mut next = memory.clone();
-    let troubled = a.conditions.iter().filter(|(_, condition)| !condition.troubles.is_empty());
-    next.since = troubled.map(|(id, condition)| (id.clone(), condition.troubles.clone())).collect();
-    let out = a.view.store.replacing.as_ref().map(|word| &word.member);
-    if let Some((id, since)) = out.and_then(|id| Some((id, memory.since_of(id, Trouble::Drain)?))) {
-        next.since.entry(id.clone()).or_default().insert(Trouble::Drain, since);
-    }
-    (next.leaderless, next.stalled, next.paths) = (a.leaderless, a.stalled.clone(), a.paths.clone());
-    if let Some(key) = &a.view.store.leader {
-        next.led = Some(key.member.clone());
-        if let Some(body) = a.view.body(&key.member) {
-            next.known.insert(key.member.clone(), body.id.clone());
-        }
-    }
-    if a.view.store.handover.is_none() && a.view.store.wish.is_none() && a.lives() {
-        next.handover = (None, None);
-        next.failed.retain(|step, _| !step.starts_with("prepare ") && !step.starts_with("drain "));
-    }
-    next.looked = Some(a.now());
-    next.sweep(a.now(), &a.view.world.policy);
-    next
 }

@@ -2,7 +2,8 @@
 //!
 //! Theory: Patroni elects. Repair only takes away what keeps Patroni from electing (the lease of a body
 //! that is *proved* dead), leads the balancers to whoever takes writes, and starts what does not run.
-//! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety.
+//! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety. What a later
+//! controller needs of it stands in the store ([`Kept`]).
 //!
 //! Shape: [`assess`] says what a look means and changes nothing; [`remember`] keeps since when; proposals are pure, one kind
 //! a file; `admit` hears them in one order; [`audit`] refuses what no decision may do, whoever proposed it.
@@ -18,68 +19,64 @@ mod assess;
 mod audit;
 mod checksums;
 mod count;
+mod database_members;
 mod doors;
 mod drift;
+mod etcd_members;
 mod follow;
 mod handover;
 mod holder;
+mod intend;
 mod leader;
-mod lost;
 mod may_lead;
 mod memory;
-mod movers;
+mod must_go;
+mod path;
 mod proposal;
+mod remember;
 mod replace;
+mod replacement;
 mod revive;
 mod seen;
 mod standbys;
 mod starts;
+mod stateless_members;
 mod step;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod view;
-mod voters;
+mod world;
 
 pub use assess::{Assessment, Condition, assess};
 pub use audit::{Breach, audit};
-pub use follow::Path;
 pub use holder::Holder;
 pub use may_lead::MayLead;
-pub use memory::{Memory, remember};
+pub use memory::{Decision, Kept, Memory};
+pub use path::Path;
+pub use remember::remember;
 pub use seen::{
     DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply,
     StandbysSeen, StoreSeen, Vote, Voters, WishSeen,
 };
-pub use step::{Decision, Step};
+pub use step::Step;
 pub use trouble::Trouble;
 pub use view::View;
+pub use world::World;
 
 use admit::Admission;
 use handover::Handover;
 use proposal::Proposal;
 
 use crate::decide::brain::Brain;
-use crate::model::control::{Alarm, AlarmKind, Bodies, RepairPolicy};
-use crate::model::{ContainerStatus, LabSpec, Member, Mono, Service, Sight};
-
-/// What repair is told once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct World {
-    /// The lab as declared: hosts, and who may stand where.
-    pub spec: LabSpec,
-    /// Who stood where when this was written.
-    pub members: Vec<Member>,
-    /// Bytes a replica may lack and still follow (Patroni: `maximum_lag_on_failover`).
-    pub lag: crate::model::Bytes,
-    /// What the lab's owner allows.
-    pub policy: RepairPolicy,
-}
+use crate::model::control::{Alarm, AlarmKind, Bodies};
+use crate::model::{ContainerStatus, Member, Mono, Service, Sight};
 
 impl Brain for World {
     type Seen = Seen;
     type Step = Step;
     type Memory = Memory;
+    type Kept = Kept;
 
     fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
         repair(self, seen, memory)
@@ -91,6 +88,14 @@ impl Brain for World {
 
     fn unseen(memory: &mut Memory) {
         memory.blind = true;
+    }
+
+    fn keep(memory: &Memory, kept: &Kept, now: Mono) -> Option<Kept> {
+        memory.keep(kept, now)
+    }
+
+    fn recall(kept: &Kept, now: Mono) -> Memory {
+        Memory::recall(kept, now)
     }
 
     fn name(step: &Step) -> &'static str {

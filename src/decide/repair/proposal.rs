@@ -57,6 +57,8 @@ pub enum Note {
     Opened(i64),
     /// This has been so from now on, unless it was so before.
     Began(MemberId, Trouble),
+    /// This is so no more.
+    Over(MemberId, Trouble),
 }
 
 impl Proposal {

@@ -105,6 +105,9 @@ pub struct StoreSeen {
     /// The replacement that was begun, in the word written when that was decided.
     #[serde(default)]
     pub replacing: Option<Replacing>,
+    /// Why that word cannot be read, where it cannot: another controller wrote it.
+    #[serde(default)]
+    pub unreadable: Option<String>,
     /// When replacements were begun, as it was written down with each.
     #[serde(default)]
     pub replaced: Vec<Mono>,

@@ -286,6 +286,3 @@ impl Step {
         }
     }
 }
-
-/// What repair wants now.
-pub type Decision = crate::decide::brain::Decision<Step, super::Memory>;

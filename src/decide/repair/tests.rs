@@ -2,14 +2,16 @@
 
 mod count;
 mod drift;
+mod etcd_members;
 mod fences;
 mod follow;
 mod handover;
+mod kept;
 mod mends;
-mod movers;
 mod replace;
+mod replacement;
 mod standbys;
-mod voters;
+mod stateless_members;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,8 @@ use crate::model::control::RepairPolicy;
 
 /// How many graces a body that runs may hang altogether.
 const ALTOGETHER: u32 = 4;
+/// How many graces a newcomer may take that is no database.
+const QUICKLY: u32 = 4;
 /// A leader is asked for its slots so seldom that it may have led nobody when it was asked last.
 pub(super) const CERTAIN: Span = Span::secs(15);
 
@@ -44,6 +46,8 @@ pub enum Trouble {
     Misled,
     /// It is being seen out: its sessions may end by themselves.
     Drain,
+    /// It is to leave now, and has not.
+    Leaves,
 }
 
 impl Trouble {
@@ -67,8 +71,19 @@ impl Trouble {
                 vec![policy.sick_grace]
             }
             Self::Drain => vec![policy.drain],
+            Self::Leaves => vec![leaves(policy)],
         }
     }
+}
+
+/// How long a member may take to leave: its sessions have their time, and another standby is named where it is one.
+pub(super) fn leaves(policy: &RepairPolicy) -> Span {
+    Span(policy.drain.0.saturating_add(policy.sick_grace.0))
+}
+
+/// How long a newcomer may take that copies nothing, or what fits in memory.
+pub(super) fn quickly(policy: &RepairPolicy) -> Span {
+    Span(policy.sick_grace.0.saturating_mul(QUICKLY))
 }
 
 /// How long a body that runs may hang altogether: a starved one looks the same, and usually says something in time.

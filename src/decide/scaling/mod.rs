@@ -234,6 +234,7 @@ impl Brain for World {
     type Seen = Seen;
     type Step = Step;
     type Memory = Memory;
+    type Kept = ();
 
     fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
         scaling(self, seen, memory)

@@ -169,5 +169,5 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
 }

@@ -259,7 +259,7 @@ fn a_newcomer_that_never_comes_up_is_given_up_and_the_old_one_stays() {
     all.placed.retain(|member| member.id != name("postgres-4"));
     all.retired.insert(name("postgres-4"));
     let decision = decide(&seen, Memory::default());
-    insta::assert_snapshot!(line(&decision), @"discard postgres-4, forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    insta::assert_snapshot!(line(&decision), @"discard postgres-4, forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
     assert!(
         decision.steps.contains(&Step::Forget { member: name("postgres-2"), wish: Some(3) }),
         "the wish is refused"

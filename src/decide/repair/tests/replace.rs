@@ -186,13 +186,13 @@ fn a_word_that_does_not_hold_any_more_is_taken_back() {
     // decided by an old view: the name belongs to somebody who left
     power_off(&mut seen, "h2");
     bodies(&mut seen).retired.insert(name("postgres-4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-4, forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-4, forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
     // or stands there in the place of another, so that too few would be left
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
     added(&mut seen, instance(false, 1001));
     bodies(&mut seen).placed.retain(|member| member.id != name("postgres-3"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 is not there for its sake: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! Who holds no data, balancers and controllers: for one that is lost for good, or not to stay as it is, another is added
-//! on another host, and when it does what it is for the old one leaves. And the number of balancers, as scaling wrote it
-//! down: whoever is missing is added, whoever is named as one too many takes no new sessions, and leaves when those it has
-//! are over.
+//! Balancers and controllers, which hold no data: replaced where they are lost or do not what they are for; and the number
+//! of balancers, as scaling wrote it down: whoever is missing is added, whoever is named as one too many takes no new
+//! sessions, and leaves when those it has are over.
 //!
 //! Theory: the new one is made from its recipe. A balancer begins with every server down and leads to nobody until checks
 //! have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else. A controller that runs
@@ -9,25 +8,77 @@
 //! is frozen, does not answer, or routes otherwise than the truth for its grace is as lost as one whose host is: nobody
 //! leaves before another does better.
 //!
-//! Invariants: nobody leaves before the one who takes its place is there, or before as many as are wanted do without it;
-//! one at a time; nobody who stays is left with its ports shut.
+//! Invariants: nobody leaves before as many as are wanted do without it; one at a time; nobody who stays is left with its
+//! ports shut.
 
 use std::time::Duration;
 
 use super::assess::{Assessment, misled};
 use super::count::{make, see_off};
-use super::lost::{forget, intend, let_go, lost, must_go, retire, unfit, wish};
+use super::intend::{forget, intend, retire};
+use super::must_go::{lost, must_go, unfit};
 use super::proposal::{Note, Proposal, Turn};
-use super::trouble::Trouble;
+use super::replacement::{Next, Profile};
+use super::trouble::{Trouble, quickly};
 use super::{Routes, Step};
-use crate::model::control::Replacing;
-use crate::model::{Member, MemberId, Service, Sight};
+use crate::model::control::{RepairPolicy, Replacing};
+use crate::model::{Member, MemberId, Service, Sight, Span};
 
 /// A balancer that was told to take no new sessions has taken the last one by then.
 const SHUTS: Duration = Duration::from_secs(1);
 
-/// Said where somebody leaves anyway.
-const MANY: &str = "there is one too many already: who is to leave is decided first";
+/// What is particular to their replacement.
+pub(super) struct StatelessMembers;
+
+impl Profile for StatelessMembers {
+    fn stays(&self, a: &Assessment<'_>, old: &Member) -> Option<String> {
+        if many(a, old.service) {
+            return Some("there is one too many already: who is to leave is decided first".to_owned());
+        }
+        let wrong = [Trouble::Silent, Trouble::Misled, Trouble::Frozen];
+        let well = a.view.runs(&old.id)
+            && wrong.iter().all(|trouble| a.lasting(&old.id, *trouble).is_none())
+            && unfit(a, old).is_none();
+        well.then(|| "it is well again".to_owned())
+    }
+
+    fn lacks(&self, a: &Assessment<'_>, new: &Member) -> Option<String> {
+        match new.service {
+            Service::Balancer => misroutes(a, &new.id),
+            _ => (!a.view.runs(&new.id)).then(|| "it does not run yet".to_owned()),
+        }
+    }
+
+    fn hopeless(&self, a: &Assessment<'_>, new: &Member) -> Option<String> {
+        away(a, new)
+    }
+
+    fn verified_within(&self, policy: &RepairPolicy) -> Span {
+        quickly(policy)
+    }
+
+    fn help(&self, a: &Assessment<'_>, word: &Replacing, lacks: &str) -> Vec<Proposal> {
+        let old = &word.member;
+        // whoever waits serves meanwhile
+        let reopen = shut(a, old).then(|| Proposal::silent().step(Step::Reopen { member: old.clone() }));
+        let join = Proposal::say("join", Some(&word.by), format!("{old} waits for it: {lacks}"));
+        reopen.into_iter().chain([join]).collect()
+    }
+
+    fn leave(&self, a: &Assessment<'_>, word: &Replacing) -> Next {
+        let (old, by) = (&word.member, &word.by);
+        if word.service == Service::Balancer
+            && let Some(drains) = drains(a, old, &format!("{by} routes in its place"))
+        {
+            return (drains, false);
+        }
+        (vec![retire(a, old, format!("{by} does in its place what it is for"))], true)
+    }
+
+    fn see_out(&self, a: &Assessment<'_>, word: &Replacing) -> Next {
+        see_out(a, &word.member)
+    }
+}
 
 /// Begins with a member of a service that must go.
 pub(super) fn begin(a: &Assessment<'_>, service: Service) -> Option<Proposal> {
@@ -38,11 +89,7 @@ pub(super) fn begin(a: &Assessment<'_>, service: Service) -> Option<Proposal> {
     let gone = a.view.staying(service).find_map(|member| Some((&member.id, away(a, member)?)));
     let unfit = || a.view.staying(service).find_map(|member| Some((&member.id, must_go(a, member)?)));
     let (old, why) = gone.or_else(unfit)?;
-    if !a.leads {
-        let said = format!("{why}; nobody takes writes, so nothing is begun");
-        return Some(Proposal::say("wait", Some(old), said).turn(Turn::Begins));
-    }
-    Some(intend(a, service, old, why, None))
+    Some(intend(a, service, old, why))
 }
 
 /// Why another must follow one of them: it is lost, or it lives and has not done what it is for, for too long.
@@ -62,101 +109,11 @@ fn away(a: &Assessment<'_>, member: &Member) -> Option<String> {
     troubles.into_iter().find_map(lasts)
 }
 
-/// The next step of a replacement that was begun; whether the old one is done for.
-pub(super) fn go_on(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
-    let (old, by) = (&word.member, &word.by);
-    let (before, after) = (a.view.member(old), a.view.member(by));
-    let Some(before) = before else {
-        let said = if by == old {
-            "it has left: its volumes go".to_owned()
-        } else {
-            format!("{by} has taken its place: its volumes go")
-        };
-        let proposal = let_go(a, old, old, wish(a, old));
-        let proposal = Proposal { word: "retire", subject: Some(old.clone()), reason: said, ..proposal };
-        return (vec![proposal], true);
-    };
-    if by == old {
-        return see_out(a, old);
-    }
-    match after {
-        Some(new) => join(a, word, new),
-        None => (vec![add(a, word, before)], false),
-    }
-}
-
-/// The new one is made, or not any more.
-fn add(a: &Assessment<'_>, word: &Replacing, before: &Member) -> Proposal {
-    let (old, by) = (&word.member, &word.by);
-    let (vain, many) = (a.view.host_runs(&word.host) != Some(true), many(a, word.service));
-    if a.view.bodies.retired.contains(by) {
-        // it came to nothing there, or the word was written by an old view
-        let said = format!("{by} did not take its place: decided anew");
-        let proposal = let_go(a, by, old, None);
-        return Proposal { word: "watch", subject: Some(old.clone()), reason: said, ..proposal };
-    }
-    if vain || many || is_well(a, before) && unfit(a, before).is_none() {
-        let said = if vain { "the host it was to go to does not run" } else { "it is well again" };
-        let said = if many { MANY } else { said };
-        return Proposal::say("watch", Some(old), said).step(forget(old));
-    }
-    let (member, host) = (by.clone(), word.host.clone());
-    let said = format!("{}: {by} is made on {} to take its place", word.why, word.host);
-    let step = Step::Create { member, service: word.service, host };
-    Proposal::say("add", Some(old), said).when_ordered().step(step)
-}
-
-/// Whether one of them runs and nothing is wrong with it, as far as this look can tell.
-fn is_well(a: &Assessment<'_>, member: &Member) -> bool {
-    let id = &member.id;
-    let wrong = [Trouble::Silent, Trouble::Misled, Trouble::Frozen];
-    a.view.runs(id) && wrong.iter().all(|trouble| a.lasting(id, *trouble).is_none())
-}
-
-/// The new one is there: when it does what it is for, the old one goes.
-fn join(a: &Assessment<'_>, word: &Replacing, new: &Member) -> (Vec<Proposal>, bool) {
-    let (old, by) = (&word.member, &word.by);
-    // another number was wanted meanwhile, and somebody of those who are there is to leave
-    let extra = a.view.staying(word.service).count() > a.view.wanted(word.service);
-    if a.view.bodies.leaving.contains(by) || !extra {
-        let said = format!("{by} is not there for its sake: decided anew");
-        return (vec![Proposal::say("watch", Some(old), said).step(forget(old))], false);
-    }
-    if let Some(why) = away(a, new) {
-        let said = format!("{why}, before it took the place of {old}");
-        return (vec![retire(a, by, said)], false);
-    }
-    if let Some(why) = unready(a, new) {
-        let mut all = Vec::new();
-        // whoever waits serves meanwhile
-        if shut(a, old) {
-            all.push(Proposal::silent().step(Step::Reopen { member: old.clone() }));
-        }
-        all.push(Proposal::say("join", Some(by), format!("{old} waits for it: {why}")));
-        return (all, false);
-    }
-    if word.service == Service::Balancer
-        && let Some(drains) = drains(a, old, &format!("{by} routes in its place"))
-    {
-        return (drains, false);
-    }
-    let said = format!("{by} does in its place what it is for");
-    (vec![retire(a, old, said)], true)
-}
-
 /// Whether more of a service stay than are wanted: who is to leave is decided before anybody is replaced. The record keeps
 /// no number of controllers.
 fn many(a: &Assessment<'_>, service: Service) -> bool {
     let wanted = a.view.bodies.counts.get(&service);
     wanted.is_some_and(|wanted| a.view.staying(service).count() > *wanted as usize)
-}
-
-/// What keeps a newcomer from doing what it is for.
-fn unready(a: &Assessment<'_>, new: &Member) -> Option<String> {
-    match new.service {
-        Service::Balancer => misroutes(a, &new.id),
-        _ => (!a.view.runs(&new.id)).then(|| "it does not run yet".to_owned()),
-    }
 }
 
 /// Begins to add whoever is missing, or to see out who is one too many, unless something else is begun.
@@ -166,17 +123,16 @@ pub(super) fn count(a: &Assessment<'_>) -> Option<Proposal> {
         return None;
     }
     let wanted = a.view.wanted(Service::Balancer);
-    let mut all = a.view.all(Service::Balancer);
-    if let Some(member) = all.find(|member| a.view.bodies.leaving.contains(&member.id)) {
-        Some(match lacking(a) {
-            Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
-            None => see_off(member, format!("{wanted} balancers are wanted")),
-        })
-    } else if a.view.staying(Service::Balancer).count() < wanted {
-        Some(missing(a, wanted))
-    } else {
-        None
+    if a.view.staying(Service::Balancer).count() < wanted {
+        // before anybody leaves
+        return Some(missing(a, wanted));
     }
+    let mut all = a.view.all(Service::Balancer);
+    let member = all.find(|member| a.view.bodies.leaving.contains(&member.id))?;
+    Some(match lacking(a) {
+        Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
+        None => see_off(member, format!("{wanted} balancers are wanted")),
+    })
 }
 
 /// What keeps anybody from leaving: fewer who route by the truth than are wanted without it.
@@ -200,7 +156,7 @@ fn missing(a: &Assessment<'_>, wanted: usize) -> Proposal {
 }
 
 /// The next step for a balancer that leaves; whether its body is done for.
-fn see_out(a: &Assessment<'_>, id: &MemberId) -> (Vec<Proposal>, bool) {
+fn see_out(a: &Assessment<'_>, id: &MemberId) -> Next {
     let stays = !a.view.bodies.leaving.contains(id);
     if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(a)) {
         let mut proposal = Proposal::say(if stays { "watch" } else { "wait" }, Some(id), said);

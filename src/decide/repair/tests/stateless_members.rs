@@ -96,24 +96,24 @@ fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
     let mut seen = lost();
     begun(&mut seen);
     bodies(&mut seen).hosts.remove(&name("h4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: the host it was to go to does not run");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: h4, where balancer-2 was to go, does not run: decided anew");
     let mut seen = lost();
     begun(&mut seen);
     bodies(&mut seen).hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "balancer-1", ContainerStatus::Running);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: it is well again");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget balancer-1 | watch: it is well again: it is not replaced");
     // the new one is lost before it took the place: it goes, and another is looked for
     let mut seen = lost();
     begun(&mut seen);
     added(&mut seen, &[]);
     power_off(&mut seen, "h4");
     seen.balancers.insert(name("balancer-2"), Sight::Blind("no answer".to_owned()));
-    insta::assert_snapshot!(line(&decide(&seen, long("balancer-2", "host"))), @"retire balancer-2 | retire: its host h4 has been down for 10s, before it took the place of balancer-1");
+    insta::assert_snapshot!(line(&decide(&seen, long("balancer-2", "host"))), @"retire balancer-2 | retire: its host h4 has been down for 10s: it does not take the place of balancer-1");
     let all = bodies(&mut seen);
     all.members.remove(&name("balancer-2"));
     all.placed.retain(|member| member.id != name("balancer-2"));
     all.retired.insert(name("balancer-2"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard balancer-2, forget balancer-1 | watch: balancer-2 did not take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard balancer-2, forget balancer-1 | watch: balancer-2 does not take its place: decided anew");
 }
 
 /// balancer-1 on h5 routes by the truth, h4 has room, and so many balancers are wanted.
@@ -276,5 +276,5 @@ fn a_controller_of_a_lost_host_moves() {
     all.placed.retain(|member| member.id != name("repair-3"));
     all.hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "repair-2", ContainerStatus::Running);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget repair-2 | watch: it is well again");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget repair-2 | watch: it is well again: it is not replaced");
 }

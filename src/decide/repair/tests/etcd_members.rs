@@ -82,7 +82,7 @@ fn it_leaves_the_cluster_first_then_another_joins_and_then_its_volumes_go() {
     joined(&mut seen, Vote::Joins);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: it runs and has not joined the cluster, for less than 1m");
     joined(&mut seen, Vote::Serves);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 serves in its place: its volumes go");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 has taken its place: its volumes go");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn without_a_host_or_a_leader_it_stays_in_the_cluster() {
     assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
     // begun, and the host it was to go to is lost, too
     begun(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget etcd-2 | watch: etcd-4 cannot take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget etcd-2 | watch: h4, where etcd-4 was to go, does not run: decided anew");
     let mut seen = lost();
     begun(&mut seen);
     seen.postgres.insert(name("postgres-1"), instance(false, 7));

@@ -1,4 +1,5 @@
-//! Members of etcd that are lost for good: taken out of the cluster, then followed by a new one.
+//! Members of etcd: taken out of the cluster where they are lost or do not serve, then followed by a new one; and what is
+//! particular to their replacement.
 //!
 //! Theory: remove first, then add. Added first, the new one would raise the quorum while the lost one still counts.
 //! What is about to be done stands in the store like every replacement, so all of them exclude one another; the old
@@ -9,13 +10,70 @@
 //! goes for whom no host is free; nothing is begun while nobody takes writes.
 
 use super::assess::Assessment;
-use super::lost::{forget, intend, let_go, lost, must_go, unfit, wish};
+use super::intend::{forget, intend};
+use super::must_go::{lost, must_go, unfit};
 use super::proposal::{Proposal, Turn};
-use super::trouble::Trouble;
+use super::replacement::{Next, Profile};
+use super::trouble::{Trouble, quickly};
 use super::{Step, Vote};
 use crate::decide::placement::number;
-use crate::model::control::{AlarmKind, Replacing};
-use crate::model::{Member, MemberId, Service, Sight};
+use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
+use crate::model::{Member, MemberId, Service, Sight, Span};
+
+/// What is particular to their replacement.
+pub(super) struct EtcdMembers;
+
+impl Profile for EtcdMembers {
+    fn leaves_first(&self) -> bool {
+        true
+    }
+
+    fn stays(&self, a: &Assessment<'_>, old: &Member) -> Option<String> {
+        (serves(a, &old.id) && unfit(a, old).is_none()).then(|| "it is well again".to_owned())
+    }
+
+    fn lacks(&self, a: &Assessment<'_>, new: &Member) -> Option<String> {
+        (!serves(a, &new.id)).then(|| "it does not serve yet".to_owned())
+    }
+
+    fn hopeless(&self, a: &Assessment<'_>, new: &Member) -> Option<String> {
+        away(a, new)
+    }
+
+    fn verified_within(&self, policy: &RepairPolicy) -> Span {
+        quickly(policy)
+    }
+
+    fn help(&self, a: &Assessment<'_>, word: &Replacing, lacks: &str) -> Vec<Proposal> {
+        let said = format!("it takes the place of {}: {lacks}", word.member);
+        let join = Proposal::say("join", Some(&word.by), said);
+        let grace = a.view.member(&word.by).and_then(|new| not_yet(a, new));
+        grace.into_iter().chain([join]).collect()
+    }
+
+    fn leave(&self, a: &Assessment<'_>, word: &Replacing) -> Next {
+        let old = &word.member;
+        let proposal = match carried(a, old) {
+            Ok(()) => {
+                let said = format!("{}: it leaves the cluster before {} joins", word.why, word.by);
+                Proposal::say("retire", Some(old), said).step(Step::Retire { member: old.clone() })
+            }
+            Err(not) => {
+                let text = format!("{old} is to be replaced by {} and waits: {not}", word.by);
+                let wait = Proposal::say("wait", Some(old), not).alarm(AlarmKind::NoQuorum, Some(old), text);
+                // one that serves keeps nobody from being followed who does not; whatever an operator wants stays wanted
+                if serves(a, old) { wait.step(forget(old)) } else { wait }
+            }
+        };
+        (vec![proposal], true)
+    }
+
+    /// Nobody wants fewer of them than are declared.
+    fn see_out(&self, _: &Assessment<'_>, word: &Replacing) -> Next {
+        let id = &word.member;
+        (vec![Proposal::say("watch", Some(id), "it may stay").step(forget(id))], false)
+    }
+}
 
 /// Begins with a member that is lost, or with one that is missing.
 pub(super) fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
@@ -26,74 +84,14 @@ pub(super) fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
     let Some((old, why)) = needed(a) else {
         return a.view.all(Service::Etcd).filter_map(|member| not_yet(a, member)).collect();
     };
-    vec![if !a.leads {
-        let said = format!("{why}; nobody takes writes, so nothing is begun");
-        Proposal::say("wait", Some(&old), said)
-    } else if let Err(not) = carried(a, &old) {
-        let said = format!("{why}; {not}");
-        let text = format!("{old}: {why}; it waits: {not}");
-        Proposal::say("wait", Some(&old), said).alarm(AlarmKind::NoQuorum, Some(&old), text)
-    } else {
-        intend(a, Service::Etcd, &old, why, Some(&old))
+    vec![match carried(a, &old) {
+        Err(not) if a.leads => {
+            let said = format!("{why}; {not}");
+            let alarm = format!("{old}: {why}; it waits: {not}");
+            Proposal::say("wait", Some(&old), said).alarm(AlarmKind::NoQuorum, Some(&old), alarm)
+        }
+        _ => intend(a, Service::Etcd, &old, why),
     }]
-}
-
-/// The next step of a replacement that was begun; whether the old one is done for.
-pub(super) fn go_on(a: &Assessment<'_>, word: &Replacing) -> (Vec<Proposal>, bool) {
-    let old = &word.member;
-    let (before, after) = (a.view.member(old), a.view.member(&word.by));
-    let vain = a.view.bodies.retired.contains(&word.by) || a.view.host_runs(&word.host) != Some(true);
-    let Some(member) = before else { return (follow(a, word, after, vain), true) };
-    let one = |proposal: Proposal| vec![proposal];
-    if serves(a, old) && unfit(a, member).is_none() {
-        let said = "it is well again: it is not replaced";
-        return (one(Proposal::say("watch", Some(old), said).step(forget(old))), false);
-    }
-    if vain || after.is_some() {
-        let said = format!("{} cannot take its place: decided anew", word.by);
-        return (one(Proposal::say("watch", Some(old), said).step(forget(old))), false);
-    }
-    if !a.leads {
-        return (one(Proposal::say("wait", Some(old), "nobody takes writes")), true);
-    }
-    let proposal = match carried(a, old) {
-        Ok(()) => {
-            let said = format!("{}: it leaves the cluster before {} joins", word.why, word.by);
-            Proposal::say("retire", Some(old), said).step(Step::Retire { member: old.clone() })
-        }
-        Err(not) => {
-            let text = format!("{old} is to be replaced by {} and waits: {not}", word.by);
-            let wait = Proposal::say("wait", Some(old), not).alarm(AlarmKind::NoQuorum, Some(old), text);
-            // one that serves keeps nobody from being followed who does not; whatever an operator wants stays wanted
-            if serves(a, old) { wait.step(forget(old)) } else { wait }
-        }
-    };
-    (one(proposal), true)
-}
-
-/// The old one has left: the new one joins, and when it serves the old volumes go.
-fn follow(a: &Assessment<'_>, word: &Replacing, after: Option<&Member>, vain: bool) -> Vec<Proposal> {
-    let (old, by) = (&word.member, &word.by);
-    let over = match after {
-        None if vain => format!("{by} cannot take its place: decided anew"),
-        None => {
-            let (member, host) = (by.clone(), word.host.clone());
-            let said = format!("it joins the cluster on {} in place of {old}", word.host);
-            let step = Step::Create { member, service: Service::Etcd, host };
-            return vec![Proposal::say("add", Some(by), said).when_ordered().step(step)];
-        }
-        Some(_) if serves(a, by) => format!("{by} serves in its place: its volumes go"),
-        Some(new) => {
-            let Some(why) = away(a, new) else {
-                let said = format!("it takes the place of {old} and does not serve yet");
-                let join = Proposal::say("join", Some(by), said);
-                return not_yet(a, new).into_iter().chain([join]).collect();
-            };
-            format!("{by}, which took its place: {why}: decided anew")
-        }
-    };
-    let proposal = let_go(a, old, old, wish(a, old));
-    vec![Proposal { word: "retire", subject: Some(old.clone()), reason: over, ..proposal }]
 }
 
 /// Whom another must follow, and why: the last that left where one is missing, or a member that is lost.
