@@ -2,6 +2,8 @@
 //! votes, `/status`, lag, timelines; a Patroni that asks what Patroni asks, and follows a named candidate without asking.
 //! Hosts are lost one after another, newcomers never come up, a shutdown hangs for ever.
 //!
+//! The real loop runs, in two replicas of which one is deposed now and then, in every third run every four seconds.
+//!
 //! Safety at every step, by the mode: no acknowledged write is lost where somebody confirms it, none beyond the limit where
 //! nobody does; no healthy leader is fenced; the last copy stays. Liveness: when faults stop somebody takes writes, then as
 //! many good copies as are wanted are back, or an alarm says what a person must do. Mutants of every rule are caught.
@@ -9,17 +11,17 @@
 #[path = "data/lab.rs"]
 mod lab;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use pgha::decide::repair::{Memory, World, repair};
-use pgha::model::control::{Budget, RepairPolicy};
+use pgha::control::{Deeds, Entry, Failed, conduct};
+use pgha::decide::repair::{Kept, Seen, Step, World};
+use pgha::model::control::{Budget, Raised, RepairPolicy, Token};
 use pgha::model::lab::Replication;
 use pgha::model::{Bytes, LabSpec, Mono, Span};
 use pgha::spec::lab::{Layer, resolve};
-use rand::Rng;
 
-use super::time::seeds;
-use lab::{CALM, END, LAG, Lab, Mutant, WRITES};
+use super::time::{Timed, Turn, Until, play, seeds};
+use lab::{CALM, END, LAG, Lab, Mutant, REPLACEMENTS, WRITES};
 
 /// The built-in lab with room for everybody on every host.
 fn spec(mode: Replication) -> LabSpec {
@@ -44,60 +46,122 @@ fn world(mode: Replication, lab: &Lab) -> World {
         sick_grace: Span::secs(5),
         newcomer_grace: Span::secs(12),
         starts: Budget { max: 40, per: Span::secs(600) },
-        replacements: Budget { max: 4, per: Span::secs(600) },
+        replacements: REPLACEMENTS,
         ..RepairPolicy::default()
     };
     World { spec: spec(mode), members: lab.placed(), lag: Bytes(LAG), policy }
 }
 
+/// One process of a controller.
+struct Hands {
+    lab: Arc<Mutex<Lab>>,
+    replica: usize,
+}
+
+impl Timed for Lab {
+    fn now(&self) -> u64 {
+        self.now
+    }
+}
+
+impl Hands {
+    fn lab(&self) -> MutexGuard<'_, Lab> {
+        self.lab.lock().expect("the lab")
+    }
+}
+
+impl Deeds<World> for Hands {
+    async fn leadership(&self) -> Option<Token> {
+        let revision = self.lab().leadership(self.replica)?;
+        Some(Token { key: "repair".to_owned(), revision })
+    }
+
+    async fn recall(&self) -> Option<Kept> {
+        Some(self.lab().recall())
+    }
+
+    async fn keep(&self, kept: &Kept, token: &Token) -> Result<(), Failed> {
+        let other = || Failed::NotLeader("another is the active one".to_owned());
+        self.lab().keep(kept, token.revision).then_some(()).ok_or_else(other)
+    }
+
+    async fn look(&self, _: bool) -> Seen {
+        self.lab().look()
+    }
+
+    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+        let mut lab = self.lab();
+        if lab.leadership(self.replica) != Some(token.revision) {
+            return Err(Failed::NotLeader("another is the active one".to_owned()));
+        }
+        lab.effect(step).map_err(|()| Failed::Guard("by the lab".to_owned()))
+    }
+
+    async fn wait(&self, at_most: Span) {
+        let pause = u64::try_from(at_most.0.as_millis()).expect("short");
+        let end = self.lab().now + pause.clamp(50, 500);
+        Until(Arc::clone(&self.lab), end).await;
+    }
+
+    fn now(&self) -> Mono {
+        Mono(self.lab().now * 1_000_000)
+    }
+
+    fn tell(&self, entry: &Entry<'_, Step>) {
+        let Entry::Decided { step, reason, .. } = entry else { return };
+        let mut lab = self.lab();
+        if *step == "audit" {
+            lab.broken.get_or_insert_with(|| (*reason).to_owned());
+        }
+        lab.told = format!("{step}: {reason}");
+    }
+
+    fn raised(&self, raised: Vec<Raised>) {
+        self.lab().alarms = raised.into_iter().map(|raised| raised.alarm.text).collect();
+    }
+}
+
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
+    conduct(&Hands { lab, replica }, &world).await;
+}
+
 /// One run: what broke, and what happened in it.
 fn run(seed: u64, mode: Replication, mutant: Mutant) -> (Result<(), String>, lab::Done) {
-    let mut lab = Lab::new(seed, mode, mutant);
-    let world = world(mode, &lab);
-    let (mut memory, mut next, mut whole_since) = (Memory::default(), 0, None);
-    let mut alarms: Vec<String> = Vec::new();
-    let mut told = String::new();
-    loop {
+    let lab = Lab::new(seed, mode, mutant);
+    let world = Arc::new(world(mode, &lab));
+    let lab = Arc::new(Mutex::new(lab));
+    let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
+    let mut whole_since = None;
+    play(born, || {
+        let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        if lab.now < CALM && lab.chance.random_bool(0.002) {
-            memory = Memory::default();
-        }
-        if lab.now >= next {
-            let seen = lab.look();
-            let decision = repair(&world, &seen, memory);
-            if decision.step == "audit" {
-                return (Err(format!("{} at {} ms", decision.reason, lab.now)), lab.done);
-            }
-            alarms = decision.alarms.iter().map(ToString::to_string).collect();
-            told = format!("{}: {}", decision.step, decision.reason);
-            memory = decision.memory;
-            for step in decision.steps {
-                let worked = lab.effect(&step);
-                memory.took(&step, Mono(lab.now * 1_000_000), worked.is_ok());
-                if worked.is_err() {
-                    break;
-                }
-            }
-            let pause = u64::try_from(decision.again_in.0.as_millis()).expect("short");
-            next = lab.now + pause.clamp(50, 500);
-        }
-        if let Some(broken) = lab.broken.take() {
-            return (Err(format!("{broken}; {told}")), lab.done);
-        }
-        if lab.now >= CALM + WRITES && !lab.takes_writes() && (!lab.lost_for_good() || alarms.is_empty()) {
-            return (Err(format!("nobody takes writes: {}; {told}; {alarms:?}", lab.state())), lab.done);
-        }
         whole_since = lab.whole().is_ok().then(|| whole_since.unwrap_or(lab.now)).filter(|_| lab.now > CALM);
-        if whole_since.is_some_and(|since| lab.now >= since + 3_000) {
-            return (Ok(()), lab.done);
+        match outcome(&mut lab, whole_since) {
+            Some(outcome) => Turn::End((outcome, lab.done)),
+            None => Turn::On,
         }
-        if lab.now >= END {
-            let left = lab.whole().expect_err("it is not whole");
-            let said = !alarms.is_empty();
-            let why = format!("{left}; {told}; {alarms:?}");
-            return (if said { Ok(()) } else { Err(why) }, lab.done);
-        }
+    })
+}
+
+/// How a run ends, if it is over.
+fn outcome(lab: &mut Lab, whole_since: Option<u64>) -> Option<Result<(), String>> {
+    let said = !lab.alarms.is_empty();
+    if let Some(broken) = lab.broken.take() {
+        return Some(Err(format!("{broken}; {}", lab.told)));
     }
+    if lab.now >= CALM + WRITES && !lab.takes_writes() && !(lab.lost_for_good() && said) {
+        let why = format!("nobody takes writes: {}; {}; {:?}", lab.state(), lab.told, lab.alarms);
+        return Some(Err(why));
+    }
+    if whole_since.is_some_and(|since| lab.now >= since + 3_000) {
+        return Some(Ok(()));
+    }
+    if lab.now < END {
+        return None;
+    }
+    let left = lab.whole().expect_err("it is not whole");
+    let why = format!("{left}; {}; {:?}", lab.told, lab.alarms);
+    Some(if said { Ok(()) } else { Err(why) })
 }
 
 const MODES: [Replication; 3] = [Replication::Async, Replication::Sync, Replication::Quorum];

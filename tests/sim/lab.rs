@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Seen, SqlReply, Step,
+    DiskSeen, HandoverSeen, Held, InstanceSeen, Kept, LeaderSeen, Reply, RestReply, Seen, SqlReply, Step,
     StoreSeen, WishSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
@@ -23,6 +23,9 @@ pub(super) const CALM: u64 = 25_000;
 pub(super) const END: u64 = 200_000;
 /// So long it must have been whole without a break.
 pub(super) const STAYS: u64 = 10_000;
+
+/// In some runs the leadership is lost so often, whatever happens.
+const FLAPS: u64 = 4_000;
 
 /// What a wrong pair of hands does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(super) enum Mutant {
     CutOffIsDoom,
     /// A balancer that has not looked yet is shown as one that routes.
     NewIsReady,
+    /// Whoever becomes the active controller remembers nothing.
+    Forgets,
 }
 
 /// What a process of a controller was told of the bodies it fenced, by container.
@@ -62,6 +67,7 @@ impl Mutant {
             Self::AnyToken => "an old controller acted",
             Self::Hasty => "the key of a primary that runs was taken",
             Self::NoGuard => "a body was started while nobody else led",
+            Self::Forgets => "as they should be",
         }
     }
 }
@@ -140,6 +146,10 @@ pub(super) struct Lab {
     pub(super) others: Others,
     pub(super) broken: Option<String>,
     pub(super) earlier: Option<Seen>,
+    /// What controllers write down for one another.
+    pub(super) kept: Kept,
+    /// Whether the leadership is lost and taken anew all the time.
+    flaps: bool,
 }
 
 pub(super) fn member(n: usize) -> Name {
@@ -200,6 +210,8 @@ impl Lab {
             others: Others::new(),
             broken: None,
             earlier: None,
+            kept: Kept::default(),
+            flaps: seed % 4 == 1,
         }
     }
 
@@ -249,6 +261,9 @@ impl Lab {
                 }
                 self.thaw(n);
             }
+        }
+        if self.flaps && self.now.is_multiple_of(FLAPS) {
+            self.active = None;
         }
         self.scaling();
         self.others.scaling(self.now >= CALM, self.replacing.as_ref(), &mut self.chance);
@@ -382,7 +397,10 @@ impl Lab {
             6 if others > 0 && self.bodies[n].placed => {
                 let host = self.bodies[n].host;
                 // one may be lost for good: there is room for everybody on the others
-                let good = self.host_back.iter().all(|back| *back <= END) && self.chance.random_bool(0.2);
+                // and etcd keeps its quorum: nobody brings back one that is lost
+                let good = self.host_back.iter().all(|back| *back <= END)
+                    && self.chance.random_bool(0.2)
+                    && self.others.spare(host);
                 self.host_back[host] = if good { END + 1 } else { self.now + 6_000 };
                 for body in self.bodies.iter_mut().filter(|body| body.host == host) {
                     (body.status, body.hung, body.doomed) = (Status::Exited, false, false);
@@ -709,7 +727,10 @@ impl Lab {
                     if self.bodies.iter().any(|body| body.placed && body.host == at) {
                         return guard("one stands there");
                     }
-                    let ready = self.now + self.chance.random_range(500..4_000);
+                    // of those that are to take a place some never come up
+                    let never = self.replacing.is_some() && self.chance.random_bool(0.1);
+                    let ready =
+                        if never { u64::MAX } else { self.now + self.chance.random_range(500..4_000) };
                     let (status, host) = (Status::Running, at);
                     let (there, placed, stopped) = (true, true, None);
                     self.bodies.push(Body {
@@ -740,7 +761,8 @@ impl Lab {
                 }
                 let (service, why) = (*service, why.clone());
                 let (member, by, host) = (member.clone(), by.clone(), host.clone());
-                let word = Replacing { service, member, by, host, why, begun: None };
+                let begun = Some(Mono(self.now * 1_000_000));
+                let word = Replacing { service, member, by, host, why, begun };
                 self.replacing = Some(word);
             }
             Step::Retire { .. } if else_leads => {

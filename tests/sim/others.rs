@@ -180,6 +180,12 @@ impl Others {
         }
     }
 
+    /// Whether etcd has a quorum without what stands on a host.
+    pub(super) fn spare(&self, host: usize) -> bool {
+        let listed = || self.all.iter().filter(|one| one.listed);
+        2 * listed().filter(|one| one.runs() && one.host != host).count() > listed().count()
+    }
+
     /// A host lost its power.
     pub(super) fn fall(&mut self, host: usize) {
         for one in self.all.iter_mut().filter(|one| one.host == host) {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
-use pgha::decide::repair::{Memory, Seen, Step, World, repair};
+use pgha::decide::repair::{Kept, Memory, Seen, Step, World, repair};
 use pgha::model::control::{Budget, RepairPolicy, Token};
 use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
@@ -101,6 +101,23 @@ impl Deeds<World> for Hands {
         }
     }
 
+    async fn recall(&self) -> Option<Kept> {
+        self.way().await;
+        let lab = self.lab();
+        let known = || if lab.mutant == Mutant::Forgets { Kept::default() } else { lab.kept.clone() };
+        (lab.now >= lab.store_back).then(known)
+    }
+
+    async fn keep(&self, kept: &Kept, token: &Token) -> Result<(), Failed> {
+        self.way().await;
+        let mut lab = self.lab();
+        if lab.now < lab.store_back || lab.active.is_none_or(|(_, revision, _)| revision != token.revision) {
+            return Err(Failed::Guard("another leads".to_owned()));
+        }
+        lab.kept = kept.clone();
+        Ok(())
+    }
+
     async fn wait(&self, at_most: Span) {
         let end = self.lab().now + u64::try_from(at_most.0.as_millis()).expect("short").max(10);
         Until(Arc::clone(&self.lab), end).await;
@@ -151,6 +168,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
         replacements: plenty,
         host_grace: Span::secs(3),
         sick_grace: Span::secs(5),
+        newcomer_grace: Span::secs(15),
         disk_grace: Span::secs(2),
         drain: Span::secs(1),
         // in every other run the lease decides
@@ -229,6 +247,7 @@ fn wrong_hands_are_caught() {
         Mutant::Hasty,
         Mutant::CutOffIsDoom,
         Mutant::NewIsReady,
+        Mutant::Forgets,
     ] {
         let word = mutant.breaks();
         let caught =

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::decide::repair::{
-    Held, InstanceSeen, LeaderSeen, Reply, RestReply, Seen, SqlReply, StandbysSeen, Step, StoreSeen,
+    Held, InstanceSeen, Kept, LeaderSeen, Reply, RestReply, Seen, SqlReply, StandbysSeen, Step, StoreSeen,
 };
-use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing};
+use pgha::model::control::{Bodies, Budget, Proof, ProofLevel, Replacing};
 use pgha::model::lab::Replication;
 use pgha::model::sighting::{BodySeen, PatroniSeen};
-use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size};
+use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size, Span};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -25,6 +25,10 @@ const TICK: u64 = 50;
 const LEASE: u64 = 8_000;
 const HOSTS: usize = 6;
 const WANTED: usize = 3;
+/// How many replacements may be begun in a run.
+pub const REPLACEMENTS: Budget = Budget { max: 4, per: Span::secs(600) };
+/// In some runs the leadership changes so often, whatever happens.
+const FLAPS: u64 = 4_000;
 
 /// What was done before, one finding each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +46,25 @@ pub enum Mutant {
     RunningIsEnough,
     /// A newcomer is waited for, for ever.
     NewcomersStay,
+    /// A newcomer is taken for a good copy as soon as it is there.
+    NewcomersAreGood,
+    /// Whoever becomes the active controller remembers nothing.
+    GracesBeginAnew,
+    /// Whoever becomes the active controller does not know what the others spent.
+    BudgetsBeginAnew,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::NobodyIsRevived,
         Self::FrozenIsWell,
         Self::StoppingIsAPhase,
         Self::FurthestIsNamed,
         Self::RunningIsEnough,
         Self::NewcomersStay,
+        Self::NewcomersAreGood,
+        Self::GracesBeginAnew,
+        Self::BudgetsBeginAnew,
     ];
 
     /// What it breaks, in the words of a run.
@@ -59,7 +72,11 @@ impl Mutant {
         match self {
             Self::None => "nothing",
             Self::NobodyIsRevived => "nobody takes writes",
-            Self::FrozenIsWell | Self::StoppingIsAPhase | Self::NewcomersStay => "does not serve",
+            Self::FrozenIsWell | Self::StoppingIsAPhase | Self::NewcomersStay | Self::GracesBeginAnew => {
+                "does not serve"
+            }
+            Self::NewcomersAreGood => "a member left before another took its place",
+            Self::BudgetsBeginAnew => "more replacements were begun than the budget allows",
             Self::FurthestIsNamed => "an acknowledged write was lost",
             Self::RunningIsEnough => "a leader that lives was fenced while nobody may follow",
         }
@@ -75,6 +92,8 @@ pub struct Done {
     revived: u32,
     retired: u32,
     given_up: u32,
+    /// Controllers that were deposed while a replacement stood there: written down, added, verified, gone.
+    deposed: [u32; 4],
 }
 
 impl Done {
@@ -85,9 +104,13 @@ impl Done {
         self.revived += other.revived;
         self.retired += other.retired;
         self.given_up += other.given_up;
+        for (mine, others) in self.deposed.iter_mut().zip(other.deposed) {
+            *mine += others;
+        }
     }
 
-    pub fn words(self) -> [(&'static str, u32); 6] {
+    pub fn words(self) -> [(&'static str, u32); 10] {
+        let [intended, added, verified, gone] = self.deposed;
         [
             ("promoted anybody", self.promotions),
             ("released a key", self.releases),
@@ -95,6 +118,10 @@ impl Done {
             ("started a body alone", self.revived),
             ("replaced a member", self.retired),
             ("gave a newcomer up", self.given_up),
+            ("deposed a controller that had written a replacement down", intended),
+            ("deposed a controller while a newcomer cloned", added),
+            ("deposed a controller whose newcomer was verified", verified),
+            ("deposed a controller whose old member had left", gone),
         ]
     }
 }
@@ -160,6 +187,19 @@ pub struct Lab {
     replacing: Option<Replacing>,
     proofs: BTreeMap<String, Proof>,
     blind: u64,
+    /// Which leadership of a controller stands, and which replica has it.
+    term: i64,
+    active: usize,
+    /// Whether it changes all the time.
+    flaps: bool,
+    /// Whether no newcomer ever comes up.
+    barren: bool,
+    /// What controllers write down for one another.
+    kept: Kept,
+    replaced: Vec<Mono>,
+    /// What a controller said last, and what it says a person must know.
+    pub told: String,
+    pub alarms: Vec<String>,
     /// How many standbys Patroni shall keep in sync mode.
     standbys: u32,
 }
@@ -202,6 +242,14 @@ impl Lab {
             replacing: None,
             proofs: BTreeMap::new(),
             blind: 0,
+            term: 1,
+            active: 0,
+            flaps: seed.is_multiple_of(3),
+            barren: seed.is_multiple_of(6),
+            kept: Kept::default(),
+            replaced: Vec::new(),
+            told: String::new(),
+            alarms: Vec::new(),
             standbys: 1,
         };
         lab.dbs[0].primary = true;
@@ -270,6 +318,12 @@ impl Lab {
 
     pub fn tick(&mut self) {
         self.now += TICK;
+        // the end of a replacement is over in a moment, so it is hit on purpose
+        let ends = self.replacing.as_ref().is_some_and(|word| !self.dbs[number(&word.member)].placed);
+        let trouble = self.now < CALM && self.chance.random_bool(0.002);
+        if trouble || ends && self.chance.random_bool(0.2) || self.flaps && self.now.is_multiple_of(FLAPS) {
+            self.depose();
+        }
         if self.now < CALM {
             self.fault();
         } else {
@@ -290,6 +344,43 @@ impl Lab {
                 self.dbs[n].primary = false;
             }
         }
+    }
+
+    /// Another replica becomes the active one, or the same once more.
+    fn depose(&mut self) {
+        self.term += 1;
+        self.active = self.chance.random_range(0..2);
+        let Some(word) = &self.replacing else { return };
+        let (old, by) = (number(&word.member), number(&word.by));
+        let phase = match self.dbs.get(by) {
+            _ if !self.dbs[old].placed => 3,
+            None => 0,
+            Some(new) if self.now < new.ready => 1,
+            Some(_) => 2,
+        };
+        self.done.deposed[phase] += 1;
+    }
+
+    /// The leadership of a replica, if it has it.
+    pub fn leadership(&self, replica: usize) -> Option<i64> {
+        (replica == self.active).then_some(self.term)
+    }
+
+    /// What stands in the store for whoever becomes the active controller.
+    pub fn recall(&self) -> Kept {
+        match self.mutant {
+            Mutant::GracesBeginAnew | Mutant::BudgetsBeginAnew => Kept::default(),
+            _ => self.kept.clone(),
+        }
+    }
+
+    /// Writes that, for the active controller alone.
+    pub fn keep(&mut self, kept: &Kept, term: i64) -> bool {
+        let may = term == self.term;
+        if may {
+            self.kept = kept.clone();
+        }
+        may
     }
 
     fn lease(&mut self) {
@@ -432,7 +523,7 @@ impl Lab {
             return;
         }
         let n = self.chance.random_range(self.all());
-        match self.chance.random_range(0..10) {
+        match self.chance.random_range(0..11) {
             0 | 1 => self.end(n),
             // the primary and whoever confirms its writes
             2 => {
@@ -455,6 +546,14 @@ impl Lab {
                 }
             }
             8 => self.blind = self.now + 1_000,
+            // the host of whoever is being cloned
+            10 => {
+                let clones = self.all().find(|n| self.dbs[*n].placed && self.now < self.dbs[*n].ready);
+                if let Some(n) = clones {
+                    self.host_back[self.dbs[n].host] = self.now + 8_000;
+                    self.end(n);
+                }
+            }
             // the operator hands over
             9 => {
                 if let Some(leader) = self.primary() {
@@ -516,6 +615,11 @@ impl Lab {
             standbys: Some(StandbysSeen { count: self.standbys, mod_revision: 1 }),
             led: self.sync.as_ref().map(|sync| member(sync.leader)),
             replacing: self.word(),
+            replaced: if self.mutant == Mutant::BudgetsBeginAnew {
+                Vec::new()
+            } else {
+                self.replaced.clone()
+            },
             ..StoreSeen::default()
         });
         // a shutdown that shows progress all the time
@@ -582,6 +686,20 @@ impl Lab {
                 rest: Reply::Refuses(String::new()),
                 ..InstanceSeen::default()
             };
+        }
+        // a mutant takes whoever is there for a good copy
+        if self.now < db.ready && self.mutant == Mutant::NewcomersAreGood {
+            let leader = self.key.map_or(0, |(holder, ..)| self.dbs[holder].lsn);
+            let patroni = PatroniSeen {
+                role: "replica".to_owned(),
+                state: "streaming".to_owned(),
+                timeline: Some(self.timeline()),
+                lsn: Some(Lsn(leader)),
+                ..PatroniSeen::default()
+            };
+            let rest = Reply::Answers(RestReply { patroni, loop_runs: true });
+            let sql = Reply::Answers(SqlReply { in_recovery: true });
+            return InstanceSeen { sql, rest, held: Held::Quick, ..InstanceSeen::default() };
         }
         let word = match () {
             () if db.stops && self.mutant == Mutant::StoppingIsAPhase => "creating replica",
@@ -650,6 +768,15 @@ impl Lab {
             Step::Intend { service, member, by, host, why } => {
                 let (service, why, begun) = (*service, why.clone(), Some(Mono(self.now * 1_000_000)));
                 let (member, by, host) = (member.clone(), by.clone(), host.clone());
+                if self.replacing.is_some() {
+                    return Err(());
+                }
+                if member != by {
+                    self.replaced.extend(begun);
+                    if self.replaced.len() > REPLACEMENTS.max as usize {
+                        self.broke("more replacements were begun than the budget allows");
+                    }
+                }
                 self.replacing = Some(Replacing { service, member, by, host, why, begun });
             }
             Step::Retire { .. } => self.retire(n, else_leads)?,
@@ -715,7 +842,7 @@ impl Lab {
             self.live(n);
             return Ok(());
         }
-        let hopeless = self.chance.random_bool(0.3);
+        let hopeless = self.barren || self.chance.random_bool(0.3);
         let ready = if hopeless { u64::MAX } else { self.now + self.chance.random_range(500..4_000) };
         let timeline = self.timeline();
         self.dbs.push(Self::born(at, timeline, ready, 0));
@@ -732,6 +859,11 @@ impl Lab {
             |other: &usize| self.dbs[*other].placed && *other != n && self.has(*other) >= self.acked;
         if self.dbs[n].placed && self.all().filter(complete).count() == 0 {
             self.broke("the last copy of what was acknowledged left");
+        }
+        let word = self.replacing.as_ref().filter(|word| word.member == member(n) && word.by != word.member);
+        let by = word.and_then(|word| self.dbs.get(number(&word.by)));
+        if by.is_some_and(|by| self.now < by.ready) {
+            self.broke("a member left before another took its place");
         }
         if self.is_newcomer(n) {
             self.done.given_up += 1;
