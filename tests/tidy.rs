@@ -87,6 +87,17 @@ fn rooms_import_only_what_stands_above_them() {
 }
 
 #[test]
+fn no_file_of_a_room_leads_back_to_itself() {
+    let sources = sources();
+    none(
+        &rooms::WITHOUT_CIRCLES
+            .iter()
+            .flat_map(|folder| rooms::circles(&sources, folder))
+            .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
 fn the_lab_knows_neither_repair_nor_scaling() {
     every_source(rooms::ignorance);
 }

@@ -240,6 +240,57 @@ pub fn imports(source: &Source) -> Vec<String> {
     findings
 }
 
+/// Folders in which no file leads back to itself, whatever it imports.
+pub const WITHOUT_CIRCLES: [&str; 1] = ["src/decide/repair"];
+
+/// Circles among the files of a folder. What its `mod.rs` hands on belongs to the file it comes from.
+pub fn circles(sources: &[Source], folder: &str) -> Vec<String> {
+    let stem = |source: &Source| {
+        let name = source.path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".rs")?;
+        (!name.contains('/') && name != "tests").then(|| name.to_owned())
+    };
+    let files: Vec<(String, &Source)> =
+        sources.iter().filter_map(|source| Some((stem(source)?, source))).collect();
+    let door = files.iter().find(|(name, _)| name == "mod").map_or("", |(_, source)| source.product.as_str());
+    let first = |named: Named| named.segments.into_iter().next();
+    let handed: Vec<(String, &str)> = files
+        .iter()
+        .flat_map(|(file, _)| {
+            paths(door, file).into_iter().filter_map(first).map(move |word| (word, file.as_str()))
+        })
+        .collect();
+    let owner = |word: &str| -> String {
+        let file = files.iter().find(|(file, _)| file == word).map(|(file, _)| file.as_str());
+        let file = file.or_else(|| handed.iter().find(|(known, _)| known == word).map(|(_, file)| *file));
+        file.unwrap_or("mod").to_owned()
+    };
+    let imports = |source: &Source| -> Vec<String> {
+        paths(&source.product, "super").into_iter().filter_map(first).map(|word| owner(&word)).collect()
+    };
+    // whoever imports nothing that is left stands in no circle
+    let mut left: Vec<(String, Vec<String>)> = files
+        .iter()
+        .filter(|(name, _)| name != "mod")
+        .map(|(name, one)| (name.clone(), imports(one)))
+        .collect();
+    loop {
+        let names: Vec<String> = left.iter().map(|(name, _)| name.clone()).collect();
+        let before = left.len();
+        left.retain(|(_, its)| its.iter().any(|one| one == "mod" || names.contains(one)));
+        if left.len() == before {
+            break;
+        }
+    }
+    left.into_iter()
+        .map(|(name, its)| {
+            format!(
+                "{folder}/{name}.rs stands in a circle, or leads into one: it imports {}. Move what both need into a file of its own.",
+                its.join(", ")
+            )
+        })
+        .collect()
+}
+
 /// Mentions of the controllers in rooms that must not know them.
 pub fn ignorance(source: &Source) -> Vec<String> {
     let Some(room) = source.room().filter(|room| IGNORANT.contains(room)) else { return Vec::new() };
@@ -300,6 +351,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_circle_in_a_room_is_found_also_through_its_door() {
+        let file = |name: &str, text: &str| Source::new(&format!("src/x/{name}.rs"), text);
+        let door = file("mod", "mod a;\nmod b;\nmod c;\npub use a::{A, One};\npub use b::B;\n");
+        let c = file("c", "use super::A;\nuse super::b::{self};\n");
+        let fine = [door, file("a", "pub struct A;\n"), file("b", "use super::A;\n"), c];
+        assert_eq!(circles(&fine, "src/x"), [""; 0]);
+        let door = file("mod", "pub use a::{A, One};\npub use b::B;\n");
+        let round = [door, file("a", "use super::B;\n"), file("b", "use super::a::One;\n")];
+        assert_eq!(circles(&round, "src/x").len(), 2);
     }
 
     #[test]
