@@ -10,7 +10,7 @@ use super::{Broker, DO, LOOK, doom, doors, limited, short};
 use crate::engine::clock;
 use crate::engine::docker::EngineError;
 use crate::model::control::{Proof, ProofLevel};
-use crate::model::{Container, ContainerStatus};
+use crate::model::{Container, ContainerStatus, Service};
 
 /// A kill that has not ended by then lets the doors be closed meanwhile.
 const AT_ONCE: Duration = Duration::from_millis(400);
@@ -30,6 +30,9 @@ impl Broker {
             && let Err(error) = limited(DO, self.docker.never_restart(&id)).await
         {
             return nothing(format!("the engine may start it again: {error}"));
+        }
+        if found.service() != Some(Service::Postgres.as_str()) {
+            return self.end(&id).await;
         }
         // most bodies die at once, and the dead need no closed door; who does not is cut off meanwhile
         let mut kill = std::pin::pin!(limited(KILL, self.docker.kill(&id, "KILL")));
@@ -75,6 +78,19 @@ impl Broker {
                 Proof { level, evidence: format!("{so_far}; {tasks}") }
             }
             Err(error) => nothing(format!("{killed}; its ports could not be closed: {error}")),
+        }
+    }
+
+    /// Ends a body that is no database: the doors of its host are another's.
+    async fn end(&self, id: &str) -> Proof {
+        let killed = match limited(KILL, self.docker.kill(id, "KILL")).await {
+            Ok(()) => "killed".to_owned(),
+            Err(error) => format!("the kill came to nothing: {error}"),
+        };
+        match limited(LOOK, self.docker.inspect(id)).await {
+            Ok(now) if dead(&now) && !now.restarts => proof(&now, &killed),
+            Ok(now) => nothing(format!("{killed}; the engine says {}", now.status.as_str())),
+            Err(error) => nothing(format!("{killed}; the engine does not show it: {error}")),
         }
     }
 

@@ -499,7 +499,7 @@ impl Broker {
             return Err("containers are named by their whole id".to_owned());
         }
         let may: &[Service] = match deed {
-            Deed::Fence { .. } => &[Service::Postgres],
+            Deed::Fence { .. } => &[Service::Postgres, Service::Controller],
             _ => &membership::MOVABLE,
         };
         let service = container.service().unwrap_or_default();

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::balancers::Balancers;
 use super::board::Board;
 use super::broker_client::Broker;
+use super::controllers::Controllers;
 use super::driver::{Deeds, Entry, Failed};
 use super::haproxy_words::{self, Left};
 use super::instance::Instance;
@@ -62,6 +63,7 @@ pub struct Hands {
     instances: Mutex<Instances>,
     balancers: Balancers,
     voters: Voters,
+    controllers: Controllers,
     proofs: Mutex<BTreeMap<String, Proof>>,
     /// For which revision of the leader key a container was fenced.
     fenced: Mutex<BTreeMap<String, i64>>,
@@ -110,6 +112,7 @@ impl Hands {
         Self {
             replacements: RepairPolicy::told(&plan.policy).unwrap_or_default().replacements,
             balancers: Balancers::new(&plan),
+            controllers: Controllers::new(&plan, leading.clone()),
             voters: Voters::new(&plan, Arc::clone(&shared.store), leading.clone()),
             plan,
             orders: Orders::new(shared.store, shared.broker, name),
@@ -485,6 +488,7 @@ impl Deeds<World> for Hands {
         if let Sight::Seen(bodies) = &bodies {
             self.instances().follow(&self.plan, bodies, &self.wake);
             self.voters.follow(&self.plan, bodies);
+            self.controllers.follow(&self.plan, bodies);
             self.balancers.follow(&self.plan, bodies);
         }
         let unrenewed = self.look_at_renewal(&bodies, &store, &postgres).await;
@@ -523,6 +527,7 @@ impl Deeds<World> for Hands {
             sent,
             balancers,
             voters,
+            controllers: self.controllers.seen(at),
         }
     }
 

@@ -9,6 +9,7 @@ mod alarms;
 mod balancers;
 pub mod board;
 pub mod broker_client;
+mod controllers;
 mod disk;
 pub mod driver;
 pub mod hands;

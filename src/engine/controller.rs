@@ -1,4 +1,4 @@
-//! A controller as anybody asks it: `GET /status`, which every controller serves.
+//! A controller as anybody asks it: `GET /status` and `GET /healthz`, which every controller serves.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::model::control::ControllerStatus;
 /// One replica of a controller.
 #[derive(Clone, Debug)]
 pub struct Controller {
-    url: String,
+    address: SocketAddr,
     http: reqwest::Client,
 }
 
@@ -17,7 +17,25 @@ impl Controller {
     /// The replica that serves at `address`; each call ends after `limit`.
     #[must_use]
     pub fn new(address: SocketAddr, limit: Duration) -> Self {
-        Self { url: format!("http://{address}/status"), http: http::client(limit) }
+        Self { address, http: http::client(limit) }
+    }
+
+    /// Where it serves.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it says that it is well.
+    ///
+    /// # Errors
+    /// [`HttpError`]: it does not answer, or says that it is not.
+    pub async fn is_well(&self) -> Result<(), HttpError> {
+        let url = format!("http://{}/healthz", self.address);
+        match http::exchange(&url, self.http.get(&url)).await? {
+            (200, _) => Ok(()),
+            (status, body) => Err(http::unexpected(&url, status, &body)),
+        }
     }
 
     /// What it says of its work.
@@ -25,11 +43,8 @@ impl Controller {
     /// # Errors
     /// [`HttpError`].
     pub async fn status(&self) -> Result<ControllerStatus, HttpError> {
-        let (status, body) = http::exchange(&self.url, self.http.get(&self.url)).await?;
-        if status == 200 {
-            http::json(&self.url, &body)
-        } else {
-            Err(http::unexpected(&self.url, status, &body))
-        }
+        let url = format!("http://{}/status", self.address);
+        let (status, body) = http::exchange(&url, self.http.get(&url)).await?;
+        if status == 200 { http::json(&url, &body) } else { Err(http::unexpected(&url, status, &body)) }
     }
 }

@@ -13,7 +13,7 @@ use super::trouble::Trouble;
 use super::view::{View, lies};
 use super::{Memory, Reply, Routes, Vote};
 use crate::model::sighting::ServerSeen;
-use crate::model::{ContainerStatus, HostName, Member, MemberId, Mono, Service, Span};
+use crate::model::{ContainerStatus, HostName, Member, MemberId, Mono, Service, Sight, Span};
 
 /// How one member does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,6 +185,7 @@ fn of_service(a: &Assessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
             }
         }
         Service::Balancer if runs => of_balancer(a, id),
+        Service::Controller if runs => of_controller(a, id),
         _ => None,
     }
 }
@@ -197,6 +198,16 @@ fn of_balancer(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
         None => Some((Trouble::Silent, sure)),
         Some(_) if !a.leads => Some((Trouble::Misled, Sure::Unknown)),
         Some(routes) => misled(&a.view, routes).map(|_| (Trouble::Misled, Sure::Yes)),
+    }
+}
+
+/// A replica of a controller that runs and does not say that it is well. Where the leader answers in the same look, the
+/// way from here is not what is wrong.
+fn of_controller(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
+    match a.view.seen.controllers.get(id) {
+        Some(Sight::Seen(())) => None,
+        Some(Sight::Blind(_)) if a.leads => Some((Trouble::Silent, Sure::Yes)),
+        Some(Sight::Blind(_)) | None => Some((Trouble::Silent, Sure::Unknown)),
     }
 }
 

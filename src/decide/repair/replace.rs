@@ -56,6 +56,7 @@ fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
     // a member of etcd is followed in seconds, a database is cloned: the quicker one first
     let mut all = etcd_members::begin(a);
     all.extend(several(database_members::begin(a)));
+    all.extend(stateless_members::restart(a));
     all.extend(stateless_members::begin(a, Service::Balancer));
     all.extend(stateless_members::begin(a, Service::Controller));
     all.extend(drift(a));

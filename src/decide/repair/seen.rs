@@ -41,6 +41,9 @@ pub struct Seen {
     /// The cluster of etcd.
     #[serde(default)]
     pub voters: Sight<Voters>,
+    /// Replicas of controllers, by member: whether each says that it is well. Whoever looks is not among them.
+    #[serde(default)]
+    pub controllers: BTreeMap<MemberId, Sight<()>>,
 }
 
 /// The cluster of etcd, as its own members tell.

@@ -4,7 +4,8 @@
 //!
 //! Theory: the new one is made from its recipe. A balancer begins with every server down and leads to nobody until checks
 //! have looked (`start = "checked"`); then it must lead writes to the leader and to nobody else. A controller that runs
-//! stands for the leadership like the others, and that one at a time gets it does not depend on who stands for it. One that
+//! stands for the leadership like the others, and that one at a time gets it does not depend on who stands for it. One whose
+//! process is frozen inside its body does not answer: it is restarted in place first. One that
 //! is frozen, does not answer, or routes otherwise than the truth for its grace is as lost as one whose host is: nobody
 //! leaves before another does better.
 //!
@@ -16,7 +17,7 @@ use std::time::Duration;
 use super::assess::{Assessment, misled};
 use super::count::{make, see_off};
 use super::intend::{forget, intend, retire};
-use super::must_go::{lost, must_go, unfit};
+use super::must_go::{lately, lost, must_go, unfit};
 use super::proposal::{Note, Proposal, Turn};
 use super::replacement::{Next, Profile};
 use super::trouble::{Trouble, quickly};
@@ -45,7 +46,11 @@ impl Profile for StatelessMembers {
     fn lacks(&self, a: &Assessment<'_>, new: &Member) -> Option<String> {
         match new.service {
             Service::Balancer => misroutes(a, &new.id),
-            _ => (!a.view.runs(&new.id)).then(|| "it does not run yet".to_owned()),
+            _ if !a.view.runs(&new.id) => Some("it does not run yet".to_owned()),
+            _ => match a.view.seen.controllers.get(&new.id) {
+                Some(Sight::Blind(_)) => Some("it does not answer yet".to_owned()),
+                _ => None,
+            },
         }
     }
 
@@ -92,14 +97,39 @@ pub(super) fn begin(a: &Assessment<'_>, service: Service) -> Option<Proposal> {
     Some(intend(a, service, old, why))
 }
 
+/// The replicas of controllers that run and do not answer are restarted in place, once: a process that is frozen inside its
+/// body is ended and begun again.
+pub(super) fn restart(a: &Assessment<'_>) -> Option<Proposal> {
+    let grace = a.view.world.policy.sick_grace;
+    let due = |member: &&Member| {
+        let tried = lately(a, a.memory.restarted.get(&member.id));
+        says_nothing(a, &member.id) && a.lasts(&member.id, Trouble::Silent, grace) && !tried
+    };
+    let member = a.view.staying(Service::Controller).find(due).filter(|_| a.leads)?;
+    let (id, container) = (&member.id, a.view.body(&member.id)?.id.clone());
+    let said = format!("it runs and does not answer, for {grace}: it is restarted in place");
+    let fence = Step::Fence { member: id.clone(), container, key: None };
+    let restart = Proposal::say("restart", Some(id), said).when_ordered().step(fence);
+    Some(restart.note(Note::Restarted(id.clone())).turn(Turn::Begins))
+}
+
+/// Whether a replica was asked lately and did not say that it is well.
+fn says_nothing(a: &Assessment<'_>, id: &MemberId) -> bool {
+    matches!(a.view.seen.controllers.get(id), Some(Sight::Blind(_)))
+}
+
 /// Why another must follow one of them: it is lost, or it lives and has not done what it is for, for too long.
 fn away(a: &Assessment<'_>, member: &Member) -> Option<String> {
     if let Some(why) = lost(a, member) {
         return Some(why);
     }
     let grace = a.view.world.policy.sick_grace;
+    // a controller that does not answer is restarted in place first
+    let tried = member.service != Service::Controller
+        || says_nothing(a, &member.id) && lately(a, a.memory.restarted.get(&member.id));
     let lasts = |(trouble, said): (Trouble, &str)| {
-        a.lasts(&member.id, trouble, grace).then(|| format!("{said}, for {grace}"))
+        let due = trouble != Trouble::Silent || tried;
+        (due && a.lasts(&member.id, trouble, grace)).then(|| format!("{said}, for {grace}"))
     };
     let troubles = [
         (Trouble::Frozen, "its body is frozen"),

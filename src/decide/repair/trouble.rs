@@ -40,7 +40,7 @@ pub enum Trouble {
     Drift,
     /// Its container is one that nobody of the record has.
     Surplus,
-    /// A balancer that runs and does not answer.
+    /// A balancer that runs and does not answer, or a controller that runs and does not say that it is well.
     Silent,
     /// A balancer that routes writes otherwise than to the leader alone.
     Misled,

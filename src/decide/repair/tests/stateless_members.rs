@@ -278,3 +278,32 @@ fn a_controller_of_a_lost_host_moves() {
     turn(&mut seen, "repair-2", ContainerStatus::Running);
     insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget repair-2 | watch: it is well again: it is not replaced");
 }
+
+#[test]
+fn a_controller_whose_process_is_frozen_is_restarted_and_then_replaced() {
+    let mut seen = roomy();
+    let (id, host) = (name("scaling-1"), name("h1"));
+    let size = world().members[0].size;
+    let all = bodies(&mut seen);
+    all.members.insert(id.clone(), vec![body("scaling-1", &host, "controller")]);
+    all.placed.push(Member { id: id.clone(), service: Service::Controller, host, size });
+    seen.at = Mono(70_000_000_000);
+    seen.controllers.insert(id.clone(), Sight::Blind("no answer".to_owned()));
+    assert_eq!(decide(&seen, Memory::default()).steps, [], "it has a grace");
+    let first = decide(&seen, long("scaling-1", "silent"));
+    insta::assert_snapshot!(line(&first), @"fence scaling-1 | restart: it runs and does not answer, for 1m: it is restarted in place");
+    // that did not help
+    let mut memory = first.memory.clone();
+    memory.since = long("scaling-1", "silent").since;
+    insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"intend scaling-1 | intend: it runs and does not answer, for 1m: scaling-2 on h4 shall take its place");
+    // nobody takes writes, so the way from here may be what is wrong; and nobody asked lately
+    let mut unled = seen.clone();
+    unled.postgres.insert(name("postgres-1"), instance(false, 7));
+    assert_eq!(beside_doors(&decide(&unled, long("scaling-1", "silent"))), [] as [&Step; 0]);
+    seen.controllers.clear();
+    let later = decide(&seen, long("scaling-1", "silent"));
+    assert!(later.memory.since_of(&id, Trouble::Silent).is_some(), "its time is not forgotten");
+    // it answers
+    seen.controllers.insert(id.clone(), Sight::Seen(()));
+    assert_eq!(decide(&seen, long("scaling-1", "silent")).memory.since_of(&id, Trouble::Silent), None);
+}

@@ -1,0 +1,119 @@
+//! The replicas of every controller as the repair controller watches them: whether each says that it is well. It is asked
+//! beside the loop, so that a replica that is frozen costs no look any time, and only by the replica that is active.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::AbortHandle;
+
+use super::leadership::Leading;
+use crate::decide::body::CONTROLLER_PORT;
+use crate::engine::clock;
+use crate::engine::controller::Controller;
+use crate::model::control::{Bodies, ControllerPlan};
+use crate::model::{Member, MemberId, Mono, Service, Sight};
+
+/// Longest wait for an answer.
+const ANSWERS: Duration = Duration::from_secs(2);
+/// Pause between two rounds of questions.
+const EVERY: Duration = Duration::from_secs(2);
+/// An answer older than that says nothing any more.
+const STALE: Duration = Duration::from_secs(10);
+
+/// What the last round brought, and when.
+type Round = (Mono, BTreeMap<MemberId, Sight<()>>);
+
+#[derive(Default)]
+struct Known {
+    placed: Vec<(MemberId, Controller)>,
+    last: Option<Round>,
+}
+
+/// All of them, and the task that asks them.
+pub(super) struct Controllers(Arc<Mutex<Known>>, AbortHandle);
+
+impl Controllers {
+    /// Those of the plan; must be called inside the runtime, which asks them.
+    pub(super) fn new(plan: &ControllerPlan, leading: Leading) -> Self {
+        let placed = asked(plan, &plan.members);
+        let known = Arc::new(Mutex::new(Known { placed, last: None }));
+        let task = tokio::spawn(watch(Arc::clone(&known), leading));
+        Self(known, task.abort_handle())
+    }
+
+    /// Asks whoever stands in the lab now. A record nobody could read changes nothing.
+    pub(super) fn follow(&self, plan: &ControllerPlan, bodies: &Bodies) {
+        if bodies.placed.is_empty() {
+            return;
+        }
+        let doors = doors(plan, &bodies.placed);
+        let mut known = locked(&self.0);
+        if !known
+            .placed
+            .iter()
+            .map(|(id, one)| (id, one.address()))
+            .eq(doors.iter().map(|(id, at)| (id, *at)))
+        {
+            known.placed = asked(plan, &bodies.placed);
+        }
+    }
+
+    /// Who said that it is well, and who did not, if that was asked lately.
+    pub(super) fn seen(&self, now: Mono) -> BTreeMap<MemberId, Sight<()>> {
+        let known = locked(&self.0);
+        let young = known.last.as_ref().filter(|(at, _)| now.since(*at) < STALE);
+        young.map(|(_, seen)| seen.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        self.1.abort();
+    }
+}
+
+fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where every replica but this one serves: the port follows from the place of its controller in the lab file.
+fn doors(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, SocketAddr)> {
+    let index = |member: &Member| {
+        let its = |name: &str| Some(name) == member.controller();
+        let at = plan.spec.controllers.iter().position(|declared| its(declared.name.as_str()))?;
+        u16::try_from(at).ok()
+    };
+    let address = |member: &Member| plan.hosts.get(&member.host).copied();
+    let door = |member: &Member| -> Option<(MemberId, SocketAddr)> {
+        let (address, index): (IpAddr, u16) = (address(member)?, index(member)?);
+        Some((member.id.clone(), SocketAddr::new(address, CONTROLLER_PORT.checked_add(index)?)))
+    };
+    let others = members.iter().filter(|member| member.service == Service::Controller);
+    others.filter(|member| member.id != plan.replica).filter_map(door).collect()
+}
+
+fn asked(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, Controller)> {
+    doors(plan, members).into_iter().map(|(id, at)| (id, Controller::new(at, ANSWERS))).collect()
+}
+
+async fn watch(known: Arc<Mutex<Known>>, leading: Leading) {
+    loop {
+        let active = leading.borrow().is_some();
+        if active {
+            let placed = locked(&known).placed.clone();
+            let answers = placed.into_iter().map(|(id, one)| async move {
+                let answer = match one.is_well().await {
+                    Ok(()) => Sight::Seen(()),
+                    Err(error) => Sight::Blind(error.to_string()),
+                };
+                (id, answer)
+            });
+            let seen = join_all(answers).await.into_iter().collect();
+            locked(&known).last = Some((clock::now(), seen));
+        }
+        clock::sleep(EVERY).await;
+    }
+}
