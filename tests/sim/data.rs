@@ -135,7 +135,8 @@ fn run(seed: u64, mode: Replication, mutant: Mutant) -> (Result<(), String>, lab
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        whole_since = lab.whole().is_ok().then(|| whole_since.unwrap_or(lab.now)).filter(|_| lab.now > CALM);
+        let whole = lab.now > CALM && lab.is_whole();
+        whole_since = whole.then(|| whole_since.unwrap_or(lab.now));
         match outcome(&mut lab, whole_since) {
             Some(outcome) => Turn::End((outcome, lab.done)),
             None => Turn::On,
@@ -149,7 +150,8 @@ fn outcome(lab: &mut Lab, whole_since: Option<u64>) -> Option<Result<(), String>
     if let Some(broken) = lab.broken.take() {
         return Some(Err(format!("{broken}; {}", lab.told)));
     }
-    if lab.now >= CALM + WRITES && !lab.takes_writes() && !(lab.lost_for_good() && said) {
+    let excused = said && lab.lost_for_good();
+    if lab.now >= CALM + WRITES && !lab.takes_writes() && !excused {
         let why = format!("nobody takes writes: {}; {}; {:?}", lab.state(), lab.told, lab.alarms);
         return Some(Err(why));
     }
@@ -159,8 +161,7 @@ fn outcome(lab: &mut Lab, whole_since: Option<u64>) -> Option<Result<(), String>
     if lab.now < END {
         return None;
     }
-    let left = lab.whole().expect_err("it is not whole");
-    let why = format!("{left}; {}; {:?}", lab.told, lab.alarms);
+    let why = format!("{}; {}; {:?}", lab.lacks(), lab.told, lab.alarms);
     Some(if said { Ok(()) } else { Err(why) })
 }
 

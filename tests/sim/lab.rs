@@ -2,6 +2,7 @@
 //! broker and a balancer with their guards. What must always hold is asserted where an effect happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
@@ -15,6 +16,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::others::Others;
+use crate::time::named;
 
 /// Milliseconds a leader key and a controller's leadership last without renewal.
 pub(super) const LEASE: [u64; 2] = [8_000, 2_000];
@@ -153,11 +155,15 @@ pub(super) struct Lab {
 }
 
 pub(super) fn member(n: usize) -> Name {
-    Name::new(format!("postgres-{n}")).expect("a name")
+    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+    // here they are counted from 0
+    n.checked_sub(1)
+        .map_or_else(|| Name::new("postgres-0").expect("a name"), |before| named(&NAMES, "postgres-", before))
 }
 
 pub(super) fn host(n: usize) -> Name {
-    Name::new(format!("h{}", n + 1)).expect("a name")
+    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+    named(&NAMES, "h", n)
 }
 
 pub(super) fn number(name: &Name) -> usize {
@@ -521,6 +527,7 @@ impl Lab {
             }
             seen.postgres.insert(member(n), one);
         }
+        seen.controllers = self.others.well();
         seen.balancers.extend(self.others.routes(&self.doors, self.now, self.mutant == Mutant::NewIsReady));
         seen
     }
@@ -806,25 +813,37 @@ impl Lab {
         Ok(())
     }
 
+    /// Whether everything is as it should be.
+    pub(super) fn is_whole(&self) -> bool {
+        let Some((leader, ..)) = self.key else { return false };
+        let placed = || self.all().filter(|n| self.bodies[*n].placed);
+        let right = |n: usize| self.runs(n) && (n == leader || self.bodies[n].drift != Drift::Is);
+        let open = |host: usize| self.doors[host] == (self.bodies[leader].host == host);
+        let asked = self.wish.is_some() || self.handover.is_some() || !self.leaving.is_empty();
+        !asked
+            && self.parked.is_empty()
+            && self.replacing.is_none()
+            && placed().count() == self.wanted
+            && placed().all(right)
+            && (0..HOSTS).all(open)
+            && self.others.wrong(self.now).is_none()
+    }
+
+    /// What is not as it should be.
     pub(super) fn whole(&self) -> Result<(), String> {
+        if self.is_whole() {
+            return Ok(());
+        }
         let Some((leader, ..)) = self.key else { return Err("no leader".to_owned()) };
         let placed: Vec<usize> = self.all().filter(|n| self.bodies[*n].placed).collect();
         let dead: Vec<usize> = placed.iter().copied().filter(|n| !self.runs(*n)).collect();
         let doors: Vec<usize> = (0..HOSTS).filter(|host| self.doors[*host]).collect();
-        let right = doors == [self.bodies[leader].host];
         if let Some(wrong) = self.others.wrong(self.now) {
             return Err(format!("{wrong}; {:?}", self.replacing));
         }
-        let number = placed.len() == self.wanted && self.leaving.is_empty();
-        let asked = self.wish.is_some() || self.handover.is_some();
         // whoever leads must hand over first, and nobody asks for that
         let differs = placed.iter().filter(|n| **n != leader && self.bodies[**n].drift == Drift::Is);
         let differs: Vec<usize> = differs.copied().collect();
-        let asked = asked || !differs.is_empty();
-        if dead.is_empty() && right && self.parked.is_empty() && self.replacing.is_none() && number && !asked
-        {
-            return Ok(());
-        }
         let (parked, replacing, wanted, leaving) =
             (&self.parked, &self.replacing, self.wanted, &self.leaving);
         Err(format!(

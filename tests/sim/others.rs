@@ -2,7 +2,7 @@
 //! number, replicas of a controller. Their broker guards what the real one guards, and what must hold besides is
 //! asserted where an effect happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::placement::new_name;
@@ -36,6 +36,8 @@ struct Other {
     there: bool,
     placed: bool,
     drift: Drift,
+    /// Whether its process is frozen inside its body.
+    frozen: bool,
     /// Whether the cluster of etcd knows it.
     listed: bool,
     /// When it serves, or routes.
@@ -50,6 +52,11 @@ impl Other {
         self.there && self.status == Status::Running
     }
 
+    /// It was ended, or begins anew.
+    fn turn(&mut self, status: Status) {
+        (self.status, self.frozen) = (status, false);
+    }
+
     fn of(&self, service: Service) -> bool {
         self.placed && self.service == service
     }
@@ -62,6 +69,8 @@ pub(super) struct Done {
     pub(super) balancers: u32,
     pub(super) controllers: u32,
     pub(super) seen_out: u32,
+    /// Controllers whose process was frozen.
+    pub(super) restarted: u32,
 }
 
 pub(super) struct Others {
@@ -83,6 +92,7 @@ impl Others {
             there: true,
             placed: true,
             drift: Drift::No,
+            frozen: false,
             listed: service == Service::Etcd,
             ready: 0,
             shut: false,
@@ -144,6 +154,16 @@ impl Others {
         })
     }
 
+    /// Who of the controllers says that it is well.
+    pub(super) fn well(&self) -> BTreeMap<Name, Sight<()>> {
+        let replicas = self.all.iter().filter(|one| one.of(Service::Controller));
+        let answer = |one: &Other| {
+            let well = one.runs() && !one.frozen;
+            if well { Sight::Seen(()) } else { Sight::Blind("silent".to_owned()) }
+        };
+        replicas.map(|one| (one.id.clone(), answer(one))).collect()
+    }
+
     /// How each balancer routes: as the doors stand, when it has looked, or at once in a `lie`.
     pub(super) fn routes(&self, doors: &[bool], now: u64, lie: bool) -> Vec<(Name, Sight<Routes>)> {
         let routes = |one: &Other| {
@@ -170,8 +190,9 @@ impl Others {
     pub(super) fn fault(&mut self, chance: &mut ChaCha8Rng) {
         let at = chance.random_range(0..self.all.len());
         let one = &mut self.all[at];
-        match chance.random_range(0..4) {
-            0 | 1 => one.status = Status::Exited,
+        match chance.random_range(0..5) {
+            0 | 1 => one.turn(Status::Exited),
+            4 => one.frozen |= one.service == Service::Controller && one.runs(),
             2 if one.placed => {
                 self.asked.insert(one.id.clone());
             }
@@ -189,30 +210,31 @@ impl Others {
     /// A host lost its power.
     pub(super) fn fall(&mut self, host: usize) {
         for one in self.all.iter_mut().filter(|one| one.host == host) {
-            one.status = Status::Exited;
+            one.turn(Status::Exited);
         }
     }
 
     /// Scaling as bad as its broker lets it be while there is trouble, then as it is.
     pub(super) fn scaling(&mut self, calm: bool, replacing: Option<&Replacing>, chance: &mut ChaCha8Rng) {
-        let placed = self.all.iter().filter(|one| one.of(Service::Balancer));
-        let placed: Vec<(Name, bool)> = placed.map(|one| (one.id.clone(), one.runs())).collect();
-        let stay = placed.iter().filter(|(id, _)| !self.leaving.contains(id)).count();
+        let placed = || self.all.iter().filter(|one| one.of(Service::Balancer));
+        let stay = placed().filter(|one| !self.leaving.contains(&one.id)).count();
         if !calm {
             if chance.random_bool(0.0003) {
                 self.wanted = chance.random_range(BALANCERS);
                 self.leaving.clear();
             } else if stay > self.wanted && chance.random_bool(0.01) {
-                self.leaving.insert(placed[chance.random_range(0..placed.len())].0.clone());
+                let any = chance.random_range(0..placed().count());
+                let any = placed().nth(any).map(|one| one.id.clone());
+                self.leaving.extend(any);
             }
-        } else if stay > self.wanted && self.leaving.is_empty() && replacing.is_none() {
-            let worst = placed.iter().max_by_key(|(id, runs)| (!runs, number(id)));
-            self.leaving.extend(worst.map(|(id, _)| id.clone()));
+        } else if replacing.is_none() && self.leaving.is_empty() && stay > self.wanted {
+            let worst = placed().max_by_key(|one| (!one.runs(), number(&one.id))).map(|one| one.id.clone());
+            self.leaving.extend(worst);
         } else if replacing.is_none()
-            && let Some((dead, _)) = placed.iter().find(|(_, runs)| !runs)
             && !self.leaving.is_empty()
+            && let Some(dead) = placed().find(|one| !one.runs()).map(|one| one.id.clone())
         {
-            self.leaving = BTreeSet::from([dead.clone()]);
+            self.leaving = BTreeSet::from([dead]);
         }
     }
 
@@ -250,7 +272,8 @@ impl Others {
         match step {
             Step::Start { member, .. } => match at.filter(|at| self.all[*at].there) {
                 Some(at) if powered[self.all[at].host] => {
-                    (self.all[at].status, self.all[at].shut) = (Status::Running, false);
+                    self.all[at].turn(Status::Running);
+                    self.all[at].shut = false;
                 }
                 _ => return Err(Failed::Trouble(format!("{member} has no container, or no host"))),
             },
@@ -260,6 +283,13 @@ impl Others {
             Step::Retire { .. } => {
                 let Some(at) = at else { return guard("no such member") };
                 return self.retire(at, replacing, now);
+            }
+            // the broker takes databases down, and controllers
+            Step::Fence { .. } if at.is_some_and(|at| self.all[at].service == Service::Controller) => {
+                if let Some(one) = at.and_then(|at| self.all.get_mut(at)) {
+                    self.done.restarted += u32::from(one.frozen);
+                    one.turn(Status::Exited);
+                }
             }
             Step::Shut { .. } | Step::Reopen { .. } => {
                 let Some(at) = at.filter(|at| self.all[*at].runs()) else {
@@ -296,7 +326,8 @@ impl Others {
                 return guard("it left, or it stands elsewhere");
             }
             if !one.runs() {
-                (one.there, one.status, one.shut, one.ready) = (true, Status::Running, false, ready);
+                one.turn(Status::Running);
+                (one.there, one.shut, one.ready) = (true, false, ready);
                 one.drift = if one.drift == Drift::Is { Drift::Was } else { one.drift };
             }
             return Ok(None);
@@ -322,6 +353,7 @@ impl Others {
             there: true,
             placed: true,
             drift: Drift::No,
+            frozen: false,
             listed: service == Service::Etcd,
             ready,
             shut: false,
@@ -373,7 +405,8 @@ impl Others {
     pub(super) fn wrong(&self, now: u64) -> Option<String> {
         let placed = |service| self.all.iter().filter(move |one| one.of(service));
         for service in [Service::Etcd, Service::Balancer, Service::Controller] {
-            let good = placed(service).filter(|one| one.runs() && now >= one.ready && one.drift != Drift::Is);
+            let well = |one: &&Other| one.runs() && !one.frozen && now >= one.ready && one.drift != Drift::Is;
+            let good = placed(service).filter(well);
             let (good, there, wanted) = (good.count(), placed(service).count(), self.wanted(service));
             if (good, there) != (wanted, wanted) {
                 return Some(format!(
@@ -384,21 +417,15 @@ impl Others {
         if let Some(one) = placed(Service::Balancer).find(|one| one.shut) {
             return Some(format!("{} takes no sessions", one.id));
         }
-        let left = !self.leaving.is_empty() || !self.asked.is_empty();
-        let all: Vec<String> = self
-            .all
-            .iter()
-            .filter(|one| one.placed)
-            .map(|one| {
-                format!(
-                    "{}@h{}{}{}",
-                    one.id,
-                    one.host + 1,
-                    if one.shut { " shut" } else { "" },
-                    if one.drift == Drift::Is { " drifted" } else { "" }
-                )
-            })
-            .collect();
-        left.then(|| format!("{:?} are to leave, {:?} to be replaced of {all:?}", self.leaving, self.asked))
+        if self.leaving.is_empty() && self.asked.is_empty() {
+            return None;
+        }
+        let said = |one: &Other| {
+            let shut = if one.shut { " shut" } else { "" };
+            let drifted = if one.drift == Drift::Is { " drifted" } else { "" };
+            format!("{}@h{}{shut}{drifted}", one.id, one.host + 1)
+        };
+        let all: Vec<String> = self.all.iter().filter(|one| one.placed).map(said).collect();
+        Some(format!("{:?} are to leave, {:?} to be replaced of {all:?}", self.leaving, self.asked))
     }
 }

@@ -157,8 +157,8 @@ fn spec() -> LabSpec {
 /// One run; what broke, how many keys were released, how many members left, how many leads were handed over, how
 /// many members were seen out, how many were made anew because they differed, and how many of the keys were those of bodies
 /// that were doomed and not dead; then how many members of etcd left, how many balancers and controllers did for another,
-/// and how many balancers were seen out.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
+/// how many balancers were seen out, and how many controllers were restarted whose process was frozen.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 11]) {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let place = |n| Member { id: member(n), service: Service::Postgres, host: host(n), size };
     // this run is about what happens in the end, not about the budgets
@@ -185,7 +185,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
         lab.tick();
         if lab.now.is_multiple_of(100) {
             let since = whole_since.unwrap_or(lab.now);
-            whole_since = lab.whole().is_ok().then_some(since).filter(|_| lab.now > CALM);
+            whole_since = (lab.now > CALM && lab.is_whole()).then_some(since);
         }
         let whole = whole_since.is_some_and(|since| lab.now >= since + STAYS);
         let beside = lab.others.done;
@@ -200,6 +200,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
             beside.balancers,
             beside.controllers,
             beside.seen_out,
+            beside.restarted,
         ];
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
@@ -218,7 +219,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 10]) {
 
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
-    let mut sums = [0; 10];
+    let mut sums = [0; 11];
     for seed in 0..seeds(500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
@@ -235,6 +236,7 @@ fn repair_through_trouble_ends_in_a_whole_lab() {
     assert!(sums[7] > 0, "no run replaced a balancer: nothing was tested");
     assert!(sums[8] > 0, "no run moved a controller: nothing was tested");
     assert!(sums[9] > 0, "no run saw a balancer out: nothing was tested");
+    assert!(sums[10] > 0, "no run restarted a controller whose process was frozen: nothing was tested");
 }
 
 #[test]

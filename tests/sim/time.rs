@@ -3,8 +3,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
+
+use pgha::model::Name;
+
+/// How many names of a kind are made at once.
+const MANY: usize = 32;
 
 /// A lab with a clock of its own.
 pub trait Timed {
@@ -49,6 +54,12 @@ pub fn play<P: Future<Output = ()>, T>(
             let _pending = process.as_mut().poll(&mut context);
         }
     }
+}
+
+/// The `n`th name after `stem`, counted from 1: names are made once, because a look is full of them.
+pub fn named(names: &'static OnceLock<Vec<Name>>, stem: &str, n: usize) -> Name {
+    let made = |n: usize| Name::new(format!("{stem}{}", n + 1)).expect("a name");
+    names.get_or_init(|| (0..MANY).map(made).collect()).get(n).cloned().unwrap_or_else(|| made(n))
 }
 
 /// How many seeds are tried; a longer search is asked for from outside.

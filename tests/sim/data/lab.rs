@@ -1,6 +1,7 @@
 //! Three databases on six hosts, with what each of them has on its disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use pgha::decide::repair::{
     Held, InstanceSeen, Kept, LeaderSeen, Reply, RestReply, Seen, SqlReply, StandbysSeen, Step, StoreSeen,
@@ -11,6 +12,8 @@ use pgha::model::sighting::{BodySeen, PatroniSeen};
 use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size, Span};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::time::named;
 
 /// Faults end here.
 pub const CALM: u64 = 20_000;
@@ -205,11 +208,13 @@ pub struct Lab {
 }
 
 fn member(n: usize) -> Name {
-    Name::new(format!("postgres-{}", n + 1)).expect("a name")
+    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+    named(&NAMES, "postgres-", n)
 }
 
 fn host(n: usize) -> Name {
-    Name::new(format!("h{}", n + 1)).expect("a name")
+    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+    named(&NAMES, "h", n)
 }
 
 fn number(name: &Name) -> usize {
@@ -883,16 +888,24 @@ impl Lab {
         self.host_back.iter().any(|back| *back > END)
     }
 
-    pub fn whole(&self) -> Result<(), String> {
-        let Some(leader) = self.primary() else { return Err("nobody leads".to_owned()) };
-        let placed: Vec<usize> = self.all().filter(|n| self.dbs[*n].placed).collect();
-        let idle = placed.iter().find(|n| **n != leader && !self.follows(**n));
-        match idle {
-            Some(n) => Err(format!("{} does not serve; {}", member(*n), self.state())),
-            None if placed.len() != WANTED || self.replacing.is_some() => {
-                Err(format!("{} there, {:?}; {}", placed.len(), self.replacing, self.state()))
-            }
-            None => Ok(()),
+    /// Who of the lab there is, and who of them does not serve; the first is no other than the primary.
+    fn idle(&self, leader: usize) -> (usize, Option<usize>) {
+        let placed = || self.all().filter(|n| self.dbs[*n].placed);
+        (placed().count(), placed().find(|n| *n != leader && !self.follows(*n)))
+    }
+
+    /// Whether everything is as it should be.
+    pub fn is_whole(&self) -> bool {
+        let right = |leader| self.idle(leader) == (WANTED, None);
+        self.replacing.is_none() && self.primary().is_some_and(right)
+    }
+
+    /// What is not as it should be.
+    pub fn lacks(&self) -> String {
+        let Some(leader) = self.primary() else { return "nobody leads".to_owned() };
+        match self.idle(leader) {
+            (_, Some(n)) => format!("{} does not serve; {}", member(n), self.state()),
+            (there, None) => format!("{there} there, {:?}; {}", self.replacing, self.state()),
         }
     }
 
