@@ -27,7 +27,10 @@ impl Said {
     pub fn runs_alone(&self, root: &Path) -> bool {
         let first = self.words.first().map_or("", String::as_str);
         let alone = ALONE.contains(&first) || self.words.iter().any(|word| DRY.contains(&word.as_str()));
-        let mut files = self.words.iter().filter(|word| word.contains('/') || word.ends_with(".toml"));
+        let is_file = |word: &&String| {
+            word.contains('/') || Path::new(word).extension().is_some_and(|ext| ext == "toml")
+        };
+        let mut files = self.words.iter().filter(is_file);
         alone && !self.shown && files.all(|file| root.join(file).exists())
     }
 }
