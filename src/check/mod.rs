@@ -16,6 +16,7 @@ pub mod brokered;
 pub mod controller;
 pub mod converged;
 pub mod copies;
+pub mod decided;
 pub mod deeds;
 pub mod errors;
 pub mod failovers;

@@ -1,4 +1,4 @@
-//! `check`, and how a verdict is printed.
+//! `check`: a stored run is judged again and gets its page anew; and how a verdict is printed.
 
 use std::path::Path;
 
@@ -13,9 +13,23 @@ use crate::run::read;
 pub fn check(run: &Path, output: Output) -> Result<Exit, CliError> {
     let record = read::read(run)?;
     let judgement = check::judge(&record);
-    let report = report::build(&record, &judgement);
+    let (report, page) = report::with_page(&record, &judgement);
+    page_anew(run, &page);
     print(&report, output)?;
     Ok(exit(&judgement))
+}
+
+/// Writes the page of a run anew. A directory that holds no report is somebody's copy of a record and stays as it is; one
+/// that may only be read is judged all the same.
+fn page_anew(run: &Path, page: &str) {
+    if !run.join("report.json").is_file() {
+        return;
+    }
+    let path = run.join(report::html::FILE);
+    match std::fs::write(&path, page) {
+        Ok(()) => eprintln!("page: {}", path.display()),
+        Err(error) => eprintln!("note: {} cannot be written: {error}", path.display()),
+    }
 }
 
 /// Prints a report on stdout.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::exposure::{self, Exposed};
 use super::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
     Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
@@ -21,11 +22,34 @@ use crate::stats::{self, Percentiles};
 /// The length of a counted second, nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
+/// What several parts of a report rest on and what takes a while: measured once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// Outages of every endpoint, as the check `outage` sees them.
+    pub outages: Vec<EndpointOutages>,
+    /// What would be gone, look by look.
+    pub exposed: Vec<Exposed>,
+}
+
+impl Measured {
+    /// Measures a record.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self { outages: outage::measure(record), exposed: exposure::measure(record) }
+    }
+}
+
 /// Puts the report of a judged run together.
 #[must_use]
 pub fn build(record: &Record, judgement: &Judgement) -> Report {
-    let zero = record.history.load_start().unwrap_or_default();
-    let outages = outage::measure(record);
+    build_with(record, judgement, &Measured::of(record))
+}
+
+/// The same from what was measured already.
+#[must_use]
+pub fn build_with(record: &Record, judgement: &Judgement, measured: &Measured) -> Report {
+    let zero = zero(record);
+    let outages = &measured.outages;
     let writers = one_writer::measure(record);
     let resolved = &record.resolved;
     Report {
@@ -59,8 +83,9 @@ pub fn build(record: &Record, judgement: &Judgement) -> Report {
             .history
             .faults
             .iter()
-            .filter_map(|fault| failover(record, &outages, fault))
+            .filter_map(|fault| failover(record, outages, fault))
             .collect(),
+        exposure: exposure::sum_up(&measured.exposed),
         converged_ms: converged::measure(record).took_ms(),
         environment: Environment {
             pgha: resolved.pgha.clone(),
@@ -71,8 +96,14 @@ pub fn build(record: &Record, judgement: &Judgement) -> Report {
     }
 }
 
+/// The instant from which a report counts: the first operation; where loads are only counted, the first phase.
+pub(super) fn zero(record: &Record) -> Mono {
+    let phase = record.history.phases.iter().map(|(at, _)| *at).min();
+    record.history.load_start().or(phase).unwrap_or_default()
+}
+
 /// Milliseconds from `zero`, negative before it.
-fn from_zero(at: Mono, zero: Mono) -> f64 {
+pub(super) fn from_zero(at: Mono, zero: Mono) -> f64 {
     let ahead = stats::millis(at.0.saturating_sub(zero.0));
     if at >= zero { ahead } else { -stats::millis(zero.0 - at.0) }
 }

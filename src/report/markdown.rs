@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{BackLine, LoadLine, Report};
 use crate::stats::Percentiles;
+use crate::stats::figures::{bytes, count, dash, rate, seconds, seconds_or_dash, sentence};
 
 /// Renders a report. Ends with a newline.
 #[must_use]
@@ -33,7 +34,7 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     if !report.reasons.is_empty() {
         writeln!(out)?;
-        report.reasons.iter().try_for_each(|reason| writeln!(out, "- {reason}"))?;
+        report.reasons.iter().try_for_each(|reason| writeln!(out, "- {}", sentence(reason)))?;
     }
     Ok(())
 }
@@ -42,21 +43,21 @@ fn checks(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "\n## Checks\n\n| check | verdict | finding |\n|---|---|---|")?;
     report.checks.iter().try_for_each(|check| {
         let asked = if check.asked { " (asked)" } else { "" };
-        writeln!(out, "| {}{asked} | {} | {} |", check.name, check.verdict, cell(&check.summary))
+        writeln!(out, "| {}{asked} | {} | {} |", check.name, check.verdict, cell(&sentence(&check.summary)))
     })
 }
 
 fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
-        "\n## Faults\n\n| id | verb | hit | began ms | healed ms | first ack after ms | inject ms | heal ms |\n|---|---|---|---|---|---|---|---|"
+        "\n## Faults\n\n| id | verb | hit | began | healed | first ack after | inject | heal |\n|---|---|---|---|---|---|---|---|"
     )?;
     for fault in &report.faults {
         let hit: Vec<&str> = fault.hit.iter().map(super::Name::as_str).collect();
         let back = report.failovers.iter().find(|failover| failover.fault == fault.id);
-        let first_ack = number(back.and_then(|failover| failover.stages.first_ack_ms));
-        let (began, healed) = (number(fault.began_ms), number(fault.healed_ms));
-        let (inject, heal) = (number(fault.inject_ms), number(fault.heal_ms));
+        let first_ack = seconds_or_dash(back.and_then(|failover| failover.stages.first_ack_ms));
+        let (began, healed) = (seconds_or_dash(fault.began_ms), seconds_or_dash(fault.healed_ms));
+        let (inject, heal) = (seconds_or_dash(fault.inject_ms), seconds_or_dash(fault.heal_ms));
         writeln!(
             out,
             "| {} | {} | {} | {began} | {healed} | {first_ack} | {inject} | {heal} |",
@@ -67,44 +68,46 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\n## Loads\n\n| load | endpoint | ok | ok-local | fail | info | per second | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|---|---|---|---|"
+        "\n## Loads\n\n| load | endpoint | ok | ok-local | fail | info | per second | p50 | p99 | max |\n|---|---|---|---|---|---|---|---|---|---|"
     )?;
     report.loads.iter().try_for_each(|load| load_row(out, load))?;
     outages(out, report)?;
     let loss = &report.loss;
     writeln!(
         out,
-        "\n## Loss\n\n| acked | lost | bytes | seconds | boundary | unexpected | recovered | zombie acks |\n|---|---|---|---|---|---|---|---|"
+        "\n## Loss\n\n| acked | lost | WAL | over | boundary | unexpected | recovered | zombie acks |\n|---|---|---|---|---|---|---|---|"
     )?;
     writeln!(
         out,
-        "| {} | {} | {} | {:.3} | {} | {} | {} | {} |",
-        loss.acked,
-        loss.lost,
-        loss.lost_bytes,
-        loss.lost_seconds,
-        loss.boundary,
-        loss.unexpected,
-        loss.recovered,
-        loss.zombie_acks
+        "| {} | {} | {} | {} | {} | {} | {} | {} |",
+        count(loss.acked),
+        count(loss.lost),
+        bytes(loss.lost_bytes),
+        seconds(loss.lost_seconds * 1e3),
+        count(loss.boundary),
+        count(loss.unexpected),
+        count(loss.recovered),
+        count(loss.zombie_acks)
     )?;
     zombies(out, report)?;
     copies(out, report)?;
     sizes(out, report)?;
     alarms(out, report)?;
-    let converged = report.converged_ms.map(|ms| format!("\nWhole again {ms:.0} ms after the last heal.\n"));
+    exposure(out, report)?;
+    let converged =
+        report.converged_ms.map(|ms| format!("\nWhole again {} after the last heal.\n", seconds(ms)));
     write!(out, "{}", converged.unwrap_or_default())
 }
 
 fn outages(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
-        "\n## Outages\n\n| endpoint | last back ms | median back ms | first back ms | hurt | never back | nobody acknowledged ms | together ms | number |\n|---|---|---|---|---|---|---|---|---|"
+        "\n## Outages\n\n| endpoint | last back | median back | first back | hurt | never back | nobody acknowledged | together | number |\n|---|---|---|---|---|---|---|---|---|"
     )?;
     for (endpoint, line) in &report.endpoints {
         back(out, &endpoint.to_string(), line.back.as_ref())?;
-        let (longest, together, number) = (line.outage_max_ms, line.outage_total_ms, line.windows.len());
-        writeln!(out, " {longest:.1} | {together:.1} | {number} |")?;
+        let (longest, together) = (seconds(line.outage_max_ms), seconds(line.outage_total_ms));
+        writeln!(out, " {longest} | {together} | {} |", line.windows.len())?;
     }
     let of_fault = |line: &&BackLine| line.fault.is_some() && line.hurt > 0;
     let hurt = || {
@@ -118,22 +121,22 @@ fn outages(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\n| fault, endpoint | last back ms | median back ms | first back ms | hurt | never back | nobody acknowledged ms |\n|---|---|---|---|---|---|---|"
+        "\n| fault, endpoint | last back | median back | first back | hurt | never back | nobody acknowledged |\n|---|---|---|---|---|---|---|"
     )?;
     for (endpoint, line) in hurt().filter(|(_, line)| of_fault(line)) {
         let fault = line.fault.as_ref().map_or("any", |fault| fault.as_str());
         back(out, &format!("{fault}, {endpoint}"), Some(line))?;
-        writeln!(out, " {:.1} |", line.nobody_ms)?;
+        writeln!(out, " {} |", seconds(line.nobody_ms))?;
     }
     Ok(())
 }
 
 /// The first cells of a row: how clients came back.
 fn back(out: &mut String, what: &str, line: Option<&BackLine>) -> std::fmt::Result {
-    let at = |pick: fn(&BackLine) -> Option<f64>| number(line.and_then(pick));
+    let at = |pick: fn(&BackLine) -> Option<f64>| seconds_or_dash(line.and_then(pick));
     let (last, median, first) = (at(|l| l.last_back_ms), at(|l| l.median_back_ms), at(|l| l.first_back_ms));
-    let hurt = line.map_or_else(|| "–".to_owned(), |line| format!("{} of {}", line.hurt, line.clients));
-    let never = line.map_or_else(|| "–".to_owned(), |line| line.never_back.to_string());
+    let hurt = line.map_or_else(dash, |line| format!("{} of {}", line.hurt, line.clients));
+    let never = line.map_or_else(dash, |line| line.never_back.to_string());
     write!(out, "| {what} | {last} | {median} | {first} | {hurt} | {never} |")
 }
 
@@ -142,24 +145,39 @@ fn zombies(out: &mut String, report: &Report) -> std::fmt::Result {
         let super::Staleness { p50_ms, p99_ms, max_ms, reads, went_backwards, missed_own_write } = staleness;
         writeln!(
             out,
-            "\n## Staleness\n\n| reads | p50 ms | p99 ms | max ms | went backwards | missed own write |\n|---|---|---|---|---|---|\n\
-             | {reads} | {p50_ms:.1} | {p99_ms:.1} | {max_ms:.1} | {went_backwards} | {missed_own_write} |"
+            "\n## Staleness\n\n| reads | p50 | p99 | max | went backwards | missed own write |\n|---|---|---|---|---|---|\n\
+             | {} | {} | {} | {} | {} | {} |",
+            count(*reads),
+            seconds(*p50_ms),
+            seconds(*p99_ms),
+            seconds(*max_ms),
+            count(*went_backwards),
+            count(*missed_own_write)
         )?;
     }
     if report.one_writer.zombie_windows.is_empty() && report.loss.zombie_acks == 0 {
         return Ok(());
     }
-    writeln!(out, "\n## Two writers at once\n\n| nodes | from ms | to ms | took ms |\n|---|---|---|---|")?;
+    writeln!(out, "\n## Two writers at once\n\n| nodes | from | to | took |\n|---|---|---|---|")?;
     for window in &report.one_writer.zombie_windows {
         let nodes: Vec<&str> = window.nodes.iter().map(super::Name::as_str).collect();
         let (from, to) = (window.from_ms, window.to_ms);
-        writeln!(out, "| {} | {from:.1} | {to:.1} | {:.1} |", nodes.join(", "), to - from)?;
+        writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            nodes.join(", "),
+            seconds(from),
+            seconds(to),
+            seconds(to - from)
+        )?;
     }
     let fates = report.one_writer.zombie_fates;
     writeln!(
         out,
         "\nZombie acknowledgements: {} lost, {} survived, {} unknown.",
-        fates.lost, fates.survived, fates.unknown
+        count(fates.lost),
+        count(fates.survived),
+        count(fates.unknown)
     )
 }
 
@@ -168,9 +186,15 @@ fn copies(out: &mut String, report: &Report) -> std::fmt::Result {
     if hurt.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n## Copies\n\n| fault | seen missing after ms | all back after ms |\n|---|---|---|")?;
+    writeln!(out, "\n## Copies\n\n| fault | seen missing after | all back after |\n|---|---|---|")?;
     for line in hurt {
-        writeln!(out, "| {} | {} | {} |", line.fault, number(line.lost_ms), number(line.restored_ms))?;
+        writeln!(
+            out,
+            "| {} | {} | {} |",
+            line.fault,
+            seconds_or_dash(line.lost_ms),
+            seconds_or_dash(line.restored_ms)
+        )?;
     }
     Ok(())
 }
@@ -179,16 +203,16 @@ fn alarms(out: &mut String, report: &Report) -> std::fmt::Result {
     let Some(alarms) = report.alarms.as_ref().filter(|alarms| !alarms.is_empty()) else { return Ok(()) };
     writeln!(
         out,
-        "\n## Alarms\n\n| kind | about | raised ms | cleared ms | changes | controller | said first |\n|---|---|---|---|---|---|---|"
+        "\n## Alarms\n\n| kind | about | raised | cleared | changes | controller | said first |\n|---|---|---|---|---|---|---|"
     )?;
     alarms.iter().try_for_each(|alarm| {
         writeln!(
             out,
-            "| {} | {} | {:.1} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             alarm.kind,
             alarm.subject.as_ref().map_or("the lab", |subject| subject.as_str()),
-            alarm.raised_ms,
-            number(alarm.cleared_ms),
+            seconds(alarm.raised_ms),
+            seconds_or_dash(alarm.cleared_ms),
             alarm.changes.len(),
             alarm.controller,
             cell(&alarm.text),
@@ -205,19 +229,19 @@ fn sizes(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\n## Sizes\n\n| after s | member | from | to | used before | acknowledged per s | why |\n|---|---|---|---|---|---|---|"
+        "\n## Sizes\n\n| after | member | from | to | used before | acknowledged per s | why |\n|---|---|---|---|---|---|---|"
     )?;
     for change in report.sizes.iter().take(CHANGES) {
         let words = |amount: f64| change.resource.words(amount);
         writeln!(
             out,
-            "| {:.1} | {} | {} | {} | {} | {:.0} | {} |",
-            change.at_ms / 1_000.0,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            seconds(change.at_ms),
             change.member,
             words(change.from),
             words(change.to),
-            change.used.map_or_else(|| "–".to_owned(), words),
-            change.per_second,
+            change.used.map_or_else(dash, words),
+            rate(change.per_second),
             cell(change.why.as_deref().unwrap_or("–")),
         )?;
     }
@@ -228,28 +252,43 @@ fn sizes(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+fn exposure(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(exposure) = &report.exposure else { return Ok(()) };
+    writeln!(
+        out,
+        "\n## Exposure\n\nGone if the primary had died at a look, of {} looks; no copy could have followed at {}.\n\n\
+         | | median | p95 | max |\n|---|---|---|---|",
+        count(exposure.looks),
+        count(exposure.without_follower)
+    )?;
+    let mut row = |name: &str, spread: Option<super::Spread>, words: fn(u64) -> String| match spread {
+        Some(spread) => {
+            let [median, p95, max] = spread.rounded().map(words);
+            writeln!(out, "| {name} | {median} | {p95} | {max} |")
+        }
+        None => writeln!(out, "| {name} | – | – | – |"),
+    };
+    row("acknowledged writes", exposure.writes, count)?;
+    row("WAL", exposure.wal_bytes, bytes)
+}
+
 fn load_row(out: &mut String, load: &LoadLine) -> std::fmt::Result {
     let ops = &load.operations;
-    let at = |pick: fn(&Percentiles) -> f64| number(load.latency_ms.as_ref().map(pick));
+    let at = |pick: fn(&Percentiles) -> f64| seconds_or_dash(load.latency_ms.as_ref().map(pick));
     writeln!(
         out,
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         load.name,
         load.endpoint,
-        ops.ok,
-        ops.ok_local,
-        ops.fail,
-        ops.info,
-        number(load.throughput),
+        count(ops.ok),
+        count(ops.ok_local),
+        count(ops.fail),
+        count(ops.info),
+        load.throughput.map_or_else(dash, rate),
         at(|p| p.p50),
         at(|p| p.p99),
         at(|p| p.max)
     )
-}
-
-/// A number with one decimal; a dash where nobody measured.
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
 }
 
 /// A text that fits into one cell of a table.

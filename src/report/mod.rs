@@ -1,12 +1,16 @@
-//! Verdicts and numbers → `report.json`; that → Markdown and `JUnit` XML. Pure: strings out, no files.
+//! Verdicts and numbers → `report.json`; that → one page of HTML, Markdown and `JUnit` XML. Pure: strings out, no files.
 //!
 //! Instants are milliseconds from the start of the load, because a reader asks "how long after"; spans
 //! carry their unit in the key. A number nobody measured is absent, never 0.
 
 mod bench;
 mod build;
+mod exposure;
+mod figures;
+pub mod html;
 mod junit;
 mod markdown;
+mod summary;
 
 use std::collections::BTreeMap;
 
@@ -15,18 +19,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use bench::{BenchReport, ComparisonLine, Point, bench_markdown, compare, point};
-pub use build::build;
+pub use build::{Measured, build, build_with};
+pub use exposure::{Exposed, Exposure, Spread, measure as exposed, sum_up as exposure};
+pub use figures::{Figure, figures};
 pub use junit::{junit, junit_with};
 pub use markdown::markdown;
+pub use summary::summary;
 
 use crate::check::one_writer::Fates;
-use crate::check::record::{Check, EndsSeen};
+use crate::check::record::{Check, EndsSeen, Judgement, Record};
 use crate::check::redundancy::Redundancy;
 use crate::check::sizes::Change;
 use crate::model::alarm::AlarmKind;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Receipt};
 use crate::stats::Percentiles;
+
+/// The report of a judged run, and its page; what both rest on is measured once.
+#[must_use]
+pub fn with_page(record: &Record, judgement: &Judgement) -> (Report, String) {
+    let measured = Measured::of(record);
+    let report = build_with(record, judgement, &measured);
+    let page = html::write(&html::page(record, &report, &measured));
+    (report, page)
+}
 
 /// Version of `report.json`; keys are only added within one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -78,6 +94,10 @@ pub struct Report {
     /// What controllers said needs a person, in the order in which they said it; absent where no controller wrote a journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<AlarmLine>>,
+    /// What would have been gone if the primary had died, over the looks of the run; absent where no look says where
+    /// primary and copies were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// Each fault's way back to service.
     pub failovers: Vec<Failover>,
     /// From the last heal until the lab was whole, milliseconds.

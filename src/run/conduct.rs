@@ -197,10 +197,11 @@ async fn leftovers(
 pub fn judge(dir: &RunDir) -> Result<(Judgement, Report), RunError> {
     let record = read::read(dir.path())?;
     let judgement = check::judge(&record);
-    let report = report::build(&record, &judgement);
+    let (report, page) = report::with_page(&record, &judgement);
     dir.write_json("verdict.json", &judgement)?;
     dir.write_json("report.json", &report)?;
     dir.write("report.md", report::markdown(&report))?;
+    dir.write(report::html::FILE, page)?;
     dir.write("junit.xml", report::junit(std::slice::from_ref(&report)))?;
     Ok((judgement, report))
 }

@@ -5,6 +5,7 @@
 //! total: no sample, no number (`None`), never a zero that looks measured.
 
 pub mod bootstrap;
+pub mod figures;
 
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
@@ -36,16 +37,7 @@ impl Percentiles {
     /// The same of samples counted by value: (nanoseconds, how many).
     #[must_use]
     pub fn of_buckets(buckets: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
-        const DAY_US: u64 = 24 * 3600 * 1_000_000;
-        // the bounds are constants the library accepts: 1 ≤ low, 2·low ≤ high, digits ≤ 5
-        let mut histogram = Histogram::<u64>::new_with_bounds(1, DAY_US, 3).ok()?;
-        // a bucket with nothing in it would still move the maximum
-        for (nanos, count) in buckets.into_iter().filter(|(_, count)| *count > 0) {
-            histogram.saturating_record_n(nanos / 1000, count);
-        }
-        if histogram.is_empty() {
-            return None;
-        }
+        let histogram = histogram(buckets)?;
         let at = |quantile: f64| millis(histogram.value_at_quantile(quantile) * 1000);
         Some(Self {
             p50: at(0.5),
@@ -55,6 +47,27 @@ impl Percentiles {
             max: millis(histogram.max() * 1000),
         })
     }
+}
+
+/// The values that these shares of a hundred do not exceed, milliseconds, of a sample counted by value: (nanoseconds, how
+/// many); `None` when there is none. The resolution is that of [`Percentiles`].
+#[must_use]
+pub fn curve(buckets: impl IntoIterator<Item = (u64, u64)>, shares: &[f64]) -> Option<Vec<f64>> {
+    let histogram = histogram(buckets)?;
+    let at = |share: &f64| millis(histogram.value_at_quantile(share / 100.0) * 1000);
+    Some(shares.iter().map(at).collect())
+}
+
+/// Durations counted by value, microseconds; `None` when there are none.
+fn histogram(buckets: impl IntoIterator<Item = (u64, u64)>) -> Option<Histogram<u64>> {
+    const DAY_US: u64 = 24 * 3600 * 1_000_000;
+    // the bounds are constants the library accepts: 1 ≤ low, 2·low ≤ high, digits ≤ 5
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, DAY_US, 3).ok()?;
+    // a bucket with nothing in it would still move the maximum
+    for (nanos, count) in buckets.into_iter().filter(|(_, count)| *count > 0) {
+        histogram.saturating_record_n(nanos / 1000, count);
+    }
+    (!histogram.is_empty()).then_some(histogram)
 }
 
 /// Nanoseconds as milliseconds, rounded to microseconds.
@@ -133,6 +146,15 @@ mod tests {
         let counted = Percentiles::of_buckets([(0, 98), (5_000_000, 2), (7_000_000, 0)]).expect("samples");
         assert_eq!((counted.p50, counted.p90), (0.0, 0.0));
         assert!((counted.p99 - 5.0).abs() < 0.01 && (counted.max - 5.0).abs() < 0.01, "{counted:?}");
+    }
+
+    #[test]
+    fn a_curve_goes_through_the_percentiles() {
+        let seen = curve((1..=1000).map(|ms| (ms * 1_000_000, 1)), &[50.0, 99.0, 100.0]).expect("samples");
+        for (seen, wanted) in seen.iter().zip([500.0, 990.0, 1000.0]) {
+            assert!((seen - wanted).abs() <= wanted / 500.0, "{seen} is not {wanted}");
+        }
+        assert_eq!(curve([(5, 0)], &[50.0]), None);
     }
 
     #[test]

@@ -8,8 +8,10 @@
     reason = "a test that cannot go on should say so loudly"
 )]
 
+mod exposure;
 mod numbers;
 mod opinions;
+mod page;
 mod properties;
 mod refusals;
 mod registers;

@@ -4,7 +4,8 @@ use pgha::check::judge;
 use pgha::model::Mono;
 use pgha::model::scaling::Usage;
 use pgha::model::sighting::Sighting;
-use pgha::report::{Report, build, junit, markdown};
+use pgha::report::{Report, build, junit, markdown, summary};
+use pgha::stats::figures::rate;
 use serde_json::json;
 
 use crate::story::{Plan, Story, name, tell};
@@ -73,9 +74,34 @@ fn the_page_says_the_verdict_first_and_why() {
         "{text}"
     );
     assert!(text.contains("| lost-acks (asked) | fail | 1 acknowledged writes are gone"), "{text}");
-    assert!(text.contains("| kill | kill | postgres-1 | 199.9 |"), "{text}");
-    assert!(text.contains("| rw | – | – | – | – | – | 305.0 | 305.0 | 1 |"), "{text}");
-    assert!(text.ends_with("Whole again 2000 ms after the last heal.\n"), "{text}");
+    assert!(text.contains("| kill | kill | postgres-1 | 0.20 s |"), "{text}");
+    assert!(text.contains("| rw | – | – | – | – | – | 0.30 s | 0.30 s | 1 |"), "{text}");
+    assert!(text.ends_with("Whole again 2.00 s after the last heal.\n"), "{text}");
+}
+
+#[test]
+fn a_summary_is_one_screen_whatever_happened() {
+    let mut story = tell(&Plan::small());
+    story.rows(|rows| rows.retain(|row| *row != 5));
+    let mut report = report(&story);
+    let text = summary(&report, &"runs/latest");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "fail  primary-dies  (preset stock, seed 42)");
+    assert!(lines[2].starts_with("  at 0.20 s: kill postgres-1, healed after "), "{text}");
+    for figure in ["last client back", "acknowledged writes lost", "time below full redundancy", "verdict"] {
+        assert!(lines.iter().any(|line| line.trim_start().starts_with(figure)), "{figure}: {text}");
+    }
+    assert!(text.contains("\n  lost-acks: 1 acknowledged writes are gone although"), "{text}");
+    assert!(text.ends_with("\nreport: runs/latest/report.html\n"), "{text}");
+
+    report.about = "a\n\u{1b}[2J".repeat(200);
+    report.reasons = vec!["b\n\u{1b}[2J".repeat(200); 40];
+    report.faults = vec![report.faults[0].clone(); 40];
+    let text = summary(&report, &"runs/latest");
+    assert!(text.lines().count() <= 24, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() < 240), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert_eq!(text.matches("and 34 more").count(), 2, "{text}");
 }
 
 #[test]
@@ -123,9 +149,9 @@ fn sizes_are_told_as_a_time_line_with_load_use_and_reason() {
     let [change] = told.sizes.as_slice() else { panic!("{:?}", told.sizes) };
     assert!((change.per_second - 20.0).abs() < 20.0 && change.per_second > 0.0, "{change:?}");
     let text = markdown(&told);
-    let row = text.lines().find(|line| line.starts_with("| 0.2 | postgres-2")).expect("a row");
-    let row = row.replace(&format!("| {:.0} |", change.per_second), "| N |");
-    insta::assert_snapshot!(row, @"| 0.2 | postgres-2 | 1.00 cores | 1.50 cores | 0.90 cores | N | all of it was used for 20 s |");
+    let row = text.lines().find(|line| line.starts_with("| 0.20 s | postgres-2")).expect("a row");
+    let row = row.replace(&format!("| {} |", rate(change.per_second)), "| N |");
+    insta::assert_snapshot!(row, @"| 0.20 s | postgres-2 | 1.00 cores | 1.50 cores | 0.90 cores | N | all of it was used for 20 s |");
     // without a journal it is told without a reason
     story.logs.clear();
     assert_eq!(report(&story).sizes[0].why, None);

@@ -19,7 +19,7 @@ fn read(folder: &Path, file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn load(folder: &Path) -> Record {
+pub fn load(folder: &Path) -> Record {
     let decoded = decode(&read(folder, "history.jsonl")).expect("a journal");
     let parse = |line: &str| serde_json::from_str(line).expect("a sighting");
     Record {
@@ -54,7 +54,7 @@ fn said(record: &Record) -> Value {
     json!({ "verdict": judgement.verdict, "checks": checks })
 }
 
-fn folders() -> Vec<PathBuf> {
+pub fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root).expect("tests/histories").map(|entry| entry.expect("an entry").path()).collect();

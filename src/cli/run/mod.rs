@@ -120,11 +120,14 @@ async fn one(
             Row::broken(&order.scenario, trial, order.seed, &error)
         }
         Ok(outcome) => {
-            eprintln!("verdict: {}   {}", outcome.judgement.verdict, outcome.dir.display());
             let judged = check::exit(&outcome.judgement);
             let exit = if outcome.ended.interrupted { Exit::Interrupted } else { judged };
-            if alone || args.output == Output::Text {
-                check::print(&outcome.report, args.output)?;
+            match args.output {
+                Output::Text => print!("{}", report::summary(&outcome.report, &outcome.dir.display())),
+                Output::Json if alone => check::print(&outcome.report, args.output)?,
+                Output::Json => {
+                    eprintln!("verdict: {}   {}", outcome.judgement.verdict, outcome.dir.display());
+                }
             }
             Row::ran(&order.scenario, trial, order.seed, exit, outcome)
         }

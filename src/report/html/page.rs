@@ -1,0 +1,327 @@
+//! What the page of a run shows, as plain data. Building it decides; writing it down decides nothing.
+//!
+//! Instants are milliseconds from the start of the load, as in `report.json`. Texts are as they were told: they are escaped
+//! when they are written. Everything is bounded, however long the run was.
+
+use serde::Serialize;
+
+use crate::model::scenario::VerdictWord;
+use crate::report::Figure;
+
+/// The page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Page {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// What happens in it.
+    pub about: String,
+    /// The verdict.
+    pub verdict: VerdictWord,
+    /// What a sabotage made of it; empty for other scenarios.
+    pub ends: String,
+    /// Why it is no pass, the worst first.
+    pub reasons: Vec<String>,
+    /// Preset, seed, start, version: name and value.
+    pub facts: Vec<Fact>,
+    /// The figures that matter first.
+    pub figures: Vec<Figure>,
+    /// The run, and what happened around its faults, each on one axis of time.
+    pub times: Vec<Time>,
+    /// Latency by percentile.
+    pub percentiles: Option<Percentiles>,
+    /// What was lost, and where.
+    pub loss: Loss,
+    /// What no run should show.
+    pub anomalies: Vec<Anomaly>,
+    /// Every check.
+    pub checks: Vec<CheckLine>,
+    /// Tables: faults, loads, clients.
+    pub tables: Vec<Table>,
+    /// What the run was made on.
+    pub environment: Vec<Fact>,
+    /// How to run it again, line by line.
+    pub again: Vec<String>,
+}
+
+/// A name and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+impl Fact {
+    /// A name and its value.
+    #[must_use]
+    pub fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), value: value.into() }
+    }
+}
+
+/// How something looks; colour never says anything alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Nothing to look at.
+    Quiet,
+    /// Part of the frame: a phase, a state without a word on it.
+    Frame,
+    /// As it should be.
+    Good,
+    /// A primary, or a balancer that leads to it.
+    Primary,
+    /// A replica.
+    Replica,
+    /// A controller acts.
+    Act,
+    /// Not seen.
+    Blind,
+    /// Not as it should be for long.
+    Warn,
+    /// As it must not be.
+    Bad,
+    /// A fault.
+    Fault,
+}
+
+impl Tone {
+    /// Its class in the style sheet.
+    #[must_use]
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Frame => "frame",
+            Self::Good => "good",
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+            Self::Act => "act",
+            Self::Blind => "blind",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::Fault => "fault",
+        }
+    }
+
+    /// That of a verdict.
+    #[must_use]
+    pub const fn of_verdict(verdict: VerdictWord) -> Self {
+        match verdict {
+            VerdictWord::Pass => Self::Good,
+            VerdictWord::Unknown => Self::Warn,
+            VerdictWord::Fail => Self::Bad,
+        }
+    }
+}
+
+/// A part of the run on one axis of time, lanes under each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Time {
+    /// What part it is.
+    pub title: String,
+    /// Its beginning.
+    pub from_ms: f64,
+    /// Its end.
+    pub to_ms: f64,
+    /// Faults: they shade every lane.
+    pub shades: Vec<Band>,
+    /// Lanes from top to bottom.
+    pub lanes: Vec<Lane>,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lane {
+    /// What it shows.
+    pub title: &'static str,
+    /// How to read it; empty where that is plain.
+    pub note: String,
+    /// States over time.
+    pub rows: Vec<Row>,
+    /// Numbers over time.
+    pub charts: Vec<Chart>,
+}
+
+impl Lane {
+    /// A lane of states; `None` when there is nothing to show.
+    #[must_use]
+    pub fn of_rows(title: &'static str, note: impl Into<String>, rows: Vec<Row>) -> Option<Self> {
+        let shows = rows.iter().any(|row| !row.bands.is_empty() || !row.marks.is_empty());
+        shows.then(|| Self { title, note: note.into(), rows, charts: Vec::new() })
+    }
+
+    /// A lane of numbers; `None` when there is nothing to show.
+    #[must_use]
+    pub fn of_charts(title: &'static str, note: impl Into<String>, charts: Vec<Chart>) -> Option<Self> {
+        let shows = charts.iter().any(|chart| !chart.lines.is_empty());
+        shows.then(|| Self { title, note: note.into(), rows: Vec::new(), charts })
+    }
+}
+
+/// What one thing was over time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Row {
+    /// What thing; empty in a crowd, whose rows are thin.
+    pub label: String,
+    /// What it was.
+    pub bands: Vec<Band>,
+    /// What happened to it.
+    pub marks: Vec<Mark>,
+}
+
+/// What something was from one instant to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Band {
+    /// Since when.
+    pub from_ms: f64,
+    /// Until when.
+    pub to_ms: f64,
+    /// A word or two, shown where it fits.
+    pub label: String,
+    /// All of it, shown by a pointer.
+    pub says: String,
+    /// How it looks.
+    pub tone: Tone,
+}
+
+/// What happened at an instant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mark {
+    /// When.
+    pub at_ms: f64,
+    /// A word or two; empty where marks are many.
+    pub label: String,
+    /// All of it, shown by a pointer.
+    pub says: String,
+    /// How it looks.
+    pub tone: Tone,
+}
+
+/// What a number of a chart counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Milliseconds, written as seconds.
+    Millis,
+    /// Things.
+    Count,
+    /// Things in a second.
+    Rate,
+    /// Bytes.
+    Bytes,
+    /// Cores.
+    Cores,
+}
+
+/// Numbers over time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// What it shows.
+    pub title: String,
+    /// Of what.
+    pub unit: Unit,
+    /// Whether equal ratios are equally far apart.
+    pub log: bool,
+    /// Its lines, one over the other.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a chart.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// What it shows.
+    pub name: String,
+    /// How it looks.
+    pub tone: Tone,
+    /// How its points are joined.
+    pub join: Join,
+    /// Points in order; without a number the line is broken.
+    pub points: Vec<(f64, Option<f64>)>,
+}
+
+/// How points are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Join {
+    /// By the shortest way.
+    Line,
+    /// A number holds until the next one.
+    Step,
+    /// As a step, and what is under it is filled.
+    Area,
+    /// By dashes, each number until the next one: a limit.
+    Limit,
+}
+
+/// Latency by percentile.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Shares of a hundred, in order.
+    pub shares: Vec<f64>,
+    /// Each load: its name, and the latency at each share, milliseconds.
+    pub loads: Vec<(String, Vec<f64>)>,
+}
+
+/// What was lost, and where.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Loss {
+    /// Numbers.
+    pub facts: Vec<Fact>,
+    /// Timelines, the oldest first.
+    pub timelines: Vec<Timeline>,
+}
+
+/// One timeline, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    /// Its number.
+    pub number: u32,
+    /// Where the next one left it; `None` for the last.
+    pub left_at: Option<String>,
+    /// What was written behind that and is gone, in words; empty when nothing is.
+    pub lost: String,
+}
+
+/// What no run should show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Anomaly {
+    /// Its kind, and whose it is.
+    pub title: String,
+    /// One sentence.
+    pub says: String,
+    /// A circle: each operation, and the edge from it to the next; empty where it is none.
+    pub circle: Vec<(String, &'static str)>,
+    /// The operations in it.
+    pub table: Option<Table>,
+}
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// What it shows.
+    pub title: String,
+    /// Heads of its columns.
+    pub head: Vec<&'static str>,
+    /// Its rows.
+    pub rows: Vec<Vec<String>>,
+    /// What is left out, in words; empty when nothing is.
+    pub more: String,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckLine {
+    /// Its name.
+    pub name: String,
+    /// Whether the scenario asked for it.
+    pub asked: bool,
+    /// Its verdict.
+    pub verdict: VerdictWord,
+    /// One sentence.
+    pub summary: String,
+    /// What it rests on, as JSON; the beginning of it where that is long.
+    pub evidence: String,
+    /// Where it stands in the record: a file, and what to look for in it.
+    pub stands: Vec<(String, String)>,
+}
