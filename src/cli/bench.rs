@@ -20,6 +20,7 @@ use crate::report::{self, BenchReport, Point, Report};
 use crate::run::conduct::{self, Order};
 use crate::run::{read, series, sql_files};
 use crate::spec::suite::{self, Trial};
+use crate::stats::figures::{rate, seconds};
 
 /// How often a trial that ends unknown is run again, with other choices of its seed.
 const AGAIN: u64 = 2;
@@ -266,11 +267,14 @@ fn point(one: &Planned<'_>, dir: &Path, report: &Report) -> Point {
 }
 
 fn said(comparison: &Comparison, point: &Point) -> String {
-    let value = point.value.map_or_else(|| "nothing to read".to_owned(), |value| format!("{value:.0}"));
-    let unit = comparison.metric.unit();
+    let written = |value: f64| match comparison.metric.unit() {
+        "ms" => seconds(value),
+        unit => format!("{} {unit}", rate(value)),
+    };
+    let value = point.value.map_or_else(|| "nothing to read".to_owned(), written);
     let never = point.never_back.filter(|never| *never > 0);
     let never = never.map(|never| format!(", {never} clients never back")).unwrap_or_default();
-    format!("{}: {value} {unit}{never}, {} lost   {}", point.verdict, point.lost, point.run)
+    format!("{}: {value}{never}, {} lost   {}", point.verdict, point.lost, point.run)
 }
 
 /// Writes everything known so far, and returns it.

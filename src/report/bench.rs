@@ -17,6 +17,7 @@ use crate::check::{Record, failovers, latency};
 use crate::model::scenario::{Endpoint, LoadModel, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
+use crate::stats::figures::{count, dash, rate, seconds_or_dash};
 use crate::stats::{self, Percentiles, bootstrap};
 
 /// Fixes the resamples of every interval.
@@ -346,10 +347,11 @@ pub fn bench_markdown(report: &BenchReport) -> String {
 }
 
 fn one(text: &mut String, line: &ComparisonLine) {
-    let unit = line.metric.unit();
+    let timed = line.metric.unit() == "ms";
+    let value = |value: Option<f64>| if timed { seconds_or_dash(value) } else { number(value) };
     let _ = write!(
         text,
-        "\n## {}\n\n{}\n\nRead off each run: {}, {unit}. Ratio: median of `{}` ÷ median of the arm.\n\n",
+        "\n## {}\n\n{}\n\nRead off each run: {}. Ratio: median of `{}` ÷ median of the arm.\n\n",
         line.name,
         line.about,
         line.metric.words(),
@@ -375,14 +377,14 @@ fn one(text: &mut String, line: &ComparisonLine) {
             arm.points,
             arm.unknown,
             arm.failed,
-            number(arm.min),
-            number(arm.median),
-            number(arm.p95),
-            number(arm.max),
-            number(arm.first_back),
+            value(arm.min),
+            value(arm.median),
+            value(arm.p95),
+            value(arm.max),
+            seconds_or_dash(arm.first_back),
             arm.never_back,
             arm.points_with_never_back,
-            arm.lost,
+            count(arm.lost),
             arm.points_with_loss,
             arm.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}")),
         );
@@ -392,7 +394,7 @@ fn one(text: &mut String, line: &ComparisonLine) {
     }
     let _ = write!(
         text,
-        "\nWhere the time goes, medians in milliseconds from the fault (elected and writable as looks half a second apart saw them):\n\n| arm |"
+        "\nWhere the time goes, medians from the fault (elected and writable as looks half a second apart saw them):\n\n| arm |"
     );
     for stage in STAGES {
         let _ = write!(text, " {stage} |");
@@ -401,14 +403,14 @@ fn one(text: &mut String, line: &ComparisonLine) {
     for arm in &line.arms {
         let _ = write!(text, "| {} |", arm.arm);
         for stage in STAGES {
-            let _ = write!(text, " {} |", number(arm.stages.get(stage).copied()));
+            let _ = write!(text, " {} |", seconds_or_dash(arm.stages.get(stage).copied()));
         }
         text.push('\n');
     }
 }
 
 fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0}"))
+    value.map_or_else(dash, rate)
 }
 
 #[cfg(test)]
@@ -452,11 +454,11 @@ mod tests {
         let tables: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
         insta::assert_snapshot!(tables.join("\n"), @r"
         | arm | points | unknown | fail | min | median | p95 | max | first back | never back | lost writes | ratio | 95 % interval |
-        | stock | 2 | 0 | 0 | 28000 | 29000 | 30000 | 30000 | – | 0 in 0 | 1 in 1 | – | – |
-        | ours | 3 | 1 | 0 | 400 | 500 | 600 | 600 | 250 | 1 in 1 | 1 in 1 | 58.0 | 46.7 to 75.0 |
+        | stock | 2 | 0 | 0 | 28.0 s | 29.0 s | 30.0 s | 30.0 s | – | 0 in 0 | 1 in 1 | – | – |
+        | ours | 3 | 1 | 0 | 0.40 s | 0.50 s | 0.60 s | 0.60 s | 0.25 s | 1 in 1 | 1 in 1 | 58.0 | 46.7 to 75.0 |
         | arm | decided | fenced | released | elected | writable | pushed | first-ack | last-back |
-        | stock | – | – | – | – | – | – | 29000 | – |
-        | ours | – | – | – | – | – | – | 500 | – |
+        | stock | – | – | – | – | – | – | 29.0 s | – |
+        | ours | – | – | – | – | – | – | 0.50 s | – |
         ");
     }
 }

@@ -6,6 +6,7 @@ use crate::cli::lab::NewsPrinter;
 use crate::history::event::Phase;
 use crate::run::conduct::Tell;
 use crate::run::pulse::{Beat, LoadBeat};
+use crate::stats::figures::{count, seconds_or_dash};
 
 /// What is shown of one run.
 pub struct View {
@@ -59,14 +60,13 @@ fn text(beat: &Beat) -> String {
 }
 
 fn line(load: &LoadBeat, width: usize) -> String {
-    let ms = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
     format!(
         "{:width$}  {:>6}/s  {:>5} not acknowledged   p50 {}   max {}",
         load.name,
-        load.ok,
-        load.bad,
-        ms(load.p50_ms),
-        ms(load.max_ms)
+        count(load.ok),
+        count(load.bad),
+        seconds_or_dash(load.p50_ms),
+        seconds_or_dash(load.max_ms)
     )
 }
 
@@ -92,7 +92,7 @@ mod tests {
         };
         insta::assert_snapshot!(text(&beat), @r"
         12 s  hurt   primary: nobody   on: freeze (pause on postgres-1)
-          writer     198/s      0 not acknowledged   p50 1.2 ms   max 2.5 ms
+          writer     198/s      0 not acknowledged   p50 0.0013 s   max 0.0025 s
           age          0/s     17 not acknowledged   p50 –   max –
         ");
     }

@@ -12,6 +12,7 @@ use crate::model::{Name, Scenario};
 use crate::report::{EndpointLine, Report};
 use crate::run::conduct::Outcome;
 use crate::run::series::Finished;
+use crate::stats::figures::{count, dash, seconds, seconds_or_dash};
 
 /// Where a row comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,6 @@ impl Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let dash = || "–".to_owned();
         let report = self.report.as_deref();
         let elected =
             |report: &Report| report.failovers.iter().filter(|seen| seen.stages.elected_ms.is_some()).count();
@@ -144,11 +144,11 @@ impl Row {
             report.map_or_else(|| "not run".to_owned(), verdict),
             match (self.last_ms(), self.never_back()) {
                 (None, _) => dash(),
-                (Some(ms), 0) => format!("{:.1} s", ms / 1e3),
+                (Some(ms), 0) => seconds(ms),
                 (Some(_), never) => format!("{never} never"),
             },
-            self.first_ms().map_or_else(dash, |ms| format!("{:.1} s", ms / 1e3)),
-            report.map_or_else(dash, |report| report.loss.lost.to_string()),
+            seconds_or_dash(self.first_ms()),
+            report.map_or_else(dash, |report| count(report.loss.lost)),
             report.map_or_else(dash, |report| elected(report).to_string()),
             self.seconds.map_or_else(dash, |seconds| format!("{seconds:.0}")),
             match (&self.dir, &self.error) {
@@ -224,12 +224,9 @@ fn spread(name: &Name, trials: &[&Row]) -> String {
 fn range(what: &str, mut sample: Vec<f64>) -> String {
     sample.sort_by(f64::total_cmp);
     match (sample.first(), sample.get(sample.len().saturating_sub(1) / 2), sample.last()) {
-        (Some(least), Some(median), Some(most)) => format!(
-            "; {what} min {:.1} s, median {:.1} s, max {:.1} s",
-            least / 1e3,
-            median / 1e3,
-            most / 1e3
-        ),
+        (Some(least), Some(median), Some(most)) => {
+            format!("; {what} min {}, median {}, max {}", seconds(*least), seconds(*median), seconds(*most))
+        }
         _ => String::new(),
     }
 }
