@@ -14,6 +14,8 @@ use crate::stats::figures::{seconds, sentence};
 
 /// Anomalies shown at most.
 const SHOWN: usize = 10;
+/// Long forks shown at most: they fail nothing.
+const FORKS: usize = 3;
 /// Steps of a transaction that are written out.
 const STEPS: usize = 12;
 /// Elements of a list that are written out: the last ones tell orders apart.
@@ -34,6 +36,8 @@ pub fn found(run: &Run<'_>) -> Vec<Anomaly> {
     let mut found = Vec::new();
     if let Some(check) = check("isolation") {
         found.extend(isolation(run, check));
+        let forks = list(&check.evidence, "long_forks_shown").iter().take(FORKS);
+        found.extend(forks.filter_map(|told| long_fork(run, told)));
     }
     for (name, key, title) in BY_OPERATION {
         let Some(check) = check(name) else { continue };
@@ -77,6 +81,25 @@ fn of_isolation(run: &Run<'_>, whose: &str, told: &Value) -> Anomaly {
         circle: circle(text("says")),
         table: operations_table(run, &operations),
     }
+}
+
+/// A long fork: two readers on different nodes that saw two writes in opposite order.
+fn long_fork(run: &Run<'_>, told: &Value) -> Option<Anomaly> {
+    let pair = |key: &str| {
+        let pair = told.get(key)?;
+        Some((operation(pair.get(0)?)?, operation(pair.get(1)?)?))
+    };
+    let ((one, other), (first, second)) = (pair("writes")?, pair("readers")?);
+    let circle = [(one, "read by"), (first, "did not see"), (other, "read by"), (second, "did not see")];
+    Some(Anomaly {
+        title: "long fork across nodes, which is normal for PostgreSQL".to_owned(),
+        says: format!(
+            "{} saw {} and not {}; on another node {} saw {} and not {}",
+            first.1, one.1, other.1, second.1, other.1, one.1
+        ),
+        circle: circle.into_iter().map(|((_, operation), edge)| (operation.to_string(), edge)).collect(),
+        table: operations_table(run, &[one, other, first, second]),
+    })
 }
 
 /// A pair of load and operation as evidence has it.
