@@ -2,7 +2,7 @@
 //! Proof comes from the other side: the kernel's table of the victim's sockets, and PostgreSQL's own
 //! list of its sessions. A victim that is full has been hit as well.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use async_trait::async_trait;
 
@@ -15,6 +15,7 @@ use crate::model::{ContainerStatus, FaultRecord, Member, Service, Span, Verb};
 
 const SOCKETS: &str = "sockets of the victim's host";
 const SESSIONS: &str = "pg_stat_activity";
+const REFUSAL: &str = "sockets of the victim's host, and PostgreSQL's refusal";
 /// Longest wait of the storm for one connection.
 const CONNECT: Span = Span::secs(10);
 /// How long the deed waits until every connection was tried once, as long as the last of them may take; the
@@ -130,17 +131,39 @@ struct Crowd {
 async fn crowd(scene: &Scene<'_>, victim: &Victim) -> Result<Crowd, (&'static str, String)> {
     let (door, service) = door(scene, victim).map_err(|why| (SOCKETS, why))?;
     if service == Service::Postgres {
-        // the superuser has slots of its own when all others are taken
-        let said = sql::ask(scene.docker, &victim.container.id, ASK).await.map_err(|why| (SESSIONS, why))?;
+        // the superuser has slots of its own when all others are taken, unless the lab keeps none for it
+        let said = match sql::ask(scene.docker, &victim.container.id, ASK).await {
+            Err(why) if refused_for_want_of_room(&why) => {
+                let table = sockets(scene, victim).await?;
+                let from = client_address(scene).ok_or((SOCKETS, "the client has no address".to_owned()))?;
+                let here = established(&table, door.port(), Some(from));
+                return Ok(Crowd { here, full: here > 0, source: REFUSAL });
+            }
+            said => said.map_err(|why| (SESSIONS, why))?,
+        };
         let mut numbers = said.split('|').map(|word| word.trim().parse::<u32>().unwrap_or(0));
         let (here, left) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(u32::MAX));
         return Ok(Crowd { here, full: crowded_out(here, left), source: SESSIONS });
     }
+    let here = established(&sockets(scene, victim).await?, door.port(), None);
+    Ok(Crowd { here, full: here >= scene.record.spec.balancers.maxconn, source: SOCKETS })
+}
+
+/// The kernel's table of the sockets of a victim's host.
+async fn sockets(scene: &Scene<'_>, victim: &Victim) -> Result<String, (&'static str, String)> {
     let command = ["/bin/cat", "/proc/net/tcp"].map(str::to_owned);
     let said = scene.docker.exec(&victim.container.id, &command).await;
-    let said = said.map_err(|error| (SOCKETS, error.to_string()))?;
-    let here = established(&said.stdout, door.port());
-    Ok(Crowd { here, full: here >= scene.record.spec.balancers.maxconn, source: SOCKETS })
+    said.map(|said| said.stdout).map_err(|error| (SOCKETS, error.to_string()))
+}
+
+/// Where storms come from.
+fn client_address(scene: &Scene<'_>) -> Option<Ipv4Addr> {
+    scene.record.of(Service::Client).next().map(|(_, address)| address)
+}
+
+/// Whether PostgreSQL refuses even the superuser because every connection is taken (SQLSTATE 53300).
+fn refused_for_want_of_room(why: &str) -> bool {
+    why.contains("too many clients already") || why.contains("remaining connection slots are reserved")
 }
 
 /// Whether a storm has taken what there was. Sessions of others end and begin all the time, so a few places are
@@ -156,13 +179,17 @@ const ASK: &str = "select count(*) filter (where application_name = 'pgha-storm'
      - count(*) filter (where backend_type = 'client backend')) \
      from pg_stat_activity";
 
-/// Established connections to a local port, from the kernel's table (`/proc/net/tcp`, state 01).
-fn established(table: &str, port: u16) -> u32 {
+/// Established connections to a local port, of all or of one remote address, from the kernel's table (`/proc/net/tcp`,
+/// state 01; addresses are in the machine's order of bytes).
+fn established(table: &str, port: u16, from: Option<Ipv4Addr>) -> u32 {
+    let from = from.map(|from| format!("{:08X}", u32::from_ne_bytes(from.octets())));
     let here = table.lines().skip(1).filter(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let local = fields.next().and_then(|local| local.rsplit_once(':'));
         let local = local.and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-        local == Some(port) && fields.nth(1) == Some("01")
+        let remote = fields.next().and_then(|remote| remote.split(':').next());
+        let wanted = from.as_deref().is_none_or(|from| remote == Some(from));
+        local == Some(port) && wanted && fields.next() == Some("01")
     });
     u32::try_from(here.count()).unwrap_or(u32::MAX)
 }
@@ -178,6 +205,13 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_refuses_the_superuser_says_that_it_is_full() {
+        let said = "psql: error: connection to server on socket \"/run/x\" failed: FATAL:  sorry, too many clients already";
+        assert!(refused_for_want_of_room(said));
+        assert!(!refused_for_want_of_room("FATAL:  the database system is starting up"));
+    }
+
+    #[test]
     fn only_established_connections_to_the_port_count() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
                0: 00000000:1538 00000000:0000 0A 00000000:00000000\n\
@@ -185,7 +219,11 @@ mod tests {
                2: 0B0012C6:1539 0E0012C6:9C41 01 00000000:00000000\n\
                3: 0B0012C6:9C42 0E0012C6:1538 01 00000000:00000000\n\
                4: 0B0012C6:1538 0E0012C6:9C43 06 00000000:00000000\n";
-        assert_eq!(established(table, 5432), 1);
-        assert_eq!(established("", 5432), 0);
+        assert_eq!(established(table, 5432, None), 1);
+        assert_eq!(established("", 5432, None), 0);
+        if cfg!(target_endian = "little") {
+            assert_eq!(established(table, 5432, Some(Ipv4Addr::new(198, 18, 0, 14))), 1);
+            assert_eq!(established(table, 5432, Some(Ipv4Addr::new(198, 18, 0, 15))), 0);
+        }
     }
 }
