@@ -15,10 +15,9 @@ pub fn remember(memory: &Memory, a: &Assessment<'_>) -> Memory {
     let mut next = memory.clone();
     let troubled = a.conditions.iter().filter(|(_, condition)| !condition.troubles.is_empty());
     next.since = troubled.map(|(id, condition)| (id.clone(), condition.troubles.clone())).collect();
-    // a member that leaves goes on doing so while the word about it stands
-    for (id, trouble) in
-        a.view.store.replacing.iter().flat_map(|word| OUT.map(|trouble| (&word.member, trouble)))
-    {
+    // a member that leaves goes on doing so while the word about it stands, and so does a newcomer that was given up
+    let words = a.view.store.replacing.iter().flat_map(|word| [&word.member, &word.by]);
+    for (id, trouble) in words.flat_map(|id| OUT.map(|trouble| (id, trouble))) {
         if let Some(since) = memory.since_of(id, trouble) {
             next.since.entry(id.clone()).or_default().insert(trouble, since);
         }

@@ -150,7 +150,11 @@ fn added(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing, lacks: &str) -
     let new = a.view.member(by).filter(|_| !a.view.holds(by));
     let within = its.verified_within(&a.view.world.policy);
     let long = || format!("it is no good copy {within} after that was decided");
-    let over = new.and_then(|new| its.hopeless(a, new).or_else(|| late(a, word.begun, within).then(long)));
+    // once its body is down, what was wrong with it cannot be seen any more
+    let given_up = || a.memory.since_of(by, Trouble::Leaves).map(|_| "it was given up".to_owned());
+    let over = new.and_then(|new| {
+        its.hopeless(a, new).or_else(|| late(a, word.begun, within).then(long)).or_else(given_up)
+    });
     let left = a.view.member(old).is_none();
     if let Some(why) = over {
         return (give_up(a, word, &why), left);
@@ -174,7 +178,8 @@ fn give_up(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
         let said = format!("{by}, which took its place: {why}: decided anew");
         vec![end(a, word, "retire", said, old)]
     };
-    all.push(Proposal::silent().alarm(AlarmKind::NewcomerFailed, Some(by), alarm));
+    let noted = Proposal::silent().note(Note::Began(by.clone(), Trouble::Leaves));
+    all.push(noted.alarm(AlarmKind::NewcomerFailed, Some(by), alarm));
     all
 }
 

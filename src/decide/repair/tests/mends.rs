@@ -277,6 +277,7 @@ fn a_newcomer_on_a_lost_host_or_in_a_circle_is_given_up() {
     // it is restarted once; what does not help then never does
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
+    store(&mut seen).asked.insert(name("postgres-2"), 3);
     added(&mut seen, cloning());
     let (mut memory, mut done) = (Memory::default(), Vec::new());
     for second in 10..300 {
@@ -298,6 +299,20 @@ fn a_newcomer_on_a_lost_host_or_in_a_circle_is_given_up() {
         [Some("restart"), Some("retire")],
         "{done:?}"
     );
+    // its body is down, and nothing that was wrong with it can be seen any more: it is given up all the same
+    turn(&mut seen, "postgres-4", ContainerStatus::Exited);
+    let it = seen.postgres.get_mut(&name("postgres-4")).expect("it");
+    (it.sql, it.rest) = (
+        Reply::Silent("its body does not run".to_owned()),
+        Reply::Silent("its body does not run".to_owned()),
+    );
+    for second in 400..410 {
+        seen.at = Mono(second * 1_000_000_000);
+        let decision = decide(&seen, memory);
+        let said = "retire postgres-4 | retire: it was given up: it does not take the place of postgres-2";
+        assert_eq!(line(&decision), said, "{second}");
+        memory = decision.memory;
+    }
 }
 
 #[test]
