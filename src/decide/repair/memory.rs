@@ -124,6 +124,10 @@ impl Memory {
     /// What is to be written down now, where `kept` stands in the store: `None` while that is good enough.
     #[must_use]
     pub fn keep(&self, kept: &Kept, now: Mono) -> Option<Kept> {
+        // a look that saw nothing has no news, and the store may be what it did not see
+        if self.blind {
+            return None;
+        }
         let mut since = self.since.clone();
         for troubles in since.values_mut() {
             troubles.retain(|_, began| now.since(*began) >= LASTED);

@@ -54,6 +54,10 @@ fn what_is_over_soon_is_never_written() {
     let second = decide(&seen, first.memory);
     let kept = second.memory.keep(&Kept::default(), seen.at).expect("it lasts");
     assert_eq!(second.memory.keep(&kept, seen.at), None, "it stands there");
+    // nobody waits for a store that cannot be seen
+    let blind = Seen { store: Sight::Blind("no quorum".to_owned()), ..seen.clone() };
+    let unseen = decide(&blind, second.memory.clone()).memory;
+    assert_eq!(unseen.keep(&Kept::default(), seen.at.plus(std::time::Duration::from_mins(1))), None);
     // it is over: that is written, too
     let well = Seen { at: seen.at, ..roomy() };
     let last = decide(&well, second.memory).memory.keep(&kept, seen.at).expect("news");
