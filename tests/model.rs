@@ -5,6 +5,11 @@
 //!
 //! Time is left out: whatever may happen may happen at any moment. A lease of a body that runs does not
 //! expire; one of a body that is dead, frozen or killed may. The policy lets a doomed body's key be released.
+//!
+//! `model/succession.rs` is the other half: who may follow, by positions and votes, and that somebody does.
+
+#[path = "model/succession.rs"]
+mod succession;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -482,6 +487,7 @@ impl Model for Protocol {
 fn nothing_that_can_happen_breaks_the_protocol() {
     let checked = Protocol { mutant: None }.checker().threads(2).spawn_bfs().join();
     checked.assert_properties();
+    println!("release and handover: {} states", checked.unique_state_count());
     assert!(checked.unique_state_count() > 10_000, "{} states", checked.unique_state_count());
 }
 
