@@ -45,7 +45,16 @@ fn lists(operations: u64) -> Vec<Vec<Mop>> {
 }
 
 fn txns(lists: &[Vec<Mop>]) -> Vec<Txn<'_>> {
-    (0..).zip(lists).map(|(op, steps)| Txn { load: 0, op, class: Class::Ok, steps, counted: true }).collect()
+    (0..)
+        .zip(lists)
+        .map(|(op, steps)| Txn {
+            load: 0,
+            op,
+            class: Class::Ok,
+            steps: steps.as_slice().into(),
+            counted: true,
+        })
+        .collect()
 }
 
 /// The most this process held, MiB, since it was last asked (Linux: `clear_refs`, `VmHWM`).

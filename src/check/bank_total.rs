@@ -10,7 +10,7 @@
 use serde_json::json;
 
 use super::record::{Finding, Record};
-use crate::history::{Answer, Asked};
+use crate::history::{Question, Reply};
 use crate::model::scenario::{BANK_ACCOUNTS, BANK_BALANCE, Workload};
 
 /// Reads named in evidence at most.
@@ -63,8 +63,8 @@ fn founded() -> (i128, usize) {
 /// How many accounts there are at least, by what transfers name.
 fn named(record: &Record, number: u32) -> usize {
     let of_load = record.history.ops.iter().filter(|op| op.load == number);
-    let named = of_load.filter_map(|op| match op.asked.as_deref() {
-        Some(Asked::Transfer { from, to, .. }) => Some(*from.max(to)),
+    let named = of_load.filter_map(|op| match op.asked() {
+        Some(Question::Transfer { from, to, .. }) => Some(from.max(to)),
         _ => None,
     });
     named.max().map_or(0, |last| usize::try_from(last).map_or(usize::MAX, |last| last.saturating_add(1)))
@@ -82,7 +82,7 @@ fn answers(record: &Record, number: u32) -> Vec<(u32, u64, &[i64])> {
         .iter()
         .filter(|op| usize::try_from(op.load).is_ok_and(|load| shares.get(load) == Some(&true)))
         .filter_map(|op| match op.answer() {
-            Some(Answer::Balances(balances)) => Some((op.done, op.load, op.op, balances.as_slice())),
+            Some(Reply::Balances(balances)) => Some((op.done, op.load, op.op, balances)),
             _ => None,
         })
         .collect();

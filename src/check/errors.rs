@@ -8,8 +8,8 @@ use serde_json::json;
 use super::latency::middle;
 use super::record::{Finding, Record};
 use super::when::{Spans, called};
+use crate::history::Class;
 use crate::history::classes::mapped;
-use crate::history::{Class, Outcome};
 use crate::model::Expect;
 use crate::model::scenario::When;
 use crate::stats;
@@ -79,15 +79,9 @@ fn meet(record: &Record, when: When) -> Met<'_> {
     for op in record.history.ops.iter().filter(|op| spans.contain(op.intended)) {
         met.all += 1;
         met.bad += u64::from(matches!(op.class(), Class::Fail | Class::Info));
-        let (word, error) = match &op.outcome {
-            None => {
-                met.never_ended += 1;
-                continue;
-            }
-            Some(Outcome::Fail(error)) => ("fail", error),
-            Some(Outcome::Info(error)) => ("info", error),
-            Some(_) => continue,
-        };
+        met.never_ended += u64::from(op.done.is_none());
+        let Some(error) = op.error() else { continue };
+        let word = if op.class() == Class::Fail { "fail" } else { "info" };
         *met.by_code.entry((word, error.c.as_str())).or_default() += 1;
         if !mapped(&error.c) && met.sample.is_none() {
             met.sample = Some(&error.m);

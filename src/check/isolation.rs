@@ -23,13 +23,14 @@ use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
 use super::whole::SIGNED;
-use crate::history::{Asked, Class, Mop, Op};
+use crate::history::{Class, Move, Op, Question, Reply};
 use crate::model::scenario::{Isolation, Workload};
-use crate::model::{Expect, MemberId, Mono};
+use crate::model::{Expect, MemberId};
 
 mod forks;
 mod future;
 mod graph;
+mod index;
 mod observe;
 mod unread;
 
@@ -45,15 +46,14 @@ const SHOWN: usize = 10;
 /// are not `counted` are left out, their writes are not.
 #[must_use]
 pub fn anomalies(txns: &[Txn<'_>], level: Isolation) -> Vec<Anomaly> {
-    of_reads(txns, &Writers::of(txns), level)
+    of_reads(txns, &Writers::of(txns), &Order::of(txns), level)
 }
 
-fn of_reads(txns: &[Txn<'_>], writers: &Writers, level: Isolation) -> Vec<Anomaly> {
-    let order = Order::of(txns);
-    let unread = Unread::of(txns, &order);
-    let mut found = observe::directly(txns, writers, &order, level);
-    found.extend(unread.lost_updates(txns, &order, level));
-    found.extend(graph::Graph::of(txns, writers, &order, &unread).forbidden(txns, level));
+fn of_reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, level: Isolation) -> Vec<Anomaly> {
+    let unread = Unread::of(txns, writers, order);
+    let mut found = observe::directly(txns, writers, order, level);
+    found.extend(unread.lost_updates(txns, order, level));
+    found.extend(graph::Graph::of(txns, writers, order, &unread).forbidden(txns, level));
     found
 }
 
@@ -126,7 +126,9 @@ const fn strength(level: Isolation) -> u8 {
     }
 }
 
-type Group = (MemberId, Option<u32>);
+type Group<'a> = (&'a MemberId, Option<u32>);
+/// The number of no group.
+const NOBODY: u32 = u32::MAX;
 
 /// Judges what one load wrote, as all loads that read it saw it.
 fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
@@ -134,32 +136,35 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         .zip(&record.scenario.loads)
         .map(|(other, load)| load.workload == Workload::Append && record.tables_of(other, load) == number)
         .collect();
-    let shares = |op: &&Op| usize::try_from(op.load).is_ok_and(|load| shares.get(load) == Some(&true));
-    let mut groups: BTreeMap<Group, bool> = BTreeMap::new();
+    let shares = |op: &Op<'_>| usize::try_from(op.load).is_ok_and(|load| shares.get(load) == Some(&true));
+    let mut groups: BTreeMap<Group<'_>, (u32, bool)> = BTreeMap::new();
     let mut txns: Vec<Txn<'_>> = Vec::new();
-    let mut group_of: Vec<Option<Group>> = Vec::new();
+    let mut group_of: Vec<u32> = Vec::new();
     let mut times: Vec<future::Times> = Vec::new();
     for op in record.history.ops.iter().filter(shares) {
         let Some(txn) = txn(op) else { continue };
-        let group = op.ack().and_then(|(_, ack)| Some((ack.n.clone()?, ack.tl)));
-        if let Some(group) = &group {
-            let writes = txn.steps.iter().any(|step| matches!(step, Mop::Append(..)));
-            *groups.entry(group.clone()).or_default() |= writes;
-        }
+        let group = op.ack().and_then(|(_, ack)| Some((ack.n?, ack.tl)));
+        let number = group.map_or(NOBODY, |group| {
+            let next = u32::try_from(groups.len()).unwrap_or(NOBODY);
+            let (number, writes) = groups.entry(group).or_insert((next, false));
+            *writes |= txn.steps.iter().any(|step| matches!(step, Move::Append(..)));
+            *number
+        });
         txns.push(txn);
-        group_of.push(group);
-        times.push((op.invoked, op.ack().map(|(done, _): (Mono, _)| done)));
+        group_of.push(number);
+        times.push((op.invoked, op.acked()));
     }
     let writers = Writers::of(&txns);
-    for (group, writes) in &groups {
+    for (group, (number, writes)) in &groups {
         let mut reads = 0;
         for (txn, theirs) in txns.iter_mut().zip(&group_of) {
-            txn.counted = theirs.as_ref() == Some(group);
+            txn.counted = theirs == number;
             reads += usize::from(txn.counted && txn.reads());
         }
         let level = if *writes || strength(level) < 2 { level } else { Isolation::RepeatableRead };
-        let mut found = future::reads(&txns, &writers, &Order::of(&txns), &times);
-        found.extend(of_reads(&txns, &writers, level));
+        let order = Order::of(&txns);
+        let mut found = future::reads(&txns, &writers, &order, &times);
+        found.extend(of_reads(&txns, &writers, &order, level));
         let whose = match group.1 {
             Some(timeline) => format!("`{}`, timeline {timeline}", group.0),
             None => format!("`{}`", group.0),
@@ -174,18 +179,27 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         for txn in &mut txns {
             txn.counted = true;
         }
-        let found = of_reads(&txns, &writers, level);
+        let order = Order::of(&txns);
+        let found = of_reads(&txns, &writers, &order, level);
         // what one node showed by itself is said already
         let known = |anomaly: &Anomaly| seen.anomalies.iter().any(|(_, known)| known == anomaly);
         let across: Vec<Anomaly> = found.into_iter().filter(|anomaly| !known(anomaly)).collect();
         seen.across.extend(across);
-        let nodes: Vec<&MemberId> = groups.keys().map(|(node, _)| node).collect();
+        let nodes = nodes(&groups);
         let node_of = |txn: usize| {
-            let (node, _) = group_of[txn].as_ref().filter(|_| reads_snapshots(record, txns[txn].load))?;
-            nodes.iter().position(|known| *known == node)
+            let node = nodes.get(&group_of[txn]).copied();
+            node.filter(|_| reads_snapshots(record, txns[txn].load))
         };
-        seen.forks.extend(forks::long(&txns, &writers, &Order::of(&txns), node_of));
+        seen.forks.extend(forks::long(&txns, &writers, &order, node_of));
     }
+}
+
+/// A number for the node of each group, by the number of the group.
+fn nodes(groups: &BTreeMap<Group<'_>, (u32, bool)>) -> BTreeMap<u32, usize> {
+    let mut names: Vec<&MemberId> = groups.keys().map(|(node, _)| *node).collect();
+    names.dedup();
+    let number = |node: &MemberId| names.iter().position(|known| *known == node);
+    groups.iter().filter_map(|((node, _), (group, _))| Some((*group, number(node)?))).collect()
 }
 
 /// Whether a transaction of this load reads in one snapshot; at *read committed* every statement has its own.
@@ -195,10 +209,10 @@ fn reads_snapshots(record: &Record, load: u32) -> bool {
 }
 
 /// An operation as a transaction; what reads came back with counts for acknowledged ones alone.
-fn txn(op: &Op) -> Option<Txn<'_>> {
-    let Some(Asked::Txn(asked)) = op.asked.as_deref() else { return None };
+fn txn(op: Op<'_>) -> Option<Txn<'_>> {
+    let Some(Question::Txn(asked)) = op.asked() else { return None };
     let answered = match op.answer() {
-        Some(crate::history::Answer::Txn(steps)) => steps,
+        Some(Reply::Txn(steps)) => steps,
         _ => asked,
     };
     let class = op.class();

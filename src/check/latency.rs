@@ -64,7 +64,7 @@ pub fn of(
 ) -> Option<Percentiles> {
     let history = &record.history;
     let ops = history.ops.iter().filter(|op| loads(op.load) && instants(op.intended));
-    let recorded = ops.filter_map(|op| Some((op.ack()?.0.0.saturating_sub(op.intended.0), 1)));
+    let recorded = ops.filter_map(|op| Some((op.acked()?.0.saturating_sub(op.intended.0), 1)));
     let seconds = history.counted.iter().filter(|second| loads(second.l));
     let counted =
         seconds.filter(|second| instants(middle(second.t))).flat_map(|second| second.latency.iter().copied());

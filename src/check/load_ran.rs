@@ -36,13 +36,13 @@ pub fn check(record: &Record) -> Finding {
 fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     let history = &record.history;
     let number = u32::try_from(index).unwrap_or(u32::MAX);
-    let ops: Vec<&Op> = history.ops.iter().filter(|op| op.load == number).collect();
+    let ops = || history.ops.iter().filter(|op| op.load == number);
     let injected: Vec<Mono> = history.faults.iter().filter_map(|fault| fault.began).collect();
     let (first, last) = (injected.iter().min().copied(), injected.iter().max().copied());
     let seconds: Vec<&Counted> = history.counted.iter().filter(|second| second.l == number).collect();
     let acked = |from: Option<Mono>, to: Option<Mono>| {
         let inside = |t: Mono| from.is_none_or(|from| t > from) && to.is_none_or(|to| t < to);
-        let recorded = ops.iter().filter(|op| op.ack().is_some_and(|(t, _)| inside(t))).count() as u64;
+        let recorded = ops().filter(|op| op.acked().is_some_and(inside)).count() as u64;
         recorded + seconds.iter().filter(|second| inside(second.t)).map(|second| second.ok).sum::<u64>()
     };
     let (before, after) = (acked(None, first), acked(last, None));
@@ -65,7 +65,7 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     for fault in &history.faults {
         let Some(began) = fault.began else { continue };
         let counted = load.record == Kept::Histogram && seconds.iter().any(|second| covers(second, began));
-        if !counted && !ops.iter().any(|op| hit(op, began)) {
+        if !counted && !ops().any(|op| hit(op, began)) {
             gaps.push(format!(
                 "no operation of load `{name}` was in flight or begun within 1 s of fault `{}`",
                 fault.id
@@ -74,14 +74,14 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     }
     // its clients hang while others are served: that is what the run shows, not that it was not asked
     let hangs =
-        last.is_some_and(|last| ops.iter().any(|op| op.done.is_none()) && others_go_on(record, index, last));
+        last.is_some_and(|last| ops().any(|op| op.done.is_none()) && others_go_on(record, index, last));
     if last.is_some() && after == 0 && !hangs {
         gaps.push(format!("load `{name}` had no acknowledged operation after the last fault"));
     }
     if first.is_none() && !record.scenario.steps.is_empty() {
         gaps.push("the scenario has steps, the record has no injected fault".to_owned());
     }
-    let operations = ops.len() as u64 + seconds.iter().map(|second| done(second)).sum::<u64>();
+    let operations = ops().count() as u64 + seconds.iter().map(|second| done(second)).sum::<u64>();
     let evidence =
         json!({ "load": name, "operations": operations, "acked_before": before, "acked_after": after });
     (gaps, evidence)
@@ -107,7 +107,7 @@ fn covers(second: &Counted, at: Mono) -> bool {
 }
 
 /// Whether an operation was in flight at `began`, or begun within [`AROUND`] of it.
-fn hit(op: &Op, began: Mono) -> bool {
+fn hit(op: Op<'_>, began: Mono) -> bool {
     let in_flight = op.invoked <= began && op.done.is_none_or(|done| done >= began);
     in_flight || op.invoked.0.abs_diff(began.0) <= AROUND
 }

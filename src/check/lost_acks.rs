@@ -10,12 +10,13 @@
 //! by Patroni's `maximum_lag_on_failover` plus what was written in the last `ttl` (the leader's position
 //! in the store may be that old); Patroni documentation, "Replication modes".
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::record::{Finding, Record};
-use crate::history::{Ack, Class, FinalRead, Op};
+use crate::history::{Acked, Class, FinalRead, Op};
 use crate::model::lab::Replication;
 use crate::model::scenario::LossBound;
 use crate::model::{Expect, Lsn, Mono};
@@ -168,32 +169,10 @@ fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
     };
     let rows = sorted_rows(primary);
     nodes_agree(record, &reads, primary, &rows, losses);
-
-    let mut on_timeline: BTreeMap<u32, Vec<(Mono, &Ack)>> = BTreeMap::new();
-    let mut gone: Vec<(&Op, Mono, &Ack)> = Vec::new();
-    for op in record.history.ops.iter().filter(|op| op.load == load) {
-        let class = op.class();
-        let marks = op.marks();
-        if marks.is_empty() {
-            // it wrote nothing, so nothing of it can be lost
-            continue;
-        }
-        let found = marks.iter().filter(|mark| rows.binary_search(mark).is_ok()).count();
-        let there = found == marks.len();
-        losses.acked += u64::from(class == Class::Ok);
-        losses.recovered += u64::from(class == Class::Info && found > 0);
-        if let Some((done, ack)) = op.ack() {
-            if let Some(timeline) = ack.tl {
-                on_timeline.entry(timeline).or_default().push((done, ack));
-            }
-            if !there {
-                gone.push((op, done, ack));
-            }
-        }
-    }
-    let mut in_window: BTreeMap<u32, Vec<(Mono, &Ack)>> = BTreeMap::new();
+    let (gone, timelines) = gone(record, load, &rows, losses);
+    let mut in_window: BTreeMap<u32, Vec<(Mono, Acked<'_>)>> = BTreeMap::new();
     for (op, done, ack) in gone {
-        let place = place(primary, ack, &on_timeline);
+        let place = place(primary, &ack, &timelines);
         if op.class() == Class::OkLocal {
             losses.local += 1;
         } else {
@@ -210,18 +189,43 @@ fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
         }
     }
     for (timeline, lost) in in_window {
-        let acks = on_timeline.remove(&timeline).unwrap_or_default();
-        let switch =
-            switch_point(primary, timeline).or_else(|| acks.iter().filter_map(|(_, ack)| ack.lo).min());
-        let window = Window::measure(
-            timeline,
-            switch.unwrap_or_default(),
-            &lost,
-            acks,
-            &record.resolved.lab.postgres.patroni,
-        );
-        losses.windows.push(window);
+        let acks = || acks_of(record, load, timeline);
+        let switch = switch_point(primary, timeline).or_else(|| acks().filter_map(|(_, ack)| ack.lo).min());
+        let patroni = &record.resolved.lab.postgres.patroni;
+        losses.windows.push(Window::measure(timeline, switch.unwrap_or_default(), &lost, acks(), patroni));
     }
+}
+
+type Gone<'a> = Vec<(Op<'a>, Mono, Acked<'a>)>;
+
+/// Acknowledged writes of a load of which a mark is not there, and the timelines any was acknowledged on.
+fn gone<'a>(record: &'a Record, load: u32, rows: &[u64], losses: &mut Losses) -> (Gone<'a>, BTreeSet<u32>) {
+    let (mut gone, mut timelines) = (Vec::new(), BTreeSet::new());
+    // one that wrote nothing can lose nothing
+    for op in record.history.ops.iter().filter(|op| op.load == load && op.leaves_marks()) {
+        let class = op.class();
+        let (mut found, mut there) = (false, true);
+        for mark in op.marks() {
+            let seen = rows.binary_search(&mark).is_ok();
+            found |= seen;
+            there &= seen;
+        }
+        losses.acked += u64::from(class == Class::Ok);
+        losses.recovered += u64::from(class == Class::Info && found);
+        if let Some((done, ack)) = op.ack() {
+            timelines.extend(ack.tl);
+            if !there {
+                gone.push((op, done, ack));
+            }
+        }
+    }
+    (gone, timelines)
+}
+
+/// Acknowledgements of writes of a load on a timeline.
+fn acks_of(record: &Record, load: u32, timeline: u32) -> impl Iterator<Item = (Mono, Acked<'_>)> {
+    let writes = record.history.ops.iter().filter(move |op| op.load == load && op.leaves_marks());
+    writes.filter_map(Op::ack).filter(move |(_, ack)| ack.tl == Some(timeline))
 }
 
 /// Where a lost write stood.
@@ -236,7 +240,7 @@ enum Place {
     Nowhere,
 }
 
-fn place(primary: &FinalRead, ack: &Ack, on_timeline: &BTreeMap<u32, Vec<(Mono, &Ack)>>) -> Place {
+fn place(primary: &FinalRead, ack: &Acked<'_>, timelines: &BTreeSet<u32>) -> Place {
     let (Some(timeline), Some(last)) = (ack.tl, primary.tl) else { return Place::Nowhere };
     if timeline == last {
         // it was never left, so everything acknowledged on it must be there
@@ -249,9 +253,7 @@ fn place(primary: &FinalRead, ack: &Ack, on_timeline: &BTreeMap<u32, Vec<(Mono, 
         Some(_) if ack.lo.is_some() && ack.hi.is_some() => Place::Boundary,
         // a branch the final primary does not descend from: nothing of it survived its fork. Without any
         // history it cannot be told from a history that was not read.
-        None if !primary.timelines.is_empty() && on_timeline.contains_key(&timeline) => {
-            Place::Window(timeline)
-        }
+        None if !primary.timelines.is_empty() && timelines.contains(&timeline) => Place::Window(timeline),
         Some(_) | None => Place::Nowhere,
     }
 }
@@ -261,11 +263,15 @@ fn switch_point(primary: &FinalRead, timeline: u32) -> Option<Lsn> {
 }
 
 /// Rows in order, each once.
-fn sorted_rows(read: &FinalRead) -> Vec<u64> {
-    let mut rows = read.rows.clone().unwrap_or_default();
+fn sorted_rows(read: &FinalRead) -> Cow<'_, [u64]> {
+    let rows = read.rows.as_deref().unwrap_or_default();
+    if rows.is_sorted_by(|one, next| one < next) {
+        return Cow::Borrowed(rows);
+    }
+    let mut rows = rows.to_vec();
     rows.sort_unstable();
     rows.dedup();
-    rows
+    Cow::Owned(rows)
 }
 
 /// Every node that carries a database was read after it had replayed everything, and has the same rows.
@@ -295,7 +301,7 @@ fn nodes_agree(
             continue;
         }
         let theirs = sorted_rows(read);
-        if theirs != rows {
+        if *theirs != *rows {
             let (missing, more) = (count_absent(rows, &theirs), count_absent(&theirs, rows));
             losses.disagreements.push(format!(
                 "`{node}` lacks {missing} rows of the primary `{}` and has {more} it does not have",

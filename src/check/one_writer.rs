@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
-use crate::history::{Asked, Op, RegisterOp};
+use crate::history::{Op, Question, RegisterOp};
 use crate::model::{MemberId, Mono};
 use crate::stats;
 
@@ -108,48 +108,64 @@ pub fn measure(record: &Record) -> Writers {
     let by_load: Vec<bool> = record.scenario.loads.iter().map(writes).collect();
     let counts =
         |load: u32| usize::try_from(load).ok().and_then(|load| by_load.get(load)).copied().unwrap_or(true);
-    let mut acks: Vec<(Mono, u32, &Op)> = Vec::new();
-    for op in record.history.ops.iter().filter(|op| counts(op.load) && wrote(op)) {
-        let Some((done, ack)) = op.ack() else { continue };
-        // no clones for the millions that say the same
-        if let Some(system) = ack.sys.as_ref().filter(|system| !writers.systems.contains(*system)) {
-            writers.systems.insert(system.clone());
+    let acked =
+        || record.history.ops.iter().filter(|op| counts(op.load) && op.acked().is_some() && wrote(*op));
+    let mut last = None;
+    for op in acked() {
+        let Some((_, ack)) = op.ack() else { continue };
+        // millions in a row come from one source, and what is kept of it is kept once
+        let source = (ack.n.map(std::ptr::from_ref), ack.tl, ack.sys.map(str::as_ptr));
+        if last.replace(source) == Some(source) && ack.n.is_some() && ack.tl.is_some() {
+            continue;
         }
-        let (Some(node), Some(timeline)) = (&ack.n, ack.tl) else {
+        // no clones for the millions that say the same
+        if let Some(system) = ack.sys.filter(|system| !writers.systems.contains(*system)) {
+            writers.systems.insert(system.to_owned());
+        }
+        let (Some(node), Some(timeline)) = (ack.n, ack.tl) else {
             writers.anonymous += 1;
             continue;
         };
-        acks.push((done, timeline, op));
         let who = writers.by_timeline.entry(timeline).or_default();
         if !who.contains(node) {
             who.insert(node.clone());
         }
     }
-    acks.sort_unstable_by_key(|(done, timeline, _)| (*done, *timeline));
-    let mut newest = 0;
-    let mut zombies: Vec<&Op> = Vec::new();
-    for (_, timeline, op) in acks {
-        if timeline < newest {
-            zombies.push(op);
-        }
-        newest = newest.max(timeline);
-    }
+    // on one timeline there is no older one
+    let zombies = if writers.by_timeline.len() > 1 { zombies(acked) } else { Vec::new() };
     writers.zombie_acks = zombies.len() as u64;
     writers.zombie_fates = fates(record, &zombies);
     writers.overlaps = overlaps(record);
     writers
 }
 
+/// Acknowledgements on an older timeline after the first one on a newer.
+fn zombies<'a, A: Iterator<Item = Op<'a>>>(acked: impl Fn() -> A) -> Vec<Op<'a>> {
+    let placed = |op: Op<'a>| op.ack().and_then(|(done, ack)| Some((done, ack.n.and(ack.tl)?, op)));
+    let mut first: BTreeMap<u32, Mono> = BTreeMap::new();
+    for (done, timeline, _) in acked().filter_map(placed) {
+        let known = first.entry(timeline).or_insert(done);
+        *known = done.min(*known);
+    }
+    let newer = |timeline: u32, done: Mono| {
+        first.iter().rev().take_while(|(other, _)| **other > timeline).any(|(_, began)| *began < done)
+    };
+    let mut zombies: Vec<(Mono, u32, Op<'a>)> =
+        acked().filter_map(placed).filter(|(done, timeline, _)| newer(*timeline, *done)).collect();
+    zombies.sort_by_key(|(done, timeline, _)| (*done, *timeline));
+    zombies.into_iter().map(|(.., op)| op).collect()
+}
+
 /// Whether an operation writes anything when it commits.
-fn wrote(op: &Op) -> bool {
-    match op.asked.as_deref() {
-        Some(Asked::Read | Asked::Register(RegisterOp::Read { .. })) => false,
-        Some(Asked::Txn(_)) => !op.marks().is_empty(),
+fn wrote(op: Op<'_>) -> bool {
+    match op.asked() {
+        Some(Question::Read | Question::Register(RegisterOp::Read { .. })) => false,
+        Some(Question::Txn(_)) => op.leaves_marks(),
         _ => true,
     }
 }
 
-fn fates(record: &Record, zombies: &[&Op]) -> Fates {
+fn fates(record: &Record, zombies: &[Op<'_>]) -> Fates {
     let mut fates = Fates::default();
     let mut rows: BTreeMap<u32, Option<HashSet<u64>>> = BTreeMap::new();
     for op in zombies {
@@ -157,10 +173,9 @@ fn fates(record: &Record, zombies: &[&Op]) -> Fates {
             let read = record.history.reads.iter().find(|read| read.l == op.load && read.primary)?;
             read.rows.as_ref().map(|rows| rows.iter().copied().collect())
         });
-        let marks = op.marks();
         match there {
-            Some(there) if !marks.is_empty() => {
-                let survived = marks.iter().all(|mark| there.contains(mark));
+            Some(there) if op.leaves_marks() => {
+                let survived = op.marks().all(|mark| there.contains(&mark));
                 fates.survived += u64::from(survived);
                 fates.lost += u64::from(!survived);
             }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
-use crate::history::{Answer, Asked, Class, Op, RegisterOp};
+use crate::history::{Class, Op, Question, RegisterOp, Reply};
 use crate::model::Mono;
 use crate::model::scenario::Workload;
 
@@ -36,16 +36,18 @@ pub fn check(record: &Record) -> Finding {
     let mut seen = Seen { work: WORK_OF_ALL, ..Seen::default() };
     for (number, load) in record.loads_of(Workload::Register).filter(|(_, load)| load.of.is_none()) {
         let empty = record.history.prepared.contains(&(number, 0));
-        let (mut by_key, first) = split(record, number);
-        for (key, (epochs, open)) in &mut by_key {
-            for (epoch, steps) in epochs {
-                let start = if empty && Some(*epoch) == first { Known::Is(None) } else { Known::Anything };
-                let whose = format!("key {key} of load `{}` on timeline {epoch}", load.name);
+        let (ops, first) = by_key(record, number);
+        for ops in ops.chunk_by(|(one, _), (other, _)| one == other) {
+            let (epochs, open) = split(ops);
+            for (epoch, mut steps) in epochs {
+                let start = if empty && Some(epoch) == first { Known::Is(None) } else { Known::Anything };
+                let key = ops.first().map_or(0, |(key, _)| *key);
+                let whose = || format!("key {key} of load `{}` on timeline {epoch}", load.name);
                 seen.told += steps.len();
                 let last = steps.iter().filter_map(|step| step.done).max();
                 let open = open.iter().filter(|step| last.is_some_and(|last| step.invoked <= last));
                 steps.extend(open.copied());
-                seen.look(&whose, start, steps);
+                seen.look(whose, start, &steps);
             }
         }
     }
@@ -69,18 +71,18 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, whose: &str, start: Known, steps: &[Step]) {
+    fn look(&mut self, whose: impl Fn() -> String, start: Known, steps: &[Step]) {
         self.keys += 1;
         let each = EACH.saturating_mul(steps.len() as u64);
         let given = self.work.min(WORK).saturating_add(each);
         let mut left = given;
         match search::linearizable(start, steps, &mut left) {
             Told::Yes => {}
-            Told::No(op) => self.broken.push(format!("{whose} is not linearizable at operation {op}")),
+            Told::No(op) => self.broken.push(format!("{} is not linearizable at operation {op}", whose())),
             Told::TooMuch(short) => {
-                self.gaps.push(undecided(whose, &short));
+                self.gaps.push(undecided(&whose(), &short));
                 self.undecided.push(json!({
-                    "key": whose, "operation": short.op, "ended": short.ended, "of": short.ends,
+                    "key": whose(), "operation": short.op, "ended": short.ended, "of": short.ends,
                     "worlds": short.worlds, "writes_of_unknown_end": short.unknown, "work": given,
                 }));
             }
@@ -111,51 +113,53 @@ fn undecided(whose: &str, short: &Short) -> String {
     )
 }
 
-/// Of one key: steps acknowledged by epoch, and those nobody knows the end of.
-type Key = (BTreeMap<u32, Vec<Step>>, Vec<Step>);
+type Keyed<'a> = Vec<(u64, Op<'a>)>;
 
-/// The steps of a load by key, and its first epoch.
-fn split(record: &Record, number: u32) -> (BTreeMap<u64, Key>, Option<u32>) {
-    let mut by_key: BTreeMap<u64, Key> = BTreeMap::new();
+/// The operations of a load by key, each key's in the order of their invocation, and the first epoch.
+fn by_key(record: &Record, number: u32) -> (Keyed<'_>, Option<u32>) {
+    let mut ops: Keyed<'_> = Vec::new();
     let mut first: Option<(Mono, u32)> = None;
     for op in record.history.ops.iter().filter(|op| op.load == number) {
-        let Some(Asked::Register(asked)) = op.asked.as_deref() else { continue };
-        let (RegisterOp::Read { k } | RegisterOp::Write { k, .. } | RegisterOp::Cas { k, .. }) = *asked;
-        let key = by_key.entry(k).or_default();
-        match op.ack() {
-            Some((done, ack)) => {
-                let epoch = ack.tl.unwrap_or_default();
-                if first.is_none_or(|(earliest, _)| done < earliest) {
-                    first = Some((done, epoch));
-                }
-                key.0.entry(epoch).or_default().extend(deed(op, *asked).map(|deed| Step {
-                    op: op.op,
-                    invoked: op.invoked,
-                    done: Some(done),
-                    deed,
-                }));
+        let Some(Question::Register(asked)) = op.asked() else { continue };
+        let (RegisterOp::Read { k } | RegisterOp::Write { k, .. } | RegisterOp::Cas { k, .. }) = asked;
+        if let Some((done, ack)) = op.ack()
+            && first.is_none_or(|(earliest, _)| done < earliest)
+        {
+            first = Some((done, ack.tl.unwrap_or_default()));
+        }
+        ops.push((k, op));
+    }
+    ops.sort_by_key(|(key, _)| *key);
+    (ops, first.map(|(_, epoch)| epoch))
+}
+
+/// The steps of one key: those acknowledged by epoch, and those of which nobody knows the end.
+fn split(ops: &[(u64, Op<'_>)]) -> (BTreeMap<u32, Vec<Step>>, Vec<Step>) {
+    let (mut epochs, mut open): (BTreeMap<u32, Vec<Step>>, Vec<Step>) = (BTreeMap::new(), Vec::new());
+    for (_, op) in ops {
+        let Some(Question::Register(asked)) = op.asked() else { continue };
+        let step = |done, deed| Step { op: op.op, invoked: op.invoked, done, deed };
+        if let Some((done, ack)) = op.ack() {
+            let steps = epochs.entry(ack.tl.unwrap_or_default()).or_default();
+            steps.extend(deed(*op, asked).map(|deed| step(Some(done), deed)));
+        } else if op.class() == Class::Info {
+            match asked {
+                RegisterOp::Read { .. } => {}
+                RegisterOp::Write { v, .. } => open.push(step(None, Deed::Write(v))),
+                RegisterOp::Cas { from, to, .. } => open.push(step(None, Deed::Swap(from, to))),
             }
-            None if op.class() == Class::Info => {
-                let deed = match *asked {
-                    RegisterOp::Read { .. } => continue,
-                    RegisterOp::Write { v, .. } => Deed::Write(v),
-                    RegisterOp::Cas { from, to, .. } => Deed::Swap(from, to),
-                };
-                key.1.push(Step { op: op.op, invoked: op.invoked, done: None, deed });
-            }
-            None => {}
         }
     }
-    (by_key, first.map(|(_, epoch)| epoch))
+    (epochs, open)
 }
 
 /// What an acknowledged operation did; `None` when its answer does not fit what it asked.
-fn deed(op: &Op, asked: RegisterOp) -> Option<Deed> {
+fn deed(op: Op<'_>, asked: RegisterOp) -> Option<Deed> {
     match (asked, op.answer()) {
-        (RegisterOp::Read { .. }, Some(Answer::Value(value))) => Some(Deed::Read(*value)),
+        (RegisterOp::Read { .. }, Some(Reply::Value(value))) => Some(Deed::Read(value)),
         (RegisterOp::Write { v, .. }, _) => Some(Deed::Write(v)),
-        (RegisterOp::Cas { from, to, .. }, Some(Answer::Swapped(true))) => Some(Deed::Swap(from, to)),
-        (RegisterOp::Cas { from, .. }, Some(Answer::Swapped(false))) => Some(Deed::Refuse(from)),
+        (RegisterOp::Cas { from, to, .. }, Some(Reply::Swapped(true))) => Some(Deed::Swap(from, to)),
+        (RegisterOp::Cas { from, .. }, Some(Reply::Swapped(false))) => Some(Deed::Refuse(from)),
         _ => None,
     }
 }

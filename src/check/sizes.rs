@@ -94,7 +94,7 @@ fn used(resource: Resource, at: &Usage, earlier: Option<&Usage>) -> Option<f64> 
 
 /// When operations were acknowledged, in order, and how many.
 fn acknowledged(record: &Record) -> Vec<(Mono, u64)> {
-    let one = record.history.ops.iter().filter_map(|op| op.ack().map(|(done, _)| (done, 1)));
+    let one = record.history.ops.iter().filter_map(|op| op.acked().map(|done| (done, 1)));
     let counted = record.history.counted.iter().map(|second| (second.t, second.ok));
     let mut all: Vec<(Mono, u64)> = one.chain(counted).collect();
     all.sort_unstable_by_key(|(at, _)| *at);

@@ -15,18 +15,18 @@ use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
 use super::when::{Spans, called};
-use crate::history::{Answer, Asked, Op};
+use crate::history::{Op, Question, Reply};
 use crate::model::scenario::{When, Workload};
-use crate::model::{Expect, Mono};
+use crate::model::{Expect, MemberId, Mono};
 use crate::stats::Percentiles;
 
 /// One read of a heartbeat.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Read {
+pub struct Read<'a> {
     /// When it began.
     pub at: Mono,
     /// The node that answered, when it said so.
-    pub node: Option<String>,
+    pub node: Option<&'a MemberId>,
     /// How old what it saw was, nanoseconds.
     pub stale: u64,
     /// Its worker had seen more before.
@@ -41,7 +41,7 @@ pub fn check(record: &Record) -> Finding {
     let reads = measure(record);
     let mut nodes: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for read in &reads {
-        nodes.entry(read.node.as_deref().unwrap_or("unknown")).or_default().push(read.stale);
+        nodes.entry(read.node.map_or("unknown", MemberId::as_str)).or_default().push(read.stale);
     }
     let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale));
     let nodes: Vec<Value> = nodes
@@ -93,13 +93,13 @@ fn impossible(record: &Record, evidence: &Value) -> Option<Finding> {
         let beats = record.history.ops.iter().filter(|op| op.load == tables);
         let sent: HashMap<u64, Mono> = beats.map(|op| (op.op, op.invoked)).collect();
         for op in record.history.ops.iter().filter(|op| op.load == number) {
-            let (Some(Answer::Heartbeat(Some(seen))), Some((done, _))) = (op.answer(), op.ack()) else {
+            let (Some(Reply::Heartbeat(Some(seen))), Some(done)) = (op.answer(), op.acked()) else {
                 continue;
             };
             let said = |how: &str| {
                 format!("operation {} of load `{}` read heartbeat {seen}, {how}", op.op, load.name)
             };
-            match sent.get(seen) {
+            match sent.get(&seen) {
                 None => return Some(Finding::fail(said("and nobody sent it"), evidence.clone())),
                 Some(sent) if *sent > done => {
                     return Some(Finding::fail(said("which was sent later"), evidence.clone()).firm());
@@ -111,7 +111,7 @@ fn impossible(record: &Record, evidence: &Value) -> Option<Finding> {
     None
 }
 
-fn p99(record: &Record, reads: &[Read], when: When) -> Option<f64> {
+fn p99(record: &Record, reads: &[Read<'_>], when: When) -> Option<f64> {
     let spans = Spans::of(record, when);
     let there = reads.iter().filter(|read| spans.contain(read.at));
     Percentiles::of_nanos(there.map(|read| read.stale)).map(|percentiles| percentiles.p99)
@@ -119,19 +119,19 @@ fn p99(record: &Record, reads: &[Read], when: When) -> Option<f64> {
 
 /// Every acknowledged read of a heartbeat, in the order in which they began.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Read> {
+pub fn measure(record: &Record) -> Vec<Read<'_>> {
     let mut reads = Vec::new();
     for (number, load) in record.loads_of(Workload::Freshness) {
         let beats = Beats::of(record, record.tables_of(number, load));
         let mut newest: HashMap<u32, u64> = HashMap::new();
         for op in record.history.ops.iter().filter(|op| op.load == number) {
-            let (Some(Answer::Heartbeat(seen)), Some((_, ack))) = (op.answer(), op.ack()) else { continue };
+            let (Some(Reply::Heartbeat(seen)), Some((_, ack))) = (op.answer(), op.ack()) else { continue };
             // "none yet" is older than heartbeat 0
             let seen = seen.map_or(0, |seen| seen + 1);
             let best = newest.entry(op.worker).or_default();
             reads.push(Read {
                 at: op.invoked,
-                node: ack.n.as_ref().map(ToString::to_string),
+                node: ack.n,
                 stale: beats.newer_since(seen).map_or(0, |since| op.invoked.0.saturating_sub(since.0)),
                 backwards: seen < *best,
                 missed_own: beats.own_before(op.worker, op.invoked) > seen,
@@ -153,11 +153,11 @@ struct Beats {
 
 impl Beats {
     fn of(record: &Record, number: u32) -> Self {
-        let writes = |op: &&Op| op.load == number && !matches!(op.asked.as_deref(), Some(Asked::Read));
+        let writes = |op: &Op<'_>| op.load == number && !matches!(op.asked(), Some(Question::Read));
         let mut earliest = Vec::new();
         let mut own: HashMap<u32, Vec<(Mono, u64)>> = HashMap::new();
         for op in record.history.ops.iter().filter(writes) {
-            let Some((done, _)) = op.ack() else { continue };
+            let Some(done) = op.acked() else { continue };
             earliest.push((op.op + 1, done));
             own.entry(op.worker).or_default().push((done, op.op + 1));
         }

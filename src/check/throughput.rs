@@ -50,7 +50,7 @@ pub fn measure(record: &Record, load: &Name, when: When) -> Option<f64> {
     for op in record.history.ops.iter().filter(|op| op.load == number) {
         from = from.min(op.invoked);
         to = to.max(op.done.unwrap_or_default()).max(op.invoked);
-        acked += u64::from(op.ack().is_some_and(|(done, _)| spans.contain(done)));
+        acked += u64::from(op.acked().is_some_and(|done| spans.contain(done)));
     }
     for second in record.history.counted.iter().filter(|second| second.l == number) {
         from = from.min(Mono(second.t.0.saturating_sub(SECOND)));

@@ -1,7 +1,7 @@
 //! `unexpected`: no node has a row nobody wrote, a row twice, or a row of an operation that certainly
 //! did not happen. Each of them means that the database, or this record of it, is wrong.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use serde_json::json;
 
@@ -74,23 +74,47 @@ pub fn check(record: &Record) -> Finding {
 /// Looks through the reads of one load; says how many there were.
 fn look<'a>(record: &'a Record, load: u32, wrong: &mut Vec<(Wrong, &'a MemberId, u64)>) -> usize {
     let ops = record.history.ops.iter().filter(|op| op.load == load);
-    let attempted: HashMap<u64, Class> =
-        ops.flat_map(|op| op.marks().into_iter().map(|mark| (mark, op.class()))).collect();
+    let mut attempted: Vec<(u64, Class)> =
+        ops.flat_map(|op| op.marks().map(move |mark| (mark, op.class()))).collect();
+    // marks are in order but for those of operations under way together; of equal ones the last counts
+    attempted.sort_by_key(|(mark, _)| *mark);
     let mut reads = 0;
     for read in record.history.reads.iter().filter(|read| read.l == load) {
         let Some(rows) = &read.rows else { continue };
         reads += 1;
-        let mut rows = rows.clone();
-        rows.sort_unstable();
+        let rows = in_order(rows);
         wrong.extend(
             rows.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| (Wrong::Twice, &read.node, pair[0])),
         );
-        rows.dedup();
-        wrong.extend(rows.iter().filter_map(|row| match attempted.get(row) {
-            None => Some((Wrong::Nobody, &read.node, *row)),
-            Some(Class::Fail) => Some((Wrong::Failed, &read.node, *row)),
-            Some(_) => None,
-        }));
+        let mut left = attempted.as_slice();
+        let mut last = None;
+        for row in rows.iter().filter(|row| last.replace(**row) != Some(**row)) {
+            left = &left[behind(left, *row)..];
+            match left.iter().take_while(|(mark, _)| mark == row).last() {
+                None => wrong.push((Wrong::Nobody, &read.node, *row)),
+                Some((_, Class::Fail)) => wrong.push((Wrong::Failed, &read.node, *row)),
+                Some(_) => {}
+            }
+        }
     }
     reads
+}
+
+fn in_order(rows: &[u64]) -> Cow<'_, [u64]> {
+    if rows.is_sorted() {
+        return Cow::Borrowed(rows);
+    }
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    Cow::Owned(rows)
+}
+
+/// How many of the first marks are smaller than a row: as a rule none or one, so the search begins there.
+fn behind(marks: &[(u64, Class)], row: u64) -> usize {
+    let mut reach = 1;
+    while marks.get(reach - 1).is_some_and(|(mark, _)| *mark < row) {
+        reach *= 2;
+    }
+    let upto = marks.get(..reach.min(marks.len())).unwrap_or_default();
+    upto.partition_point(|(mark, _)| *mark < row)
 }

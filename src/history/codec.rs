@@ -5,6 +5,9 @@
 //! would be judging a run nobody made.
 
 use super::event::Event;
+use super::gather::Pairing;
+use super::line;
+use super::pairing::History;
 
 /// A journal as read.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,21 +44,69 @@ pub fn encode(event: &Event) -> String {
 /// # Errors
 /// [`CodecError`] for the first bad line that is not a torn last one.
 pub fn decode(text: &str) -> Result<Decoded, CodecError> {
-    // a line of an operation is rarely shorter than this, so the vector grows at most once
-    let mut events = Vec::with_capacity(text.len() / 64);
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let whole = line.ends_with('\n');
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
+    let mut lines = Lines::default();
+    let mut events = Vec::new();
+    for line in text.split_inclusive('\n') {
+        events.extend(lines.event(line.as_bytes())?);
+    }
+    Ok(Decoded { events, cut: lines.cut })
+}
+
+/// A journal that is read line by line, so that neither its text nor its events are held.
+#[derive(Debug, Default)]
+pub struct Reading {
+    lines: Lines,
+    pairing: Pairing,
+}
+
+impl Reading {
+    /// Takes in the next line, with its newline if it has one.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn line(&mut self, line: &[u8]) -> Result<(), CodecError> {
+        if let Some(event) = self.lines.event(line)? {
+            self.pairing.add(event);
         }
-        match serde_json::from_str(line) {
-            Ok(event) => events.push(event),
-            Err(_) if !whole => return Ok(Decoded { events, cut: true }),
-            Err(error) => return Err(CodecError { line: index + 1, problem: error.to_string() }),
+        Ok(())
+    }
+
+    /// What was read, and whether the last line was torn.
+    #[must_use]
+    pub fn finish(self) -> (History, bool) {
+        (self.pairing.finish(), self.lines.cut)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    read: usize,
+    cut: bool,
+}
+
+impl Lines {
+    /// The event of the next line; none of an empty one and of a torn last one.
+    fn event(&mut self, line: &[u8]) -> Result<Option<Event>, CodecError> {
+        self.read += 1;
+        let whole = line.ends_with(b"\n");
+        let event = std::str::from_utf8(line).map_err(|error| error.to_string()).and_then(|text| {
+            let text = text.trim();
+            if text.is_empty() {
+                return Ok(None);
+            }
+            line::event(text)
+                .map_or_else(|| serde_json::from_str(text).map_err(|error| error.to_string()), Ok)
+                .map(Some)
+        });
+        match event {
+            Ok(event) => Ok(event),
+            Err(_) if !whole => {
+                self.cut = true;
+                Ok(None)
+            }
+            Err(problem) => Err(CodecError { line: self.read, problem }),
         }
     }
-    Ok(Decoded { events, cut: false })
 }
 
 #[cfg(test)]
@@ -118,6 +169,27 @@ mod tests {
             let whole = text[..end].ends_with('\n') || text[end..].starts_with('\n') || end == 0;
             assert_eq!(decoded.cut, !whole, "{:?}", &text[..end]);
         }
+    }
+
+    #[test]
+    fn a_journal_read_line_by_line_is_the_same() {
+        let text = text();
+        for end in 0..text.len() {
+            let mut reading = Reading::default();
+            for line in text.as_bytes()[..end].split_inclusive(|byte| *byte == b'\n') {
+                reading.line(line).expect("torn, not wrong");
+            }
+            let (history, cut) = reading.finish();
+            let decoded = decode(&text[..end]).expect("torn, not wrong");
+            let wanted = History::from_events(decoded.events);
+            assert_eq!(cut, decoded.cut);
+            assert_eq!((history.ops.len(), history.notes), (wanted.ops.len(), wanted.notes));
+            assert_eq!(history.problems, wanted.problems);
+        }
+        let mut torn = Reading::default();
+        torn.line("{\"note\":{\"t\":1,\"text\":\"ü".as_bytes().split_last().expect("bytes").1)
+            .expect("torn, not wrong");
+        assert!(torn.finish().1);
     }
 
     #[test]

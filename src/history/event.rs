@@ -319,7 +319,7 @@ pub struct Ack {
 }
 
 /// Why an operation was not acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Error {
     /// SQLSTATE, or one of [`crate::history::classes::PLAIN`], or `unmapped`.
     pub c: String,

@@ -6,10 +6,18 @@
 pub mod classes;
 pub mod codec;
 pub mod event;
+mod gather;
+mod keep;
+mod line;
+pub mod ops;
 pub mod pairing;
+pub mod said;
 
-pub use codec::{CodecError, Decoded, decode, encode};
+pub use codec::{CodecError, Decoded, Reading, decode, encode};
 pub use event::{
     Ack, Answer, Asked, Counted, Error, Event, FinalRead, Mop, Outcome, Phase, RegisterOp, Signed, Tally,
 };
-pub use pairing::{Class, History, Op, Problem, Search, Writer};
+pub use gather::Pairing;
+pub use ops::{Acked, Op, Ops};
+pub use pairing::{Class, History, Problem, Search, Writer};
+pub use said::{Move, Moves, Question, Reply};

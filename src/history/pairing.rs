@@ -4,16 +4,17 @@
 //! Theory: an operation that never ended is one nobody knows the end of, like *info*. What does not
 //! fit (an end without a beginning, two ends) is not repaired but listed as a [`Problem`].
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Ack, Answer, Asked, Counted, Event, FinalRead, Mop, Outcome, Phase, Signed};
+use super::event::{Counted, Event, FinalRead, Phase, Signed};
+use super::gather::Pairing;
+use super::ops::Ops;
 use crate::model::{FaultRecord, MemberId, Mono, Name};
 
 /// A journal, paired.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct History {
     /// Who wrote, and whether they ended in order.
     pub writers: Vec<Writer>,
@@ -24,7 +25,7 @@ pub struct History {
     /// Phases with their beginnings, as written.
     pub phases: Vec<(Mono, Phase)>,
     /// Operations in the order of their invocation.
-    pub ops: Vec<Op>,
+    pub ops: Ops,
     /// Faults in the order of their first record, each as its last record says.
     pub faults: Vec<FaultRecord>,
     /// Final reads.
@@ -54,29 +55,6 @@ pub struct Search {
     pub found: Vec<String>,
 }
 
-/// One operation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Op {
-    /// Load.
-    pub load: u32,
-    /// Its number within the load; for `set` also its row.
-    pub op: u64,
-    /// Worker.
-    pub worker: u32,
-    /// Client, where the journal says it: one number from the beginning of its load to the end.
-    pub client: Option<u32>,
-    /// When it was meant to start.
-    pub intended: Mono,
-    /// When it was handed to the worker.
-    pub invoked: Mono,
-    /// What it asked for, where its number does not say it.
-    pub asked: Option<Box<Asked>>,
-    /// When it ended, if it did.
-    pub done: Option<Mono>,
-    /// How it ended; `None`: it never did.
-    pub outcome: Option<Outcome>,
-}
-
 /// What is known of the end of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,51 +67,6 @@ pub enum Class {
     Fail,
     /// Nobody knows, or it never ended.
     Info,
-}
-
-impl Op {
-    /// What is known of its end.
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        match &self.outcome {
-            Some(Outcome::Ok(_)) => Class::Ok,
-            Some(Outcome::OkLocal(_)) => Class::OkLocal,
-            Some(Outcome::Fail(_)) => Class::Fail,
-            Some(Outcome::Info(_)) | None => Class::Info,
-        }
-    }
-
-    /// Its acknowledgement with its instant, when it has one (also an `ok-local` one).
-    #[must_use]
-    pub const fn ack(&self) -> Option<(Mono, &Ack)> {
-        match (&self.outcome, self.done) {
-            (Some(Outcome::Ok(ack) | Outcome::OkLocal(ack)), Some(done)) => Some((done, ack)),
-            _ => None,
-        }
-    }
-
-    /// What it was answered beyond "done".
-    #[must_use]
-    pub fn answer(&self) -> Option<&Answer> {
-        self.ack().and_then(|(_, ack)| ack.v.as_deref())
-    }
-
-    /// The marks it leaves behind when it commits, as final reads list them: the elements it
-    /// appends, nothing for a read, else its own number.
-    #[must_use]
-    pub fn marks(&self) -> Vec<u64> {
-        match self.asked.as_deref() {
-            None | Some(Asked::Transfer { .. }) => vec![self.op],
-            Some(Asked::Txn(steps)) => steps
-                .iter()
-                .filter_map(|step| match step {
-                    Mop::Append(_, element) => Some(*element),
-                    Mop::Read(..) => None,
-                })
-                .collect(),
-            Some(Asked::Register(_) | Asked::Read) => Vec::new(),
-        }
-    }
 }
 
 /// One writer of a journal.
@@ -208,48 +141,12 @@ impl History {
     /// clock orders.
     #[must_use]
     pub fn from_events(events: impl IntoIterator<Item = Event>) -> Self {
-        let mut history = Self::default();
-        let mut ends = Vec::new();
-        let mut closed = Vec::new();
-        for event in events {
-            history.lines += 1;
-            match event {
-                Event::Journal { t, writer, boot_id, loads, run } => {
-                    let (began, name) = (t, writer);
-                    history.writers.push(Writer { name, boot_id, run, began, ended: None, signed: None });
-                    if !loads.is_empty() {
-                        history.loads = loads;
-                    }
-                }
-                Event::Phase { t, phase } => history.phases.push((t, phase)),
-                Event::Prepared { l, rows, .. } => history.prepared.push((l, rows)),
-                Event::Invoke { t, l, o, w, i, q, c } => history.ops.push(Op {
-                    load: l,
-                    op: o,
-                    worker: w,
-                    client: c,
-                    intended: i,
-                    invoked: t,
-                    asked: q,
-                    done: None,
-                    outcome: None,
-                }),
-                Event::Done { t, l, o, outcome } => ends.push((t, l, o, outcome)),
-                Event::Fault(record) => history.fault(*record),
-                Event::FinalRead(read) => history.reads.push(*read),
-                Event::Searched { t, files, found } => history.searches.push(Search { at: t, files, found }),
-                Event::Logs { t, bytes } => history.logs.push((t, bytes)),
-                Event::Counted(counted) => history.counted.push(*counted),
-                Event::Note { t, text } => history.notes.push((t, text)),
-                Event::End { t, writer, signed } => closed.push((t, writer, signed)),
-            }
-        }
-        history.close(closed);
-        history.pair(ends);
-        history
+        let mut pairing = Pairing::default();
+        events.into_iter().for_each(|event| pairing.add(event));
+        pairing.finish()
     }
 
-    fn fault(&mut self, record: FaultRecord) {
+    pub(super) fn fault(&mut self, record: FaultRecord) {
         match self.faults.iter_mut().find(|known| known.id == record.id) {
             Some(known) => {
                 if !goes_on(known, &record) {
@@ -261,42 +158,12 @@ impl History {
         }
     }
 
-    fn close(&mut self, closed: Vec<(Mono, String, Option<Box<Signed>>)>) {
+    pub(super) fn close(&mut self, closed: Vec<(Mono, String, Option<Box<Signed>>)>) {
         for (t, writer, signed) in closed {
             match self.writers.iter_mut().find(|known| known.name == writer && known.ended.is_none()) {
                 Some(known) => (known.ended, known.signed) = (Some(t), signed),
                 None => self.problems.push(Problem::NoJournal { writer }),
             }
-        }
-    }
-
-    fn pair(&mut self, ends: Vec<(Mono, u32, u64, Outcome)>) {
-        self.ops.sort_by_key(|op| (op.invoked, op.load, op.op));
-        let mut at: HashMap<(u32, u64), usize> = HashMap::with_capacity(self.ops.len());
-        for (index, op) in self.ops.iter().enumerate() {
-            match at.entry((op.load, op.op)) {
-                Entry::Vacant(free) => {
-                    free.insert(index);
-                }
-                Entry::Occupied(_) => {
-                    self.problems.push(Problem::InvokedTwice { load: op.load, op: op.op });
-                }
-            }
-        }
-        for (t, load, number, outcome) in ends {
-            let Some(op) = at.get(&(load, number)).map(|&index| &mut self.ops[index]) else {
-                self.problems.push(Problem::NeverInvoked { load, op: number });
-                continue;
-            };
-            if op.done.is_some() {
-                self.problems.push(Problem::EndedTwice { load, op: number });
-                continue;
-            }
-            if t < op.invoked {
-                self.problems.push(Problem::EndedEarly { load, op: number });
-            }
-            op.done = Some(t);
-            op.outcome = Some(outcome);
         }
     }
 
@@ -345,7 +212,7 @@ fn goes_on(before: &FaultRecord, after: &FaultRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::event::Error;
+    use crate::history::event::{Ack, Error, Outcome};
 
     fn info() -> Outcome {
         Outcome::Info(Error { c: "eof".to_owned(), m: String::new() })
@@ -402,6 +269,27 @@ mod tests {
         assert_eq!(told(&[&meant, &healed, &began]), 1, "it was healed and then was not");
         let other = FaultRecord { intent: Mono(9), ..meant.clone() };
         assert_eq!(told(&[&meant, &other]), 1, "another fault of its name");
+    }
+
+    #[test]
+    fn of_two_that_were_invoked_the_first_has_the_end() {
+        let ends =
+            |history: &History| history.ops.iter().map(|op| (op.invoked.0, op.done)).collect::<Vec<_>>();
+        let ok = || Outcome::Ok(Ack::default());
+        let (early, late) =
+            (Event::invoke(Mono(5), 0, 1, 0, Mono(4)), Event::invoke(Mono(7), 0, 1, 0, Mono(4)));
+        let (one, other) = (Event::done(Mono(6), 0, 1, ok()), Event::done(Mono(8), 0, 1, ok()));
+        let twice = Problem::InvokedTwice { load: 0, op: 1 };
+        let history = History::from_events([early.clone(), late.clone(), one.clone()]);
+        assert_eq!(
+            (ends(&history), &history.problems[..]),
+            (vec![(5, Some(Mono(6))), (7, None)], &[twice.clone()][..])
+        );
+        let history = History::from_events([late.clone(), one.clone(), early.clone()]);
+        assert_eq!(ends(&history), [(5, Some(Mono(6))), (7, None)]);
+        let history = History::from_events([early, one, late, other]);
+        assert_eq!(ends(&history), [(5, Some(Mono(6))), (7, None)]);
+        assert_eq!(history.problems, [twice, Problem::EndedTwice { load: 0, op: 1 }]);
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn unserved(record: &Record, fault: &Name, limit: Option<Duration>) -> Option<f6
     let reads = reads(record);
     let meant = record.history.ops.iter().filter(|op| reads.contains(&op.load) && op.intended >= from);
     let served = |done: Mono, intended: Mono| limit.is_none_or(|limit| done.since(intended) <= limit);
-    let missed = meant.filter(|op| !op.ack().is_some_and(|(done, _)| served(done, op.intended)));
+    let missed = meant.filter(|op| !op.acked().is_some_and(|done| served(done, op.intended)));
     // operations of a run are far below 2^53
     Some(missed.count() as f64)
 }

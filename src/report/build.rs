@@ -14,7 +14,7 @@ use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
 use crate::check::outage::{self, Backs, End, EndpointOutages, Outage};
 use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
-use crate::history::{Class, Counted, Op};
+use crate::history::{Class, Counted};
 use crate::model::scenario::{Endpoint, Load};
 use crate::model::{FaultRecord, Mono, Name};
 use crate::stats::{self, Percentiles};
@@ -143,10 +143,9 @@ fn alarm_line(told: Told, zero: Mono) -> AlarmLine {
 }
 
 fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
-    let ops: Vec<&Op> =
-        record.history.ops.iter().filter(|op| usize::try_from(op.load) == Ok(index)).collect();
+    let ops = || record.history.ops.iter().filter(|op| usize::try_from(op.load) == Ok(index));
     let mut operations = Operations::default();
-    for op in &ops {
+    for op in ops() {
         match op.class() {
             Class::Ok => operations.ok += 1,
             Class::OkLocal => operations.ok_local += 1,
@@ -162,22 +161,22 @@ fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
         operations.info += second.info.values().sum::<u64>();
     }
     let counted_from = seconds.iter().map(|second| Mono(second.t.0.saturating_sub(SECOND)));
-    let start = ops.iter().map(|op| op.invoked).chain(counted_from).min().unwrap_or_default();
+    let start = ops().map(|op| op.invoked).chain(counted_from).min().unwrap_or_default();
     let counted_to = seconds.iter().map(|second| second.t);
-    let end = ops.iter().filter_map(|op| op.done).chain(counted_to).max().unwrap_or_default();
+    let end = ops().filter_map(|op| op.done).chain(counted_to).max().unwrap_or_default();
     let direct = || load.direct.as_ref().map(ToString::to_string);
     LoadLine {
         name: load.name.clone(),
         endpoint: load.endpoint.map(|endpoint| endpoint.to_string()).or_else(direct).unwrap_or_default(),
         operations,
         latency_ms: Percentiles::of_buckets(
-            ops.iter()
-                .filter_map(|op| op.ack().map(|(done, _)| (done.0.saturating_sub(op.intended.0), 1)))
+            ops()
+                .filter_map(|op| Some((op.acked()?.0.saturating_sub(op.intended.0), 1)))
                 .chain(seconds.iter().flat_map(|second| second.latency.iter().copied())),
         ),
         throughput: stats::per_second(operations.ok + operations.ok_local, end.0.saturating_sub(start.0)),
         schedule_lag_ms: Percentiles::of_buckets(
-            ops.iter()
+            ops()
                 .map(|op| (op.invoked.0.saturating_sub(op.intended.0), 1))
                 .chain(seconds.iter().flat_map(|second| second.lag.iter().copied())),
         ),
@@ -253,7 +252,8 @@ fn one_writer_line(writers: &Writers, zero: Mono) -> OneWriterLine {
 fn staleness(record: &Record) -> Option<Staleness> {
     let reads = stale_reads::measure(record);
     let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale))?;
-    let count = |pick: fn(&stale_reads::Read) -> bool| reads.iter().filter(|read| pick(read)).count() as u64;
+    let count =
+        |pick: fn(&stale_reads::Read<'_>) -> bool| reads.iter().filter(|read| pick(read)).count() as u64;
     Some(Staleness {
         p50_ms: all.p50,
         p99_ms: all.p99,

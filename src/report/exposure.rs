@@ -113,7 +113,7 @@ type Acks = BTreeMap<u32, Vec<(Lsn, Mono)>>;
 
 fn acknowledged(record: &Record) -> Acks {
     let mut acks = Acks::new();
-    for op in record.history.ops.iter().filter(|op| !op.marks().is_empty()) {
+    for op in record.history.ops.iter().filter(|op| op.leaves_marks()) {
         let Some((done, ack)) = op.ack() else { continue };
         if let (Some(timeline), Some(lo)) = (ack.tl, ack.lo) {
             acks.entry(timeline).or_default().push((lo, done));

@@ -1,7 +1,8 @@
 //! Reading a run directory back: all a verdict needs, without the lab.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -9,9 +10,12 @@ use serde::de::DeserializeOwned;
 use super::RunError;
 use crate::check::Record;
 use crate::check::whole::SIGNED;
-use crate::history::{History, codec};
+use crate::history::{History, Reading};
 use crate::model::run::Resolved;
 use crate::model::{FaultRecord, MemberId, Sighting};
+
+/// Bytes of a journal that are read at once.
+const BUFFER: usize = 256 * 1024;
 
 fn text(dir: &Path, name: &str) -> Result<String, RunError> {
     fs::read_to_string(dir.join(name)).map_err(|error| RunError::Unreadable {
@@ -34,8 +38,7 @@ fn json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
 pub fn read(dir: &Path) -> Result<Record, RunError> {
     let unreadable =
         |name: &str, why: String| RunError::Unreadable { path: dir.join(name).display().to_string(), why };
-    let decoded = codec::decode(&text(dir, "history.jsonl")?)
-        .map_err(|error| unreadable("history.jsonl", error.to_string()))?;
+    let (history, cut) = history(dir).map_err(|why| unreadable("history.jsonl", why))?;
     let mut sightings: Vec<Sighting> = Vec::new();
     let lines = text(dir, "sightings.jsonl")?;
     let last = lines.lines().count();
@@ -56,8 +59,8 @@ pub fn read(dir: &Path) -> Result<Record, RunError> {
         scenario: json(dir, "scenario.json")?,
         resolved,
         ledger,
-        complete: !decoded.cut && !torn,
-        history: History::from_events(decoded.events),
+        complete: !cut && !torn,
+        history,
         sightings,
         logs: logs(dir).map_err(|error| unreadable("logs", error.to_string()))?,
     })
@@ -84,6 +87,18 @@ fn ledger(dir: &Path) -> Result<(Option<Vec<FaultRecord>>, bool), RunError> {
         }
     }
     Ok((Some(faults), false))
+}
+
+/// The journal, line by line, and whether its last line is torn.
+fn history(dir: &Path) -> Result<(History, bool), String> {
+    let file = File::open(dir.join("history.jsonl")).map_err(|error| error.to_string())?;
+    let mut file = BufReader::with_capacity(BUFFER, file);
+    let (mut reading, mut line) = (Reading::default(), Vec::new());
+    while file.read_until(b'\n', &mut line).map_err(|error| error.to_string())? > 0 {
+        reading.line(&line).map_err(|error| error.to_string())?;
+        line.clear();
+    }
+    Ok(reading.finish())
 }
 
 /// Every body's log, by member; none when the run kept none. A log is bytes of somebody else: what is

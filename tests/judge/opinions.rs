@@ -64,7 +64,13 @@ fn simulate(plan: &[(u8, Vec<(u8, bool)>)], serial: bool, looked: bool) -> Vec<R
 fn ours(ran: &[Ran], level: Isolation) -> Vec<Kind> {
     let txns: Vec<Txn<'_>> = (0..)
         .zip(ran)
-        .map(|(op, ran)| Txn { load: 0, op, class: ran.class, steps: &ran.steps, counted: true })
+        .map(|(op, ran)| Txn {
+            load: 0,
+            op,
+            class: ran.class,
+            steps: ran.steps.as_slice().into(),
+            counted: true,
+        })
         .collect();
     let kinds = anomalies(&txns, level).into_iter().map(|anomaly| anomaly.kind);
     // that a transaction sees its own appends is asked from read committed on by us alone: PostgreSQL locks the row

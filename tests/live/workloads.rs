@@ -121,7 +121,7 @@ fn acknowledged(history: &History, index: u32, load: &Load, ran: &str) {
         *classes.entry(op.class()).or_default() += 1;
         let Some((_, ack)) = op.ack() else { continue };
         assert!(ack.n.is_some() && ack.sys.is_some(), "{}: nobody knows who answered {op:?}", load.name);
-        let writes = !op.marks().is_empty() && !matches!(load.workload, Workload::Sql);
+        let writes = op.leaves_marks() && !matches!(load.workload, Workload::Sql);
         if writes {
             let (lo, hi) = (ack.lo.expect("a lower bound"), ack.hi.expect("an upper bound"));
             assert!(lo <= hi && ack.tl.is_some(), "{}: {op:?}", load.name);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pgha::engine::clock;
-use pgha::history::{Class, History, Outcome};
+use pgha::history::{Class, History, Op};
 use pgha::model::Mono;
 
 use crate::fake::{self, Manner, Seen};
@@ -31,11 +31,8 @@ fn count(history: &History, class: Class) -> usize {
 
 /// Codes of what was not acknowledged, each once.
 fn codes(history: &History) -> Vec<&str> {
-    let codes = history.ops.iter().filter_map(|op| match &op.outcome {
-        Some(Outcome::Fail(error) | Outcome::Info(error)) => Some(error.c.as_str()),
-        _ => None,
-    });
-    let mut codes: Vec<&str> = codes.collect();
+    let errors = history.ops.iter().filter_map(Op::error);
+    let mut codes: Vec<&str> = errors.map(|error| error.c.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
     codes

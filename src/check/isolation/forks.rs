@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::observe::{Order, Txn, Writers};
-use crate::history::Mop;
+use crate::history::Move;
 
 /// Two readers and the two writes they disagree about; each is (load, operation).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub(super) fn long(
 ) -> Vec<Fork> {
     let mut points: Vec<Point> = Vec::new();
     for (txn, seen) in txns.iter().enumerate() {
-        let only_reads = !seen.steps.iter().any(|step| matches!(step, Mop::Append(..)));
+        let only_reads = !seen.steps.iter().any(|step| matches!(step, Move::Append(..)));
         let Some(node) = node_of(txn).filter(|_| only_reads) else { continue };
         let lists = read(seen, order);
         for (at, (one, upto)) in lists.iter().enumerate() {

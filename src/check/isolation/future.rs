@@ -1,8 +1,6 @@
 //! Reads that saw a write before anybody asked for it. No level allows that, and no order of transactions explains
 //! it: the instants are of one clock.
 
-use std::collections::HashMap;
-
 use super::observe::{Anomaly, Kind, Order, Txn, Writers};
 use crate::model::Mono;
 
@@ -12,16 +10,16 @@ pub(super) type Times = (Mono, Option<Mono>);
 /// Every read that ended before the transaction was sent whose element it shows.
 pub(super) fn reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, times: &[Times]) -> Vec<Anomaly> {
     // a list only grows: what counts is the latest of all that is read
-    let mut latest: HashMap<u64, Vec<(Mono, u32)>> = HashMap::new();
-    for (key, list) in order.lists() {
+    let latest = order.lists().map(|(key, list)| {
         let mut last = (Mono(0), u32::MAX);
         let upto = list.iter().map(|element| {
             let sent = writers.get(key, *element).map(|writer| (times[writer.txn as usize].0, writer.txn));
             last = sent.map_or(last, |sent| last.max(sent));
             last
         });
-        latest.insert(key, upto.collect());
-    }
+        upto.collect()
+    });
+    let latest: Vec<Vec<(Mono, u32)>> = latest.collect();
     let mut found = Vec::new();
     for (txn, (_, done)) in txns.iter().zip(times) {
         let Some(done) = done else { continue };
@@ -29,7 +27,8 @@ pub(super) fn reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, time
             let Some(at) = list.len().checked_sub(1) else { continue };
             // one that is no prefix is wrong by itself, and says so
             let same = order.of_key(key).get(at) == list.last();
-            let sent = latest.get(&key).and_then(|latest| latest.get(at)).filter(|_| same);
+            let latest = order.place(key).and_then(|list| latest.get(list));
+            let sent = latest.and_then(|latest| latest.get(at)).filter(|_| same);
             let Some((_, writer)) = sent.filter(|(sent, _)| sent > done) else { continue };
             let other = &txns[*writer as usize];
             found.push(Anomaly {

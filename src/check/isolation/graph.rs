@@ -43,50 +43,21 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, unread: &Unread) -> Self {
-        let mut all: Vec<(u32, u32, Edge)> = unread.edges().map(|(from, to)| (from, to, Edge::On)).collect();
-        for (key, list) in order.lists() {
-            if let Some(last) = list.last().and_then(|element| writers.get(key, *element)) {
-                all.extend(unread.entered(key, last.txn).map(|to| (last.txn, to, Edge::Ww)));
-            }
-        }
-        for (reader, txn) in (0..).zip(txns) {
-            for (key, _) in txn.lists().filter(|(key, list)| order.of_key(*key).len() == list.len()) {
-                all.extend(unread.entered(key, reader).map(|to| (reader, to, Edge::Rw)));
-            }
-        }
-        let mut add = |from: Option<u32>, to: Option<u32>, edge| {
-            if let (Some(from), Some(to)) = (from, to)
-                && from != to
-            {
-                all.push((from, to, edge));
-            }
-        };
-        let writer = |key, element: Option<&u64>| writers.get(key, *element?).map(|writer| writer.txn);
-        for (key, list) in order.lists() {
-            for pair in list.windows(2) {
-                add(writer(key, pair.first()), writer(key, pair.last()), Edge::Ww);
-            }
-        }
-        for (reader, txn) in (0..).zip(txns) {
-            for (key, list) in txn.lists() {
-                add(writer(key, list.last()), Some(reader), Edge::Wr);
-                add(Some(reader), writer(key, order.of_key(key).get(list.len())), Edge::Rw);
-            }
-        }
-        let mut starts = vec![0; unread.vertices() as usize + 1];
-        for (from, ..) in &all {
-            starts[*from as usize + 1] += 1;
-        }
+        // twice: once to count, so that no edge is kept anywhere but in its place
+        let mut starts = vec![0_u32; unread.vertices() as usize + 1];
+        each_edge(txns, writers, order, unread, &mut |from, _, _| starts[from as usize + 1] += 1);
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        let mut next = starts.clone();
-        let mut edges = vec![(0, Edge::Ww); all.len()];
-        for (from, to, edge) in all {
-            let at = &mut next[from as usize];
+        let mut edges = vec![(0, Edge::Ww); starts.last().map_or(0, |last| *last as usize)];
+        // `starts[v]` goes through the edges of `v`, and ends where those of the next one begin
+        each_edge(txns, writers, order, unread, &mut |from, to, edge| {
+            let at = &mut starts[from as usize];
             edges[*at as usize] = (to, edge);
             *at += 1;
-        }
+        });
+        starts.pop();
+        starts.insert(0, 0);
         Self { starts, edges }
     }
 
@@ -186,11 +157,11 @@ impl Graph {
     /// comes round.
     fn on_a_circle(&self, view: View, left: &[bool]) -> Option<u32> {
         let states = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let mut at = (0..states).find(|state| left[*state as usize])?;
         let mut before = vec![u32::MAX; left.len()];
         for state in (0..states).filter(|state| left[*state as usize]) {
             self.next(view, state).for_each(|(to, _)| before[to as usize] = state);
         }
-        let mut at = (0..states).find(|state| left[*state as usize])?;
         let mut met = vec![false; left.len()];
         while !met[at as usize] {
             met[at as usize] = true;
@@ -226,5 +197,48 @@ const fn vertex(view: View, state: u32) -> u32 {
     match view {
         View::Snapshot => state / 2,
         View::UpTo(_) => state,
+    }
+}
+
+/// Tells every dependency between two transactions, always in the same order.
+fn each_edge(
+    txns: &[Txn<'_>],
+    writers: &Writers,
+    order: &Order<'_>,
+    unread: &Unread,
+    tell: &mut impl FnMut(u32, u32, Edge),
+) {
+    unread.edges().for_each(|(from, to)| tell(from, to, Edge::On));
+    for (place, (key, list)) in order.lists().enumerate() {
+        if let Some(last) = list.last().and_then(|element| writers.get(key, *element)) {
+            unread.entered(Some(place), last.txn).for_each(|to| tell(last.txn, to, Edge::Ww));
+        }
+    }
+    for (reader, txn) in (0..).zip(txns) {
+        for (key, _) in txn.lists().filter(|(key, list)| order.of_key(*key).len() == list.len()) {
+            unread.entered(order.place(key), reader).for_each(|to| tell(reader, to, Edge::Rw));
+        }
+    }
+    let mut add = |from: Option<u32>, to: Option<u32>, edge| {
+        if let (Some(from), Some(to)) = (from, to)
+            && from != to
+        {
+            tell(from, to, edge);
+        }
+    };
+    let writer = |key, element: Option<&u64>| writers.get(key, *element?).map(|writer| writer.txn);
+    for (key, list) in order.lists() {
+        let mut before = writer(key, list.first());
+        for element in list.iter().skip(1) {
+            let next = writer(key, Some(element));
+            add(before, next, Edge::Ww);
+            before = next;
+        }
+    }
+    for (reader, txn) in (0..).zip(txns) {
+        for (key, list) in txn.lists() {
+            add(writer(key, list.last()), Some(reader), Edge::Wr);
+            add(Some(reader), writer(key, order.of_key(key).get(list.len())), Edge::Rw);
+        }
     }
 }

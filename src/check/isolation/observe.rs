@@ -2,11 +2,12 @@
 //!
 //! Invariant: the order of a list is that of its longest read; every other read must be a prefix of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::history::{Class, Mop};
+use super::index::Index;
+use crate::history::{Class, Move, Moves};
 use crate::model::scenario::Isolation;
 
 /// One list-append transaction.
@@ -19,7 +20,7 @@ pub struct Txn<'a> {
     /// What is known of its end.
     pub class: Class,
     /// Its steps; reads with what came back.
-    pub steps: &'a [Mop],
+    pub steps: Moves<'a>,
     /// Whether its reads count.
     pub counted: bool,
 }
@@ -39,7 +40,7 @@ impl<'a> Txn<'a> {
     pub(super) fn lists(&self) -> impl Iterator<Item = (u64, &'a [u64])> + use<'a> {
         let ok = self.ok();
         self.steps.iter().filter(move |_| ok).filter_map(|step| match step {
-            Mop::Read(key, Some(list)) => Some((*key, list.as_slice())),
+            Move::Read(key, Some(list)) => Some((key, list)),
             _ => None,
         })
     }
@@ -120,64 +121,108 @@ pub struct Anomaly {
     pub says: String,
 }
 
+/// So many keys of the last reads are looked through before another one is kept.
+const LATELY: usize = 16;
+
 /// Who appended an element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writer {
     /// Index of the transaction.
     pub(super) txn: u32,
-    /// To which list.
-    key: u64,
     /// Whether it is the last one the transaction appended to that list.
     last: bool,
+    /// To which list.
+    key: u64,
 }
 
-/// Who appended what.
-pub(super) struct Writers(HashMap<u64, Writer>);
+/// Who appended what; of an element that was appended twice the last one.
+pub(super) struct Writers {
+    appends: Vec<Writer>,
+    index: Index,
+}
 
 impl Writers {
     pub(super) fn of(txns: &[Txn<'_>]) -> Self {
-        let mut writers: HashMap<u64, Writer> = HashMap::with_capacity(txns.len());
-        for (index, txn) in (0..).zip(txns) {
-            for (at, step) in txn.steps.iter().enumerate() {
-                let Mop::Append(key, element) = step else { continue };
-                let later = |step: &Mop| matches!(step, Mop::Append(other, _) if other == key);
-                let last = !txn.steps[at + 1..].iter().any(later);
-                writers.insert(*element, Writer { txn: index, key: *key, last });
-            }
-        }
-        Self(writers)
+        let steps = || {
+            (0..)
+                .zip(txns)
+                .flat_map(|(index, txn)| (0..).zip(txn.steps.iter()).map(move |at| (index, txn, at)))
+        };
+        let element = |(_, _, (_, step)): (u32, &Txn<'_>, (usize, Move<'_>))| match step {
+            Move::Append(_, element) => Some(element),
+            Move::Read(..) => None,
+        };
+        let writer = |(txn, of, (at, step)): (u32, &Txn<'_>, (usize, Move<'_>))| {
+            let Move::Append(key, _) = step else { return None };
+            let later = |step: Move<'_>| matches!(step, Move::Append(other, _) if other == key);
+            let last = !of.steps.iter().skip(at + 1).any(later);
+            Some(Writer { txn, last, key })
+        };
+        Self { appends: steps().filter_map(writer).collect(), index: Index::of(steps().filter_map(element)) }
     }
 
     /// Who appended an element to this list.
     pub(super) fn get(&self, key: u64, element: u64) -> Option<Writer> {
-        self.0.get(&element).copied().filter(|writer| writer.key == key)
+        self.place(key, element).and_then(|at| self.appends.get(at)).copied()
+    }
+
+    /// The place of the append of an element to this list, in the order of the transactions.
+    pub(super) fn place(&self, key: u64, element: u64) -> Option<usize> {
+        self.index.get(element).filter(|at| self.appends.get(*at).is_some_and(|writer| writer.key == key))
+    }
+
+    /// Whether no element was appended twice.
+    pub(super) const fn distinct(&self) -> bool {
+        self.index.distinct
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.appends.len()
     }
 }
 
-/// The longest read of each list.
-pub(super) struct Order<'a>(HashMap<u64, &'a [u64]>);
+/// The longest read of each list that was read.
+pub(super) struct Order<'a> {
+    lists: Vec<(u64, &'a [u64])>,
+    index: Index,
+}
 
 impl<'a> Order<'a> {
     pub(super) fn of(txns: &[Txn<'a>]) -> Self {
-        let mut longest: HashMap<u64, &[u64]> = HashMap::new();
-        for (key, list) in txns.iter().flat_map(Txn::lists) {
-            let known = longest.entry(key).or_default();
-            if list.len() > known.len() {
+        let reads = || txns.iter().flat_map(Txn::lists);
+        let mut keys: Vec<u64> = Vec::new();
+        for (key, _) in reads() {
+            // most keys are read many times in a row
+            if keys.iter().rev().take(LATELY).all(|known| *known != key) {
+                keys.push(key);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let index = Index::of(keys.iter().copied());
+        let mut lists: Vec<(u64, &[u64])> = keys.into_iter().map(|key| (key, [].as_slice())).collect();
+        for (key, list) in reads() {
+            if let Some((_, known)) = index.get(key).and_then(|at| lists.get_mut(at))
+                && list.len() > known.len()
+            {
                 *known = list;
             }
         }
-        Self(longest)
+        Self { lists, index }
     }
 
     pub(super) fn of_key(&self, key: u64) -> &'a [u64] {
-        self.0.get(&key).copied().unwrap_or_default()
+        self.place(key).and_then(|at| self.lists.get(at)).map_or(&[], |(_, list)| list)
     }
 
-    /// Every list, in the order of the keys.
-    pub(super) fn lists(&self) -> Vec<(u64, &'a [u64])> {
-        let mut lists: Vec<_> = self.0.iter().map(|(key, list)| (*key, *list)).collect();
-        lists.sort_unstable_by_key(|(key, _)| *key);
-        lists
+    /// The place of a list among all that were read.
+    pub(super) fn place(&self, key: u64) -> Option<usize> {
+        self.index.get(key)
+    }
+
+    /// Every list that was read, in the order of the keys.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (u64, &'a [u64])> + Clone {
+        self.lists.iter().copied()
     }
 }
 
@@ -218,9 +263,11 @@ pub(super) fn directly(
 
 /// What is wrong with one list by itself.
 fn lone(txns: &[Txn<'_>], writers: &Writers, key: u64, list: &[u64], found: &mut Vec<Anomaly>) {
-    let mut met = HashSet::with_capacity(list.len());
+    let mut met = HashSet::new();
+    // most lists stand in the order of their elements, and then none is twice
+    let ascending = list.is_sorted_by(|one, next| one < next);
     for element in list {
-        if !met.insert(element) {
+        if !ascending && !met.insert(element) {
             let says = format!("element {element} is twice in list {key}");
             found.push(Anomaly { kind: Kind::Duplicate, transactions: Vec::new(), says });
         }
@@ -247,32 +294,39 @@ type Past<'a> = (u64, Option<&'a [u64]>, Vec<u64>);
 ///
 /// What it appended stands at the end of the list: its row is locked. What it had read before is the rest,
 /// unchanged, from *repeatable read* on; *read committed* may see more of others with every statement.
-fn forgets(steps: &[Mop], level: Isolation) -> Option<u64> {
+fn forgets(steps: Moves<'_>, level: Isolation) -> Option<u64> {
     // a transaction has few steps, so a search is short
     let mut known: Vec<Past<'_>> = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
-        let (Mop::Append(key, _) | Mop::Read(key, _)) = step;
-        // what it appends only later it cannot have read
-        if let Mop::Read(key, Some(list)) = step
-            && steps[at..]
-                .iter()
-                .any(|later| matches!(later, Mop::Append(to, own) if to == key && list.contains(own)))
+    for (at, step) in (0..).zip(steps.iter()) {
+        let (Move::Append(key, _) | Move::Read(key, _)) = step;
+        let others = steps.iter().skip(at + 1).chain(steps.iter().take(at));
+        if !others.clone().any(|other| matches!(other, Move::Append(of, _) | Move::Read(of, _) if of == key))
         {
-            return Some(*key);
+            // one step alone contradicts nothing
+            continue;
         }
-        let at = known.iter().position(|(known, ..)| known == key).unwrap_or_else(|| {
-            known.push((*key, None, Vec::new()));
+        // what it appends only later it cannot have read
+        if let Move::Read(key, Some(list)) = step
+            && steps
+                .iter()
+                .skip(at)
+                .any(|later| matches!(later, Move::Append(to, own) if to == key && list.contains(&own)))
+        {
+            return Some(key);
+        }
+        let at = known.iter().position(|(known, ..)| *known == key).unwrap_or_else(|| {
+            known.push((key, None, Vec::new()));
             known.len() - 1
         });
         let (_, before, own) = &mut known[at];
         match step {
-            Mop::Append(_, element) => own.push(*element),
-            Mop::Read(_, None) => {}
-            Mop::Read(_, Some(list)) => {
-                let Some(rest) = list.strip_suffix(own.as_slice()) else { return Some(*key) };
+            Move::Append(_, element) => own.push(element),
+            Move::Read(_, None) => {}
+            Move::Read(_, Some(list)) => {
+                let Some(rest) = list.strip_suffix(own.as_slice()) else { return Some(key) };
                 let snapshot = level != Isolation::ReadCommitted;
                 if before.is_some_and(|before| snapshot && before != rest) {
-                    return Some(*key);
+                    return Some(key);
                 }
                 *before = Some(rest);
             }

@@ -7,19 +7,20 @@
 //! never itself. One nobody saw anything of has no edge that leads on, so that it may not have happened
 //! does no harm.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use super::observe::{Anomaly, Kind, Order, Txn};
-use crate::history::{Class, Mop};
+use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use crate::history::{Class, Move};
 use crate::model::scenario::Isolation;
 
-/// The chains, by list.
+/// The chains, by the place of their list.
 pub(super) struct Unread {
-    lists: BTreeMap<u64, Chain>,
+    lists: Vec<Chain>,
     vertices: u32,
 }
 
 struct Chain {
+    key: u64,
     /// Whose appends they are, ascending.
     txns: Vec<u32>,
     /// First vertex: the chain down, then the chain up.
@@ -28,30 +29,31 @@ struct Chain {
 
 impl Unread {
     /// Of all lists somebody read; vertices are numbered from that of the last transaction on.
-    pub(super) fn of(txns: &[Txn<'_>], order: &Order<'_>) -> Self {
-        let lists = order.lists();
-        let read: HashSet<(u64, u64)> =
-            lists.iter().flat_map(|(key, list)| list.iter().map(|element| (*key, *element))).collect();
-        let mut chains: BTreeMap<u64, Chain> =
-            lists.iter().map(|(key, _)| (*key, Chain { txns: Vec::new(), first: 0 })).collect();
-        for (index, txn) in (0..).zip(txns).filter(|(_, txn)| txn.class != Class::Fail) {
-            for step in txn.steps {
-                if let Mop::Append(key, element) = step
-                    && !read.contains(&(*key, *element))
-                    && let Some(chain) = chains.get_mut(key)
+    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>) -> Self {
+        let mut lists: Vec<Chain> =
+            order.lists().map(|(key, _)| Chain { key, txns: Vec::new(), first: 0 }).collect();
+        let read = Read::of(writers, order);
+        let mut place = 0;
+        for (index, txn) in (0..).zip(txns) {
+            for step in txn.steps.iter() {
+                let Move::Append(key, element) = step else { continue };
+                let own = place;
+                place += 1;
+                if txn.class != Class::Fail
+                    && let Some(chain) = order.place(key).and_then(|at| lists.get_mut(at))
+                    && !read.contains(own, key, element)
                     && chain.txns.last() != Some(&index)
                 {
                     chain.txns.push(index);
                 }
             }
         }
-        chains.retain(|_, chain| !chain.txns.is_empty());
         let mut vertices = length(txns);
-        for chain in chains.values_mut() {
+        for chain in &mut lists {
             chain.first = vertices;
             vertices += 2 * length(&chain.txns);
         }
-        Self { lists: chains, vertices }
+        Self { lists, vertices }
     }
 
     /// How many vertices there are, those of the transactions included.
@@ -61,7 +63,7 @@ impl Unread {
 
     /// The edges of the chains themselves.
     pub(super) fn edges(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.lists.values().flat_map(|chain| {
+        self.lists.iter().flat_map(|chain| {
             let number = length(&chain.txns);
             let (down, up) = (chain.first, chain.first + number);
             (0..number).zip(&chain.txns).flat_map(move |(at, txn)| {
@@ -75,8 +77,9 @@ impl Unread {
     }
 
     /// Where a transaction that comes before all unread appends to a list, but for its own, enters.
-    pub(super) fn entered(&self, key: u64, by: u32) -> impl Iterator<Item = u32> {
-        self.lists.get(&key).into_iter().flat_map(move |chain| {
+    pub(super) fn entered(&self, list: Option<usize>, by: u32) -> impl Iterator<Item = u32> {
+        let chain = list.and_then(|list| self.lists.get(list)).filter(|chain| !chain.txns.is_empty());
+        chain.into_iter().flat_map(move |chain| {
             let number = length(&chain.txns);
             let (down, up) = (chain.first, chain.first + number);
             let own = chain.txns.binary_search(&by).ok().and_then(|own| u32::try_from(own).ok());
@@ -97,9 +100,10 @@ impl Unread {
         level: Isolation,
     ) -> impl Iterator<Item = Anomaly> {
         let asked = level != Isolation::ReadCommitted;
-        self.lists.iter().filter(move |_| asked).filter_map(|(key, chain)| {
-            let whole = order.of_key(*key).len();
-            let read_it = |txn: &&Txn<'_>| txn.lists().any(|(of, list)| of == *key && list.len() == whole);
+        self.lists.iter().filter(move |_| asked).filter_map(|chain| {
+            let key = chain.key;
+            let whole = order.of_key(key).len();
+            let read_it = |txn: &&Txn<'_>| txn.lists().any(|(of, list)| of == key && list.len() == whole);
             let mut both = chain.txns.iter().map(|txn| &txns[*txn as usize]).filter(read_it);
             let (one, other) = (both.next()?, both.next()?);
             Some(Anomaly {
@@ -108,6 +112,37 @@ impl Unread {
                 says: format!("{} and {} both appended to the same state of list {key}", one.op, other.op),
             })
         })
+    }
+}
+
+/// Which appends a read shows.
+enum Read {
+    /// By their places.
+    Places(Vec<bool>),
+    /// By list and element, where an element was appended twice.
+    Elements(HashSet<(u64, u64)>),
+}
+
+impl Read {
+    fn of(writers: &Writers, order: &Order<'_>) -> Self {
+        let elements = order.lists().flat_map(|(key, list)| list.iter().map(move |element| (key, *element)));
+        if !writers.distinct() {
+            return Self::Elements(elements.collect());
+        }
+        let mut read = vec![false; writers.len()];
+        for place in elements.filter_map(|(key, element)| writers.place(key, element)) {
+            if let Some(read) = read.get_mut(place) {
+                *read = true;
+            }
+        }
+        Self::Places(read)
+    }
+
+    fn contains(&self, place: usize, key: u64, element: u64) -> bool {
+        match self {
+            Self::Places(read) => read.get(place) == Some(&true),
+            Self::Elements(read) => read.contains(&(key, element)),
+        }
     }
 }
 

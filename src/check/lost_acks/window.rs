@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::history::Ack;
+use crate::history::Acked;
 use crate::model::lab::Patroni;
 use crate::model::{Lsn, Mono};
 use crate::stats;
@@ -30,11 +30,11 @@ pub struct Window {
 
 impl Window {
     /// Measures the loss of `lost` behind `switch`, given all acknowledgements of the timeline.
-    pub(super) fn measure(
+    pub(super) fn measure<'a>(
         timeline: u32,
         switch: Lsn,
-        lost: &[(Mono, &Ack)],
-        acks: Vec<(Mono, &Ack)>,
+        lost: &[(Mono, Acked<'_>)],
+        acks: impl Iterator<Item = (Mono, Acked<'a>)>,
         patroni: &Patroni,
     ) -> Self {
         let first = lost.iter().map(|(done, _)| *done).min().unwrap_or_default();
@@ -70,14 +70,13 @@ impl Window {
 
 /// WAL written a second over the last `ttl` seconds before `until`, from the flush positions that
 /// came with acknowledgements.
-fn wal_rate(mut acks: Vec<(Mono, &Ack)>, until: Mono, ttl: u32) -> Option<f64> {
-    acks.sort_by_key(|(done, _)| *done);
+fn wal_rate<'a>(acks: impl Iterator<Item = (Mono, Acked<'a>)>, until: Mono, ttl: u32) -> Option<f64> {
     let from = Mono(until.0.saturating_sub(u64::from(ttl) * 1_000_000_000));
-    let mut seen = acks
-        .iter()
+    let mut seen: Vec<(Mono, Lsn)> = acks
         .filter(|(done, _)| *done >= from && *done <= until)
-        .filter_map(|(done, ack)| Some((*done, ack.hi?)));
-    let first = seen.next()?;
-    let last = seen.next_back()?;
+        .filter_map(|(done, ack)| Some((done, ack.hi?)))
+        .collect();
+    seen.sort_by_key(|(done, _)| *done);
+    let [first, .., last] = seen.as_slice() else { return None };
     stats::per_second(last.1.0.saturating_sub(first.1.0), last.0.since(first.0).as_nanos().try_into().ok()?)
 }

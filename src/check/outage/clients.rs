@@ -78,13 +78,11 @@ pub struct Clients {
 /// The outages of the clients that did these operations. `breath` is the longest ordinary silence of the
 /// endpoint, nanoseconds; `end` the last that was heard of its loads.
 #[must_use]
-pub fn of_ops(record: &Record, ops: &[&Op], breath: u64, end: Mono) -> Clients {
-    let mut of: BTreeMap<(u32, u32), Vec<&Op>> = BTreeMap::new();
-    for op in ops {
-        of.entry((op.load, op.client.unwrap_or(op.worker))).or_default().push(op);
-    }
-    let mut acks: Vec<Mono> = ops.iter().filter_map(|op| op.ack()).map(|(done, _)| done).collect();
-    acks.sort_unstable();
+pub fn of_ops(record: &Record, ops: &[u32], breath: u64, end: Mono) -> Clients {
+    let of = by_client(record, ops);
+    let known = || record.history.ops.of(ops);
+    let mut acks: Vec<Mono> = known().filter_map(Op::acked).collect();
+    acks.sort();
     let over = over(record, end);
     let around = Around { acks, breath, patience: patience(record, ops), end, over };
     let mut outs = Vec::new();
@@ -92,9 +90,19 @@ pub fn of_ops(record: &Record, ops: &[&Op], breath: u64, end: Mono) -> Clients {
         let declared = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
         let idles = declared.is_some_and(|load| load.model == LoadModel::Open);
         // the history is in the order of invocation, and a client does one operation at a time
+        let ops = record.history.ops.of(ops);
         Walk { around: &around, load, client, idles, acked: None, open: None }.all(ops, &mut outs);
     }
-    Clients { numbered: ops.iter().all(|op| op.client.is_some()), number: of.len(), outs }
+    Clients { numbered: known().all(|op| op.client.is_some()), number: of.len(), outs }
+}
+
+/// Operations by their load and client, each client's in the order of their invocation.
+pub fn by_client(record: &Record, ops: &[u32]) -> BTreeMap<(u32, u32), Vec<u32>> {
+    let mut of: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for (place, op) in ops.iter().zip(record.history.ops.of(ops)) {
+        of.entry((op.load, op.client.unwrap_or(op.worker))).or_default().push(*place);
+    }
+    of
 }
 
 /// Until when an operation that never ended was waited for.
@@ -106,10 +114,10 @@ fn over(record: &Record, end: Mono) -> Mono {
 }
 
 /// The longest wait for an answer that is ordinary, nanoseconds.
-fn patience(record: &Record, ops: &[&Op]) -> u64 {
+fn patience(record: &Record, ops: &[u32]) -> u64 {
     let first_fault = record.history.faults.iter().map(|fault| fault.intent).min();
     let waits = |until: Option<Mono>| {
-        let acked = ops.iter().filter_map(|op| op.ack().map(|(done, _)| (op, done)));
+        let acked = record.history.ops.of(ops).filter_map(|op| Some((op, op.acked()?)));
         let early = acked.filter(|(_, done)| until.is_none_or(|until| *done < until));
         stats::median(early.map(|(op, done)| done.0.saturating_sub(op.invoked.0)).collect())
     };
@@ -169,14 +177,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn all(mut self, ops: &[&Op], outs: &mut Vec<Out>) {
-        for (index, op) in ops.iter().enumerate() {
+    fn all<'o>(mut self, ops: impl Iterator<Item = Op<'o>>, outs: &mut Vec<Out>) {
+        let (mut ops, mut last) = (ops.peekable(), None);
+        while let Some(op) = ops.next() {
+            last = Some(op);
             self.idled(op.invoked, outs);
+            let late = Mono(op.invoked.0.saturating_add(self.around.patience));
+            // as a rule nothing is wrong, and then nobody asks since when
+            if let Some(done) = op.acked().filter(|done| *done <= late && self.open.is_none()) {
+                self.acked = Some(done);
+                continue;
+            }
             let from = self.around.since(self.acked, op.invoked);
             let open = Open { from, felt: None, ended: None, untraced: false };
             let open = self.open.get_or_insert(open);
-            let late = Mono(op.invoked.0.saturating_add(self.around.patience));
-            if let Some((done, _)) = op.ack() {
+            if let Some(done) = op.acked() {
                 if done > late {
                     open.felt.get_or_insert(late);
                 }
@@ -184,7 +199,7 @@ impl Walk<'_> {
                 continue;
             }
             // without an end it ended no later than the next one began
-            let next = ops.get(index + 1).map(|next| next.invoked);
+            let next = ops.peek().map(|next| next.invoked);
             let ended = op.done.or(next).unwrap_or(self.around.over).max(op.invoked);
             open.felt.get_or_insert(ended.min(late));
             open.ended = Some(ended);
@@ -193,7 +208,7 @@ impl Walk<'_> {
         if self.open.is_some_and(|open| !open.untraced) {
             self.idled(self.around.end, outs);
         }
-        self.close(ops.last().copied(), outs);
+        self.close(last, outs);
     }
 
     /// A client that had nothing to do until `until` is out no longer than everybody.
@@ -212,7 +227,7 @@ impl Walk<'_> {
     }
 
     /// The load is over. What is as short as a breath is the end of the load and no outage.
-    fn close(&mut self, last: Option<&Op>, outs: &mut Vec<Out>) {
+    fn close(&mut self, last: Option<Op<'_>>, outs: &mut Vec<Out>) {
         let Some(Open { from, felt: Some(felt), untraced, .. }) = self.open else { return };
         let waiting = last.is_some_and(|op| op.done.is_none());
         let to = if waiting { self.around.over } else { self.around.end };

@@ -16,7 +16,6 @@ use std::collections::HashMap;
 
 use super::clients::{self, Clients};
 use crate::check::record::Record;
-use crate::history::Op;
 use crate::model::Mono;
 use crate::model::scenario::Endpoint;
 use crate::stats;
@@ -123,23 +122,26 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
     let mut ends: Vec<(Mono, bool)> = Vec::new();
     let (mut start, mut end) = (Mono(u64::MAX), Mono(0));
     let mut by_worker: Vec<(Mono, u32, u32, bool)> = Vec::new();
-    let ops: Vec<&Op> = record.history.ops.iter().filter(|op| uses(op.load)).collect();
-    for op in &ops {
+    let ops = record.history.ops.places(|op| uses(op.load));
+    for op in record.history.ops.of(&ops) {
         start = start.min(op.invoked);
         end = end.max(op.invoked).max(op.done.unwrap_or_default());
         let Some(done) = op.done else { continue };
-        let acked = op.ack().is_some();
+        let acked = op.acked().is_some();
         ends.push((done, acked));
         by_worker.push((done, op.load, op.worker, acked));
     }
-    ends.sort_unstable();
-    by_worker.sort_unstable();
+    // ends are in order but for those of operations under way together
+    ends.sort();
+    by_worker.sort();
     let first_fault = record.history.faults.iter().filter_map(|fault| fault.began).min();
     let median = median_gap(&ends, first_fault);
     let ordinary = median.unwrap_or(0).saturating_mul(ORDINARY_GAPS).max(ORDINARY);
     let (silence, clients) = of_clients(&by_worker, ordinary);
+    drop(by_worker);
     let walk = Walk { ordinary, last_ack: start, windows: Vec::new(), down: None, acks: 0, first: None };
     let (windows, acks) = walk.all(&ends, end);
+    drop(ends);
     let crowd = clients::of_ops(record, &ops, ordinary, end);
     Some(EndpointOutages {
         endpoint,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::outage::{self, End};
+use crate::check::outage::{self, End, Out};
 use crate::check::record::Record;
-use crate::history::{Op, Outcome};
+use crate::history::Op;
 use crate::model::scenario::Endpoint;
 use crate::model::{MemberId, Mono};
 use crate::stats;
@@ -55,19 +55,18 @@ impl Left {
 
 /// Every client that was left behind for so many nanoseconds, each once.
 pub fn measure(record: &Record, after: u64) -> Vec<Left> {
-    let mut of: BTreeMap<(u32, u32), Vec<&Op>> = BTreeMap::new();
-    for op in record.history.ops.iter().filter(|op| uses(record, op.load)) {
-        of.entry((op.load, op.client.unwrap_or(op.worker))).or_default().push(op);
-    }
-    let acks = Acks::of(of.values().flatten().copied());
+    let never = never(record);
+    let ops = record.history.ops.places(|op| uses(record, op.load));
+    let of = outage::clients::by_client(record, &ops);
+    let acks = Acks::of(record.history.ops.of(&ops));
     let over = record.history.load_end().unwrap_or_default();
     let mut left: BTreeMap<(u32, u32), Left> = BTreeMap::new();
     for (&(load, client), ops) in &of {
-        if let Some((why, late)) = behind(ops, &acks, after, over) {
+        if let Some((why, late)) = behind(record.history.ops.of(ops), &acks, after, over) {
             left.insert((load, client), Left { load, client, why, late });
         }
     }
-    for found in never_back(record, &acks, after) {
+    for found in never_back(never, &acks, after) {
         left.entry((found.load, found.client)).or_insert(found);
     }
     left.into_values().collect()
@@ -82,18 +81,19 @@ fn uses(record: &Record, load: u32) -> bool {
 struct Acks<'a> {
     all: Vec<(Mono, &'a MemberId)>,
     /// Where the next one of another member is.
-    other: Vec<usize>,
+    other: Vec<u32>,
 }
 
 impl<'a> Acks<'a> {
-    fn of(ops: impl Iterator<Item = &'a Op>) -> Self {
+    fn of(ops: impl Iterator<Item = Op<'a>>) -> Self {
         let mut all: Vec<(Mono, &MemberId)> =
-            ops.filter_map(|op| op.ack()).filter_map(|(done, ack)| Some((done, ack.n.as_ref()?))).collect();
-        all.sort_unstable();
-        let mut other = vec![all.len(); all.len()];
+            ops.filter_map(Op::ack).filter_map(|(done, ack)| Some((done, ack.n?))).collect();
+        all.sort();
+        let mut other = vec![u32::MAX; all.len()];
         for index in (0..all.len().saturating_sub(1)).rev() {
             let same = all[index].1 == all[index + 1].1;
-            other[index] = if same { other[index + 1] } else { index + 1 };
+            let next = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            other[index] = if same { other[index + 1] } else { next };
         }
         Self { all, other }
     }
@@ -101,7 +101,8 @@ impl<'a> Acks<'a> {
     /// The first after an instant that another member than `own` gave.
     fn of_another(&self, own: &MemberId, after: Mono) -> Option<Mono> {
         let next = self.all.partition_point(|(done, _)| *done <= after);
-        let first = if self.all.get(next)?.1 == own { *self.other.get(next)? } else { next };
+        let same = self.all.get(next)?.1 == own;
+        let first = if same { usize::try_from(*self.other.get(next)?).ok()? } else { next };
         self.all.get(first).map(|(done, _)| *done)
     }
 
@@ -113,11 +114,19 @@ impl<'a> Acks<'a> {
 
 /// The first time a client was still refused as read-only, or still waited, so long after another member than
 /// the one it wrote to last took writes.
-fn behind(ops: &[&Op], acks: &Acks<'_>, after: u64, over: Mono) -> Option<(Why, u64)> {
+fn behind<'a>(
+    ops: impl Iterator<Item = Op<'a>>,
+    acks: &Acks<'_>,
+    after: u64,
+    over: Mono,
+) -> Option<(Why, u64)> {
     let mut own: Option<(Mono, &MemberId)> = None;
     for op in ops {
         let ended = op.done.unwrap_or(over);
-        let taken = own.and_then(|(acked, member)| acks.of_another(member, acked));
+        // what ended sooner after its client was served last can be neither late nor waited for
+        let soon = |(acked, _): &(Mono, &MemberId)| ended.0.saturating_sub(acked.0) < after;
+        let own_late = own.filter(|own| !soon(own));
+        let taken = own_late.and_then(|(acked, member)| acks.of_another(member, acked));
         if let Some(taken) = taken {
             let waited = ended.0.saturating_sub(op.invoked.max(taken).0);
             let late = ended.0.saturating_sub(taken.0);
@@ -129,22 +138,26 @@ fn behind(ops: &[&Op], acks: &Acks<'_>, after: u64, over: Mono) -> Option<(Why, 
             }
         }
         if let Some((done, ack)) = op.ack() {
-            own = ack.n.as_ref().map(|member| (done, member));
+            own = ack.n.map(|member| (done, member));
         }
     }
     None
 }
 
-fn read_only(op: &Op) -> bool {
-    matches!(&op.outcome, Some(Outcome::Fail(error) | Outcome::Info(error)) if error.c == READ_ONLY)
+fn read_only(op: Op<'_>) -> bool {
+    op.error().is_some_and(|error| error.c == READ_ONLY)
+}
+
+/// Outages of clients that lasted to the end of the load.
+fn never(record: &Record) -> Vec<Out> {
+    let seen = outage::windows::of_endpoint(record, Endpoint::Rw);
+    let outs = seen.map(|seen| seen.crowd.outs).unwrap_or_default();
+    outs.into_iter().filter(|out| out.end == End::Never).collect()
 }
 
 /// Clients that were out to the end of the load while others were served.
-fn never_back(record: &Record, acks: &Acks<'_>, after: u64) -> Vec<Left> {
-    let seen = outage::measure(record).into_iter().find(|seen| seen.endpoint == Endpoint::Rw);
-    let outs = seen.map(|seen| seen.crowd.outs).unwrap_or_default();
-    let never = outs.into_iter().filter(|out| out.end == End::Never);
-    let left = never.filter_map(|out| {
+fn never_back(never: Vec<Out>, acks: &Acks<'_>, after: u64) -> Vec<Left> {
+    let left = never.into_iter().filter_map(|out| {
         let served = acks.first_after(out.felt)?;
         let late = out.to.0.saturating_sub(served.0);
         (late >= after).then_some(Left { load: out.load, client: out.client, why: Why::NeverBack, late })

@@ -120,7 +120,7 @@ fn members(record: &Record) -> Vec<Hole> {
     let reads = record.history.reads.iter().map(|read| &read.node);
     strange.extend(reads.filter(|node| !known.contains(node)).map(|node| (node, "was read in the end")));
     if record.resolved.edition >= SIGNED {
-        let acks = record.history.ops.iter().filter_map(|op| op.ack()?.1.n.as_ref());
+        let acks = record.history.ops.iter().filter_map(|op| op.ack()?.1.n);
         strange.extend(acks.filter(|node| !known.contains(node)).map(|node| (node, "acknowledged")));
     }
     let says =

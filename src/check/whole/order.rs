@@ -97,11 +97,11 @@ fn own_order(record: &Record, fault: &FaultRecord) -> Option<Hole> {
 /// Operations stand between the signatures of the client, and before anything is healed for good.
 fn load(record: &Record) -> Vec<Hole> {
     let ops = &record.history.ops;
-    let ended = |op: &Op| op.done.unwrap_or(op.invoked).max(op.invoked);
+    let ended = |op: Op<'_>| op.done.unwrap_or(op.invoked).max(op.invoked);
     let first = ops.iter().min_by_key(|op| op.invoked);
-    let last = ops.iter().max_by_key(|op| ended(op));
+    let last = ops.iter().max_by_key(|op| ended(*op));
     let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
-    let of = |op: &Op| format!("operation {} of load {}", op.op, load_name(record, op.load));
+    let of = |op: Op<'_>| format!("operation {} of load {}", op.op, load_name(record, op.load));
     let client = writer(record, "client");
     let mut holes = Vec::new();
     if client.is_some_and(|client| first.invoked < client.began) {

@@ -3,7 +3,7 @@
 
 use super::{Hole, load_name};
 use crate::check::record::Record;
-use crate::history::{Answer, Asked, Mop, Op, RegisterOp};
+use crate::history::{Move, Op, Question, RegisterOp, Reply};
 use crate::model::Load;
 use crate::model::scenario::Workload;
 
@@ -15,9 +15,9 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
         // that there is no such load is said by its name
         let Some(load) = load else { continue };
         seen.early.count(op, op.intended > op.invoked);
-        seen.asked.count(op, !asks(load, op.asked.as_deref()));
+        seen.asked.count(op, !asks(load, op.asked().as_ref()));
         let Some((_, ack)) = op.ack() else { continue };
-        seen.answered.count(op, !fits(load.workload, op.asked.as_deref(), op.answer()));
+        seen.answered.count(op, !fits(load.workload, op.asked().as_ref(), op.answer().as_ref()));
         seen.nobody.count(op, ack.n.is_none() && reads(load, op));
         seen.timeless.count(op, ack.tl.is_none() && is_register_read(op) && load.of.is_none());
     }
@@ -34,7 +34,7 @@ struct Wrong {
 }
 
 impl Wrong {
-    fn count(&mut self, op: &Op, wrong: bool) {
+    fn count(&mut self, op: Op<'_>, wrong: bool) {
         if wrong {
             self.first.get_or_insert((op.load, op.op));
             self.number += 1;
@@ -72,71 +72,75 @@ impl Seen {
 }
 
 /// Whether a load of this workload asks such a thing.
-fn asks(load: &Load, asked: Option<&Asked>) -> bool {
+fn asks(load: &Load, asked: Option<&Question<'_>>) -> bool {
     let only_reads = load.of.is_some();
     match (load.workload, asked) {
-        (Workload::Append, Some(Asked::Txn(steps))) => {
-            !only_reads || steps.iter().all(|step| matches!(step, Mop::Read(..)))
+        (Workload::Append, Some(Question::Txn(steps))) => {
+            !only_reads || steps.iter().all(|step| matches!(step, Move::Read(..)))
         }
-        (Workload::Bank, Some(Asked::Transfer { .. })) => !only_reads,
-        (Workload::Register, Some(Asked::Register(op))) => {
+        (Workload::Bank, Some(Question::Transfer { .. })) => !only_reads,
+        (Workload::Register, Some(Question::Register(op))) => {
             !only_reads || matches!(op, RegisterOp::Read { .. })
         }
-        (Workload::Freshness, asked) => matches!(asked, Some(Asked::Read)) == only_reads,
-        (Workload::Bank | Workload::Select, Some(Asked::Read)) => true,
-        (Workload::Set | Workload::Tpcb | Workload::Sql | Workload::Pgbench, None) => true,
+        (Workload::Freshness, asked) => matches!(asked, Some(Question::Read)) == only_reads,
+        (Workload::Bank | Workload::Select, Some(Question::Read))
+        | (Workload::Set | Workload::Tpcb | Workload::Sql | Workload::Pgbench, None) => true,
         _ => false,
     }
 }
 
 /// Whether an answer is one to this question.
-fn fits(workload: Workload, asked: Option<&Asked>, answer: Option<&Answer>) -> bool {
+fn fits(workload: Workload, asked: Option<&Question<'_>>, answer: Option<&Reply<'_>>) -> bool {
     match (asked, answer) {
-        (Some(Asked::Txn(asked)), Some(Answer::Txn(answered))) => {
+        (Some(Question::Txn(asked)), Some(Reply::Txn(answered))) => {
             asked.len() == answered.len()
-                && asked.iter().zip(answered).all(|(asked, answered)| same(asked, answered))
+                && asked.iter().zip(answered.iter()).all(|(asked, answered)| same(asked, answered))
         }
         // a transaction that reads nothing has nothing to be told
-        (Some(Asked::Txn(asked)), None) => asked.iter().all(|step| matches!(step, Mop::Append(..))),
-        (Some(Asked::Register(RegisterOp::Read { .. })), answer) => matches!(answer, Some(Answer::Value(_))),
-        (Some(Asked::Register(RegisterOp::Cas { .. })), answer) => matches!(answer, Some(Answer::Swapped(_))),
-        (Some(Asked::Read), answer) => match workload {
-            Workload::Bank => matches!(answer, Some(Answer::Balances(_))),
-            Workload::Freshness => matches!(answer, Some(Answer::Heartbeat(_))),
+        (Some(Question::Txn(asked)), None) => asked.iter().all(|step| matches!(step, Move::Append(..))),
+        (Some(Question::Register(RegisterOp::Read { .. })), answer) => {
+            matches!(answer, Some(Reply::Value(_)))
+        }
+        (Some(Question::Register(RegisterOp::Cas { .. })), answer) => {
+            matches!(answer, Some(Reply::Swapped(_)))
+        }
+        (Some(Question::Read), answer) => match workload {
+            Workload::Bank => matches!(answer, Some(Reply::Balances(_))),
+            Workload::Freshness => matches!(answer, Some(Reply::Heartbeat(_))),
             // the balance of one account says nothing of the others
             _ => answer.is_none(),
         },
-        (None | Some(Asked::Transfer { .. } | Asked::Register(RegisterOp::Write { .. })), answer) => {
+        (None | Some(Question::Transfer { .. } | Question::Register(RegisterOp::Write { .. })), answer) => {
             answer.is_none()
         }
-        (Some(Asked::Txn(_)), Some(_)) => false,
+        (Some(Question::Txn(_)), Some(_)) => false,
     }
 }
 
 /// Whether a step was answered: an append as it was asked, a read of its list with a list.
-fn same(asked: &Mop, answered: &Mop) -> bool {
+fn same(asked: Move<'_>, answered: Move<'_>) -> bool {
     match (asked, answered) {
-        (Mop::Append(..), _) => asked == answered,
-        (Mop::Read(asked, _), Mop::Read(answered, Some(_))) => asked == answered,
-        (Mop::Read(..), _) => false,
+        (Move::Append(..), _) => asked == answered,
+        (Move::Read(asked, _), Move::Read(answered, Some(_))) => asked == answered,
+        (Move::Read(..), _) => false,
     }
 }
 
 /// Whether an acknowledged operation is one that other checkers leave out when nobody says who answered: `one-writer`
 /// counts those that write.
-fn reads(load: &Load, op: &Op) -> bool {
+fn reads(load: &Load, op: Op<'_>) -> bool {
     let only_reads = load.of.is_some() || load.workload == Workload::Select;
-    let wrote = match op.asked.as_deref() {
-        Some(Asked::Read) => false,
-        Some(Asked::Register(op)) => !matches!(op, RegisterOp::Read { .. }),
-        Some(Asked::Txn(steps)) => steps.iter().any(|step| matches!(step, Mop::Append(..))),
-        Some(Asked::Transfer { .. }) | None => true,
+    let wrote = match op.asked() {
+        Some(Question::Read) => false,
+        Some(Question::Register(op)) => !matches!(op, RegisterOp::Read { .. }),
+        Some(Question::Txn(steps)) => steps.iter().any(|step| matches!(step, Move::Append(..))),
+        Some(Question::Transfer { .. }) | None => true,
     };
     only_reads || !wrote
 }
 
-fn is_register_read(op: &Op) -> bool {
-    matches!(op.asked.as_deref(), Some(Asked::Register(RegisterOp::Read { .. })))
+fn is_register_read(op: Op<'_>) -> bool {
+    matches!(op.asked(), Some(Question::Register(RegisterOp::Read { .. })))
 }
 
 /// A mark that two operations leave, or one twice: what is read of it says nothing of either.
@@ -144,10 +148,10 @@ fn marks(record: &Record) -> Vec<Hole> {
     // an append's mark is its element; of other workloads it is the number, which is there once or is a problem
     let mut marks: Vec<(u32, u64, u64)> = Vec::new();
     for op in &record.history.ops {
-        if let Some(Asked::Txn(steps)) = op.asked.as_deref() {
+        if let Some(Question::Txn(steps)) = op.asked() {
             marks.extend(steps.iter().filter_map(|step| match step {
-                Mop::Append(key, element) => Some((op.load, *key, *element)),
-                Mop::Read(..) => None,
+                Move::Append(key, element) => Some((op.load, key, element)),
+                Move::Read(..) => None,
             }));
         }
     }

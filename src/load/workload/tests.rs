@@ -30,7 +30,7 @@ const PAIRED: [&str; 4] = ["append", "bank", "register", "freshness"];
 /// The marks an operation leaves, as every judge will reckon them.
 fn marks_of(task: &Task, op: u64) -> Vec<u64> {
     let invoke = Event::Invoke { t: Mono(1), l: 0, o: op, w: 0, i: Mono(1), q: task.asked(), c: Some(0) };
-    History::from_events([invoke]).ops[0].marks()
+    History::from_events([invoke]).ops.first().expect("an operation").marks().collect()
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use super::lanes::Run;
 use super::markup::cut;
 use super::page::{Anomaly, Table};
 use crate::check::record::Check;
-use crate::history::{Answer, Asked, Mop, Op};
+use crate::history::{Asked, Move, Op, Question, Reply};
 use crate::model::scenario::VerdictWord;
 use crate::stats::figures::{seconds, sentence};
 
@@ -141,7 +141,7 @@ fn of_operations(run: &Run<'_>, check: &Check, key: &str, title: &str) -> Option
 /// What operations did, in the order in which they are named; `None` when none is on record.
 fn operations_table(run: &Run<'_>, wanted: &[(u32, u64)]) -> Option<Table> {
     let wanted = wanted.get(..wanted.len().min(SHOWN)).unwrap_or_default();
-    let mut ops: Vec<(usize, &Op)> = Vec::new();
+    let mut ops: Vec<(usize, Op<'_>)> = Vec::new();
     for op in &run.record.history.ops {
         let place = wanted.iter().position(|known| *known == (op.load, op.op));
         ops.extend(place.map(|place| (place, op)));
@@ -156,7 +156,7 @@ fn operations_table(run: &Run<'_>, wanted: &[(u32, u64)]) -> Option<Table> {
     })
 }
 
-fn row(run: &Run<'_>, op: &Op) -> Vec<String> {
+fn row(run: &Run<'_>, op: Op<'_>) -> Vec<String> {
     let dash = crate::stats::figures::dash;
     let ack = op.ack().map(|(_, ack)| ack);
     vec![
@@ -164,22 +164,27 @@ fn row(run: &Run<'_>, op: &Op) -> Vec<String> {
         op.client.unwrap_or(op.worker).to_string(),
         seconds(run.ms(op.invoked)),
         op.done.map_or_else(dash, |done| seconds(run.ms(done))),
-        ack.and_then(|ack| ack.n.as_ref()).map_or_else(dash, ToString::to_string),
+        ack.and_then(|ack| ack.n).map_or_else(dash, ToString::to_string),
         ack.and_then(|ack| ack.tl).map_or_else(dash, |timeline| timeline.to_string()),
         cut(&did(op), SAYS),
     ]
 }
 
 /// What an operation asked for, and what it was answered.
-fn did(op: &Op) -> String {
-    let steps = match (op.answer(), op.asked.as_deref()) {
-        (Some(Answer::Txn(steps)), _) | (_, Some(Asked::Txn(steps))) => steps,
-        (Some(Answer::Balances(balances)), _) => {
+fn did(op: Op<'_>) -> String {
+    let json = |asked: Asked| serde_json::to_string(&asked).unwrap_or_default();
+    let steps = match (op.answer(), op.asked()) {
+        (Some(Reply::Txn(steps)), _) | (_, Some(Question::Txn(steps))) => steps,
+        (Some(Reply::Balances(balances)), _) => {
             let total: i128 = balances.iter().map(|balance| i128::from(*balance)).sum();
             return format!("read {} balances, together {total}", balances.len());
         }
         (_, None) => return format!("wrote {}", op.op),
-        (_, Some(asked)) => return serde_json::to_string(asked).unwrap_or_default(),
+        (_, Some(Question::Register(op))) => return json(Asked::Register(op)),
+        (_, Some(Question::Transfer { from, to, amount })) => {
+            return json(Asked::Transfer { from, to, amount });
+        }
+        (_, Some(Question::Read)) => return json(Asked::Read),
     };
     let mut told: Vec<String> = steps.iter().take(STEPS).map(step).collect();
     if steps.len() > STEPS {
@@ -188,11 +193,11 @@ fn did(op: &Op) -> String {
     told.join(", ")
 }
 
-fn step(step: &Mop) -> String {
+fn step(step: Move<'_>) -> String {
     match step {
-        Mop::Append(key, element) => format!("appended {element} to {key}"),
-        Mop::Read(key, None) => format!("read {key}"),
-        Mop::Read(key, Some(list)) => {
+        Move::Append(key, element) => format!("appended {element} to {key}"),
+        Move::Read(key, None) => format!("read {key}"),
+        Move::Read(key, Some(list)) => {
             let from = list.len().saturating_sub(ELEMENTS);
             let shown: Vec<String> = list.iter().skip(from).map(ToString::to_string).collect();
             let before = if from > 0 { "… " } else { "" };

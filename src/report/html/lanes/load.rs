@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Run;
-use crate::history::Class;
+use crate::history::{Class, Op};
 use crate::model::Mono;
 use crate::report::html::bounds::BUCKETS;
 use crate::report::html::page::{Chart, Join, Lane, Line, Tone, Unit};
@@ -101,7 +101,7 @@ fn acknowledged(run: &Run<'_>, load: u32, stretches: &Stretches) -> Vec<u64> {
         }
     };
     let ops = run.record.history.ops.iter().filter(|op| op.load == load);
-    ops.filter_map(|op| op.ack()).for_each(|(done, _)| add(run.ms(done), 1));
+    ops.filter_map(Op::acked).for_each(|done| add(run.ms(done), 1));
     let counted = run.record.history.counted.iter().filter(|second| second.l == load);
     counted.for_each(|second| add(middle(run, second.t), second.ok));
     numbers
