@@ -116,7 +116,7 @@ fn gaps(record: &Record, events: &[&EngineEvent], from: Mono, to: Mono) -> Vec<S
         }
     }
     // a container that changed between two looks was created, and the engine tells of that
-    for new in super::replaced::measure(record).unwrap_or_default() {
+    for new in super::replaced::newcomers(record).unwrap_or_default() {
         let created = |event: &&EngineEvent| event.id == new.body.id && event.action == "create";
         if new.at >= from && new.at < to && !events.iter().any(created) {
             gaps.push(format!(

@@ -1,17 +1,25 @@
 //! `load-ran`: there was something to lose. Without writes before, during and after the fault a pass
 //! would only say that nobody looked.
+//!
+//! How much a load must have had acknowledged follows from what it is declared to give: a load of one operation in
+//! 30 s cannot have given ten in 20 s, and no operation of it need be under way when a fault strikes.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record, leaves_marks};
-use crate::history::{Counted, Op};
+use crate::history::{Counted, Op, Phase};
 use crate::model::Mono;
-use crate::model::scenario::{Load, Record as Kept};
+use crate::model::scenario::{Load, LoadModel, Record as Kept};
+use crate::spec::arrivals::Arrivals;
 
-/// Fewer acknowledged operations than this before the first fault are no baseline.
+/// Fewer acknowledged operations than this before the first fault are no baseline, of a load that can give them.
 const ENOUGH: u64 = 10;
 /// An operation invoked this close to an injection counts as hit by it, nanoseconds.
 const AROUND: u64 = 1_000_000_000;
+/// How long an operation may take and is still one that a load gives in time, nanoseconds.
+const ANSWER: u64 = 1_000_000_000;
 
 /// Judges that every load began on empty tables and ran before, during and after the faults.
 #[must_use]
@@ -57,17 +65,21 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
             }
         }
     }
-    if before < ENOUGH {
+    let wanted = given(record, load, first, ENOUGH);
+    if before < wanted {
         gaps.push(format!(
-            "load `{name}` had {before} acknowledged operations before the first fault, {ENOUGH} are wanted"
+            "load `{name}` had {before} acknowledged operations before the first fault, {wanted} are wanted"
         ));
     }
+    let around = around(load);
     for fault in &history.faults {
         let Some(began) = fault.began else { continue };
-        let counted = load.record == Kept::Histogram && seconds.iter().any(|second| covers(second, began));
-        if !counted && !ops().any(|op| hit(op, began)) {
+        let counted =
+            load.record == Kept::Histogram && seconds.iter().any(|second| covers(second, began, around));
+        if !counted && !ops().any(|op| hit(op, began, around)) {
             gaps.push(format!(
-                "no operation of load `{name}` was in flight or begun within 1 s of fault `{}`",
+                "no operation of load `{name}` was in flight or begun within {} s of fault `{}`",
+                Duration::from_nanos(around).as_secs_f64(),
                 fault.id
             ));
         }
@@ -75,7 +87,7 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
     // its clients hang while others are served: that is what the run shows, not that it was not asked
     let hangs =
         last.is_some_and(|last| ops().any(|op| op.done.is_none()) && others_go_on(record, index, last));
-    if last.is_some() && after == 0 && !hangs {
+    if last.is_some_and(|last| due_after(record, load, last)) && after == 0 && !hangs {
         gaps.push(format!("load `{name}` had no acknowledged operation after the last fault"));
     }
     if first.is_none() && !record.scenario.steps.is_empty() {
@@ -96,18 +108,68 @@ fn others_go_on(record: &Record, index: usize, last: Mono) -> bool {
     })
 }
 
+/// When the load began: its phase, or the first operation of any load.
+fn start(record: &Record) -> Option<Mono> {
+    let mut phases = record.history.phases.iter();
+    let baseline = phases.find(|(_, phase)| *phase == Phase::Baseline).map(|(at, _)| *at);
+    baseline.or_else(|| record.history.load_start())
+}
+
+/// How many acknowledged operations a load must have given before an instant, `enough` at most: as many as it was to
+/// start early enough to be answered.
+fn given(record: &Record, load: &Load, until: Option<Mono>, enough: u64) -> u64 {
+    let Some(start) = start(record) else { return enough };
+    let until = until.unwrap_or_else(|| start.plus(record.scenario.duration.0));
+    // a fault so early leaves no baseline, whatever is declared
+    let Some(time) = until.0.saturating_sub(start.0).checked_sub(ANSWER) else { return enough };
+    let most = usize::try_from(enough).unwrap_or(usize::MAX);
+    match (load.model, Arrivals::of(load)) {
+        (LoadModel::Open, Some(arrivals)) => {
+            arrivals.until(Duration::from_nanos(time)).take(most).count() as u64
+        }
+        // each client gives one operation, and one more after every pause
+        (LoadModel::Closed, _) if load.think.is_some() => {
+            let pause = load.think.map_or(0, |think| u64::try_from(think.0.as_nanos()).unwrap_or(u64::MAX));
+            let clients = u64::from(load.clients.or(load.connections).unwrap_or(1));
+            let turns = time / pause.saturating_add(ANSWER).max(1);
+            clients.saturating_mul(turns.saturating_add(1)).min(enough)
+        }
+        _ => enough,
+    }
+}
+
+/// Whether a load was to start an operation after an instant, early enough to be answered before its end.
+fn due_after(record: &Record, load: &Load, last: Mono) -> bool {
+    let Some((start, arrivals)) = start(record).zip(Arrivals::of(load)) else { return true };
+    let before = Duration::from_nanos(last.0.saturating_sub(start.0));
+    let end = record.scenario.duration.0.saturating_sub(Duration::from_nanos(ANSWER));
+    let slow = around(load) > AROUND;
+    !slow || arrivals.until(end).any(|at| at > before)
+}
+
+/// How close to an injection a load begins an operation at least: the pause between two of them.
+fn around(load: &Load) -> u64 {
+    let pause = match (load.model, load.rate, load.think) {
+        (LoadModel::Open, Some(rate), _) if rate > 0.0 => Duration::try_from_secs_f64(1.0 / rate).ok(),
+        (LoadModel::Closed, _, Some(think)) => Some(think.0),
+        _ => None,
+    };
+    let pause = pause.map_or(0, |pause| u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+    AROUND.max(pause)
+}
+
 /// Operations of a counted second, however they ended.
 fn done(second: &Counted) -> u64 {
     second.ok + second.fail.values().sum::<u64>() + second.info.values().sum::<u64>()
 }
 
-/// Whether something ended in a counted second, and within [`AROUND`] of `at`.
-fn covers(second: &Counted, at: Mono) -> bool {
-    done(second) > 0 && second.t.0.abs_diff(at.0) <= AROUND
+/// Whether something ended in a counted second, and within `around` nanoseconds of `at`.
+fn covers(second: &Counted, at: Mono, around: u64) -> bool {
+    done(second) > 0 && second.t.0.abs_diff(at.0) <= around
 }
 
-/// Whether an operation was in flight at `began`, or begun within [`AROUND`] of it.
-fn hit(op: Op<'_>, began: Mono) -> bool {
+/// Whether an operation was in flight at `began`, or begun within `around` nanoseconds of it.
+fn hit(op: Op<'_>, began: Mono, around: u64) -> bool {
     let in_flight = op.invoked <= began && op.done.is_none_or(|done| done >= began);
-    in_flight || op.invoked.0.abs_diff(began.0) <= AROUND
+    in_flight || op.invoked.0.abs_diff(began.0) <= around
 }

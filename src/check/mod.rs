@@ -3,7 +3,7 @@
 //! Theory: a checker looks at one claim and says *pass*, *unknown* or *fail*; the worst of all wins, and
 //! *unknown* never counts as pass. A checker whose assumptions do not hold (nothing was written, a node
 //! was not read, the journal is cut) says *unknown* instead of guessing. Before all of them the record itself is
-//! judged ([`whole`]): one with a hole accuses nobody. One file a checker; the checker, the expectation and the name
+//! judged ([`whole`]): one with a hole accuses no lab. One file a checker; the checker, the expectation and the name
 //! in the report are one word.
 //!
 //! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;

@@ -13,6 +13,7 @@
 use serde_json::{Value, json};
 
 use super::record::{Finding, Record};
+use super::whole::is_of_step;
 use crate::model::scenario::{Endpoint, Whose};
 use crate::model::{Expect, Mono, Name, Span};
 use crate::stats;
@@ -103,6 +104,7 @@ pub fn client_of_fault<'a>(
 }
 
 /// One bound of the scenario.
+#[derive(Clone, Copy)]
 struct Ask<'a> {
     endpoint: Endpoint,
     after: Option<&'a Name>,
@@ -117,6 +119,17 @@ enum Held {
     Unclear(String),
 }
 
+impl Held {
+    /// The worse, the higher.
+    const fn rank(&self) -> (u8, u64) {
+        match self {
+            Self::Yes(took, _) => (0, *took),
+            Self::Unclear(_) => (1, 0),
+            Self::No(_) => (2, 0),
+        }
+    }
+}
+
 fn bound(record: &Record, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> Held {
     let endpoint = ask.endpoint;
     let Some(seen) = endpoints.iter().find(|seen| seen.endpoint == endpoint) else {
@@ -127,9 +140,29 @@ fn bound(record: &Record, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> Held 
             "nothing was ever acknowledged on `{endpoint}`, so no outage of it has a beginning"
         ));
     }
-    if let Some(fault) = ask.after.filter(|fault| span_of(record, fault).is_none()) {
-        return Held::Unclear(format!("fault `{fault}` was never injected, so no outage is its own"));
+    match ask.after {
+        None => of_part(record, seen, ask),
+        Some(step) => of_step(record, seen, ask, step),
     }
+}
+
+/// A bound on a step: every fault it made must keep it, each for itself.
+fn of_step(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, step: &Name) -> Held {
+    let faults = record.history.faults.iter().filter(|fault| is_of_step(record, &fault.id, step));
+    let faults: Vec<&Name> = faults.filter(|fault| fault.began.is_some()).map(|fault| &fault.id).collect();
+    let mut worst: Option<Held> = None;
+    for fault in faults {
+        let held = of_part(record, seen, &Ask { after: Some(fault), ..*ask });
+        if worst.as_ref().is_none_or(|worst| held.rank() > worst.rank()) {
+            worst = Some(held);
+        }
+    }
+    let never = || format!("fault `{step}` was never injected, so no outage is its own");
+    worst.unwrap_or_else(|| Held::Unclear(never()))
+}
+
+/// A bound on what one fault answers for, or on the whole run.
+fn of_part(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held {
     let backs = backs_of(record, seen, ask.after);
     match backs.filter(|backs| seen.crowd.numbered && backs.hurt > 0) {
         Some(backs) => of_clients(record, seen, ask, &backs),

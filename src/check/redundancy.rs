@@ -2,8 +2,11 @@
 //!
 //! A look shows the data whole when it sees one primary and every other declared copy streaming from it, by
 //! the primary's own list, and answering by itself: a walsender counts a silent host as streaming for a minute
-//! (`wal_sender_timeout`). The time goes from the injection to the first look of the last whole stretch before
-//! the next fault (or the end). A look that did not see the primary shows nothing and ends no stretch.
+//! (`wal_sender_timeout`). A look that did not see the primary shows nothing and ends no stretch.
+//!
+//! The time goes from the injection to the first look of the last whole stretch before the next fault. Where a copy is
+//! still missing then, the fault is watched on: until the first look that is whole, or the end of the run. A fault
+//! thus answers for what it did, also where others overlap it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use serde_json::json;
 
 use super::copies::Copies;
 use super::record::{Finding, Record};
+use super::whole::is_of_step;
 use crate::model::{Expect, FaultRecord, Mono, Name, Sighting};
 use crate::stats;
 
@@ -36,7 +40,9 @@ pub fn check(record: &Record) -> Finding {
     for expect in &record.scenario.expects {
         let Expect::Redundancy { after, within } = expect else { continue };
         let limit = within.as_ms();
-        let meant = seen.iter().filter(|line| after.as_ref().is_none_or(|after| line.fault == *after));
+        let meant = seen
+            .iter()
+            .filter(|line| after.as_ref().is_none_or(|after| is_of_step(record, &line.fault, after)));
         let mut none = true;
         for line in meant {
             none = false;
@@ -90,8 +96,11 @@ fn of_fault(fault: &FaultRecord, faults: &[FaultRecord], looks: &[(Mono, bool)])
     let began = fault.began?;
     let next = faults.iter().filter_map(|other| other.began).filter(|other| *other > began).min();
     let (mut lost, mut whole_since, mut last) = (None, None, began);
-    let inside = |at: Mono| at > began && next.is_none_or(|next| at < next);
-    for &(at, whole) in looks.iter().filter(|(at, _)| inside(*at)) {
+    for &(at, whole) in looks.iter().filter(|(at, _)| *at > began) {
+        // what comes after the next fault is its own, once this one's is gone
+        if next.is_some_and(|next| at >= next) && (whole_since.is_some() || lost.is_none()) {
+            break;
+        }
         last = at;
         if whole {
             whole_since.get_or_insert(at);

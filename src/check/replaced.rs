@@ -1,9 +1,10 @@
 //! `replaced`: how many bodies were replaced by new ones, by the runner's sightings.
 //!
-//! A body was replaced when its member stands in another container than at the look before, or when a member
-//! appears that was not there at the first look: a replacement may get a new name.
+//! A body was replaced when its member stands in another container than at the look before. A replacement may get a
+//! new name: a member that was not there at the first look replaces one of its service that is gone at the last look.
+//! A newcomer beside which everybody stays replaces nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -26,7 +27,8 @@ pub struct New<'a> {
 /// Judges the numbers a scenario asks for.
 #[must_use]
 pub fn check(record: &Record) -> Finding {
-    let seen = measure(record);
+    let new = newcomers(record);
+    let seen = new.as_ref().map(|new| replacements(record, new));
     let evidence = json!({
         "new_bodies": seen.as_ref().map(|seen| seen.iter().map(|new| {
             json!({ "at_ns": new.at, "member": new.member, "container": new.body.id })
@@ -50,9 +52,62 @@ pub fn check(record: &Record) -> Finding {
     Finding::pass(format!("{} bodies were replaced", seen.len()), evidence)
 }
 
-/// Every new body; `None` when nobody looked at bodies.
+/// Of the new bodies those whose predecessor left, each predecessor once.
+fn replacements<'a>(record: &'a Record, new: &[New<'a>]) -> Vec<New<'a>> {
+    let mut left = left(record);
+    let mut known: BTreeSet<&MemberId> = BTreeSet::new();
+    let looks = record.sightings_in_order();
+    known.extend(
+        looks.iter().find(|seen| !seen.bodies.is_empty()).into_iter().flat_map(|seen| seen.bodies.keys()),
+    );
+    let mut counted = Vec::new();
+    for new in new {
+        // the member had a body before
+        if !known.insert(new.member) {
+            counted.push(new.clone());
+            continue;
+        }
+        let before = |old: &Left<'_>| {
+            old.service == new.body.service && old.member != new.member && old.first < new.at
+        };
+        if let Some(at) = left.iter().position(before) {
+            left.remove(at);
+            counted.push(new.clone());
+        }
+    }
+    counted
+}
+
+/// A member that was seen and is gone at the last look.
+struct Left<'a> {
+    member: &'a MemberId,
+    service: &'a str,
+    first: Mono,
+}
+
+/// Who left, in the order in which they were seen first.
+fn left(record: &Record) -> Vec<Left<'_>> {
+    let looks = record.sightings_in_order();
+    let mut bodies = looks.into_iter().filter(|seen| !seen.bodies.is_empty());
+    let mut first: BTreeMap<&MemberId, (&str, Mono)> = BTreeMap::new();
+    let mut last = None;
+    for seen in bodies.by_ref() {
+        for (member, body) in &seen.bodies {
+            first.entry(member).or_insert((body.service.as_str(), seen.at));
+        }
+        last = Some(seen);
+    }
+    let gone = |member: &MemberId| last.is_some_and(|last| !last.bodies.contains_key(member));
+    let left = first.into_iter().filter(|(member, _)| gone(member));
+    let mut left: Vec<Left<'_>> =
+        left.map(|(member, (service, first))| Left { member, service, first }).collect();
+    left.sort_by_key(|old| old.first);
+    left
+}
+
+/// Every new body, whether it replaces one or not; `None` when nobody looked at bodies.
 #[must_use]
-pub fn measure(record: &Record) -> Option<Vec<New<'_>>> {
+pub fn newcomers(record: &Record) -> Option<Vec<New<'_>>> {
     let mut known: Option<BTreeMap<&MemberId, &str>> = None;
     let mut new = Vec::new();
     for seen in record.sightings_in_order().into_iter().filter(|seen| !seen.bodies.is_empty()) {

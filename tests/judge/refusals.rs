@@ -6,6 +6,7 @@ mod converged;
 mod lost_acks;
 mod one_writer;
 mod outage;
+mod overlap;
 pub mod stuck;
 
 use pgha::check::judge;

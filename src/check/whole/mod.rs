@@ -9,7 +9,7 @@
 //! - an answer is one to its question (`values`);
 //! - sightings and the ledger of faults are of this run (`others`).
 //!
-//! What breaks this is a [`Hole`]. A record with a hole is *unknown*, and it accuses nobody: a finding that the hole
+//! What breaks this is a [`Hole`]. A record with a hole is *unknown*, and it accuses no lab: a finding that the hole
 //! may explain is *unknown* as well ([`temper`]).
 //!
 //! Invariants: a rule rests on what writers guarantee by the way they are made, never on how fast they were. A run
@@ -28,6 +28,7 @@ use super::record::{Finding, Record};
 use crate::history::Problem;
 use crate::model::Name;
 use crate::model::scenario::VerdictWord;
+use crate::spec::scenario::step_id;
 
 /// The edition from which on writers sign how much they wrote, and say which run they are about.
 pub const SIGNED: u32 = 2;
@@ -99,7 +100,7 @@ fn problems(record: &Record) -> Option<Hole> {
     Some(if problems.iter().all(absent) { Hole::absent(says) } else { Hole::strange(says) })
 }
 
-/// A finding as far as a record with these holes bears it: one that a hole may explain accuses nobody.
+/// A finding as far as a record with these holes bears it: one that a hole may explain accuses no lab.
 #[must_use]
 pub fn temper(finding: Finding, holes: &[Hole]) -> Finding {
     if finding.verdict != VerdictWord::Fail {
@@ -121,8 +122,16 @@ fn load_name(record: &Record, number: u32) -> String {
     load.map_or_else(|| number.to_string(), |load| format!("`{}`", load.name))
 }
 
-/// Whether a fault's id is that of a step, or of one of its turns.
+/// Whether a fault is a step of the scenario, or one of its turns.
 #[must_use]
-pub fn is_turn_of(fault: &Name, step: &Name) -> bool {
-    fault == step || fault.as_str().strip_prefix(step.as_str()).is_some_and(|rest| rest.starts_with('-'))
+pub fn is_of_step(record: &Record, fault: &Name, step: &Name) -> bool {
+    let turn_of = |step: &str| {
+        fault.as_str().strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    // of two steps that it may be a turn of, it is one of that with the longer name
+    let nearer = |(index, other): (usize, &crate::model::Step)| {
+        let other = step_id(index, other);
+        other.as_str().len() > step.as_str().len() && turn_of(other.as_str())
+    };
+    turn_of(step.as_str()) && !record.scenario.steps.iter().enumerate().any(nearer)
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Hole, SIGNED, is_turn_of, load_name};
+use super::{Hole, SIGNED, is_of_step, load_name};
 use crate::check::record::Record;
 use crate::model::lab::{Service, controller_of};
 use crate::model::scenario::{Record as Kept, Skip, Verb};
-use crate::model::{FaultRecord, MemberId, Name, Step};
+use crate::model::{FaultRecord, MemberId, Name, Step, Target};
 use crate::spec::scenario::step_id;
 use crate::spec::schedule;
 
@@ -61,7 +61,7 @@ fn faults(record: &Record) -> Vec<Hole> {
         let id = &fault.id;
         let of = (0..).zip(steps).find(|(index, step)| {
             let step_id = step_id(*index, step);
-            if strict { is_of(fault, &step_id, step) } else { is_turn_of(id, &step_id) }
+            if strict { is_of(fault, &step_id, step) } else { is_of_step(record, id, &step_id) }
         });
         match of {
             // the first editions have runs that tell of faults and of no step at all
@@ -86,7 +86,8 @@ fn is_of(fault: &FaultRecord, id: &Name, step: &Step) -> bool {
             turns.any(|turn| turn.id == fault.id)
         }
         Verb::Swizzle { .. } => {
-            let hosts = &fault.targets;
+            let Verb::Isolate { target: Target::Host(host) } = &fault.verb else { return false };
+            let hosts = std::slice::from_ref(host);
             let turns = schedule::swizzle(id, hosts, step.lasts.unwrap_or_default(), &mut schedule::rng(0));
             turns.iter().any(|turn| turn.id == fault.id)
         }
@@ -138,7 +139,8 @@ fn logs(record: &Record) -> Vec<Hole> {
         known.contains(member) || replica || *member == MemberId::from(Service::Broker)
     };
     let mut holes: Vec<Hole> = Vec::new();
-    if record.resolved.edition > 0 {
+    // from then on the runner signs whose logs it kept
+    if record.resolved.edition == 1 {
         let strange = record.logs.keys().filter(|member| !ours(member));
         holes.extend(strange.map(|member| {
             Hole::strange(format!("a log is there of `{member}`, and the lab has no such member"))
