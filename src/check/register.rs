@@ -4,7 +4,7 @@
 //! judged by `lost-acks`; within an epoch nothing may be. The first epoch begins with empty tables, a later
 //! one with any one value. A write nobody knows the end of may take effect at any time after it was sent,
 //! in any epoch, or never. Loads that read what another one writes go to replicas, which promise no
-//! linearizable read: they are left out.
+//! linearizable read: of them it is asked that somebody wrote before what they saw (`replicas`).
 //!
 //! Method: [`search`]. Its work is bounded; beyond the bound the key is *unknown*, with what stood in the way.
 
@@ -17,6 +17,7 @@ use crate::history::{Class, Op, Question, RegisterOp, Reply};
 use crate::model::Mono;
 use crate::model::scenario::Workload;
 
+mod replicas;
 pub mod search;
 use search::{Deed, Known, Short, Step, Told};
 
@@ -51,6 +52,7 @@ pub fn check(record: &Record) -> Finding {
             }
         }
     }
+    seen.broken.extend(replicas::impossible(record));
     let told = seen.told;
     let evidence = seen.evidence();
     Finding::first_of(&seen.broken, &seen.gaps, evidence, |evidence| match told {

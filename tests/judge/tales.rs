@@ -147,6 +147,18 @@ pub fn register(deeds: Vec<(u64, u64, RegisterOp, End)>) -> Story {
     story
 }
 
+/// Two writes of one key, and a replica that shows the first between them.
+pub fn register_on_a_replica() -> Story {
+    let mut story = register(vec![(20, 21, write(1), done()), (60, 61, write(2), done())]);
+    let load = json!({ "name": "replica-eyes", "endpoint": "ro", "workload": "register", "of": "keys" });
+    let read = |at: u64| {
+        let seen = End::Ok("postgres-2", 1, Some(Answer::Value(Some(1))));
+        (at, at + 1, 5, Some(Asked::Register(READ)), seen)
+    };
+    add(&mut story, load, (30..45).map(read).collect());
+    story
+}
+
 const fn write(v: i64) -> RegisterOp {
     RegisterOp::Write { k: 1, v }
 }
