@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::scenario::ActsOn;
-use crate::model::{FaultRecord, ReceiptState};
+use crate::model::{FaultRecord, ReceiptState, Stamp};
 
 /// An open ledger.
 #[derive(Debug)]
 pub struct Ledger {
     file: Option<Mutex<File>>,
     lab: Option<PathBuf>,
+    of: Option<Stamp>,
 }
 
 impl Ledger {
@@ -32,7 +33,7 @@ impl Ledger {
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Some(Mutex::new(file)), lab: None })
+        Ok(Self { file: Some(Mutex::new(file)), lab: None, of: None })
     }
 
     /// The lab's own ledger alone, for faults by hand; `path` as from [`of_lab`].
@@ -40,7 +41,7 @@ impl Ledger {
     /// # Errors
     /// When its directory cannot be made.
     pub fn open_lab(path: PathBuf) -> io::Result<Self> {
-        Self { file: None, lab: None }.and_lab(path)
+        Self { file: None, lab: None, of: None }.and_lab(path)
     }
 
     /// The same ledger, writing into that of the lab too.
@@ -54,12 +55,19 @@ impl Ledger {
         Ok(Self { lab: Some(path), ..self })
     }
 
+    /// The same, whose lines say which run they are of.
+    #[must_use]
+    pub fn stamped(self, of: Stamp) -> Self {
+        Self { of: Some(of), ..self }
+    }
+
     /// Writes one change down and syncs it to disk.
     ///
     /// # Errors
     /// When it cannot be written: then the fault must not be injected.
     pub fn write(&self, record: &FaultRecord) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
+        let stamped = FaultRecord { of: self.of.clone(), ..record.clone() };
+        let mut line = serde_json::to_vec(&stamped)?;
         line.push(b'\n');
         if let Some(file) = &self.file {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

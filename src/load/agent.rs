@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, Lines};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::generator::{self, Doors, Over};
+use super::tally::Tallied;
 use super::watch::Watcher;
 use super::{final_read, workload};
 use crate::engine::clock;
@@ -28,6 +29,8 @@ pub const READY: &str = "ready: waiting for go";
 
 /// The `writer` of the client's journal.
 pub const WRITER: &str = "client";
+/// The `writer` of the journal of the final reads.
+pub const READER: &str = "final-reads";
 
 /// Why a subcommand of the client host could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +107,7 @@ where
     writing(journal::write_out(queue, output), async move {
         let loads = plan.loads.iter().map(|load| load.name.clone()).collect();
         let boot_id = clock::boot_id();
-        let (writer, run) = (WRITER.to_owned(), None);
+        let (writer, run) = (WRITER.to_owned(), plan.run.clone());
         journal.say(Event::Journal { t: clock::now(), writer, boot_id, loads, run });
         let ready = generator::ready(&plan).map_err(AgentError::Work)?;
         let prepared = tokio::select! {
@@ -114,6 +117,7 @@ where
         };
         prepared.inspect_err(|error| note(&journal, &error.to_string()))?;
         note(&journal, READY);
+        let told = Tallied::new(journal.clone(), plan.loads.len());
         let wanted = loop {
             match wish(&mut lines).await {
                 Wish::Follow(endpoints) => ready.doors().follow(&endpoints),
@@ -125,7 +129,7 @@ where
                 let mut gone = false;
                 let doors = ready.doors();
                 let stop = async { gone = !until_stop(&mut lines, &doors).await };
-                let over = generator::run(ready, &plan, &journal, start, stop).await;
+                let over = generator::run(ready, &plan, &told, start, stop).await;
                 if gone {
                     return Ok(());
                 }
@@ -137,7 +141,8 @@ where
         if over == Over::Stopped {
             note(&journal, "stopped before its time");
         }
-        journal.say(Event::end(clock::now(), WRITER));
+        let (writer, signed) = (WRITER.to_owned(), Some(told.operations()));
+        journal.say(Event::End { t: clock::now(), writer, signed });
         Ok(())
     })
     .await
@@ -209,7 +214,8 @@ async fn next_plan<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Option<Watc
     }
 }
 
-/// Reads every node as a [`FinalReadPlan`] says and writes one `FinalRead` event for each node and load.
+/// Reads every node as a [`FinalReadPlan`] says and writes one `FinalRead` event for each node and load, between
+/// `Journal` and `End`.
 ///
 /// # Errors
 /// [`AgentError`]; a node that cannot be read is an event, no error.
@@ -222,7 +228,12 @@ where
     let plan: FinalReadPlan = plan(&mut lines).await?;
     let (journal, queue) = journal::channel();
     writing(journal::write_out(queue, output), async move {
-        final_read::run(&plan, &journal).await;
+        let (writer, boot_id, run) = (READER.to_owned(), clock::boot_id(), plan.run.clone());
+        journal.say(Event::Journal { t: clock::now(), writer, boot_id, loads: Vec::new(), run });
+        let told = Tallied::new(journal.clone(), 0);
+        final_read::run(&plan, &told).await;
+        let (writer, signed) = (READER.to_owned(), Some(told.reads()));
+        journal.say(Event::End { t: clock::now(), writer, signed });
         Ok(())
     })
     .await

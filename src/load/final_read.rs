@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, try_join};
 
+use super::tally::Tallied;
 use super::timeline;
 use super::workload;
 use crate::engine::clock;
-use crate::engine::journal::Journal;
 use crate::engine::postgres::{Broken, Session, sql_seen};
 use crate::history::Event;
 use crate::history::event::FinalRead;
@@ -36,7 +36,7 @@ struct Footing {
 }
 
 /// Reads all nodes and says one [`FinalRead`] for each node and load.
-pub async fn run(plan: &FinalReadPlan, journal: &Journal<Event>) {
+pub async fn run(plan: &FinalReadPlan, journal: &Tallied) {
     let deadline = clock::now().plus(plan.timeout.0);
     let nodes = join_all(plan.nodes.iter().map(|(member, address)| async {
         let limit = left(deadline);
@@ -72,7 +72,7 @@ pub async fn run(plan: &FinalReadPlan, journal: &Journal<Event>) {
 
 async fn primary(
     plan: &FinalReadPlan,
-    journal: &Journal<Event>,
+    journal: &Tallied,
     node: &Node,
     deadline: Mono,
 ) -> Result<Lsn, String> {
@@ -97,7 +97,7 @@ async fn primary(
 
 async fn replica(
     plan: &FinalReadPlan,
-    journal: &Journal<Event>,
+    journal: &Tallied,
     node: &Node,
     target: Result<&Lsn, &String>,
     deadline: Mono,
@@ -202,7 +202,7 @@ fn event(node: &Node, load: usize, primary: bool, rows: Result<Vec<u64>, String>
     }))
 }
 
-fn silent(plan: &FinalReadPlan, journal: &Journal<Event>, member: &MemberId, error: &str) {
+fn silent(plan: &FinalReadPlan, journal: &Tallied, member: &MemberId, error: &str) {
     for (index, _) in read_in_the_end(plan) {
         journal.say(Event::FinalRead(Box::new(FinalRead {
             t: clock::now(),
@@ -254,8 +254,7 @@ mod tests {
         );
         let plan: FinalReadPlan = serde_json::from_str(&text).expect("a plan");
         let (journal, lines) = journal::channel();
-        run(&plan, &journal).await;
-        drop(journal);
+        run(&plan, &Tallied::new(journal, 0)).await;
         let mut out = Vec::new();
         journal::write_out(lines, &mut out).await.expect("memory takes everything");
         let out = String::from_utf8(out).expect("text");

@@ -23,11 +23,11 @@ use super::client::pgbench::{self, Bench};
 use super::client::pool::{Lent, Pool};
 use super::client::{Connected, Opener};
 use super::counter::Counter;
+use super::tally::Tallied;
 use super::workload::dice::Dice;
 use super::workload::turn::Ended;
 use super::workload::{self, Script};
 use crate::engine::clock::{self, Alarm};
-use crate::engine::journal::Journal;
 use crate::engine::postgres::{Broken, within};
 use crate::history::Event;
 use crate::history::event::{Ack, Outcome};
@@ -141,7 +141,7 @@ impl Ready {
 pub async fn run(
     ready: Ready,
     plan: &Arc<LoadPlan>,
-    journal: &Journal<Event>,
+    journal: &Tallied,
     start: Mono,
     stop: impl Future<Output = ()>,
 ) -> Over {
@@ -227,6 +227,8 @@ pub async fn run(
     // what pgbench wrote down is read when it is over
     ending.send_replace(true);
     let _ = clock::timeout(LAST_LOGS, async { while benches.join_next().await.is_some() {} }).await;
+    // nobody writes any more when it is signed how much there is
+    benches.shutdown().await;
     workers.shutdown().await;
     for (l, counter) in counters {
         journal.say(Event::Counted(Box::new(counter.take(clock::now(), l))));
@@ -243,7 +245,7 @@ pub async fn run(
 }
 
 /// Says once a second what a load counted; never ends.
-async fn count(l: u32, counter: &Counter, journal: &Journal<Event>, start: Mono) {
+async fn count(l: u32, counter: &Counter, journal: &Tallied, start: Mono) {
     for second in 1.. {
         clock::sleep_until(start.plus(Duration::from_secs(second))).await;
         journal.say(Event::Counted(Box::new(counter.take(clock::now(), l))));
@@ -313,7 +315,7 @@ struct Worker {
     id: u32,
     /// Its number within the load, which stays.
     client: u32,
-    journal: Journal<Event>,
+    journal: Tallied,
     /// Counts operations instead of recording them.
     counter: Option<Arc<Counter>>,
     line: Option<Line>,
@@ -382,7 +384,8 @@ impl Worker {
     async fn recorded(&mut self, op: u64, intended: Mono) -> Ended {
         let near = self.writer.as_ref().map_or(op, |writer| writer.newest());
         let task = self.opener.script.task(op, near);
-        let (t, l) = (clock::now(), self.index);
+        // a wait may end a moment early, and nothing is sent before it is meant to be
+        let (t, l) = (clock::now().max(intended), self.index);
         if self.counter.is_none() {
             let (w, c) = (self.id, Some(self.client));
             self.journal.say(Event::Invoke { t, l, o: op, w, i: intended, q: task.asked(), c });

@@ -15,6 +15,7 @@ pub mod generator;
 pub mod late;
 pub mod prober;
 pub mod storm;
+pub mod tally;
 pub mod timeline;
 pub mod watch;
 pub mod workload;

@@ -96,6 +96,9 @@ pub struct LoadPlan {
     /// Longest wait for the tables of a load to be made.
     #[serde(default = "default_prepare_timeout")]
     pub prepare_timeout: Span,
+    /// The run it is for, as its journal says.
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
 /// Subjects to be watched.
@@ -166,6 +169,9 @@ pub struct FinalReadPlan {
     pub superuser: Credentials,
     /// Longest wait for one node, replay included.
     pub timeout: Span,
+    /// The run it is for, as its journal says.
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
 const fn default_connect_timeout() -> Span {
@@ -310,6 +316,7 @@ mod tests {
             sql: BTreeMap::new(),
             lock: None,
             prepare_timeout: default_prepare_timeout(),
+            run: None,
         };
         assert!(!format!("{load:?}").contains("s3cret"));
         let text = serde_json::to_string(&load).expect("JSON");

@@ -60,7 +60,7 @@ pub struct Stamp {
 
 impl Resolved {
     /// The edition of the runs this version makes.
-    pub const EDITION: u32 = 1;
+    pub const EDITION: u32 = 2;
 
     /// What its sightings and its ledger carry; `None` in runs of older editions.
     #[must_use]

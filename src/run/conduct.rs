@@ -25,7 +25,7 @@ use crate::lab::up::{self, News, Order as UpOrder};
 use crate::lab::{LabError, down};
 use crate::model::Expect;
 use crate::model::scenario::Skip;
-use crate::model::{LabSpec, Name, Scenario, Span};
+use crate::model::{LabSpec, Name, Scenario, Span, Stamp};
 use crate::report::{self, Report};
 
 /// What a run is asked for.
@@ -242,24 +242,26 @@ async fn carry_out(
     if let Some(claim) = claim {
         claim.write(if order.keep { "" } else { &record.token })?;
     }
-    dir.write_json("resolved.json", &resolved(docker, order, &record, &standing.images).await?)?;
+    let stamp = Stamp { run: name(order, dir), boot: clock::boot_id() };
+    let made_of = resolved(docker, order, &record, &standing.images, &stamp.run).await?;
+    dir.write_json("resolved.json", &made_of)?;
 
     let history = Arc::new(Lines::open(&dir.path().join("history.jsonl"))?);
-    let sightings = Arc::new(Lines::open(&dir.path().join("sightings.jsonl"))?);
+    let sightings = Arc::new(Lines::open(&dir.path().join("sightings.jsonl"))?.stamped(stamp.clone()));
     let lab_ledger = ledger::of_lab(&order.state, record.spec.name.as_str(), &record.token);
-    let ledger = Arc::new(Ledger::open(&dir.path().join("faults.jsonl"))?.and_lab(lab_ledger)?);
-    history.event(&Event::Journal {
-        t: clock::now(),
-        writer: "runner".to_owned(),
-        boot_id: clock::boot_id(),
-        loads: Vec::new(),
-        run: None,
-    })?;
-    let written = (!order.leaves_out(Skip::Sightings)).then_some(sightings);
+    let ledger = Ledger::open(&dir.path().join("faults.jsonl"))?.stamped(stamp.clone());
+    let ledger = Arc::new(ledger.and_lab(lab_ledger)?);
+    history.begin("runner", &stamp.run)?;
+    let written = (!order.leaves_out(Skip::Sightings)).then(|| Arc::clone(&sightings));
+    if written.is_some() {
+        history.begin("witness", &stamp.run)?;
+    }
     let sizes = order.scenario.expects.iter().any(|expect| matches!(expect, Expect::Scaled { .. }))
         || crate::spec::schedule::asks_for_sizes(&order.scenario);
+    let looks = written.is_some();
     let samples = Samples::start(docker, &record, written, sizes).await?;
-    let run = Run { docker, order, record: &record, history: &history, samples: &samples, tell };
+    let run =
+        Run { docker, order, record: &record, history: &history, samples: &samples, tell, name: &stamp.run };
     let outcome = run.phases(&ledger, interrupt).await;
     if let Err(error) = &outcome {
         // what there is gets judged: without its end signed, the journal says unknown
@@ -267,13 +269,22 @@ async fn carry_out(
         history.note(format!("the run was cut short: {error}"))?;
     }
     step("collecting logs".to_owned());
-    finish::collect_logs(docker, &record.spec, [&record, &samples.record()], since, dir).await?;
-    samples.stop().await;
+    let bytes = finish::collect_logs(docker, &record.spec, [&record, &samples.record()], since, dir).await?;
+    history.event(&Event::Logs { t: clock::now(), bytes })?;
+    if samples.stop().await && looks {
+        history.end("witness", sightings.written())?;
+    }
     finish::search_all(&record, dir, &history)?;
     if outcome.is_ok() {
-        history.event(&Event::end(clock::now(), "runner"))?;
+        history.end("runner", history.written())?;
     }
     Ok(())
+}
+
+/// A name that no other run on this boot has.
+fn name(order: &Order, dir: &RunDir) -> String {
+    let directory = dir.path().file_name().map(|name| name.to_string_lossy().into_owned());
+    format!("{}/{}@{}", order.scenario.name, directory.unwrap_or_default(), clock::now().0)
 }
 
 impl Order {

@@ -16,7 +16,7 @@ use crate::model::control::Kept;
 use crate::model::{LabSpec, Name, Service};
 
 /// Keeps what every member of these records wrote since the wall clock second `since`: a lab may have seen runs
-/// before, and members come and go.
+/// before, and members come and go. Bytes of each log, by member.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -26,7 +26,7 @@ pub async fn collect_logs(
     records: [&Record; 2],
     since: i64,
     dir: &RunDir,
-) -> Result<(), RunError> {
+) -> Result<BTreeMap<Name, u64>, RunError> {
     let members = records.into_iter().flat_map(|record| &record.members).map(|member| member.id.clone());
     let mut logs = BTreeMap::new();
     let broker = (!spec.controllers.is_empty()).then(|| Name::from(Service::Broker));
@@ -39,12 +39,14 @@ pub async fn collect_logs(
         let all = said + now;
         logs.insert(member, Ok(all));
     }
+    let mut bytes = BTreeMap::new();
     for (member, log) in logs {
         // a body that is gone has no logs any more; the directory says so
         let text = log.unwrap_or_else(|error| format!("no logs: {error}\n"));
-        dir.write(&format!("logs/{member}.log"), text)?;
+        dir.write(&format!("logs/{member}.log"), &text)?;
+        bytes.insert(member, text.len() as u64);
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// Keeps what every body of a lab that did not get ready wrote. Nothing of this may hide why it did not.

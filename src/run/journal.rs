@@ -3,17 +3,20 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::clock;
-use crate::history::Event;
 use crate::history::event::Phase;
-use crate::model::Sighting;
+use crate::history::{Event, Signed};
+use crate::model::{Sighting, Stamp};
 
 /// A file of JSON lines with several writers; a line is written whole or not at all.
 #[derive(Debug)]
 pub struct Lines {
     file: Mutex<File>,
+    written: AtomicU64,
+    of: Option<Stamp>,
 }
 
 impl Lines {
@@ -23,7 +26,19 @@ impl Lines {
     /// When it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Mutex::new(file) })
+        Ok(Self { file: Mutex::new(file), written: AtomicU64::new(0), of: None })
+    }
+
+    /// The same, whose sightings say which run they are of.
+    #[must_use]
+    pub fn stamped(self, of: Stamp) -> Self {
+        Self { of: Some(of), ..self }
+    }
+
+    /// Lines that were written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
     }
 
     /// Appends one line.
@@ -34,7 +49,10 @@ impl Lines {
         let mut bytes = Vec::with_capacity(line.len() + 1);
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&bytes)?;
+        self.written.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Appends an event.
@@ -53,6 +71,25 @@ impl Lines {
         self.event(&Event::Phase { t: clock::now(), phase })
     }
 
+    /// Appends the beginning of a writer of this run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(&self, writer: &str, run: &str) -> io::Result<()> {
+        let (writer, boot_id, run) = (writer.to_owned(), clock::boot_id(), Some(run.to_owned()));
+        self.event(&Event::Journal { t: clock::now(), writer, boot_id, loads: Vec::new(), run })
+    }
+
+    /// Appends the end of a writer, who wrote so many lines.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn end(&self, writer: &str, lines: u64) -> io::Result<()> {
+        let signed = Signed { lines: Some(lines), loads: Vec::new() };
+        let (writer, signed) = (writer.to_owned(), Some(Box::new(signed)));
+        self.event(&Event::End { t: clock::now(), writer, signed })
+    }
+
     /// Appends a remark.
     ///
     /// # Errors
@@ -66,6 +103,7 @@ impl Lines {
     /// # Errors
     /// When it cannot be written.
     pub fn sighting(&self, sighting: &Sighting) -> io::Result<()> {
-        self.line(&serde_json::to_string(sighting)?)
+        let stamped = Sighting { of: self.of.clone(), ..sighting.clone() };
+        self.line(&serde_json::to_string(&stamped)?)
     }
 }

@@ -19,6 +19,7 @@ pub mod search;
 pub mod series;
 pub mod sql_files;
 pub mod steps;
+mod under_way;
 
 use crate::chaos::NoMatch;
 use crate::chaos::inject::InjectError;

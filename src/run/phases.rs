@@ -14,6 +14,7 @@ use super::journal::Lines;
 use super::pulse::Pulse;
 use super::samples::Samples;
 use super::steps::{self, Hears, Stage, Word};
+use super::under_way::under_way;
 use crate::chaos::Ledger;
 use crate::decide::body::{POSTGRES_PORT, RO_PORT, RW_PORT};
 use crate::engine::clock;
@@ -48,6 +49,8 @@ pub(super) struct Run<'a, T> {
     pub history: &'a Arc<Lines>,
     pub samples: &'a Samples,
     pub tell: &'a T,
+    /// The name of the run.
+    pub name: &'a str,
 }
 
 /// Where balancers serve.
@@ -78,7 +81,8 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         let start = clock::now().plus(LEAD);
         client.send_line(&format!("{{\"go\":{}}}", start.0)).await?;
         clock::sleep_until(start).await;
-        self.history.phase(Phase::Baseline)?;
+        // the client begins at this very instant, whenever the runner comes to write it down
+        self.history.event(&Event::Phase { t: start, phase: Phase::Baseline })?;
         self.step(format!("load for {}", self.order.scenario.duration));
 
         let names = self.order.scenario.loads.iter().map(|load| &load.name);
@@ -229,6 +233,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
             sql: self.order.sql.clone(),
             lock: Some(LOCK.into()),
             prepare_timeout: Span(CLIENT_PATIENCE),
+            run: Some(self.name.to_owned()),
         };
         let mut client = reach::start(self.docker, self.record.spec.name.as_str(), "load", &plan).await?;
         loop {
@@ -244,7 +249,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         Ok(client)
     }
 
-    /// Waits until the lab is whole again, or the scenario's patience ends.
+    /// Waits until the lab is whole again and no controller has anything under way, or the scenario's patience ends.
     async fn settle(
         &self,
         show: &Show,
@@ -262,8 +267,12 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
                 biased;
                 () = asked_to_stop(interrupt), if !stopping => return Ok(()),
                 () = clock::sleep_until(deadline) => {
-                    for waiting in self.waiting(&self.samples.newest()) {
+                    let newest = self.samples.newest();
+                    for waiting in self.waiting(&newest) {
                         self.step(format!("not whole: {}: {}", waiting.member, waiting.why));
+                    }
+                    if let Some((member, status)) = under_way(&self.record.spec.controllers, &newest) {
+                        self.step(format!("{member} is still at it: {}: {}", status.step, status.reason));
                     }
                     return Ok(());
                 }
@@ -275,7 +284,9 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
                     self.beat(show);
                     let sighting = newest.borrow_and_update().clone();
                     // only looks that began after the heal count, and one may be luck
-                    let fresh = sighting.at > began && self.waiting(&sighting).is_empty();
+                    let fresh = sighting.at > began
+                        && self.waiting(&sighting).is_empty()
+                        && under_way(&self.record.spec.controllers, &sighting).is_none();
                     whole = if fresh { whole + 1 } else { 0 };
                     if whole >= 3 {
                         self.step(format!("whole after {:.1} s", clock::now().since(began).as_secs_f64()));
@@ -304,6 +315,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
                 ..reach::superuser(self.record)
             },
             timeout: Span::secs(60),
+            run: Some(self.name.to_owned()),
         };
         let mut reader =
             reach::start(self.docker, self.record.spec.name.as_str(), "final-read", &plan).await?;

@@ -20,6 +20,7 @@ pub async fn resolved(
     order: &Order,
     record: &Record,
     images: &images::References,
+    run: &str,
 ) -> Result<Resolved, RunError> {
     let info = docker.info().await?;
     let machine = BTreeMap::from([
@@ -35,7 +36,7 @@ pub async fn resolved(
     Ok(Resolved {
         schema_version: 1,
         edition: Resolved::EDITION,
-        run: None,
+        run: Some(run.to_owned()),
         scenario: order.scenario.name.clone(),
         preset: order.preset.clone(),
         seed: order.seed,

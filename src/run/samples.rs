@@ -33,6 +33,7 @@ pub struct Samples {
     measured: watch::Sender<Usages>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    looks: JoinHandle<bool>,
 }
 
 impl Samples {
@@ -54,8 +55,8 @@ impl Samples {
         let (record_in, record) = watch::channel(Arc::clone(record));
         let measured = watch::Sender::new(Usages::new());
         let written = lines.clone();
-        let mut tasks =
-            vec![tokio::spawn(services(stream, newest_in, written, record.clone(), stopped.clone()))];
+        let mut tasks = Vec::new();
+        let looks = tokio::spawn(services(stream, newest_in, written, record.clone(), stopped.clone()));
         if sizes {
             let (docker, record, measured) = (docker.clone(), record.clone(), measured.clone());
             tasks.push(tokio::spawn(usage(docker, lines.clone(), record, measured, stopped.clone())));
@@ -71,7 +72,7 @@ impl Samples {
             )));
             tasks.push(tokio::spawn(engine(docker, lab, lines, heard, record_in, stopped)));
         }
-        Ok(Self { newest, record, measured, stop, tasks })
+        Ok(Self { newest, record, measured, stop, tasks, looks })
     }
 
     /// The newest look at the services; empty before the first.
@@ -104,28 +105,30 @@ impl Samples {
         self.measured.subscribe()
     }
 
-    /// Stops all and waits for their last line.
-    pub async fn stop(self) {
+    /// Stops all and waits for their last line; whether every sampler went on until then.
+    pub async fn stop(self) -> bool {
         self.stop.send_replace(true);
+        let mut whole = self.looks.await.unwrap_or(false);
         for task in self.tasks {
             // a sampler that panicked has said so on stderr
-            let _ = task.await;
+            whole &= task.await.is_ok();
         }
+        whole
     }
 }
 
-/// Takes down what the client host sees.
+/// Takes down what the client host sees; whether it saw until it was stopped.
 async fn services(
     mut stream: ExecStream,
     newest: watch::Sender<Sighting>,
     lines: Option<Arc<Lines>>,
     mut record: watch::Receiver<Arc<Record>>,
     mut stopped: watch::Receiver<bool>,
-) {
-    loop {
+) -> bool {
+    let whole = loop {
         let line = tokio::select! {
             biased;
-            _ = stopped.changed() => break,
+            _ = stopped.changed() => break true,
             Ok(()) = record.changed() => {
                 let plan = reach::watch_plan(&record.borrow_and_update(), EVERY, Some(PROBE_EVERY), false);
                 // plain data can be written; a client that is gone is noticed by its silence
@@ -134,19 +137,20 @@ async fn services(
             }
             line = stream.next_line() => line,
         };
-        let Ok(Some(line)) = line else { break };
+        let Ok(Some(line)) = line else { break false };
         match serde_json::from_str::<Sighting>(&line) {
             Ok(sighting) => {
                 if let Some(lines) = &lines {
                     // a full disk shows up as a short file, which the judge notices
-                    let _ = lines.line(&line);
+                    let _ = lines.sighting(&sighting);
                 }
                 newest.send_replace(sighting);
             }
             Err(error) => tracing::warn!(%error, "the sampler said something unreadable"),
         }
-    }
+    };
     stream.close_input().await;
+    whole
 }
 
 type Heard = Arc<Mutex<Vec<EngineEvent>>>;

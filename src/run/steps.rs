@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use rand_chacha::ChaCha8Rng;
@@ -64,7 +63,7 @@ pub struct Stage {
     /// Whether deeds are done; without, everything but the deeds.
     pub real: bool,
     marks: Arc<watch::Sender<BTreeMap<Name, Mark>>>,
-    hurt: Arc<AtomicBool>,
+    hurt: Arc<Mutex<bool>>,
 }
 
 impl fmt::Debug for Stage {
@@ -348,9 +347,7 @@ impl Stage {
         let prepared = shots.iter().map(|shot| injector.prepare(shot.id, shot.verb, &shot.hits));
         let prepared = join_all(prepared.collect::<Vec<_>>()).await;
         let mut prepared = prepared.into_iter().collect::<Result<Vec<_>, _>>()?;
-        if !self.hurt.swap(true, Ordering::SeqCst) {
-            self.say(Word::Hurt)?;
-        }
+        self.say_hurt()?;
         for fault in &mut prepared {
             injector.intend(fault, &mut |record| self.tell(record))?;
         }
@@ -364,6 +361,17 @@ impl Stage {
             injector.strike(fault, self.real, &mut told).await
         });
         Ok(join_all(strikes).await)
+    }
+
+    /// Says once that the first fault is about to be injected, before any is meant.
+    fn say_hurt(&self) -> io::Result<()> {
+        let mut said = self.hurt.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*said {
+            self.say(Word::Hurt)?;
+            *said = true;
+        }
+        drop(said);
+        Ok(())
     }
 
     async fn heal(&self, fault: FaultRecord) {

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pgha::engine::clock::{self, Alarm};
 use pgha::engine::journal;
-use pgha::history::{Event, History, decode};
+use pgha::history::{Event, History, Signed, decode};
 use pgha::load::generator;
+use pgha::load::tally::Tallied;
 use pgha::model::Mono;
 use pgha::model::plan::LoadPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -231,11 +232,29 @@ pub async fn load_on(
     let (journal, lines) = journal::channel();
     let mut text = Vec::new();
     let running = async move {
-        generator::run(ready, &plan, &journal, start, stop).await;
+        let told = Tallied::new(journal, plan.loads.len());
+        generator::run(ready, &plan, &told, start, stop).await;
+        told.operations()
     };
-    let (written, ()) = tokio::join!(journal::write_out(lines, &mut text), running);
+    let (written, signed) = tokio::join!(journal::write_out(lines, &mut text), running);
     written.expect("memory takes everything");
     let text = String::from_utf8(text).expect("text");
     let events: Vec<Event> = decode(&text).expect("a journal").events;
-    History::from_events(events)
+    let history = History::from_events(events);
+    what_is_signed_is_there(&history, &signed);
+    history
+}
+
+/// Whatever became of a load, its client signs what it wrote, no more and no less.
+fn what_is_signed_is_there(history: &History, signed: &Signed) {
+    for tally in &signed.loads {
+        let ops = || history.ops.iter().filter(|op| op.load == tally.l);
+        let counted = history.counted.iter().filter(|second| second.l == tally.l);
+        let counted: u64 = counted
+            .map(|second| second.ok + second.fail.values().sum::<u64>() + second.info.values().sum::<u64>())
+            .sum();
+        let answered = ops().filter(|op| op.done.is_some()).count() as u64 + counted;
+        let open = ops().filter(|op| op.done.is_none()).count() as u64;
+        assert_eq!((tally.answered, tally.open), (answered, open), "load {}", tally.l);
+    }
 }

@@ -26,9 +26,9 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use crate::engine::clock::{self, WallOffset};
-use crate::engine::journal::Journal;
 use crate::history::event::{Ack, Error, Outcome};
 use crate::history::{Event, classes};
+use crate::load::tally::Tallied;
 use crate::load::workload::pgbench::schema;
 use crate::model::plan::LoadPlan;
 use crate::model::scenario::SessionAttrs;
@@ -72,7 +72,7 @@ pub struct Bench {
     /// Numbers of workers, of all loads.
     pub names: Arc<AtomicU32>,
     /// Where its operations are written down.
-    pub journal: Journal<Event>,
+    pub journal: Tallied,
     /// Whether the load is over.
     pub over: watch::Receiver<bool>,
 }
