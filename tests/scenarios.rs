@@ -11,6 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pgha::model::alarm::AlarmKind;
 use pgha::model::control::Contract;
 use pgha::spec::lab::{self, Layer};
 use pgha::spec::{scenario, schedule, schema, suite};
@@ -169,5 +170,16 @@ fn the_files_are_toml_1_0() {
             );
             assert!(!line.contains("\\e") && !line.contains("\\x"), "{}: {line}", path.display());
         }
+    }
+}
+
+#[test]
+fn every_kind_of_alarm_stands_in_the_table_for_people() {
+    let page = fs::read_to_string(root().join("docs/src/own-controller.md")).expect("a page");
+    let rows: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 6).collect();
+    for kind in AlarmKind::ALL.into_iter().filter(|kind| *kind != AlarmKind::Other) {
+        let row = rows.iter().filter(|row| row.starts_with(&format!("| `{kind}` |"))).count();
+        assert_eq!(row, 1, "docs/src/own-controller.md has no row of alarm `{kind}`, or several");
     }
 }

@@ -133,6 +133,32 @@ fn nothing_is_left_unfinished_or_skipped() {
     none(&tests.iter().flat_map(habits::unfinished).collect::<Vec<_>>());
 }
 
+/// Where a controller stands still, and through which function it must say so: that one asks for how long.
+const STILL: [(&str, &str, &[&str]); 2] = [
+    ("src/decide/repair", "Proposal::wait", &["wait", "elect", "hold", "grace", "clone", "join", "wake"]),
+    ("src/decide/scaling", "Draft::wait", &["hold", "blind", "maintenance"]),
+];
+
+#[test]
+fn no_controller_stands_still_without_a_reason_that_becomes_an_alarm() {
+    let mut findings = Vec::new();
+    for (room, instead, words) in STILL {
+        for path in
+            files(Path::new(room)).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        {
+            let text = read(&path);
+            let said = words.iter().filter(|word| text.contains(&format!("say(\"{word}\"")));
+            findings.extend(said.map(|word| {
+                format!(
+                    "{}: `say(\"{word}\"` waits for ever in silence. Use `{instead}` with a reason.",
+                    path.display()
+                )
+            }));
+        }
+    }
+    none(&findings);
+}
+
 #[test]
 fn every_dependency_says_why() {
     none(&papers::dependencies(&read(Path::new("Cargo.toml"))));

@@ -7,3 +7,4 @@ pub mod found;
 pub mod placement;
 pub mod repair;
 pub mod scaling;
+pub mod waits;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
 use pgha::decide::repair::{Kept, Seen, Step, World};
+use pgha::model::alarm::AlarmKind;
 use pgha::model::control::{Budget, Raised, RepairPolicy, Token};
 use pgha::model::lab::Replication;
 use pgha::model::{Bytes, LabSpec, Mono, Span};
@@ -117,7 +118,9 @@ impl Deeds<World> for Hands {
     }
 
     fn raised(&self, raised: Vec<Raised>) {
-        self.lab().alarms = raised.into_iter().map(|raised| raised.alarm.text).collect();
+        let told = raised.into_iter().map(|raised| raised.alarm);
+        self.lab().alarms =
+            told.filter(|alarm| !LATE.contains(&alarm.kind)).map(|alarm| alarm.text).collect();
     }
 }
 
@@ -165,6 +168,16 @@ fn outcome(lab: &mut Lab, whole_since: Option<u64>) -> Option<Result<(), String>
     Some(if said { Ok(()) } else { Err(why) })
 }
 
+/// Alarms that say of a wait only that it lasts: none of them excuses a lab that is not whole.
+const LATE: [AlarmKind; 7] = [
+    AlarmKind::NoWrites,
+    AlarmKind::NoProof,
+    AlarmKind::HandoverStuck,
+    AlarmKind::Flaps,
+    AlarmKind::NewcomerLate,
+    AlarmKind::CopiesMissing,
+    AlarmKind::StandbyMissing,
+];
 const MODES: [Replication; 3] = [Replication::Async, Replication::Sync, Replication::Quorum];
 
 #[test]

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use super::memory::REPEAT;
 use super::proposal::{Note, Proposal, Turn};
+use super::wait::Wait;
 use super::{Decision, Memory, Step};
-use crate::model::control::RepairPolicy;
-use crate::model::{Mono, Span};
+use crate::decide::waits::beside;
+use crate::model::control::{Alarm, AlarmKind, RepairPolicy};
+use crate::model::{MemberId, Mono, Span};
 
 /// Pause after the first failure of a step; doubled with each.
 const BACK_OFF: Duration = Duration::from_millis(200);
+/// A step that failed so often in a row needs a person; by then it is tried every five seconds.
+const STUBBORN: u32 = 10;
 /// The longest such pause.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -22,6 +26,8 @@ pub(super) struct Admission<'a> {
     policy: &'a RepairPolicy,
     now: Mono,
     out: Decision,
+    /// What is waited for, about whom.
+    waits: Vec<(Wait, Option<MemberId>)>,
     begun: bool,
     /// Whether a synchronous standby is about to go, so that another must be named.
     pub spares: bool,
@@ -31,7 +37,7 @@ impl<'a> Admission<'a> {
     /// Nothing heard yet.
     pub fn new(policy: &'a RepairPolicy, now: Mono, memory: Memory) -> Self {
         let out = Decision { memory, again_in: policy.every, ..Decision::default() };
-        Self { policy, now, out, begun: false, spares: false }
+        Self { policy, now, out, waits: Vec::new(), begun: false, spares: false }
     }
 
     /// Hears proposals, one after the other.
@@ -47,6 +53,9 @@ impl<'a> Admission<'a> {
         }
         self.spares |= proposal.spares;
         self.out.alarms.extend(proposal.alarms);
+        self.waits.extend(proposal.waits.map(|wait| (wait, proposal.subject.clone())));
+        let fail: Vec<Alarm> = proposal.steps.iter().filter_map(|step| self.fails(step)).collect();
+        self.out.alarms.extend(fail);
         self.out.hurry |= proposal.hurry;
         if let Some(span) = proposal.soon {
             self.soon(span);
@@ -80,6 +89,14 @@ impl<'a> Admission<'a> {
         }
         self.out.steps.extend(steps);
         Ordered::All
+    }
+
+    /// That a step has failed so often that a person must know. A wake is a hint, and nothing waits for it.
+    fn fails(&self, step: &Step) -> Option<Alarm> {
+        let (times, _) = self.out.memory.failed.get(&step.key())?;
+        let hint = matches!(step, Step::Wake { .. });
+        let text = || format!("`{}` failed {STUBBORN} times in a row: the journal says why", step.key());
+        (*times >= STUBBORN && !hint).then(|| Alarm::new(AlarmKind::DeedFails, Some(step.subject()), text()))
     }
 
     /// Whether `step` may be ordered now.
@@ -132,6 +149,8 @@ impl<'a> Admission<'a> {
             "watch".clone_into(&mut self.out.step);
             "nothing to do".clone_into(&mut self.out.reason);
         }
+        let late = self.out.memory.waits.hear(&self.waits, self.now, self.policy, self.policy.every);
+        beside(&mut self.out.alarms, late);
         let troubles = self.out.memory.since.values().flatten();
         let rests = troubles.flat_map(|(trouble, since)| {
             let so_far = self.now.since(*since);

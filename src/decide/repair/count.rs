@@ -17,6 +17,7 @@ use super::proposal::{Note, Proposal, Turn};
 use super::replacement::Next;
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
+use super::wait::Wait;
 use crate::model::control::{AlarmKind, Replacing};
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
@@ -39,7 +40,7 @@ pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
         all.push(add(a, there, wanted));
     } else if let Some(member) = a.view.all(Service::Postgres).find(out) {
         all.push(match lacking(a) {
-            Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
+            Some(said) => Proposal::wait(Wait::Copies, Some(&member.id), said).turn(Turn::Begins),
             None => see_off(member, format!("{wanted} instances are wanted")),
         });
     } else if there > wanted {
@@ -73,7 +74,7 @@ fn add(a: &Assessment<'_>, there: usize, wanted: usize) -> Proposal {
     let mut stay = a.view.staying(Service::Postgres);
     if let Some((member, why)) = stay.find_map(|member| Some((member, a.lacks(&member.id)?))) {
         let said = format!("{said}; one that is there comes first: {why}");
-        return Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins);
+        return Proposal::wait(Wait::Copies, Some(&member.id), said).turn(Turn::Begins);
     }
     make(a, Service::Postgres, &said)
 }
@@ -88,7 +89,7 @@ pub(super) fn make(a: &Assessment<'_>, service: Service, said: &str) -> Proposal
         }
         Err(none) => {
             let said = format!("{said}, and no host can carry another: {none}");
-            Proposal::say("wait", None, said.clone()).turn(Turn::Begins).alarm(
+            Proposal::wait(Wait::Host, None, said.clone()).turn(Turn::Begins).alarm(
                 AlarmKind::WaitsForHost,
                 None,
                 said,
@@ -110,7 +111,7 @@ fn newcomers(a: &Assessment<'_>) -> Vec<Proposal> {
         return Vec::new();
     };
     let mut all = hasten(a, &member.id);
-    all.push(Proposal::say("clone", Some(&member.id), why).turn(Turn::Begins));
+    all.push(Proposal::wait(Wait::Clone, Some(&member.id), why).turn(Turn::Begins));
     all
 }
 
@@ -129,7 +130,7 @@ pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> Next {
     }
     if let Some(said) = lacking(a) {
         // whoever is no good copy has its turn first, and may need to be replaced
-        return (one(Proposal::say("wait", Some(id), said).step(forget(id))), false);
+        return (one(Proposal::wait(Wait::Copies, Some(id), said).step(forget(id))), false);
     }
     let Some(body) = a.view.body(id).filter(|_| !a.view.is_dead(id)) else {
         let said = "it is one too many, and its body lies dead";
@@ -139,7 +140,7 @@ pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> Next {
     let spares = names_another(a, id);
     if confirms(a, id) {
         let said = "it is to leave and confirms writes: another standby is named first";
-        return (one(Proposal::say("wait", Some(id), said).spares(spares)), false);
+        return (one(Proposal::wait(Wait::Standby, Some(id), said).spares(spares)), false);
     }
     let began = Note::Began(id.clone(), Trouble::Drain);
     let grace = a.view.world.policy.drain;

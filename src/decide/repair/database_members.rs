@@ -17,6 +17,7 @@ use super::proposal::{Note, Proposal, Turn};
 use super::replacement::{Next, Profile};
 use super::standbys::{confirms, names_another};
 use super::trouble::{CERTAIN, Trouble};
+use super::wait::Wait;
 use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
 use crate::model::{ContainerStatus, Member, MemberId, Service, Span};
 
@@ -63,7 +64,7 @@ impl Profile for Databases {
             return vec![again];
         }
         let mut all = hasten(a, by);
-        all.push(Proposal::say("clone", Some(by), format!("{} waits for it: {lacks}", word.member)));
+        all.push(Proposal::wait(Wait::Clone, Some(by), format!("{} waits for it: {lacks}", word.member)));
         all
     }
 
@@ -118,7 +119,7 @@ fn leave(a: &Assessment<'_>, word: &Replacing) -> Next {
     let said = format!("{} streams in its place", word.by);
     let retire = || Proposal::say("retire", Some(old), said.as_str());
     let Some(key) = &a.view.store.leader else {
-        return (vec![Proposal::say("wait", Some(old), "nobody leads")], false);
+        return (vec![Proposal::wait(Wait::Leader, Some(old), "nobody leads")], false);
     };
     if key.member == *old {
         // it came to lead meanwhile. A word that waited for its end would keep everybody else from being replaced
@@ -130,7 +131,10 @@ fn leave(a: &Assessment<'_>, word: &Replacing) -> Next {
         [_] if a.view.is_dead(old) => retire().step(Step::Retire { member: old.clone() }),
         [_] if confirms(a, old) => {
             let said = "it confirms writes: another standby is named first";
-            return (vec![Proposal::say("wait", Some(old), said).spares(names_another(a, old))], false);
+            return (
+                vec![Proposal::wait(Wait::Standby, Some(old), said).spares(names_another(a, old))],
+                false,
+            );
         }
         [body] => {
             let fence = Step::Fence { member: old.clone(), container: body.id.clone(), key: None };
@@ -190,7 +194,7 @@ enum Wrong {
 }
 
 fn grace(id: &MemberId, said: String) -> Wrong {
-    Wrong::Told(Box::new(Proposal::say("grace", Some(id), said).turn(Turn::Begins)))
+    Wrong::Told(Box::new(Proposal::wait(Wait::Grace, Some(id), said).turn(Turn::Begins)))
 }
 
 fn wrong(a: &Assessment<'_>, member: &Member) -> Wrong {

@@ -11,6 +11,7 @@ use super::memory::REPEAT;
 use super::proposal::{Note, Proposal};
 use super::trouble::Trouble;
 use super::view::lies;
+use super::wait::Wait;
 use super::{LeaderSeen, Reply, Routes, Step};
 use crate::model::sighting::ServerSeen;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Service};
@@ -30,7 +31,7 @@ pub(super) fn doors(a: &Assessment<'_>) -> Vec<Proposal> {
     let Some(key) = a.view.store.leader.as_ref().filter(|_| a.lives()) else { return all };
     if !a.leads {
         let said = "the leader does not take writes yet";
-        all.push(Proposal::say("elect", Some(&key.member), said).hurry().soon(HURRY));
+        all.push(Proposal::wait(Wait::Writes, Some(&key.member), said).hurry().soon(HURRY));
         all.extend(promised(a, key));
         return all;
     }

@@ -16,6 +16,7 @@ use super::proposal::{Note, Proposal, Turn};
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use super::view::lies;
+use super::wait::Wait;
 use crate::model::control::AlarmKind;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
@@ -94,12 +95,12 @@ fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     let mut others = a.view.staying(Service::Postgres).filter(|other| other.id != *id);
     if let Some((other, why)) = others.find_map(|other| Some((&other.id, a.lacks(&other.id)?))) {
         let said = format!("{what}; {other} comes first: {why}");
-        return Some(Proposal::say("wait", Some(id), said).turn(Turn::Begins));
+        return Some(Proposal::wait(Wait::Copies, Some(id), said).turn(Turn::Begins));
     }
     let spares = names_another(a, id);
     if confirms(a, id) {
         let said = format!("{what}; it confirms writes: another standby is named first");
-        return Some(Proposal::say("wait", Some(id), said).turn(Turn::Has).spares(spares));
+        return Some(Proposal::wait(Wait::Standby, Some(id), said).turn(Turn::Has).spares(spares));
     }
     let close = Step::Close { host: member.host.clone(), member: id.clone(), park: false };
     let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };

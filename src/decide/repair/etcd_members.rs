@@ -15,6 +15,7 @@ use super::must_go::{lost, must_go, unfit};
 use super::proposal::{Proposal, Turn};
 use super::replacement::{Next, Profile};
 use super::trouble::{Trouble, quickly};
+use super::wait::Wait;
 use super::{Step, Vote};
 use crate::decide::placement::number;
 use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
@@ -46,7 +47,7 @@ impl Profile for EtcdMembers {
 
     fn help(&self, a: &Assessment<'_>, word: &Replacing, lacks: &str) -> Vec<Proposal> {
         let said = format!("it takes the place of {}: {lacks}", word.member);
-        let join = Proposal::say("join", Some(&word.by), said);
+        let join = Proposal::wait(Wait::Join, Some(&word.by), said);
         let grace = a.view.member(&word.by).and_then(|new| not_yet(a, new));
         grace.into_iter().chain([join]).collect()
     }
@@ -60,7 +61,8 @@ impl Profile for EtcdMembers {
             }
             Err(not) => {
                 let text = format!("{old} is to be replaced by {} and waits: {not}", word.by);
-                let wait = Proposal::say("wait", Some(old), not).alarm(AlarmKind::NoQuorum, Some(old), text);
+                let wait =
+                    Proposal::wait(Wait::Quorum, Some(old), not).alarm(AlarmKind::NoQuorum, Some(old), text);
                 // one that serves keeps nobody from being followed who does not; whatever an operator wants stays wanted
                 if serves(a, old) { wait.step(forget(old)) } else { wait }
             }
@@ -88,7 +90,7 @@ pub(super) fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
         Err(not) if a.leads => {
             let said = format!("{why}; {not}");
             let alarm = format!("{old}: {why}; it waits: {not}");
-            Proposal::say("wait", Some(&old), said).alarm(AlarmKind::NoQuorum, Some(&old), alarm)
+            Proposal::wait(Wait::Quorum, Some(&old), said).alarm(AlarmKind::NoQuorum, Some(&old), alarm)
         }
         _ => intend(a, Service::Etcd, &old, why),
     }]
@@ -127,7 +129,7 @@ fn not_yet(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
         return None;
     }
     let said = format!("{}, for less than {grace}", idle(a, &member.id)?);
-    Some(Proposal::say("grace", Some(&member.id), said).turn(Turn::Free))
+    Some(Proposal::wait(Wait::Grace, Some(&member.id), said).turn(Turn::Free))
 }
 
 /// How a member that has a living body does not serve.

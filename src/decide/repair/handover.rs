@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::assess::Assessment;
 use super::may_lead::{For, candidate};
 use super::proposal::Proposal;
+use super::wait::Wait;
 use super::{HandoverSeen, LeaderSeen, Reply, Routes, Step, WishSeen};
 use crate::model::MemberId;
 use crate::model::sighting::PatroniSeen;
@@ -76,7 +77,9 @@ fn under_way(a: &Assessment<'_>, key: &LeaderSeen, asked: &HandoverSeen) -> Vec<
         all.push(Proposal::silent().step(Step::Wake { member: member.clone() }));
     }
     all.push(
-        Proposal::say("hold", Some(member), "a handover is under way: Patroni does it").hurry().soon(HURRY),
+        Proposal::wait(Wait::Handover, Some(member), "a handover is under way: Patroni does it")
+            .hurry()
+            .soon(HURRY),
     );
     all
 }
@@ -86,14 +89,14 @@ fn wanted(a: &Assessment<'_>, key: &LeaderSeen, wish: &WishSeen) -> Handover {
     let member = &key.member;
     if !a.leads {
         let said = "a handover is wanted and nobody takes writes";
-        return Handover::Beside(vec![Proposal::say("wait", Some(member), said)]);
+        return Handover::Beside(vec![Proposal::wait(Wait::Leader, Some(member), said)]);
     }
     let meant = |other: &MemberId| wish.candidate.as_ref().is_none_or(|who| who == other);
     let next = match candidate(&a.view, member, For::Handover, meant) {
         Ok(next) => next,
         Err(why) => {
             let said = format!("a handover is wanted: {why}");
-            return Handover::Beside(vec![Proposal::say("refuse", Some(member), said)]);
+            return Handover::Beside(vec![Proposal::wait(Wait::Candidate, Some(member), said)]);
         }
     };
     Handover::Alone(vec![stage(a, key, wish, next).soon(HURRY)])

@@ -7,6 +7,7 @@
 use super::Step;
 use super::assess::Assessment;
 use super::proposal::{Proposal, Turn};
+use super::wait::Wait;
 use crate::decide::placement::{self, number};
 use crate::model::control::{AlarmKind, Budget};
 use crate::model::lab::kind;
@@ -19,12 +20,12 @@ const VAIN: u32 = 5;
 pub(super) fn intend(a: &Assessment<'_>, service: Service, old: &MemberId, why: String) -> Proposal {
     if !a.leads {
         let said = format!("{why}; nobody takes writes, so nothing is begun");
-        return Proposal::say("wait", Some(old), said).turn(Turn::Begins);
+        return Proposal::wait(Wait::Leader, Some(old), said).turn(Turn::Begins);
     }
     if let Some(spent) = spent(a) {
         let said = format!("{why}; {spent}");
         let alarm = format!("{old}: {said}: find out why members go bad");
-        return Proposal::say("refuse", Some(old), said)
+        return Proposal::wait(Wait::Budget, Some(old), said)
             .alarm(AlarmKind::ReplacementsSpent, Some(old), alarm)
             .turn(Turn::Begins);
     }
@@ -43,7 +44,7 @@ pub(super) fn intend(a: &Assessment<'_>, service: Service, old: &MemberId, why: 
         Err(none) => {
             let alarm = format!("{old}: {why}; it waits for a host: {none}");
             let said = format!("{why}; no host can carry another: {none}");
-            Proposal::say("wait", Some(old), said)
+            Proposal::wait(Wait::Host, Some(old), said)
                 .alarm(AlarmKind::WaitsForHost, Some(old), alarm)
                 .turn(Turn::Begins)
         }
@@ -125,7 +126,11 @@ pub(super) fn hasten(a: &Assessment<'_>, by: &MemberId) -> Vec<Proposal> {
 /// A member leaves the lab; `said` is why. While nobody leads nobody does.
 pub(super) fn retire(a: &Assessment<'_>, id: &MemberId, said: impl Into<String>) -> Proposal {
     if a.view.store.leader.is_none() {
-        return Proposal::say("wait", Some(id), format!("{}; nobody leaves while nobody leads", said.into()));
+        return Proposal::wait(
+            Wait::Leader,
+            Some(id),
+            format!("{}; nobody leaves while nobody leads", said.into()),
+        );
     }
     Proposal::say("retire", Some(id), said).step(Step::Retire { member: id.clone() })
 }

@@ -15,6 +15,7 @@ use super::may_lead::{For, MayLead, candidate};
 use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
 use super::trouble::Trouble;
+use super::wait::Wait;
 use super::{DiskSeen, InstanceSeen, LeaderSeen, Reply, Step};
 use crate::model::control::{AlarmKind, ProofLevel};
 use crate::model::{MemberId, Service};
@@ -28,7 +29,7 @@ const PROOF: Duration = Duration::from_millis(200);
 pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
     let Some(key) = &a.view.store.leader else {
         let said = "nobody holds the leader key: Patroni elects";
-        return vec![Proposal::say("elect", None, said).hurry().soon(ELECTION)];
+        return vec![Proposal::wait(Wait::Election, None, said).hurry().soon(ELECTION)];
     };
     let member = &key.member;
     let mut all: Vec<Proposal> = disk(a, member).into_iter().collect();
@@ -39,7 +40,7 @@ pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
                 "{n} containers are called {member}: which of them holds the leader key cannot be known"
             );
             let alarm = format!("{text}; remove the wrong one");
-            vec![Proposal::say("refuse", Some(member), text).alarm(
+            vec![Proposal::wait(Wait::Bodies, Some(member), text).alarm(
                 AlarmKind::SeveralBodies,
                 Some(member),
                 alarm,
@@ -51,12 +52,16 @@ pub(super) fn leader(a: &Assessment<'_>) -> Vec<Proposal> {
         Holder::Condemned(id) => condemn(a, key, id, End::Lives),
         Holder::Fails { trouble, grace } => {
             let word = failing(*trouble);
-            vec![Proposal::say("grace", Some(member), format!("the leader {word}, for less than {grace}"))]
+            vec![Proposal::wait(
+                Wait::Grace,
+                Some(member),
+                format!("the leader {word}, for less than {grace}"),
+            )]
         }
         Holder::Unknown => {
             let said = "the engine does not say whether the leader runs";
             let alarm = format!("the engine does not say in which state {member} is");
-            vec![Proposal::say("refuse", Some(member), said).alarm(
+            vec![Proposal::wait(Wait::State, Some(member), said).alarm(
                 AlarmKind::StateUnknown,
                 Some(member),
                 alarm,
@@ -95,7 +100,7 @@ fn disk(a: &Assessment<'_>, member: &MemberId) -> Option<Proposal> {
     let grace = a.view.world.policy.disk_grace;
     let said =
         format!("the leader waits for its disk ({so_far}): it is fenced when nothing moves for {grace}");
-    judged.then(|| Proposal::say("grace", Some(member), said))
+    judged.then(|| Proposal::wait(Wait::Grace, Some(member), said))
 }
 
 /// PostgreSQL is gone and its Patroni lives, as far as anybody knows: it starts it again in place, sooner when
@@ -110,7 +115,7 @@ fn wake(a: &Assessment<'_>, member: &MemberId) -> Vec<Proposal> {
     // refused here and well by its Patroni's word: the way from here to it is what is wrong
     let well = a.view.patroni(member).is_some_and(|rest| rest.patroni.state == "running");
     let said = "PostgreSQL refuses and its body runs: Patroni starts it in place";
-    let mut proposal = Proposal::say("wake", Some(member), said);
+    let mut proposal = Proposal::wait(Wait::InPlace, Some(member), said);
     if let Some(host) = a.view.host(member).filter(|_| !well).cloned() {
         proposal = proposal.step(Step::Close { host, member: member.clone(), park: false });
     }
@@ -126,7 +131,7 @@ fn gone(a: &Assessment<'_>, key: &LeaderSeen, known: Option<&str>) -> Vec<Propos
         all.extend(condemn(a, key, id, End::Lies));
     } else {
         let reason = "the leader has no container and its id is not known: its lease decides";
-        all.push(Proposal::say("refuse", Some(member), reason));
+        all.push(Proposal::wait(Wait::Body, Some(member), reason));
     }
     all
 }
@@ -164,7 +169,7 @@ fn condemn(a: &Assessment<'_>, key: &LeaderSeen, id: &str, end: End) -> Vec<Prop
         |proof| format!("the proof says {:?}: {}", proof.level, proof.evidence),
     );
     let said = format!("{level}; without more the lease decides");
-    all.push(Proposal::say("wait", Some(member), said).soon(PROOF));
+    all.push(Proposal::wait(Wait::Proof, Some(member), said).soon(PROOF));
     all
 }
 
@@ -187,7 +192,7 @@ fn nobody_follows(a: &Assessment<'_>, lives: bool) -> Option<String> {
 fn stay(a: &Assessment<'_>, key: &LeaderSeen, id: &str, end: End, why: &str) -> Vec<Proposal> {
     let member = &key.member;
     let alarm = format!("{member} leads and does not serve, and {why}");
-    let refuse = Proposal::say("refuse", Some(member), why)
+    let refuse = Proposal::wait(Wait::Successor, Some(member), why)
         .alarm(AlarmKind::NoSuccessor, Some(member), alarm)
         .soon(PROOF);
     let mut all: Vec<Proposal> = Vec::new();
@@ -211,7 +216,7 @@ fn release(a: &Assessment<'_>, key: &LeaderSeen, gone: &str) -> Vec<Proposal> {
     let member = &key.member;
     if !a.view.world.policy.release {
         let said = format!("the leader is {gone}; the policy leaves the key to its lease");
-        return vec![Proposal::say("wait", Some(member), said).hurry().soon(PROOF)];
+        return vec![Proposal::wait(Wait::Lease, Some(member), said).hurry().soon(PROOF)];
     }
     let silent = a.view.host(member).is_some_and(|host| a.view.host_runs(host) == Some(false));
     let (candidate, why) = if silent {
@@ -226,7 +231,10 @@ fn release(a: &Assessment<'_>, key: &LeaderSeen, gone: &str) -> Vec<Proposal> {
         Step::Release { member: member.clone(), mod_revision: key.mod_revision, lease: key.lease, candidate };
     let done = Proposal::say("release", Some(member), format!("the leader is {gone}; {why}"));
     let held = format!("the leader is {gone}; its release is repeated soon");
-    vec![done.when_ordered().step(step).hurry().soon(PROOF), Proposal::say("wait", Some(member), held)]
+    vec![
+        done.when_ordered().step(step).hurry().soon(PROOF),
+        Proposal::wait(Wait::Release, Some(member), held),
+    ]
 }
 
 /// That the leader's data failed its checksums, for a person.

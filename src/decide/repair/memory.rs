@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use super::path::Path;
 use super::trouble::Trouble;
+use super::wait::Wait;
 use crate::decide::brain;
+use crate::decide::waits::Waits;
 use crate::model::control::RepairPolicy;
 use crate::model::{MemberId, Mono};
 
@@ -66,6 +68,9 @@ pub struct Memory {
     pub done: BTreeMap<String, Mono>,
     /// Revision of the leader key for which the doors were set last, and when.
     pub opened: Option<(i64, Mono)>,
+    /// What is waited for, and since when.
+    #[serde(default)]
+    pub waits: Waits<Wait>,
     /// When the engine and the store were seen last.
     #[serde(default)]
     pub looked: Option<Mono>,
@@ -99,6 +104,8 @@ pub struct Kept {
     pub restarted: BTreeMap<MemberId, Mono>,
     /// Members whose body was taken down because it was not what the record says, and when.
     pub remade: BTreeMap<MemberId, Mono>,
+    /// What is waited for, and since when: written down with the rest, and never for its own sake.
+    pub waits: Waits<Wait>,
 }
 
 impl Kept {
@@ -143,6 +150,7 @@ impl Memory {
             lives: self.lives.clone(),
             restarted: self.restarted.clone(),
             remade: self.remade.clone(),
+            waits: self.waits.lasting(now, LASTED),
         };
         let old = next.runs() && now.since(kept.at) >= REFRESH;
         (old || next.is_news(kept)).then_some(next)
@@ -155,7 +163,8 @@ impl Memory {
             // the clock began anew with the machine
             return Self::default();
         }
-        let Kept { at, since, leaderless, stalled, paths, starts, lives, restarted, remade } = kept.clone();
+        let Kept { at, since, leaderless, stalled, paths, starts, lives, restarted, remade, waits } =
+            kept.clone();
         let looked = Some(at);
         Self {
             since,
@@ -166,6 +175,7 @@ impl Memory {
             lives,
             restarted,
             remade,
+            waits,
             looked,
             blind: true,
             ..Self::default()
@@ -198,6 +208,7 @@ impl Memory {
         for path in self.paths.values_mut() {
             *path = path.clone().later(unseen);
         }
+        self.waits.later(unseen);
     }
 
     /// Nobody looks, and nothing is watched: every grace begins anew.

@@ -46,6 +46,7 @@ mod step;
 mod tests;
 mod trouble;
 mod view;
+mod wait;
 mod world;
 
 pub use assess::{Assessment, Condition, assess};
@@ -62,6 +63,7 @@ pub use seen::{
 pub use step::Step;
 pub use trouble::Trouble;
 pub use view::View;
+pub use wait::Wait;
 pub use world::World;
 
 use admit::Admission;
@@ -140,13 +142,13 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
     memory.looks(seen.at);
     if store.maintenance {
         memory.forget();
-        return nothing(world, "maintenance", "maintenance: only watching".to_owned(), memory);
+        return still(world, seen.at, Wait::Maintenance, "maintenance: only watching", memory);
     }
     if !store.initialized {
-        let decision = nothing(world, "hold", "the cluster is not founded".to_owned(), memory);
         if is_being_founded(world, seen, bodies) {
-            return decision;
+            return still(world, seen.at, Wait::Founding, "the cluster is not founded", memory);
         }
+        let decision = nothing(world, "hold", "the cluster is not founded".to_owned(), memory);
         let alarm = "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
                      put the key back or found the lab anew";
         return told(decision, AlarmKind::NotFounded, alarm.to_owned());
@@ -189,6 +191,13 @@ fn propose(a: &Assessment<'_>) -> Vec<Proposal> {
 fn nothing(world: &World, step: &str, reason: String, memory: Memory) -> Decision {
     let again_in = world.policy.every;
     Decision { step: step.to_owned(), reason, memory, again_in, ..Decision::default() }
+}
+
+/// Nothing is done, and why; whoever waits for too long says so.
+fn still(world: &World, now: Mono, wait: Wait, reason: &str, mut memory: Memory) -> Decision {
+    let policy = &world.policy;
+    let alarms = memory.waits.hear(&[(wait, None)], now, policy, policy.every);
+    Decision { alarms, ..nothing(world, wait.word(), reason.to_owned(), memory) }
 }
 
 fn blind(world: &World, reason: String, mut memory: Memory) -> Decision {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Step;
 use super::trouble::Trouble;
+use super::wait::Wait;
 use crate::model::MemberId;
 use crate::model::control::{Alarm, AlarmKind};
 
@@ -24,6 +25,8 @@ pub struct Proposal {
     pub turn: Turn,
     /// Whether another synchronous standby must be named before somebody goes.
     pub spares: bool,
+    /// What it waits for.
+    pub waits: Option<Wait>,
     /// What a person must know.
     pub alarms: Vec<Alarm>,
     /// Look again no later.
@@ -65,6 +68,11 @@ impl Proposal {
     /// Something with a reason.
     pub fn say(word: &'static str, subject: Option<&MemberId>, reason: impl Into<String>) -> Self {
         Self { word, subject: subject.cloned(), reason: reason.into(), ..Self::default() }
+    }
+
+    /// Nothing is done now, and why.
+    pub fn wait(wait: Wait, subject: Option<&MemberId>, reason: impl Into<String>) -> Self {
+        Self { waits: Some(wait), ..Self::say(wait.word(), subject, reason) }
     }
 
     /// Something that explains itself.

@@ -18,6 +18,7 @@ use super::intend::{forget, let_go, retire};
 use super::proposal::{Note, Proposal};
 use super::starts::TRIES;
 use super::trouble::{Trouble, leaves};
+use super::wait::Wait;
 use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
 use crate::model::{Member, MemberId, Mono, Service, Span};
 
@@ -127,7 +128,7 @@ fn intended(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
     }
     if !a.leads {
         let said = "nobody takes writes: there is nobody to clone from";
-        return (vec![Proposal::say("wait", Some(old), said)], its.leaves_first());
+        return (vec![Proposal::wait(Wait::Leader, Some(old), said)], its.leaves_first());
     }
     if its.leaves_first() {
         return leaving(a, its, word);
@@ -188,8 +189,8 @@ fn withdraw(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
     let by = &word.by;
     let said = format!("{why}: it does not take the place of {}", word.member);
     if !a.leads {
-        return vec![Proposal::say(
-            "wait",
+        return vec![Proposal::wait(
+            Wait::Leader,
             Some(by),
             format!("{said}; it leaves when somebody takes writes"),
         )];

@@ -17,6 +17,7 @@ use super::may_lead::MayLead;
 use super::proposal::Proposal;
 use super::starts::{TRIES, over_budget};
 use super::trouble::Trouble;
+use super::wait::Wait;
 use crate::decide::placement::number;
 use crate::model::control::AlarmKind;
 use crate::model::lab::Replication;
@@ -41,7 +42,7 @@ pub(super) fn revive(a: &Assessment<'_>) -> Vec<Proposal> {
     dead.sort_by_key(|member| rank(a, &member.id));
     if let Some(first) = waits_for(a) {
         dead.retain(|member| rank(a, &member.id) < rank(a, first));
-        all.push(Proposal::say("wait", Some(first), "it led last and recovers: it has everything"));
+        all.push(Proposal::wait(Wait::Recovery, Some(first), "it led last and recovers: it has everything"));
     }
     if over_budget(a) && !dead.is_empty() {
         let budget = a.view.world.policy.starts;

@@ -21,8 +21,9 @@ use super::must_go::{lately, lost, must_go, unfit};
 use super::proposal::{Note, Proposal, Turn};
 use super::replacement::{Next, Profile};
 use super::trouble::{Trouble, quickly};
+use super::wait::Wait;
 use super::{Routes, Step};
-use crate::model::control::{RepairPolicy, Replacing};
+use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
 use crate::model::{Member, MemberId, Service, Sight, Span};
 
 /// A balancer that was told to take no new sessions has taken the last one by then.
@@ -66,7 +67,7 @@ impl Profile for StatelessMembers {
         let old = &word.member;
         // whoever waits serves meanwhile
         let reopen = shut(a, old).then(|| Proposal::silent().step(Step::Reopen { member: old.clone() }));
-        let join = Proposal::say("join", Some(&word.by), format!("{old} waits for it: {lacks}"));
+        let join = Proposal::wait(Wait::Join, Some(&word.by), format!("{old} waits for it: {lacks}"));
         reopen.into_iter().chain([join]).collect()
     }
 
@@ -152,17 +153,22 @@ pub(super) fn count(a: &Assessment<'_>) -> Option<Proposal> {
     if !a.leads || !known || !a.view.has_record() {
         return None;
     }
-    let wanted = a.view.wanted(Service::Balancer);
-    if a.view.staying(Service::Balancer).count() < wanted {
+    let (there, wanted) = (a.view.staying(Service::Balancer).count(), a.view.wanted(Service::Balancer));
+    if there < wanted {
         // before anybody leaves
         return Some(missing(a, wanted));
     }
     let mut all = a.view.all(Service::Balancer);
-    let member = all.find(|member| a.view.bodies.leaving.contains(&member.id))?;
-    Some(match lacking(a) {
-        Some(said) => Proposal::say("wait", Some(&member.id), said).turn(Turn::Begins),
-        None => see_off(member, format!("{wanted} balancers are wanted")),
-    })
+    if let Some(member) = all.find(|member| a.view.bodies.leaving.contains(&member.id)) {
+        return Some(match lacking(a) {
+            Some(said) => Proposal::wait(Wait::Balancers, Some(&member.id), said).turn(Turn::Begins),
+            None => see_off(member, format!("{wanted} balancers are wanted")),
+        });
+    }
+    let text = format!(
+        "there are {there} balancers, {wanted} are wanted: a scaling controller says who is to leave"
+    );
+    (there > wanted).then(|| Proposal::silent().turn(Turn::Begins).alarm(AlarmKind::TooMany, None, text))
 }
 
 /// What keeps anybody from leaving: fewer who route by the truth than are wanted without it.
@@ -180,7 +186,7 @@ fn missing(a: &Assessment<'_>, wanted: usize) -> Proposal {
     let mut stay = a.view.staying(Service::Balancer);
     if let Some((id, why)) = stay.find_map(|member| Some((&member.id, misroutes(a, &member.id)?))) {
         let said = format!("{said}; one that is there comes first: {why}");
-        return Proposal::say("wait", Some(id), said).turn(Turn::Begins);
+        return Proposal::wait(Wait::Balancers, Some(id), said).turn(Turn::Begins);
     }
     make(a, Service::Balancer, &said)
 }
@@ -189,7 +195,11 @@ fn missing(a: &Assessment<'_>, wanted: usize) -> Proposal {
 fn see_out(a: &Assessment<'_>, id: &MemberId) -> Next {
     let stays = !a.view.bodies.leaving.contains(id);
     if let Some(said) = stays.then(|| "it may stay".to_owned()).or_else(|| lacking(a)) {
-        let mut proposal = Proposal::say(if stays { "watch" } else { "wait" }, Some(id), said);
+        let mut proposal = if stays {
+            Proposal::say("watch", Some(id), said)
+        } else {
+            Proposal::wait(Wait::Balancers, Some(id), said)
+        };
         // whoever waits, or stays, serves meanwhile; one that does not run has nothing to open
         if a.view.runs(id) {
             proposal = proposal.step(Step::Reopen { member: id.clone() });

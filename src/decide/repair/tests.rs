@@ -12,6 +12,7 @@ mod replace;
 mod replacement;
 mod standbys;
 mod stateless_members;
+mod waits;
 
 use std::collections::BTreeMap;
 

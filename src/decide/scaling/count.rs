@@ -16,7 +16,7 @@ use super::expect::{Expected, pause, soonest};
 use super::measure::measurements;
 use super::restart::well;
 use super::size::Limits;
-use super::{Asked, Draft, Step};
+use super::{Asked, Draft, Step, Wait};
 use crate::decide::placement;
 use crate::model::scaling::Resource;
 use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
@@ -132,7 +132,7 @@ fn asked(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
         draft.say("refuse", subject, format!("an operator wants {count} {what}: {why}"));
         draft.out.steps.push(forget);
     } else if let Some(why) = draft.held.clone() {
-        draft.say("hold", subject, format!("an operator wants {count} {what}: {why}"));
+        draft.wait(Wait::Wish, subject, format!("an operator wants {count} {what}: {why}"));
     } else {
         // whoever was to leave may be wanted again; who is too many is named anew
         scale(draft, service, count, BTreeSet::new(), "an operator asked for it".to_owned());
@@ -166,7 +166,7 @@ fn name(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     let Some(one) = may.max_by_key(|member| (!runs(member), newest(member))).map(|member| member.id.clone())
     else {
         let said = "there are too many, and nobody of them may leave".to_owned();
-        draft.say("hold", service.as_str(), said);
+        draft.wait(Wait::Number, service.as_str(), said);
         return;
     };
     let what = called(service);

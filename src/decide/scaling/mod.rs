@@ -19,6 +19,7 @@ mod restart;
 mod size;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod wal;
 mod weigh;
 
@@ -28,11 +29,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::brain::{self, Brain};
 use crate::decide::placement;
+use crate::decide::waits::{Waits, beside};
 use crate::model::control::{Alarm, AlarmKind, Bodies, Replacing};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, Resource, ScalingPolicy, SizeWish, Usages};
 use crate::model::sighting::PatroniSeen;
 use crate::model::{ContainerStatus, HostName, LabSpec, Member, MemberId, Mono, Service, Sight, Size, Span};
+
+pub use wait::Wait;
 
 use expect::Expected;
 use measure::Ring;
@@ -42,6 +46,8 @@ const BACK_OFF: Span = Span::secs(1);
 /// The longest such pause, as a power of two of the first.
 const DOUBLINGS: u32 = 6;
 
+/// A step that failed so often in a row needs a person.
+const STUBBORN: u32 = 10;
 /// An operator's wish that could not be fulfilled so often is refused.
 const VAIN: u32 = 5;
 
@@ -226,6 +232,9 @@ pub struct Memory {
     /// Weights at the balancers as they were told last, by member.
     #[serde(default)]
     pub weights: BTreeMap<MemberId, f64>,
+    /// What is waited for, and since when.
+    #[serde(default)]
+    pub waits: Waits<Wait>,
     /// Steps that failed in a row, by subject, and when the last one did: for the back-off.
     pub failed: BTreeMap<String, (u32, Mono)>,
 }
@@ -279,29 +288,28 @@ impl Brain for World {
 /// What must be done now.
 #[must_use]
 pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
-    let nothing = |step: &str, reason: String, memory: Memory| Decision {
-        step: step.to_owned(),
-        reason,
-        memory,
-        again_in: world.policy.every,
-        ..Decision::default()
+    let still = |wait: Wait, reason: String, mut memory: Memory| {
+        let (policy, again_in) = (&world.policy, world.policy.every);
+        let alarms = memory.waits.hear(&[(wait, None)], seen.at, policy, again_in);
+        let step = wait.word().to_owned();
+        Decision { step, reason, alarms, memory, again_in, ..Decision::default() }
     };
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) if !bodies.placed.is_empty() => bodies,
-        Sight::Seen(_) => return nothing("blind", "the lab's record cannot be read".to_owned(), memory),
-        Sight::Blind(why) => return nothing("blind", format!("the engine cannot be seen: {why}"), memory),
+        Sight::Seen(_) => return still(Wait::Record, "the lab's record cannot be read".to_owned(), memory),
+        Sight::Blind(why) => return still(Wait::Engine, format!("the engine cannot be seen: {why}"), memory),
     };
     let usage = match &seen.usage {
         Sight::Seen(usage) => usage,
-        Sight::Blind(why) => return nothing("blind", format!("nobody says what is used: {why}"), memory),
+        Sight::Blind(why) => return still(Wait::Usage, format!("nobody says what is used: {why}"), memory),
     };
     let store = match &seen.store {
         Sight::Seen(store) => store,
-        Sight::Blind(why) => return nothing("blind", format!("the store cannot be seen: {why}"), memory),
+        Sight::Blind(why) => return still(Wait::Store, format!("the store cannot be seen: {why}"), memory),
     };
     measure::note(&mut memory.rings, usage, &seen.inside, &bodies.placed, &world.policy);
     if store.maintenance {
-        return nothing("maintenance", "maintenance: only watching".to_owned(), memory);
+        return still(Wait::Maintenance, "maintenance: only watching".to_owned(), memory);
     }
     let mut draft = Draft {
         world,
@@ -312,7 +320,8 @@ pub fn scaling(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
         held: held(store),
         room: bodies.placed.clone(),
         expects: Vec::new(),
-        out: nothing("", String::new(), memory),
+        waits: Vec::new(),
+        out: Decision { memory, again_in: world.policy.every, ..Decision::default() },
     };
     count::count(&mut draft);
     draft.asked();
@@ -354,6 +363,8 @@ struct Draft<'a> {
     room: Vec<Member>,
     /// What is expected to be wanted next.
     expects: Vec<Expected>,
+    /// What is waited for, about whom.
+    waits: Vec<(Wait, Option<MemberId>)>,
     out: Decision,
 }
 
@@ -377,11 +388,23 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Nothing is done about a subject now, and why.
+    fn wait(&mut self, wait: Wait, subject: &str, reason: String) {
+        self.waits.push((wait, MemberId::new(subject).ok()));
+        self.say(wait.word(), subject, reason);
+    }
+
     /// Orders a step unless the last one for its subject failed a moment ago; whether it did.
     fn order(&mut self, step: Step, why: String) -> bool {
-        if let Some((times, when)) = self.out.memory.failed.get(step.subject()) {
+        if let Some((times, when)) = self.out.memory.failed.get(step.subject()).copied() {
+            if times >= STUBBORN {
+                let text =
+                    format!("`{}` failed {STUBBORN} times in a row: the journal says why", step.name());
+                let subject = MemberId::new(step.subject()).ok();
+                self.out.alarms.push(Alarm::new(AlarmKind::DeedFails, subject.as_ref(), text));
+            }
             let pause = BACK_OFF.0.saturating_mul(1 << (times.saturating_sub(1)).min(DOUBLINGS));
-            if self.seen.at.since(*when) < pause {
+            if self.seen.at.since(when) < pause {
                 return false;
             }
         }
@@ -487,12 +510,15 @@ impl<'a> Draft<'a> {
             // a change was cut short, or somebody made one. What is used comes first: a size that was written down
             // and not given may be too small by now
             self.resize(member, member.size, differs);
-        } else if let Some(why) = change.waits {
-            self.say("hold", id.as_str(), why);
+        } else if let Some((wait, why)) = change.waits {
+            self.wait(wait, id.as_str(), why);
         }
     }
 
     fn finish(mut self) -> Decision {
+        let policy = &self.world.policy;
+        let late = self.out.memory.waits.hear(&self.waits, self.seen.at, policy, policy.every);
+        beside(&mut self.out.alarms, late);
         if self.out.step.is_empty() {
             "watch".clone_into(&mut self.out.step);
             "every size fits what is used".clone_into(&mut self.out.reason);

@@ -8,7 +8,7 @@
 //! Invariants: nothing while anybody is not well; never two at once; a leader with replicas is not restarted, and
 //! hands over to nobody who may not lead.
 
-use super::{Draft, Step};
+use super::{Draft, Step, Wait};
 use crate::model::scaling::Resource;
 use crate::model::sighting::PatroniSeen;
 use crate::model::{MemberId, Service, Sight, Span};
@@ -30,7 +30,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let others: Vec<MemberId> = pending.collect();
     let leader = draft.store.leader.clone();
     if let Some(why) = draft.held.clone() {
-        draft.say("hold", first.as_str(), format!("{SETTING} waits for a restart: {why}"));
+        draft.wait(Wait::Restart, first.as_str(), format!("{SETTING} waits for a restart: {why}"));
         return;
     }
     // whatever was just decided is seen through first
@@ -40,7 +40,11 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let leads = |id: &MemberId| leader.as_ref() == Some(id);
     let unwell = seen.iter().find(|(id, seen)| !seen.is_some_and(|seen| well(seen, leads(id))));
     if let Some((unwell, _)) = unwell {
-        draft.say("hold", first.as_str(), format!("{SETTING} waits for a restart: {unwell} is not well"));
+        draft.wait(
+            Wait::Restart,
+            first.as_str(),
+            format!("{SETTING} waits for a restart: {unwell} is not well"),
+        );
         return;
     }
     let replica = std::iter::once(&first).chain(&others).find(|id| !leads(id)).cloned();
@@ -52,7 +56,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let unheard = seen.iter().find(|(id, _)| !leads(id) && unheard(draft, id));
     if let Some((unheard, _)) = unheard {
         let said = format!("its memory has just changed, and {SETTING} may wait for a restart there as well");
-        draft.say("hold", unheard.as_str(), said);
+        draft.wait(Wait::Restart, unheard.as_str(), said);
         return;
     }
     let replicas: Vec<(&MemberId, &PatroniSeen)> =
@@ -63,7 +67,7 @@ pub(super) fn restart(draft: &mut Draft<'_>) {
     let best = candidates.max_by_key(|(id, seen)| (seen.sync_standby, seen.lsn, std::cmp::Reverse(*id)));
     if best.is_none() && !replicas.is_empty() {
         let said = format!("{SETTING} waits for a restart: no replica may lead in its place");
-        draft.say("hold", first.as_str(), said);
+        draft.wait(Wait::Restart, first.as_str(), said);
         return;
     }
     let step = match best.map(|(id, _)| (*id).clone()) {

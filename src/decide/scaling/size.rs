@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Ring;
-use super::wal;
+use super::{Wait, wal};
 use crate::decide::placement;
 use crate::model::inside::Wal;
 use crate::model::scaling::{Resource, Rule, ScalingPolicy, memory_step};
@@ -76,7 +76,7 @@ pub(super) struct Change {
     /// Why, a resource each.
     pub why: Vec<String>,
     /// What it lacks and does not get, and why.
-    pub waits: Option<String>,
+    pub waits: Option<(Wait, String)>,
     /// What needs a person.
     pub alarms: Vec<String>,
     /// Streaks that go on.
@@ -271,7 +271,8 @@ fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
     if resource == Resource::Disk {
         change.alarms.push(format!("{id}: {said}, and that is {why}"));
     }
-    change.waits = Some(format!("{said}, and that is {why}"));
+    let wait = if resource == Resource::Disk { Wait::Disk } else { Wait::Limit };
+    change.waits = Some((wait, format!("{said}, and that is {why}")));
     true
 }
 
@@ -307,7 +308,8 @@ fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
         rule.down_window
     );
     if let Some(held) = asked.held {
-        change.waits.get_or_insert(format!("{said}, and nothing is taken away: {held}"));
+        let why = format!("{said}, and nothing is taken away: {held}");
+        change.waits.get_or_insert((Wait::Idle, why));
         return;
     }
     set(&mut change.to, resource, given - step);

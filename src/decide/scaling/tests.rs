@@ -4,6 +4,7 @@ mod admit;
 mod count;
 mod crowd;
 mod expect;
+mod waits;
 mod wal;
 mod weigh;
 
