@@ -5,6 +5,8 @@
 
 #[path = "sim/data.rs"]
 mod data;
+#[path = "sim/record.rs"]
+mod record;
 #[path = "sim/repair.rs"]
 mod repair;
 #[path = "sim/scaling.rs"]

@@ -20,7 +20,7 @@ use crate::engine::journal::Journal;
 use crate::engine::store::Store;
 use crate::lab::hands::DockerHands;
 use crate::lab::record::{self, Record};
-use crate::lab::{names, up};
+use crate::lab::{LabError, names, up};
 use crate::model::body::{DATA_PATH, LABEL_MEMBER};
 use crate::model::control::{
     Answer, Bodies, BrokerLine, Brokered, Deed, Kept, LeaderIs, Order, Refusal, Token,
@@ -191,8 +191,17 @@ impl Membership {
         }
     }
 
+    /// Writes a record in the place of the one that was read last. Where another was written meanwhile nothing is, and
+    /// whoever ordered it looks again.
     async fn write(&self, record: Record) -> Result<(), Not> {
-        limited(DO, record::write(&self.docker, &record)).await?;
+        let before = self.known().ok_or_else(|| Not::Failed("the lab's record was never read".to_owned()))?;
+        let written = record::replace(&self.docker, &before, &record);
+        match clock::timeout(record::REPLACES, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(LabError::Moved(why))) => return Err(not_allowed(why)),
+            Ok(Err(error)) => return Err(Not::Failed(error.to_string())),
+            Err(late) => return Err(Not::Failed(late.to_string())),
+        }
         self.follow_voters(&record);
         self.know(record);
         Ok(())

@@ -1,6 +1,6 @@
 //! An engine in memory with the same hands, for tests of the driver and the brains. Its only
 //! non-determinism is the seed: at every action it may crash before, fail after the effect, or
-//! answer too late.
+//! answer too late. Whoever keeps files in it is made to wait at every call, so that others come in between.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::docker::EngineError;
-use super::hands::Hands;
+use super::hands::{Hands, Shelf};
 use crate::model::body::Body;
-use crate::model::{Action, Container, ContainerStatus, Observed};
+use crate::model::{Action, Container, ContainerStatus, Mono, Observed};
 
 /// A small world behind the hands.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ struct State {
     trouble: f64,
     created: BTreeMap<String, u32>,
     next_id: u32,
+    /// Files by container and path, whoever has which turn, and the time.
+    files: BTreeMap<(String, String), Vec<u8>>,
+    turns: BTreeMap<String, String>,
+    now: Mono,
 }
 
 impl FakeEngine {
@@ -40,6 +44,9 @@ impl FakeEngine {
                 trouble,
                 created: BTreeMap::new(),
                 next_id: 0,
+                files: BTreeMap::new(),
+                turns: BTreeMap::new(),
+                now: Mono(0),
             }),
         }
     }
@@ -71,6 +78,69 @@ impl FakeEngine {
         if let Some(found) = self.state().seen.containers.get_mut(container) {
             found.status = ContainerStatus::Exited;
         }
+    }
+}
+
+impl FakeEngine {
+    /// Lets others come in between.
+    async fn others(&self) {
+        let times = self.state().chance.random_range(0..4);
+        for _ in 0..times {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Shelf for FakeEngine {
+    async fn read_file(&self, container: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+        self.others().await;
+        let found = self.state().files.get(&(container.to_owned(), path.to_owned())).cloned();
+        found.ok_or_else(|| EngineError::NotFound(path.to_owned()))
+    }
+
+    async fn write_files(&self, body: &Body) -> Result<(), EngineError> {
+        self.others().await;
+        let mut state = self.state();
+        for file in &body.files {
+            let place = (body.container.clone(), file.path.clone());
+            state.files.insert(place, file.contents.clone().into_bytes());
+        }
+        Ok(())
+    }
+
+    async fn take_turn(&self, _: &str, name: &str, _: Option<&str>) -> Result<Option<String>, EngineError> {
+        self.others().await;
+        let mut state = self.state();
+        if state.turns.contains_key(name) {
+            return Ok(None);
+        }
+        state.next_id += 1;
+        let id = format!("{:012x}", state.next_id);
+        state.turns.insert(name.to_owned(), id.clone());
+        Ok(Some(id))
+    }
+
+    async fn turn(&self, name: &str) -> Result<Option<String>, EngineError> {
+        self.others().await;
+        Ok(self.state().turns.get(name).cloned())
+    }
+
+    async fn end_turn(&self, turn: &str) -> Result<(), EngineError> {
+        self.others().await;
+        self.state().turns.retain(|_, id| id != turn);
+        Ok(())
+    }
+
+    async fn wait(&self, span: Duration) {
+        {
+            let mut state = self.state();
+            state.now = state.now.plus(span);
+        }
+        tokio::task::yield_now().await;
+    }
+
+    fn now(&self) -> Mono {
+        self.state().now
     }
 }
 

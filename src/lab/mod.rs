@@ -59,6 +59,9 @@ pub enum LabError {
         /// In what.
         difference: String,
     },
+    /// The lab's record is another than the one that was read: a controller, or another `up`, wrote it meanwhile.
+    #[error("{0}")]
+    Moved(String),
     /// Pieces of a lab without the record that belongs to them.
     #[error("lab `{0}` is incomplete: its record is gone, so its passwords are not known")]
     NoRecord(String),
@@ -92,6 +95,7 @@ impl LabError {
             Self::Differs { .. } => {
                 Some("take it down first (`pgha down`), or give this one another name".to_owned())
             }
+            Self::Moved(_) => Some("the same command again looks at the lab as it is now".to_owned()),
             Self::NoRecord(_) => Some("take it down (`pgha down`) and up again".to_owned()),
             Self::NotReady { .. } => Some(
                 "`pgha logs MEMBER` shows what it says; `pgha up` again goes on, `pgha down` gives up"

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,9 @@ use super::images::References;
 use super::{LabError, names};
 use crate::decide::body::Secrets;
 use crate::engine::docker::{Docker, EngineError};
+use crate::engine::hands::Shelf;
 use crate::model::lab::Desired;
-use crate::model::{BodyFile, LabSpec, Member, MemberId, Name, Service};
+use crate::model::{BodyFile, ImageRole, LabSpec, Member, MemberId, Mono, Name, Service};
 
 /// Path of the record in the client.
 pub const PATH: &str = "/etc/pgha/lab.json";
@@ -111,29 +113,66 @@ impl Record {
     }
 }
 
-/// Writes a record into the lab's client, which must be there.
+/// How long a writer may keep its turn: whoever took longer writes nothing.
+const KEEPS: Duration = Duration::from_secs(10);
+/// A turn that one writer has had for so long was left behind when it was killed. Longer than a writer keeps it and the
+/// engine takes for a write.
+const LEFT: Duration = Duration::from_secs(40);
+/// Pause between two looks at a turn.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Longest wait of [`replace`], a turn that was left behind included.
+pub const REPLACES: Duration = Duration::from_secs(60);
+
+/// Writes a record in the place of the one that was read, if it is still that one: compare and swap. One writes at a time,
+/// whoever it is: `up` and the broker, in processes of their own.
 ///
 /// # Errors
-/// When the engine does not answer, or there is no client.
-pub async fn write(docker: &Docker, record: &Record) -> Result<(), EngineError> {
+/// When the engine does not answer; [`LabError::Moved`] when the record is another by now: whoever wants something decides
+/// anew.
+pub async fn replace(shelf: &impl Shelf, read_before: &Record, record: &Record) -> Result<(), LabError> {
+    let turn = take_turn(shelf, record).await?;
+    let taken = shelf.now();
+    let outcome = in_turn(shelf, read_before, record, taken).await;
+    if let Err(error) = shelf.end_turn(&turn).await {
+        // it is found to be left behind
+        tracing::warn!(%error, "the turn at the lab's record cannot be ended");
+    }
+    outcome
+}
+
+/// Waits for the turn at a lab's record; one that was left behind is ended.
+async fn take_turn(shelf: &impl Shelf, record: &Record) -> Result<String, LabError> {
+    let lab = record.spec.name.as_str();
+    let (name, image) = (names::container(lab, "record-turn"), record.images.get(&ImageRole::Host));
+    let mut other: Option<(String, Mono)> = None;
+    loop {
+        if let Some(turn) = shelf.take_turn(lab, &name, image.map(String::as_str)).await? {
+            return Ok(turn);
+        }
+        if let Some(has) = shelf.turn(&name).await? {
+            let now = shelf.now();
+            let since = other.filter(|(known, _)| *known == has).map_or(now, |(_, since)| since);
+            if now.since(since) >= LEFT {
+                shelf.end_turn(&has).await?;
+            }
+            other = Some((has, since));
+        }
+        shelf.wait(GLANCE).await;
+    }
+}
+
+async fn in_turn(shelf: &impl Shelf, before: &Record, record: &Record, taken: Mono) -> Result<(), LabError> {
+    let now = read(shelf, record.spec.name.as_str()).await?;
+    still(before, now.as_ref()).map_err(LabError::Moved)?;
+    if shelf.now().since(taken) >= KEEPS {
+        return Err(LabError::Moved("the engine is so slow that the turn at the record is over".to_owned()));
+    }
     for body in super::up::world(record).bodies {
         if body.service == Some(Service::Client) {
-            docker.write_files(&body).await?;
+            shelf.write_files(&body).await?;
         }
     }
     Ok(())
-}
-
-/// Writes a record in the place of the one that was read, if nobody has written another meanwhile: controllers write it,
-/// too.
-///
-/// # Errors
-/// When the engine does not answer, or the record is another by now: whoever wants something decides anew.
-pub async fn replace(docker: &Docker, read_before: &Record, record: &Record) -> Result<(), LabError> {
-    let lab = record.spec.name.as_str();
-    let now = read(docker, lab).await?;
-    still(read_before, now.as_ref()).map_err(LabError::Client)?;
-    Ok(write(docker, record).await?)
 }
 
 /// Whether a record is the one that was read.
@@ -154,8 +193,8 @@ fn still(before: &Record, now: Option<&Record>) -> Result<(), String> {
 ///
 /// # Errors
 /// When the engine does not answer or the record cannot be read.
-pub async fn read(docker: &Docker, lab: &str) -> Result<Option<Record>, LabError> {
-    match docker.read_file(&names::container(lab, "client"), PATH).await {
+pub async fn read(shelf: &impl Shelf, lab: &str) -> Result<Option<Record>, LabError> {
+    match shelf.read_file(&names::container(lab, "client"), PATH).await {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| LabError::Client(format!("the record of lab `{lab}` cannot be read: {error}"))),

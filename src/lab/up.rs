@@ -62,12 +62,11 @@ pub struct Standing {
 /// See [`LabError`]; nothing is removed on failure, `up` can be repeated.
 pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -> Result<Standing, LabError> {
     let started = clock::now();
-    let (mut record, known) = plan(docker, order).await?;
+    let planned = plan(docker, order).await?;
     let tell = |text: &str| news(News::Step(text.to_owned()));
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
     enough_files(docker, &order.spec, &images).await?;
-    claim_subnet(docker, &mut record).await?;
-    record.images.clone_from(&images);
+    let (record, founds) = Box::pin(agree(docker, order, &images, planned)).await?;
     let world = world(&record);
     let lab = order.spec.name.as_str();
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
@@ -85,14 +84,49 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
         },
     )
     .await?;
-    // a client that was there has the record of before; where nothing is new it is not written, for controllers
-    // write it, too
-    if let Some(known) = known.filter(|known| *known != record) {
-        record::replace(docker, &known, &record).await?;
+    if founds {
+        is_ours(docker, &record).await?;
     }
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);
     Ok(Standing { record, images, plain_volumes: hands.plain_reason(), took, created })
+}
+
+/// Writes down what this `up` wants, before a body is made for it; whether it founds the lab. Controllers write the record,
+/// too, and so may another `up`: where one did meanwhile, what is wanted is planned anew. Where nothing is new nothing is
+/// written.
+async fn agree(
+    docker: &Docker,
+    order: &Order,
+    images: &images::References,
+    planned: (Record, Option<Record>),
+) -> Result<(Record, bool), LabError> {
+    const ATTEMPTS: usize = 5;
+    let (mut record, mut known) = planned;
+    for _ in 0..ATTEMPTS {
+        claim_subnet(docker, &mut record).await?;
+        record.images.clone_from(images);
+        let Some(before) = known else { return Ok((record, true)) };
+        if before == record {
+            return Ok((record, false));
+        }
+        match record::replace(docker, &before, &record).await {
+            Ok(()) => return Ok((record, false)),
+            Err(LabError::Moved(why)) => tracing::info!(why, "what is wanted is planned anew"),
+            Err(other) => return Err(other),
+        }
+        (record, known) = plan(docker, order).await?;
+    }
+    Err(LabError::Moved(format!("the record of lab `{}` is written again and again", order.spec.name)))
+}
+
+/// Whether the lab that was founded has this record: another `up` may have made its client first.
+async fn is_ours(docker: &Docker, record: &Record) -> Result<(), LabError> {
+    let lab = record.spec.name.as_str();
+    let now = record::require(docker, lab).await?;
+    let ours = now.token == record.token;
+    let said = || format!("another `up` founded lab `{lab}` at the same time, with other passwords");
+    if ours { Ok(()) } else { Err(LabError::Moved(format!("{}: take it down first", said()))) }
 }
 
 /// The record this `up` works by, and the lab's own when it stands.

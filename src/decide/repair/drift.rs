@@ -43,7 +43,7 @@ pub(super) fn drift(a: &Assessment<'_>) -> Vec<Proposal> {
 /// A container that nobody has.
 fn stranger(a: &Assessment<'_>, member: &MemberId, body: &BodySeen) -> Option<Proposal> {
     let id = body.id.get(..SHORT).unwrap_or(&body.id).to_owned();
-    // whoever brings a lab up makes bodies before it writes them down
+    // the record may name it by now: what was read of it is older than the list of bodies
     let lasts = a.lasts(member, Trouble::Surplus, a.view.world.policy.sick_grace);
     if lies(body.status) {
         let remove = Step::Remove { member: member.clone(), container: body.id.clone() };

@@ -29,7 +29,7 @@ pub struct Helper {
 }
 
 impl Helper {
-    fn request(&self) -> ContainerCreateBody {
+    pub(super) fn request(&self) -> ContainerCreateBody {
         let network =
             self.network_of.as_ref().map_or_else(|| "none".to_owned(), |id| format!("container:{id}"));
         ContainerCreateBody {

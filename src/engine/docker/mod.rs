@@ -13,6 +13,7 @@ mod images;
 mod limits;
 mod network;
 mod observe;
+mod turn;
 mod usage;
 mod volumes;
 
