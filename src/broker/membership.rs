@@ -3,16 +3,16 @@
 //! Invariants: the record is written before a new member has a body, and before the body of one that leaves is
 //! gone; a running body is neither replaced nor removed; a name is never used twice. One deed at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::doors;
 use super::drift::{Drift, Wanted};
 use super::fence::dead;
+use super::rules::Facts;
 use super::warrant::{Warrants, answered};
-use super::{limited, number, refused, rules};
-use crate::decide::placement;
+use super::{limited, refused, rules};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::hands::Hands as _;
@@ -219,15 +219,12 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(Box::pin(self.make(member, service, host)).await)
+        answer(Box::pin(self.make(&order.deed, member, service, host)).await)
     }
 
-    async fn make(&self, id: &MemberId, service: Service, host: &HostName) -> Result<(), Not> {
-        if !MOVABLE.contains(&service) {
-            return Err(not_allowed(format!("`create` is not for bodies of `{service}`")));
-        }
+    async fn make(&self, deed: &Deed, id: &MemberId, service: Service, host: &HostName) -> Result<(), Not> {
         let mut record = self.read().await?;
-        if let Some(with) = rules::created(&record, id, service, host).map_err(not_allowed)? {
+        if let Some(with) = rules::judged(&record, deed, &Facts::default())? {
             if service == Service::Etcd {
                 self.may_join().await?;
             }
@@ -264,38 +261,30 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(Box::pin(self.size(member, from, to)).await)
+        answer(Box::pin(self.size(&order.deed, member, from, to)).await)
     }
 
-    async fn size(&self, id: &MemberId, from: Size, to: Size) -> Result<(), Not> {
+    async fn size(&self, deed: &Deed, id: &MemberId, from: Size, to: Size) -> Result<(), Not> {
         let mut record = self.read().await?;
-        let Some(member) = record.members.iter().find(|member| member.id == *id).cloned() else {
-            return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
-        };
-        if member.size != from && member.size != to {
-            return Err(not_allowed(format!("{id} has another size by now")));
-        }
-        placement::resizable(&record.spec, &record.members, &member, &to).map_err(not_allowed)?;
+        // what the record alone forbids is said before the engine is asked
+        rules::judged(&record, deed, &Facts::default())?;
         let lab = self.lab.as_str();
         let container = names::container(lab, id.as_str());
         let found = limited(DO, self.docker.inspect(&container)).await?;
-        let mut fills = true;
+        let (mut fills, mut facts) = (true, Facts::default());
         if found.status == ContainerStatus::Running {
             let usage = Box::pin(limited(DO, self.docker.usage(&found.id, DATA_PATH))).await?;
-            // version 1 of cgroups refuses that, version 2 kills
-            if to.memory < usage.memory {
-                return Err(not_allowed(format!("{id} uses {} of memory", usage.memory)));
-            }
+            facts.memory = usage.memory;
             fills = usage.disk.is_none_or(|disk| disk.fills(to.disk));
         }
         let sized = limited(DO, self.docker.volumes(Some(lab))).await?.contains_key(&names::disks(lab));
-        if to.disk != from.disk && !sized {
-            return Err(not_allowed("volumes have no size of their own on this machine"));
-        }
+        facts.plain = !sized;
+        let goal = rules::judged(&record, deed, &facts)?.unwrap_or_else(|| record.clone());
+        let Some(member) = record.members.iter().find(|member| member.id == *id).cloned() else {
+            return Err(Not::Failed(format!("{id} is in no record")));
+        };
         // cut short anywhere, the record says no less than the body is held to: nobody else is given that
         self.give(&mut record, id, member.size.or_more(&to)).await?;
-        let mut goal = record.clone();
-        rules::resized(&mut goal, id, to);
         let body = recipe(&goal, id, member.service)?;
         // the disk first: a body that is full waits for nothing else
         if sized && (to.disk != from.disk || !fills) {
@@ -316,31 +305,20 @@ impl Membership {
     }
 
     /// See [`crate::model::control::Deed::Scale`].
-    pub(super) async fn scale(
-        &self,
-        order: &Order,
-        service: Service,
-        generation: u64,
-        count: u32,
-        leaving: &BTreeSet<MemberId>,
-    ) -> Answer {
+    pub(super) async fn scale(&self, order: &Order) -> Answer {
         let _turn = match self.turn_of(order).await {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(self.number(service, generation, count, leaving).await)
+        answer(self.number(&order.deed).await)
     }
 
-    async fn number(
-        &self,
-        service: Service,
-        generation: u64,
-        count: u32,
-        leaving: &BTreeSet<MemberId>,
-    ) -> Result<(), Not> {
+    async fn number(&self, deed: &Deed) -> Result<(), Not> {
         let record = self.read().await?;
-        let numbered = number::numbered(record, service, generation, count, leaving);
-        self.write(numbered.map_err(not_allowed)?).await
+        match rules::judged(&record, deed, &Facts::default())? {
+            Some(numbered) => self.write(numbered).await,
+            None => Ok(()),
+        }
     }
 
     /// See [`crate::model::control::Deed::Retire`].
@@ -353,10 +331,10 @@ impl Membership {
         if let Err(not) = self.warrants.leader(Some(LeaderIs::Another), member.as_str()).await {
             return answered(not);
         }
-        answer(self.leave(member).await)
+        answer(self.leave(&order.deed, member).await)
     }
 
-    async fn leave(&self, id: &MemberId) -> Result<(), Not> {
+    async fn leave(&self, deed: &Deed, id: &MemberId) -> Result<(), Not> {
         let record = self.read().await?;
         let container = names::container(self.lab.as_str(), id.as_str());
         let found = match limited(DO, self.docker.inspect(&container)).await {
@@ -365,7 +343,9 @@ impl Membership {
             Err(error) => return Err(error.into()),
         };
         let running = found.as_ref().filter(|found| !dead(found)).map(|found| found.status);
-        if let Some((without, member)) = rules::retired(&record, id, running)? {
+        let known = record.members.iter().find(|member| member.id == *id).cloned();
+        let without = rules::judged(&record, deed, &Facts { running, ..Facts::default() })?;
+        if let Some((without, member)) = without.zip(known) {
             if member.service == Service::Etcd {
                 self.expel(&record, &member).await?;
             }
@@ -405,18 +385,16 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(self.sweep(found).await)
+        answer(self.sweep(&order.deed, found).await)
     }
 
-    async fn sweep(&self, found: &Container) -> Result<(), Not> {
-        if Wanted::of(&self.read().await?).names(&found.name) {
-            return Err(not_allowed("a member of the record has it"));
-        }
+    async fn sweep(&self, deed: &Deed, found: &Container) -> Result<(), Not> {
+        let record = self.read().await?;
         // it may have been started while this waited for its turn
         let now = limited(DO, self.docker.inspect(&found.id)).await?;
-        if !dead(&now) {
-            return Err(not_allowed(format!("it is {}: fence it first", now.status.as_str())));
-        }
+        let running = Some(now.status).filter(|_| !dead(&now));
+        let named = Wanted::of(&record).names(&found.name);
+        rules::judged(&record, deed, &Facts { running, named, ..Facts::default() })?;
         self.remove(&now).await
     }
 
@@ -426,14 +404,12 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(self.forget(member).await)
+        answer(self.forget(&order.deed, member).await)
     }
 
-    async fn forget(&self, id: &MemberId) -> Result<(), Not> {
+    async fn forget(&self, deed: &Deed, id: &MemberId) -> Result<(), Not> {
         let record = self.read().await?;
-        if !record.left(id) {
-            return Err(not_allowed(format!("{id} did not leave the lab")));
-        }
+        rules::judged(&record, deed, &Facts::default())?;
         let lab = self.lab.as_str();
         let volumes = limited(DO, self.docker.volumes(Some(lab))).await?;
         let its =

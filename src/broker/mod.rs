@@ -438,19 +438,17 @@ impl Broker {
                 done
             }
             Deed::Discard { member } => self.membership.discard(order, member).await,
-            Deed::Scale { service, generation, count, leaving } => {
-                self.membership.scale(order, *service, *generation, *count, leaving).await
-            }
+            Deed::Scale { .. } => self.membership.scale(order).await,
             Deed::Resize { member, from, to } => self.membership.resize(order, member, *from, *to).await,
         }
     }
 
     /// A deed about one container.
     async fn about(&self, order: &Order, id: &str) -> Answer {
-        let deed = &order.deed;
+        let (deed, asked) = (&order.deed, clock::now());
         if let Deed::Fence { leader, .. } = deed
             && let Some(ended) = self.ends.just_ended(id)
-            && self.allowed(deed, id, &ended).is_ok()
+            && rules::allowed(self.plan.lab.as_str(), deed, id, &ended).is_ok()
         {
             if let Err(not) = self.warrants.leader(*leader, ended.member().unwrap_or_default()).await {
                 return answered(not);
@@ -464,8 +462,12 @@ impl Broker {
             Ok(Err(error)) => return Answer::Failed { text: error.to_string() },
             Err(late) => return Answer::Failed { text: late.to_string() },
         };
-        if let Err(why) = self.allowed(deed, id, &container) {
+        if let Err(why) = rules::allowed(self.plan.lab.as_str(), deed, id, &container) {
             return refused(Refusal::NotAllowed, why);
+        }
+        // the engine may have kept it waiting
+        if let Err(not) = self.warrants.still_stands(order, asked).await {
+            return answered(not);
         }
         if let Deed::Fence { leader, .. } = deed {
             if let Err(not) = self.warrants.leader(*leader, container.member().unwrap_or_default()).await {
@@ -488,25 +490,6 @@ impl Broker {
             Ok(()) => Answer::Done,
             Err(text) => Answer::Failed { text },
         }
-    }
-
-    fn allowed(&self, deed: &Deed, id: &str, container: &Container) -> Result<(), String> {
-        let lab = container.labels.get(crate::model::body::LABEL_LAB).map(String::as_str);
-        if lab != Some(self.plan.lab.as_str()) {
-            return Err("it is not this lab's".to_owned());
-        }
-        if container.id != id {
-            return Err("containers are named by their whole id".to_owned());
-        }
-        let may: &[Service] = match deed {
-            Deed::Fence { .. } => &[Service::Postgres, Service::Controller],
-            _ => &membership::MOVABLE,
-        };
-        let service = container.service().unwrap_or_default();
-        if may.iter().any(|may| may.as_str() == service) {
-            return Ok(());
-        }
-        Err(format!("`{}` is not for bodies of `{service}`", deed.name()))
     }
 
     async fn start(&self, found: &Container) -> Result<(), String> {

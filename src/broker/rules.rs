@@ -1,26 +1,111 @@
-//! Who may join a lab and who may leave it: the record as it is, what is wanted and what is known → the record as it shall
-//! be, or why not. Pure.
+//! What deeds are allowed, and what they make of the lab's record: the record as it is, a deed, and what is known → the
+//! record as it shall be, or why not. Pure.
 //!
 //! Invariants: a name is never used twice; nobody leaves whose place the declared number needs, of etcd but for one at a
 //! time; a database leaves only when its body has no process.
 
 use super::membership::{MOVABLE, Not, not_allowed};
+use super::number::numbered;
 use crate::decide::placement;
 use crate::lab::record::Record;
-use crate::model::control::Refusal;
+use crate::model::body::LABEL_LAB;
+use crate::model::control::{Deed, Refusal};
 use crate::model::lab::{controller_of, kind};
-use crate::model::{ContainerStatus, HostName, Member, MemberId, Service, Size};
+use crate::model::{Bytes, Container, ContainerStatus, HostName, Member, MemberId, Service, Size};
+
+/// What the engine shows of whom a deed is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// The state of its body, where that has a process.
+    pub running: Option<ContainerStatus>,
+    /// Memory that it uses.
+    pub memory: Bytes,
+    /// Whether volumes have no size of their own on this machine.
+    pub plain: bool,
+    /// Whether its container is that of a member of the record.
+    pub named: bool,
+}
+
+/// The record as it shall be when a deed is done; `None`: as it is.
+///
+/// # Errors
+/// Why the deed is not done.
+pub(super) fn judged(record: &Record, deed: &Deed, facts: &Facts) -> Result<Option<Record>, Not> {
+    match deed {
+        Deed::Create { member, service, host } => {
+            created(record, member, *service, host).map_err(not_allowed)
+        }
+        Deed::Retire { member } => retired(record, member, facts.running),
+        Deed::Scale { service, generation, count, leaving } => {
+            let numbered = numbered(record.clone(), *service, *generation, *count, leaving);
+            numbered.map(Some).map_err(not_allowed)
+        }
+        Deed::Resize { member, from, to } => sized(record, member, *from, *to, facts),
+        Deed::Discard { member } if !record.left(member) => {
+            Err(not_allowed(format!("{member} did not leave the lab")))
+        }
+        Deed::Remove { .. } if facts.named => Err(not_allowed("a member of the record has it")),
+        Deed::Remove { .. } => match facts.running {
+            Some(status) => Err(not_allowed(format!("it is {}: fence it first", status.as_str()))),
+            None => Ok(None),
+        },
+        Deed::Discard { .. } | Deed::Fence { .. } | Deed::Start { .. } => Ok(None),
+    }
+}
+
+/// Whether a deed about one container may be done to this one; `id` is what the order calls it.
+///
+/// # Errors
+/// Why not.
+pub(super) fn allowed(lab: &str, deed: &Deed, id: &str, container: &Container) -> Result<(), String> {
+    if container.labels.get(LABEL_LAB).map(String::as_str) != Some(lab) {
+        return Err("it is not this lab's".to_owned());
+    }
+    if container.id != id {
+        return Err("containers are named by their whole id".to_owned());
+    }
+    let may: &[Service] = match deed {
+        Deed::Fence { .. } => &[Service::Postgres, Service::Controller],
+        _ => &MOVABLE,
+    };
+    let service = container.service().unwrap_or_default();
+    let said = || format!("`{}` is not for bodies of `{service}`", deed.name());
+    if may.iter().any(|may| may.as_str() == service) { Ok(()) } else { Err(said()) }
+}
+
+/// The record with a member of another size; `None`: it has that size.
+fn sized(record: &Record, id: &MemberId, from: Size, to: Size, facts: &Facts) -> Result<Option<Record>, Not> {
+    let Some(member) = record.members.iter().find(|member| member.id == *id) else {
+        return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
+    };
+    if member.size != from && member.size != to {
+        return Err(not_allowed(format!("{id} has another size by now")));
+    }
+    placement::resizable(&record.spec, &record.members, member, &to).map_err(not_allowed)?;
+    // version 1 of cgroups refuses that, version 2 kills
+    if to.memory < facts.memory {
+        return Err(not_allowed(format!("{id} uses {} of memory", facts.memory)));
+    }
+    if to.disk != from.disk && facts.plain {
+        return Err(not_allowed("volumes have no size of their own on this machine"));
+    }
+    let mut with = record.clone();
+    Ok(resized(&mut with, id, to).then_some(with))
+}
 
 /// The record with a member that it does not know yet; `None`: it knows it.
 ///
 /// # Errors
 /// Why it may not stand there.
-pub(super) fn created(
+fn created(
     record: &Record,
     id: &MemberId,
     service: Service,
     host: &HostName,
 ) -> Result<Option<Record>, String> {
+    if !MOVABLE.contains(&service) {
+        return Err(format!("`create` is not for bodies of `{service}`"));
+    }
     match record.members.iter().find(|member| member.id == *id) {
         Some(known) if known.service == service && known.host == *host => Ok(None),
         Some(known) => Err(format!("{id} is a {} on {}", known.service, known.host)),
@@ -35,16 +120,12 @@ pub(super) fn created(
     }
 }
 
-/// The record without a member that leaves, and who that was; `None`: it has left already. `running`: the state of its body
-/// where that has a process.
+/// The record without a member that leaves; `None`: it has left already. `running`: the state of its body where that has a
+/// process.
 ///
 /// # Errors
 /// Why it stays.
-pub(super) fn retired(
-    record: &Record,
-    id: &MemberId,
-    running: Option<ContainerStatus>,
-) -> Result<Option<(Record, Member)>, Not> {
+fn retired(record: &Record, id: &MemberId, running: Option<ContainerStatus>) -> Result<Option<Record>, Not> {
     // out of its cluster a member of etcd ends by itself, and neither it nor a balancer holds what anybody needs
     if let Some(status) = running.filter(|_| is_database(id)) {
         return Err(not_allowed(format!("its body is {}: fence it first", status.as_str())));
@@ -68,7 +149,7 @@ pub(super) fn retired(
     }
     without.desired.without.insert(id.clone());
     without.desired.generation += 1;
-    Ok(Some((without, member)))
+    Ok(Some(without))
 }
 
 /// Gives a member of a record another size; whether it is another.
@@ -141,37 +222,171 @@ mod tests {
         text.parse().expect("a name")
     }
 
-    fn said(outcome: Result<Option<(Record, Member)>, Not>) -> String {
-        match outcome {
+    /// What is said of a deed.
+    fn said(record: &Record, deed: &Deed, facts: &Facts) -> String {
+        match judged(record, deed, facts) {
             Err(Not::Refused(_, text) | Not::Failed(text)) => text,
-            Ok(_) => "it leaves".to_owned(),
+            Ok(Some(_)) => "the record changes".to_owned(),
+            Ok(None) => "the record stays".to_owned(),
         }
+    }
+
+    fn retire(id: &str) -> Deed {
+        Deed::Retire { member: name(id) }
+    }
+
+    fn create(id: &str, service: Service, host: &str) -> Deed {
+        Deed::Create { member: name(id), service, host: name(host) }
+    }
+
+    fn running() -> Facts {
+        Facts { running: Some(ContainerStatus::Running), ..Facts::default() }
+    }
+
+    /// A lab with a number of everything, and with two replicas of a controller.
+    fn counted() -> Record {
+        let mut record = one_too_many();
+        for service in [Service::Etcd, Service::Balancer] {
+            let there = u32::try_from(record.of(service).count()).expect("a few");
+            record.desired.counts.insert(service, there);
+        }
+        record
     }
 
     #[test]
     fn a_database_leaves_dead_and_only_where_enough_stay() {
         let record = one_too_many();
-        let last = name("postgres-9");
-        let running = Some(ContainerStatus::Running);
-        assert_eq!(said(retired(&record, &last, running)), "its body is running: fence it first");
-        let (without, member) = retired(&record, &last, None).expect("it leaves").expect("it was there");
-        assert_eq!((member.id, without.desired.generation), (last.clone(), record.desired.generation + 1));
-        assert!(without.left(&last));
-        assert!(retired(&without, &last, None).expect("twice is once").is_none());
-        assert_eq!(said(retired(&without, &name("postgres-1"), None)), "2 would be left, 3 must be");
-        assert_eq!(said(retired(&without, &name("postgres-77"), None)), "no member is called postgres-77");
-        assert_eq!(said(retired(&without, &name("client"), None)), "members of `client` do not leave");
+        let (last, none) = (retire("postgres-9"), Facts::default());
+        assert_eq!(said(&record, &last, &running()), "its body is running: fence it first");
+        let without = judged(&record, &last, &none).expect("it leaves").expect("it was there");
+        assert_eq!(without.desired.generation, record.desired.generation + 1);
+        assert!(without.left(&name("postgres-9")));
+        assert_eq!(said(&without, &last, &none), "the record stays", "twice is once");
+        assert_eq!(said(&without, &retire("postgres-1"), &none), "2 would be left, 3 must be");
+        assert_eq!(said(&without, &retire("postgres-77"), &none), "no member is called postgres-77");
+        assert_eq!(said(&without, &retire("client"), &none), "members of `client` do not leave");
+    }
+
+    #[test]
+    fn of_etcd_one_at_a_time_leaves_and_one_joins_in_its_place() {
+        let record = counted();
+        let ids: Vec<MemberId> = record.of(Service::Etcd).map(|(member, _)| member.id.clone()).collect();
+        let [first, second, ..] = ids.as_slice() else { panic!("two members of etcd at least") };
+        let without = judged(&record, &retire(first.as_str()), &running()).expect("it leaves as it runs");
+        let without = without.expect("it was there");
+        let (left, least) = (ids.len() - 2, ids.len() - 1);
+        let more = said(&without, &retire(second.as_str()), &Facts::default());
+        assert_eq!(more, format!("{left} would be left, {least} must be"));
+        let full = said(&record, &create("etcd-99", Service::Etcd, "h1"), &Facts::default());
+        assert_eq!(full, format!("there are {} members of `etcd` already", ids.len()));
     }
 
     #[test]
     fn a_name_is_used_once_and_a_place_by_one() {
-        let record = one_too_many();
-        let create = |id: &str, host: &str| created(&record, &name(id), Service::Postgres, &name(host));
-        assert_eq!(create("postgres-7", "h1").expect_err("a name"), "postgres-7 is not the next name");
+        let (record, none) = (one_too_many(), Facts::default());
+        let postgres = |id: &str, host: &str| create(id, Service::Postgres, host);
+        assert_eq!(said(&record, &postgres("postgres-7", "h1"), &none), "postgres-7 is not the next name");
         let known = record.members.iter().find(|member| member.service == Service::Postgres).expect("one");
-        let same = created(&record, &known.id, Service::Postgres, &known.host).expect("it is known");
-        assert!(same.is_none());
-        let elsewhere = created(&record, &known.id, Service::Etcd, &known.host).expect_err("another service");
+        let same = create(known.id.as_str(), Service::Postgres, known.host.as_str());
+        assert_eq!(said(&record, &same, &none), "the record stays", "it is known");
+        let elsewhere = said(&record, &create(known.id.as_str(), Service::Etcd, known.host.as_str()), &none);
         assert!(elsewhere.contains("is a postgres on"), "{elsewhere}");
+        let beside = said(&record, &postgres("postgres-10", known.host.as_str()), &none);
+        assert_ne!(beside, "the record changes", "two of a kind would stand on one host");
+    }
+
+    #[test]
+    fn newcomers_are_of_services_that_move_and_no_more_than_one_too_many() {
+        let (record, none) = (counted(), Facts::default());
+        let client = said(&record, &create("client-2", Service::Client, "h1"), &none);
+        assert_eq!(client, "`create` is not for bodies of `client`");
+        let unknown = said(&record, &create("mend-1", Service::Controller, "h1"), &none);
+        assert_eq!(unknown, "nobody wants a mend-1");
+        let mut many = record.clone();
+        let one =
+            many.members.iter().find(|member| member.service == Service::Balancer).expect("one").clone();
+        many.members.push(Member { id: name("balancer-98"), ..one });
+        let wanted = record.desired.counts[&Service::Balancer];
+        let more = said(&many, &create("balancer-99", Service::Balancer, "h1"), &none);
+        assert_eq!(more, format!("there is one more than the {wanted} that are wanted"));
+    }
+
+    #[test]
+    fn a_size_is_given_to_whom_it_was_decided_for_and_never_below_what_is_in_use() {
+        let record = one_too_many();
+        let member = record.members.iter().find(|member| member.service == Service::Postgres).expect("one");
+        let (id, from, none) = (member.id.as_str(), member.size, Facts::default());
+        let resize = |id: &str, from: Size, to: Size| Deed::Resize { member: name(id), from, to };
+        assert_eq!(said(&record, &resize(id, from, from), &none), "the record stays");
+        assert_eq!(
+            said(&record, &resize("postgres-77", from, from), &none),
+            "no member is called postgres-77"
+        );
+        let other = Size { memory: Bytes(from.memory.0 * 2), ..from };
+        let stale = resize(id, other, Size { memory: Bytes(from.memory.0 * 3), ..from });
+        assert_eq!(said(&record, &stale, &none), format!("{id} has another size by now"));
+        let used = Facts { memory: Bytes(from.memory.0 + 1), ..none };
+        assert_eq!(
+            said(&record, &resize(id, from, from), &used),
+            format!("{id} uses {} of memory", used.memory)
+        );
+        let huge = said(&record, &resize(id, from, Size { cpus: 4096.0, ..from }), &none);
+        assert_ne!(huge, "the record changes", "its host has less");
+        // a lab in which disks may grow
+        let mut grows = record.clone();
+        let disk = Bytes(from.disk.0 * 2);
+        grows.spec.postgres.disk.max = disk;
+        let plain = Facts { plain: true, ..none };
+        let more = resize(id, from, Size { disk, ..from });
+        assert_eq!(said(&grows, &more, &plain), "volumes have no size of their own on this machine");
+        assert_eq!(said(&grows, &more, &none), "the record changes");
+    }
+
+    #[test]
+    fn what_is_removed_belongs_to_no_member_and_has_no_process() {
+        let (record, remove) = (one_too_many(), Deed::Remove { container: "id".to_owned() });
+        assert_eq!(said(&record, &remove, &Facts::default()), "the record stays");
+        assert_eq!(said(&record, &remove, &running()), "it is running: fence it first");
+        let named = Facts { named: true, ..Facts::default() };
+        assert_eq!(said(&record, &remove, &named), "a member of the record has it");
+        let discard = |id: &str| Deed::Discard { member: name(id) };
+        assert_eq!(
+            said(&record, &discard("postgres-1"), &Facts::default()),
+            "postgres-1 did not leave the lab"
+        );
+        let without = judged(&record, &retire("postgres-9"), &Facts::default()).expect("it leaves");
+        let without = without.expect("it was there");
+        assert_eq!(said(&without, &discard("postgres-9"), &Facts::default()), "the record stays");
+    }
+
+    #[test]
+    fn a_deed_about_a_container_is_about_one_of_this_lab_by_its_whole_id() {
+        let container = |service: &str| Container {
+            id: "0123456789abcdef".to_owned(),
+            name: String::new(),
+            image: String::new(),
+            status: ContainerStatus::Running,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            started_at: String::new(),
+            restarts: false,
+            labels: [(LABEL_LAB, "lab"), (crate::model::body::LABEL_SERVICE, service)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            address: None,
+        };
+        let (start, id) = (Deed::Start { container: String::new() }, "0123456789abcdef");
+        let fence = Deed::Fence { container: String::new(), leader: None };
+        assert_eq!(allowed("lab", &start, id, &container("etcd")), Ok(()));
+        assert_eq!(allowed("lab", &fence, id, &container("postgres")), Ok(()));
+        for (lab, deed, id, service, said) in [
+            ("other", &start, id, "etcd", "it is not this lab's"),
+            ("lab", &start, "0123456789ab", "etcd", "containers are named by their whole id"),
+            ("lab", &start, id, "client", "`start` is not for bodies of `client`"),
+            ("lab", &fence, id, "etcd", "`fence` is not for bodies of `etcd`"),
+        ] {
+            assert_eq!(allowed(lab, deed, id, &container(service)), Err(said.to_owned()));
+        }
     }
 }

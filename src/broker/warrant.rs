@@ -2,11 +2,15 @@
 //! order says. Asked just before the deed, after every wait for a turn: who waited may have been deposed meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::clock;
 use crate::engine::store::Store;
 use crate::model::control::{Answer, LeaderIs, Order, Refusal, Token, leadership_key};
 use crate::model::{Mono, Name};
+
+/// A leadership that was in force so long ago is in force: its lease lasts for seconds.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Why an order does not stand.
 pub(super) type Not = (Refusal, String);
@@ -39,6 +43,14 @@ impl Warrants {
         }?;
         // the question itself may have taken too long
         in_time(order.deadline, clock::now())
+    }
+
+    /// Whether an order that stood at `asked` stands still: its deadline is compared, and the leadership once more where the
+    /// engine was waited for longer than that takes.
+    pub(super) async fn still_stands(&self, order: &Order, asked: Mono) -> Result<(), Not> {
+        let now = clock::now();
+        in_time(order.deadline, now)?;
+        if now.since(asked) < MOMENT { Ok(()) } else { self.stands(order).await }
     }
 
     /// Whether Patroni's leader key is whose the order says it is, of the member it is about.
