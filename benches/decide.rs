@@ -1,15 +1,20 @@
-//! How long repair takes to decide in a lab of a thousand members: nothing to do, and a leader that is dead.
+//! How long brains take to decide in a lab of a thousand members. Repair: nothing to do, and a leader that is dead.
+//! Scaling: sizes that fit, with full windows, and every instance short of cores.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on should say so loudly")]
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use pgha::decide::brain::Brain as _;
 use pgha::decide::repair::{
     Held, InstanceSeen, LeaderSeen, Memory, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
     Voters, World, repair,
 };
+use pgha::decide::scaling;
 use pgha::model::control::{Bodies, RepairPolicy};
+use pgha::model::lab::Host;
+use pgha::model::scaling::{DiskUsage, ScalingPolicy, Usage, Usages};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
 use pgha::model::{Bytes, ContainerStatus, Lsn, Member, Mono, Name, Service, Sight, Size};
 use pgha::spec::lab::{Layer, resolve};
@@ -115,5 +120,70 @@ fn decide(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decide);
+/// A lab in which every member stands on a host of its own, with room for more.
+fn large(world: &World) -> scaling::World {
+    let mut spec = world.spec.clone();
+    let like = spec.hosts[0].clone();
+    let host = |member: &Member| Host { name: member.host.clone(), cpus: 4.0, ..like.clone() };
+    spec.hosts = world.members.iter().take(DATABASES).map(host).collect();
+    scaling::World { spec, policy: ScalingPolicy::default() }
+}
+
+/// The same look for scaling: `cores` are what every database uses after so many pauses.
+fn used(world: &scaling::World, healthy: &Seen, cores: f64, pauses: u64) -> scaling::Seen {
+    let pause = u64::try_from(world.policy.every.0.as_nanos()).expect("a pause");
+    let at = Mono(1_000_000_000_000 + pauses * pause);
+    let Sight::Seen(bodies) = &healthy.bodies else { panic!("it was seen") };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a pause")]
+    let cpu_ns = (cores * pause as f64) as u64 * pauses;
+    let usage = |member: &Member| Usage {
+        at,
+        container: format!("id-{}", member.id),
+        cpu_ns,
+        memory: Bytes::mib(180),
+        cores: Some(member.size.cpus),
+        limit: Some(member.size.memory),
+        disk: Some(DiskUsage { free: Bytes::mib(700), size: member.size.disk }),
+        ..Usage::default()
+    };
+    let sized = bodies.placed.iter().filter(|member| Service::SIZED.contains(&member.service));
+    let usages: Usages = sized.map(|member| (member.id.clone(), usage(member))).collect();
+    let patroni = healthy.postgres.iter().filter_map(|(id, instance)| match &instance.rest {
+        Reply::Answers(rest) => Some((id.clone(), Sight::Seen(rest.patroni.clone()))),
+        _ => None,
+    });
+    scaling::Seen {
+        at,
+        bodies: healthy.bodies.clone(),
+        usage: Sight::Seen(usages),
+        store: Sight::Seen(scaling::StoreSeen {
+            leader: Some(name("postgres-1".to_owned())),
+            ..scaling::StoreSeen::default()
+        }),
+        postgres: patroni.collect(),
+        ..scaling::Seen::default()
+    }
+}
+
+fn sizes(criterion: &mut Criterion) {
+    let repair = world();
+    let healthy = healthy(&repair);
+    let world = large(&repair);
+    for (what, cores, step) in [("sizes that fit", 0.85, "watch"), ("all are short", 0.95, "resize")] {
+        // windows are full when it is asked
+        let mut memory = scaling::Memory::default();
+        for pauses in 1..70 {
+            memory = world.decide(&used(&world, &healthy, 0.85, pauses), memory).memory;
+        }
+        let seen = used(&world, &healthy, cores, 70);
+        let decision = world.decide(&seen, memory.clone());
+        assert_eq!(decision.step, step, "{}", decision.reason);
+        criterion.bench_function(&format!("scaling a thousand members, {what}"), |bencher| {
+            let ask = |memory| world.decide(black_box(&seen), memory);
+            bencher.iter_batched(|| memory.clone(), ask, BatchSize::LargeInput);
+        });
+    }
+}
+
+criterion_group!(benches, decide, sizes);
 criterion_main!(benches);
