@@ -128,24 +128,25 @@ fn no_record_that_is_spoiled_slips() {
     let mut slipped: Vec<String> = Vec::new();
     for (row, what, spoil, since, must) in KINDS {
         let (mut made, mut wrong) = (0, 0);
-        for (base, story) in right.iter().filter(|(_, story)| story.resolved.edition >= *since) {
-            for pick in [7, 66] {
-                let mut story = story.clone();
-                if !spoil(&mut story, pick) {
-                    continue;
-                }
-                made += 1;
-                let judgement = judge(&story.record());
-                let wanted = match must {
-                    Must::Unknown => judgement.verdict == VerdictWord::Unknown,
-                    // a signed record whose content is changed is not what was signed
-                    Must::Fail => judgement.verdict != VerdictWord::Pass,
-                };
-                if !wanted {
-                    wrong += 1;
-                    let reasons = judgement.reasons.join("; ");
-                    slipped.push(format!("{row} {what}: {base} ({pick}): {}: {reasons}", judgement.verdict));
-                }
+        let old_enough = right.iter().filter(|(_, story)| story.resolved.edition >= *since);
+        for (number, (base, story)) in old_enough.enumerate() {
+            // the early and the late one take turns
+            let pick = [7, 66][number % 2];
+            let mut story = story.clone();
+            if !spoil(&mut story, pick) {
+                continue;
+            }
+            made += 1;
+            let judgement = judge(&story.record());
+            let wanted = match must {
+                Must::Unknown => judgement.verdict == VerdictWord::Unknown,
+                // a signed record whose content is changed is not what was signed
+                Must::Fail => judgement.verdict != VerdictWord::Pass,
+            };
+            if !wanted {
+                wrong += 1;
+                let reasons = judgement.reasons.join("; ");
+                slipped.push(format!("{row} {what}: {base} ({pick}): {}: {reasons}", judgement.verdict));
             }
         }
         table.push((row, what, made, wrong));
@@ -163,15 +164,14 @@ fn no_record_that_is_spoiled_slips() {
 
 #[test]
 fn what_is_wrong_in_a_whole_record_is_a_fail() {
+    let right = right();
     for (row, what, spoil, since, _) in KINDS.iter().filter(|kind| kind.4 == Must::Fail) {
-        let mut failed = 0;
-        for (_, story) in right().into_iter().filter(|(_, story)| story.resolved.edition >= *since) {
-            let mut story = story;
-            if spoil(&mut story, 7) {
-                failed += usize::from(judge(&story.record()).verdict == VerdictWord::Fail);
-            }
-        }
-        assert!(failed > 0, "{row} {what}");
+        let old_enough = right.iter().filter(|(_, story)| story.resolved.edition >= *since);
+        let mut spoiled = old_enough.filter_map(|(_, story)| {
+            let mut story = story.clone();
+            spoil(&mut story, 7).then_some(story)
+        });
+        assert!(spoiled.any(|story| judge(&story.record()).verdict == VerdictWord::Fail), "{row} {what}");
     }
 }
 

@@ -47,9 +47,13 @@ pub fn mark_twice(story: &mut Story, pick: usize) -> bool {
     true
 }
 
+/// An instance in recovery has no timeline to tell, so reads of another load's registers are none of these.
 pub fn no_timeline(story: &mut Story, pick: usize) -> bool {
+    let own: Vec<bool> = story.scenario.loads.iter().map(|load| load.of.is_none()).collect();
     let value = |event: &mut Event| {
-        answered(event).is_some_and(|ack| matches!(ack.v.as_deref(), Some(Answer::Value(_))))
+        let Event::Done { l, .. } = event else { return false };
+        let own = own.get(*l as usize) == Some(&true);
+        own && answered(event).is_some_and(|ack| matches!(ack.v.as_deref(), Some(Answer::Value(_))))
     };
     change(
         &mut story.events,
