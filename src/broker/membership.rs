@@ -310,7 +310,7 @@ impl Membership {
             Ok(turn) => turn,
             Err(not) => return not,
         };
-        answer(self.number(&order.deed).await)
+        answer(Box::pin(self.number(&order.deed)).await)
     }
 
     async fn number(&self, deed: &Deed) -> Result<(), Not> {
@@ -331,7 +331,7 @@ impl Membership {
         if let Err(not) = self.warrants.leader(Some(LeaderIs::Another), member.as_str()).await {
             return answered(not);
         }
-        answer(self.leave(&order.deed, member).await)
+        answer(Box::pin(self.leave(&order.deed, member)).await)
     }
 
     async fn leave(&self, deed: &Deed, id: &MemberId) -> Result<(), Not> {

@@ -433,12 +433,12 @@ impl Broker {
                 done
             }
             Deed::Retire { member } => {
-                let done = self.membership.retire(order, member).await;
+                let done = Box::pin(self.membership.retire(order, member)).await;
                 self.listed().take_back();
                 done
             }
             Deed::Discard { member } => self.membership.discard(order, member).await,
-            Deed::Scale { .. } => self.membership.scale(order).await,
+            Deed::Scale { .. } => Box::pin(self.membership.scale(order)).await,
             Deed::Resize { member, from, to } => self.membership.resize(order, member, *from, *to).await,
         }
     }

@@ -296,10 +296,11 @@ mod tests {
         ];
         let ids = (any::<u64>(), any::<u32>(), any::<u64>());
         prop_oneof![
-            (ids.clone(), any::<u32>(), number, prop::option::of(asked), prop::option::of(any::<u32>()))
-                .prop_map(|((t, l, o), w, i, q, c)| {
+            (ids, any::<u32>(), number, prop::option::of(asked), prop::option::of(any::<u32>())).prop_map(
+                |((t, l, o), w, i, q, c)| {
                     Event::Invoke { t: Mono(t), l, o, w, i: Mono(i), q: q.map(Box::new), c }
-                }),
+                }
+            ),
             (ids, outcome).prop_map(|((t, l, o), outcome)| Event::done(Mono(t), l, o, outcome)),
         ]
     }

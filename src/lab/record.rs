@@ -121,7 +121,7 @@ const LEFT: Duration = Duration::from_secs(40);
 /// Pause between two looks at a turn.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Longest wait of [`replace`], a turn that was left behind included.
-pub const REPLACES: Duration = Duration::from_secs(60);
+pub const REPLACES: Duration = Duration::from_mins(1);
 
 /// Writes a record in the place of the one that was read, if it is still that one: compare and swap. One writes at a time,
 /// whoever it is: `up` and the broker, in processes of their own.
