@@ -1,7 +1,7 @@
 //! How long brains take to decide in a lab of a thousand members. Repair: nothing to do, and a leader that is dead.
 //! Scaling: sizes that fit, with full windows, and every instance short of cores.
 
-#![allow(clippy::expect_used, reason = "a bench that cannot go on should say so loudly")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on should say so loudly")]
 
 use std::hint::black_box;
 

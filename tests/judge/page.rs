@@ -146,8 +146,8 @@ const HOSTILE: &str =
 /// A run in which every text that others write is hostile.
 fn hostile() -> Story {
     let mut story = tell(&Plan { lost: 3, ..Plan::small() });
-    story.scenario.about = HOSTILE.to_owned();
-    story.resolved.started = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut story.scenario.about);
+    HOSTILE.clone_into(&mut story.resolved.started);
     story.resolved.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     story.resolved.machine.insert(HOSTILE.to_owned(), HOSTILE.into());
     story.resolved.images.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
@@ -157,7 +157,7 @@ fn hostile() -> Story {
         (receipt.source, receipt.evidence) = (HOSTILE.to_owned(), HOSTILE.to_owned());
     }
     let mut code = error(HOSTILE);
-    code.m = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut code.m);
     *story.outcome(60) = Outcome::Info(code);
     let controller = json!({ "name": "repair", "replicas": 1, "image": "pgha" });
     story.resolved.lab.controllers = vec![serde_json::from_value(controller).expect("a controller")];

@@ -75,7 +75,9 @@ fn stamped(story: &mut Story) {
         seen.of = Some(stamp());
     }
     let mut ledger = history(story).faults;
-    ledger.iter_mut().for_each(|fault| fault.of = Some(stamp()));
+    for fault in &mut ledger {
+        fault.of = Some(stamp());
+    }
     story.ledger = Some(ledger);
 }
 

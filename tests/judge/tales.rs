@@ -311,7 +311,7 @@ fn numbered(story: &mut Story) {
 fn alarmed(lines: &[(u64, &str, &str)], asked: Value) -> Story {
     keeping(|story| {
         ordered(story, true);
-        story.expect(json!({ "alarm": asked }));
+        story.expect(Value::Object([("alarm".to_owned(), asked)].into_iter().collect()));
         let began = story.fault().began.expect("injected");
         let log = story.logs.get_mut(&name("repair-1")).expect("its log");
         for (at, became, kind) in lines {

@@ -285,9 +285,8 @@ impl Succession {
         };
         let follows = others(holder).any(|member| state.may_lead(member));
         match state.members[holder].life {
-            Life::Runs => {}
             Life::Frozen if follows || self.is(Mutant::FencesAlone) => actions.push(Action::Fence),
-            Life::Frozen => {}
+            Life::Runs | Life::Frozen => {}
             Life::Dead if follows => actions.push(Action::Release),
             Life::Dead if self.is(Mutant::StartsUnderALeader) => {}
             Life::Dead => actions.push(Action::Start(holder)),
@@ -342,13 +341,13 @@ impl Model for Succession {
             Action::Publish => state.published = state.members[leader?].lsn,
             Action::Drop(member) => state.members[member].confirms = false,
             Action::Crash(member) => {
-                (state.members[member].life, state.faults) = (Life::Dead, state.faults + 1)
+                (state.members[member].life, state.faults) = (Life::Dead, state.faults + 1);
             }
             Action::Freeze(member) => {
                 (state.members[member].life, state.faults) = (Life::Frozen, state.faults + 1);
             }
             Action::Lose(member) => {
-                (state.members[member].life, state.faults) = (Life::Lost, state.faults + 1)
+                (state.members[member].life, state.faults) = (Life::Lost, state.faults + 1);
             }
             Action::Thaw(member) | Action::Start(member) => state.members[member].life = Life::Runs,
             Action::Calm => state.calm = true,

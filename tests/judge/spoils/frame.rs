@@ -35,7 +35,9 @@ pub fn log_cut(story: &mut Story, pick: usize) -> bool {
 pub fn reads_early(story: &mut Story, _: usize) -> bool {
     let reads = story.reads();
     let any = !reads.is_empty();
-    reads.into_iter().for_each(|read| read.t = Mono(ZERO - MS));
+    for read in reads {
+        read.t = Mono(ZERO - MS);
+    }
     any
 }
 

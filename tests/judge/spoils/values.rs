@@ -242,13 +242,20 @@ pub fn read_ahead(story: &mut Story, _: usize) -> bool {
     for event in &mut story.events {
         match event {
             Event::Invoke { t, l, o, i, .. } if (*l, *o) == writer => {
-                (*t, *i) = (Mono(done.0 + 1), Mono(done.0 + 1))
+                (*t, *i) = (Mono(done.0 + 1), Mono(done.0 + 1));
             }
             Event::Done { t, l, o, .. } if (*l, *o) == writer => *t = Mono(done.0 + 2),
             _ => {}
         }
     }
     true
+}
+
+fn beat(event: &mut Event) -> Option<&mut u64> {
+    match answered(event)?.v.as_deref_mut() {
+        Some(Answer::Heartbeat(Some(seen))) => Some(seen),
+        _ => None,
+    }
 }
 
 pub fn beat_ahead(story: &mut Story, pick: usize) -> bool {
@@ -261,12 +268,6 @@ pub fn beat_ahead(story: &mut Story, pick: usize) -> bool {
         _ => None,
     });
     let Some(last) = last.max() else { return false };
-    fn beat(event: &mut Event) -> Option<&mut u64> {
-        match answered(event)?.v.as_deref_mut() {
-            Some(Answer::Heartbeat(Some(seen))) => Some(seen),
-            _ => None,
-        }
-    }
     change(&mut story.events, pick, beat, |seen| *seen = last)
 }
 
