@@ -5,7 +5,7 @@
 //! says that the store is away.
 //!
 //! Rule: an alarm of a controller is on while a replica of it has it on. A replica that takes over begins without alarms,
-//! so what the replica before it had on ends there; raised again within [`MOVES`] it is the same alarm. A time
+//! so what the replica before it had on ends there; raised again within `MOVES` it is the same alarm. A time
 //! counts from the injection of the step in `after`, for *cleared* from its heal, and from the start of the load without it.
 //!
 //! Assumes that every replica's journal was kept. Where one is missing, an alarm that was not found may have been there:

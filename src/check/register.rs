@@ -23,7 +23,7 @@ use search::{Deed, Known, Short, Step, Told};
 
 /// Keys named in evidence at most.
 const SHOWN: usize = 10;
-/// Work for one key of one epoch at most ([`search::linearizable`]), besides [`EACH`]. Measured on one core of two:
+/// Work for one key of one epoch at most (`search::linearizable`), besides `EACH`. Measured on one core of two:
 /// 0.3 to 0.8 s.
 pub const WORK: u64 = 500_000_000;
 /// Work for every operation: many times what a history takes of which each operation ends soon.

@@ -1,9 +1,9 @@
 //! A judged run as one page: `report.html`. One file, no network, and no script: pictures are SVG, colours a style sheet
 //! for light, dark and print.
 //!
-//! Two steps. [`page`] decides what is shown and says it as plain data ([`Page`]); [`write`] writes that down and decides
+//! Two steps. [`page`] decides what is shown and says it as plain data ([`Page`]); `write` writes that down and decides
 //! nothing. Numbers are those of the report and of what the checkers measured. Texts from logs, errors and scenarios are
-//! escaped on their way into the page ([`markup`]), and everything is bounded ([`bounds`]), so that a run of a million
+//! escaped on their way into the page (`markup`), and everything is bounded (`bounds`), so that a run of a million
 //! operations is no larger a page than a run of ten thousand.
 
 mod anomalies;
