@@ -114,12 +114,6 @@ impl Balancers {
         join_all(looks).await.into_iter().flatten().collect()
     }
 
-    /// The same words to every balancer; one that is not reached is no obstacle for the others.
-    pub(super) async fn push(&self, commands: &[String]) -> Result<(), Failed> {
-        let all = self.all().clone();
-        tell(all, commands).await
-    }
-
     /// Words about the servers of a host; whoever still sees sessions out there stops.
     pub(super) async fn turn(&self, host: &HostName, commands: &[String]) -> Result<(), Failed> {
         let all = self.all().clone();

@@ -2,14 +2,15 @@
 //! code.
 //!
 //! One turn: am I the active one? look; decide (pure); do the steps in order, each with proof of
-//! leadership; sleep until woken. A step that fails ends the turn: the next look decides what follows.
+//! leadership; sleep until woken. A step that fails ends the turn, unless the brain says that those behind it do not
+//! depend on it: the next look decides what follows.
 
 use std::future::Future;
 
 use serde::{Serialize, Serializer};
 
 use super::alarms::Alarms;
-use crate::decide::brain::{Brain, Decision};
+use crate::decide::brain::{Brain, Decision, Outcome};
 use crate::model::control::{Alarm, Became, Raised, Token};
 use crate::model::{MemberId, Mono, Span};
 
@@ -183,30 +184,70 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
         hands.expected(decision.expects);
         memory = decision.memory;
         hurry = decision.hurry;
-        let mut pause = decision.again_in;
-        for step in &decision.steps {
-            let (began, name) = (hands.now(), B::name(step));
-            let outcome = hands.act(step, &token).await;
-            let at = hands.now();
-            let error = outcome.as_ref().err().map(ToString::to_string);
-            hands.tell(&Entry::Did { began, at, step, name, error });
-            B::took(&mut memory, step, at, outcome.is_ok());
-            // something was done: what it led to is worth a look at once
-            pause = Span::millis(0);
-            if outcome.is_err() {
-                pause = decision.again_in;
-                break;
-            }
-            if brain.stop_at() == Some(name) {
-                return;
-            }
+        let carried = carry_out(hands, brain, &decision.steps, B::looked(&seen), &token, &mut memory).await;
+        if carried == Carried::Stopped {
+            return;
         }
         if let Some(next) = B::keep(&memory, &kept, hands.now())
             && hands.keep(&next, &token).await.is_ok()
         {
             kept = next;
         }
-        hands.wait(pause).await;
+        // something was done: what it led to is worth a look at once
+        let at_once = carried == Carried::All && !decision.steps.is_empty();
+        hands.wait(if at_once { Span::millis(0) } else { decision.again_in }).await;
+    }
+}
+
+/// What became of the steps of a decision.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// All were done.
+    All,
+    /// Not all of them.
+    Some,
+    /// The last one ends the process, for a test.
+    Stopped,
+}
+
+/// Does steps in order. One that is not done ends it, unless those behind it do not depend on it.
+async fn carry_out<B: Brain, H: Deeds<B>>(
+    hands: &H,
+    brain: &B,
+    steps: &[B::Step],
+    looked: Mono,
+    token: &Token,
+    memory: &mut B::Memory,
+) -> Carried {
+    let mut carried = Carried::All;
+    for step in steps {
+        let (began, name) = (hands.now(), B::name(step));
+        let outcome = hands.act(step, token).await;
+        let at = hands.now();
+        let error = outcome.as_ref().err().map(ToString::to_string);
+        hands.tell(&Entry::Did { began, at, step, name, error });
+        let deposed = matches!(outcome, Err(Failed::NotLeader(_)));
+        let outcome = became(outcome);
+        B::took(memory, step, at, &outcome);
+        if outcome.is_done() && brain.stop_at() == Some(name) {
+            return Carried::Stopped;
+        }
+        if !outcome.is_done() {
+            carried = Carried::Some;
+            if deposed || !B::goes_on(step, at.since(looked)) {
+                break;
+            }
+        }
+    }
+    carried
+}
+
+/// What a brain is told of a step.
+fn became(outcome: Result<(), Failed>) -> Outcome {
+    match outcome {
+        Ok(()) => Outcome::Done,
+        Err(Failed::Guard(why)) => Outcome::Refused(why),
+        Err(error) => Outcome::Failed(error.to_string()),
     }
 }
 

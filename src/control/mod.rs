@@ -6,6 +6,7 @@
 //! A controller that is killed at any point and comes back with empty memory ends in the same lab.
 
 mod alarms;
+mod asked;
 mod balancers;
 pub mod board;
 pub mod broker_client;

@@ -65,8 +65,11 @@ impl Orders {
             Ok(Answer::Done) => Ok(None),
             Ok(Answer::Proof(proof)) => Ok(Some(proof)),
             Ok(Answer::Refused { why: Refusal::NotLeader, text }) => Err(Failed::NotLeader(text)),
+            // late is no word about the deed: the same may be asked for again
+            Ok(Answer::Refused { why: Refusal::TooLate, text } | Answer::Failed { text }) => {
+                Err(Failed::Trouble(text))
+            }
             Ok(Answer::Refused { text, .. }) => Err(Failed::Guard(text)),
-            Ok(Answer::Failed { text }) => Err(Failed::Trouble(text)),
             Err(error) => Err(Failed::Trouble(error.to_string())),
         }
     }

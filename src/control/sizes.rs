@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use metrics::gauge;
 use tokio::sync::Notify;
 
+use super::asked::asked;
 use super::balancers::Balancers;
 use super::board::Board;
 use super::driver::{Deeds, Entry, Failed};
@@ -26,17 +27,18 @@ use crate::model::control::{Bodies, ControllerPlan, Deed, Raised, Token};
 use crate::model::inside::Inside;
 use crate::model::scaling::{CountWish, SizeWish, Usage, Usages, resize_keys, scale_key};
 use crate::model::sighting::PatroniSeen;
-use crate::model::{HostName, Member, MemberId, Mono, Name, Service, Sight, Span};
+use crate::model::{HostName, Member, MemberId, Mono, Name, Service, Sight, Size, Span};
 
 /// Longest wait for Patroni to take a word.
 const PATRONI: Duration = Duration::from_secs(2);
-/// Longest wait for a restart, or for a handover.
+/// How long Patroni itself takes for a restart or a handover, at most.
 const RESTART: Duration = Duration::from_mins(1);
+/// So long a step waits for the answer to what it asked for.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Everything a scaling controller touches.
 pub struct Sizes {
-    plan: ControllerPlan,
-    orders: Orders,
+    way: Arc<Way>,
     leading: Leading,
     balancers: Balancers,
     doors: Doors,
@@ -53,12 +55,12 @@ impl Sizes {
         let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
         let (balancers, doors) = (Balancers::new(&plan), Doors::new(&plan));
         let (last, wake, board) = (Mutex::default(), shared.wake, shared.board);
-        Self { plan, orders, leading, balancers, doors, last, wake, board }
+        Self { way: Arc::new(Way { plan, orders }), leading, balancers, doors, last, wake, board }
     }
 
     async fn look_at_store(&self) -> Sight<StoreSeen> {
-        let lab = &self.plan.spec.name;
-        match self.orders.keys().await {
+        let lab = &self.way.plan.spec.name;
+        match self.way.orders.keys().await {
             Ok((patroni, ours)) => {
                 let seen = read(lab.as_str(), &patroni, &ours);
                 Sight::Seen(StoreSeen {
@@ -74,6 +76,25 @@ impl Sizes {
         }
     }
 
+    /// What every Patroni says of its member.
+    async fn look_at_postgres(&self, bodies: &Bodies) -> BTreeMap<MemberId, Sight<PatroniSeen>> {
+        let plan = &self.way.plan;
+        let members = bodies.placed_or(&plan.members).iter();
+        let asked = members.filter(|member| member.service == Service::Postgres).map(|member| async {
+            let door = rest(plan, bodies, &member.id)?;
+            Some((member.id.clone(), sight(Patroni::new(door, PATRONI).itself().await)))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
+/// What deeds need that go on behind their step.
+struct Way {
+    plan: ControllerPlan,
+    orders: Orders,
+}
+
+impl Way {
     /// Patroni asks for no proof of leadership, so it is read again before it is asked for anything that is felt.
     async fn leads(&self, token: &Token) -> Result<(), Failed> {
         self.orders.write(&[], &[], token).await
@@ -88,20 +109,25 @@ impl Sizes {
         Ok(Patroni::new(door, limit).with_login(&login.user, &login.password))
     }
 
-    /// What every Patroni says of its member.
-    async fn look_at_postgres(&self, bodies: &Bodies) -> BTreeMap<MemberId, Sight<PatroniSeen>> {
-        let members = bodies.placed_or(&self.plan.members).iter();
-        let asked = members.filter(|member| member.service == Service::Postgres).map(|member| async {
-            let door = rest(&self.plan, bodies, &member.id)?;
-            Some((member.id.clone(), sight(Patroni::new(door, PATRONI).itself().await)))
-        });
-        join_all(asked).await.into_iter().flatten().collect()
-    }
-
     /// A wish is no more; another one that was written meanwhile stands.
     async fn forget(&self, key: String, revision: i64, token: &Token) -> Result<(), Failed> {
         let seen = [Compare::ModRevision(key.clone(), revision)];
         self.orders.write(&seen, &[Change::Delete(key)], token).await
+    }
+
+    /// Gives a member another size; its settings follow.
+    async fn resize(&self, member: MemberId, from: Size, to: Size, token: &Token) -> Result<(), Failed> {
+        self.orders.deed(Deed::Resize { member: member.clone(), from, to }, token).await?;
+        self.reload(&member).await
+    }
+
+    async fn restart(&self, member: &MemberId) -> Result<(), Failed> {
+        self.patroni(member, RESTART).await?.restart().await.map(drop).map_err(trouble)
+    }
+
+    async fn hand_over(&self, member: &MemberId, to: &MemberId) -> Result<(), Failed> {
+        let patroni = self.patroni(member, RESTART).await?;
+        patroni.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
     }
 
     /// Has Patroni of a member read its settings, which follow its size, again.
@@ -156,12 +182,15 @@ impl Deeds<World> for Sizes {
 
     async fn look(&self, _: bool) -> Seen {
         let at = clock::now();
-        let (bodies, usage, store) =
-            tokio::join!(self.orders.broker.bodies(), self.orders.broker.usage(), self.look_at_store());
+        let (bodies, usage, store) = tokio::join!(
+            self.way.orders.broker.bodies(),
+            self.way.orders.broker.usage(),
+            self.look_at_store()
+        );
         let (postgres, inside) = match &bodies {
             Ok(bodies) => {
-                self.balancers.follow(&self.plan, bodies);
-                let inside = self.doors.look(&self.plan, bodies, &self.balancers);
+                self.balancers.follow(&self.way.plan, bodies);
+                let inside = self.doors.look(&self.way.plan, bodies, &self.balancers);
                 tokio::join!(self.look_at_postgres(bodies), inside)
             }
             Err(_) => (BTreeMap::new(), BTreeMap::new()),
@@ -183,41 +212,39 @@ impl Deeds<World> for Sizes {
     }
 
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
-        match step {
+        self.board.beat(clock::now());
+        let (way, token) = (Arc::clone(&self.way), token.clone());
+        match step.clone() {
             Step::Resize { member, from, to, .. } => {
-                let deed = Deed::Resize { member: member.clone(), from: *from, to: *to };
-                self.orders.deed(deed, token).await?;
-                self.reload(member).await
+                asked(MOMENT, async move { way.resize(member, from, to, &token).await }).await
             }
             Step::Restart { member } => {
-                self.leads(token).await?;
-                self.patroni(member, RESTART).await?.restart().await.map(drop).map_err(trouble)
+                way.leads(&token).await?;
+                asked(MOMENT, async move { way.restart(&member).await }).await
             }
             Step::Handover { member, to } => {
-                self.leads(token).await?;
-                let asked = self.patroni(member, RESTART).await?;
-                asked.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
+                way.leads(&token).await?;
+                asked(MOMENT, async move { way.hand_over(&member, &to).await }).await
             }
             Step::Scale { service, generation, count, leaving, .. } => {
-                let (service, generation, count) = (*service, *generation, *count);
-                let deed = Deed::Scale { service, generation, count, leaving: leaving.clone() };
-                self.orders.deed(deed, token).await.map(drop)
+                let deed = Deed::Scale { service, generation, count, leaving };
+                asked(MOMENT, async move { way.orders.deed(deed, &token).await.map(drop) }).await
             }
-            Step::Weigh { weights, hold } => {
-                self.leads(token).await?;
-                self.balancers.push(&[weigh(weights, *hold)]).await
+            Step::Weigh { member, weights, hold } => {
+                way.leads(&token).await?;
+                self.balancers.push_to(&member, &[weigh(&weights, hold)]).await
             }
             Step::Admit { member, sessions } => {
-                self.leads(token).await?;
+                way.leads(&token).await?;
                 let ports = ["rw", "ro"].map(|port| format!("set maxconn frontend {port} {sessions}"));
-                self.balancers.push_to(member, &ports).await
+                self.balancers.push_to(&member, &ports).await
             }
             Step::ForgetCount { service, revision } => {
-                self.forget(scale_key(&self.plan.spec.name, *service), *revision, token).await
+                way.forget(scale_key(&way.plan.spec.name, service), revision, &token).await
             }
             Step::Forget { member, revision } => {
-                let key = format!("{}{member}", resize_keys(&self.plan.spec.name));
-                self.forget(key, *revision, token).await
+                let key = format!("{}{member}", resize_keys(&way.plan.spec.name));
+                way.forget(key, revision, &token).await
             }
         }
     }

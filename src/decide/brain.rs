@@ -1,5 +1,7 @@
 //! What every brain of a controller is: a pure function from one look and what it remembers to a decision.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::control::Alarm;
@@ -46,6 +48,25 @@ impl<S, M: Default> Default for Decision<S, M> {
     }
 }
 
+/// What became of a step, as far as anybody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done, or whoever does it has been asked to.
+    Done,
+    /// It may not be done as it was wanted, and nothing was changed: the same is refused again until its reasons change.
+    Refused(String),
+    /// Something went wrong; the effect is open.
+    Failed(String),
+}
+
+impl Outcome {
+    /// Whether it was done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        *self == Self::Done
+    }
+}
+
 /// A brain: what it was told once is itself.
 pub trait Brain: Send + Sync {
     /// What it knows at one instant.
@@ -60,8 +81,13 @@ pub trait Brain: Send + Sync {
     /// What must be done now.
     fn decide(&self, seen: &Self::Seen, memory: Self::Memory) -> Decision<Self::Step, Self::Memory>;
 
-    /// Notes that a step was done, or not.
-    fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, worked: bool);
+    /// Notes what became of a step.
+    fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, outcome: &Outcome);
+
+    /// Whether the steps behind one that was not done are done all the same, so long after the look they follow from.
+    fn goes_on(_step: &Self::Step, _since_look: Duration) -> bool {
+        false
+    }
 
     /// What of `memory` is to be written down now, where `kept` was last; `None`: that is good enough.
     fn keep(_memory: &Self::Memory, _kept: &Self::Kept, _now: Mono) -> Option<Self::Kept> {

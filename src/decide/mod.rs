@@ -4,6 +4,7 @@
 pub mod body;
 pub mod brain;
 pub mod found;
+pub mod frame;
 pub mod placement;
 pub mod repair;
 pub mod scaling;

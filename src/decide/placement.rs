@@ -6,7 +6,7 @@
 //! one. It decides by the declared order of hosts and by names: the same question has the same
 //! answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::model::lab::{Desired, Host, Size, kind};
@@ -139,17 +139,66 @@ pub fn one(
     }
 }
 
+/// What hosts have and what stands there takes, so that a question costs the same in a large lab as in a small one.
+#[derive(Clone, Debug)]
+pub struct Rooms<'a> {
+    hosts: HashMap<&'a HostName, (Room, Room)>,
+}
+
+impl<'a> Rooms<'a> {
+    /// Hosts of a spec, and what `members` take there.
+    #[must_use]
+    pub fn new<'b>(spec: &'a LabSpec, members: impl IntoIterator<Item = &'b Member>) -> Self {
+        let none = Room { cores: 0, memory: 0, disk: 0 };
+        let has =
+            |host: &Host| Room { cores: thousandths(host.cpus), memory: host.memory.0, disk: host.disk.0 };
+        let mut rooms =
+            Self { hosts: spec.hosts.iter().map(|host| (&host.name, (has(host), none))).collect() };
+        for member in members {
+            rooms.take(&member.host, &member.size);
+        }
+        rooms
+    }
+
+    fn take(&mut self, host: &HostName, size: &Size) {
+        if let Some((_, taken)) = self.hosts.get_mut(host) {
+            taken.cores = taken.cores.saturating_add(thousandths(size.cpus));
+            taken.memory = taken.memory.saturating_add(size.memory.0);
+            taken.disk = taken.disk.saturating_add(size.disk.0);
+        }
+    }
+
+    /// What the host of `member`, which has been counted, has for it: all that the others there leave.
+    #[must_use]
+    pub fn of(&self, member: &Member) -> Size {
+        let Some((has, taken)) = self.hosts.get(&member.host) else {
+            return Size { cpus: 0.0, memory: Bytes(0), disk: Bytes(0) };
+        };
+        let own = &member.size;
+        let left = |has: u64, taken: u64, own: u64| has.saturating_sub(taken.saturating_sub(own));
+        #[expect(clippy::cast_precision_loss, reason = "thousandths of a few cores")]
+        let cpus = left(has.cores, taken.cores, thousandths(own.cpus)) as f64 / 1000.0;
+        let memory = Bytes(left(has.memory, taken.memory, own.memory.0));
+        Size { cpus, memory, disk: Bytes(left(has.disk, taken.disk, own.disk.0)) }
+    }
+
+    /// Counts with another size of a member from now on.
+    pub fn give(&mut self, member: &Member, to: &Size) {
+        if let Some((_, taken)) = self.hosts.get_mut(&member.host) {
+            taken.cores = taken.cores.saturating_sub(thousandths(member.size.cpus));
+            taken.memory = taken.memory.saturating_sub(member.size.memory.0);
+            taken.disk = taken.disk.saturating_sub(member.size.disk.0);
+        }
+        self.take(&member.host, to);
+    }
+}
+
 /// What the host of `member` has for it: all that the others there leave.
 #[must_use]
 pub fn room_for(spec: &LabSpec, members: &[Member], member: &Member) -> Size {
-    let Some(host) = spec.host(&member.host) else {
-        return Size { cpus: 0.0, memory: Bytes(0), disk: Bytes(0) };
-    };
-    let others: Vec<Member> = members.iter().filter(|other| other.id != member.id).cloned().collect();
-    let (left, _) = carries(host, &others);
-    #[expect(clippy::cast_precision_loss, reason = "thousandths of a few cores")]
-    let cpus = left.cores as f64 / 1000.0;
-    Size { cpus, memory: Bytes(left.memory), disk: Bytes(left.disk) }
+    let mut rooms = Rooms::new(spec, members.iter().filter(|other| other.id != member.id));
+    rooms.take(&member.host, &member.size);
+    rooms.of(member)
 }
 
 /// Whether `member` may have this size where it stands: between the limits of the spec, within what its host has
@@ -158,18 +207,25 @@ pub fn room_for(spec: &LabSpec, members: &[Member], member: &Member) -> Size {
 /// # Errors
 /// Why not, for a person.
 pub fn resizable(spec: &LabSpec, members: &[Member], member: &Member, to: &Size) -> Result<(), String> {
+    fits(spec, &room_for(spec, members, member), member, to)
+}
+
+/// The same, where `room` is all that its host has for it.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn fits(spec: &LabSpec, room: &Size, member: &Member, to: &Size) -> Result<(), String> {
     let (id, from) = (&member.id, &member.size);
     let Some((min, max)) = spec.limits(member.service) else {
         return Err(format!("{id} is a {}, whose size never moves", member.service));
     };
-    let room = room_for(spec, members, member);
     if to.disk < from.disk {
         return Err(format!(
             "disk: {} is less than the {} it has, and a disk never shrinks",
             to.disk, from.disk
         ));
     }
-    let wanted = [to, from, &min, &max, &room];
+    let wanted = [to, from, &min, &max, room];
     possible("cpu", wanted.map(|size| thousandths(size.cpus)), cores)?;
     possible("memory", wanted.map(|size| size.memory), |bytes| bytes.to_string())?;
     possible("disk", wanted.map(|size| size.disk), |bytes| bytes.to_string())
@@ -377,4 +433,33 @@ fn carries(host: &Host, members: &[Member]) -> Carried {
 )]
 fn thousandths(cores: f64) -> u64 {
     (cores * 1000.0).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_has_left_follows_what_is_given() {
+        let spec = crate::decide::body::samples::spec();
+        let host = spec.hosts[0].name.clone();
+        let size = Size { cpus: 0.5, memory: Bytes::mib(256), disk: Bytes::gib(1) };
+        let member = |id: &str| Member {
+            id: id.parse().expect("a name"),
+            service: Service::Postgres,
+            host: host.clone(),
+            size,
+        };
+        let (one, other) = (member("postgres-1"), member("postgres-2"));
+        let members = [one.clone(), other.clone()];
+        let mut rooms = Rooms::new(&spec, &members);
+        assert_eq!(rooms.of(&one), room_for(&spec, &members, &one));
+        let more = Size { cpus: 0.75, memory: Bytes::mib(512), ..size };
+        rooms.give(&other, &more);
+        let before = room_for(&spec, &members, &one);
+        let left = Size { cpus: before.cpus - 0.25, memory: Bytes(before.memory.0 - (256 << 20)), ..before };
+        assert_eq!(rooms.of(&one), left);
+        let nowhere = Member { host: "nowhere".parse().expect("a name"), ..one };
+        assert_eq!(rooms.of(&nowhere), Size { cpus: 0.0, memory: Bytes(0), disk: Bytes(0) });
+    }
 }

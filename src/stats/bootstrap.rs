@@ -22,12 +22,11 @@ pub fn middle(sample: &[f64]) -> Option<f64> {
 /// The value that a `share` of the sample does not exceed (nearest rank); `None` when it is empty.
 #[must_use]
 pub fn quantile(sample: &[f64], share: f64) -> Option<f64> {
-    let mut sorted = sample.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
+    let mut sample = sample.to_vec();
+    let last = sample.len().checked_sub(1)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the sample")]
-    let rank = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1).min(last);
-    sorted.get(rank).copied()
+    let rank = ((sample.len() as f64 * share).ceil() as usize).saturating_sub(1).min(last);
+    Some(*sample.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 /// Median of `over` divided by median of `under`; `None` when one is empty or the divisor is 0.

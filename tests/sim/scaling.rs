@@ -1,6 +1,7 @@
 //! The real loop of the scaling controller against a lab in memory: virtual time, one seed, loads that come and
 //! go, and trouble at every call: crashes, answers that are lost before and after the effect, changes cut in half,
-//! old views, doubled orders, bodies made anew, limits somebody else set.
+//! old views, doubled orders, bodies made anew, limits somebody else set, restarts that take long, sizes that are given
+//! later, wishes that are refused, a balancer that hears nothing.
 //!
 //! What must always hold is asserted where an effect happens; in the end every size fits its load and stays.
 
@@ -8,14 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pgha::control::{Deeds, Entry, Failed, conduct};
+use pgha::decide::brain::{Brain, Outcome};
 use pgha::decide::placement;
-use pgha::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
+use pgha::decide::scaling::{Asked, Concern, Decision, Memory, Seen, Step, StoreSeen, World, scaling};
 use pgha::model::control::{Bodies, Replacing, Token};
 use pgha::model::inside::{Inside, sessions};
-use pgha::model::lab::Range;
-use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, Usage, memory_step};
+use pgha::model::lab::{Desired, FULL_WEIGHT, Range};
+use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, SizeWish, Usage, memory_step};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
 use pgha::model::{Bytes, ContainerStatus, LabSpec, Lsn, Member, MemberId, Mono, Service, Sight, Size, Span};
+use pgha::spec::lab::{Layer, resolve};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -26,20 +29,92 @@ const TICK: u64 = 20;
 /// Trouble and changes of the load end here, milliseconds.
 const CALM: u64 = 60_000;
 /// The end: by then everything has been still for longer than any window.
-const END: u64 = 150_000;
+const END: u64 = 180_000;
 /// Nothing changes any more from here on.
-const STILL: u64 = 125_000;
+const STILL: u64 = 155_000;
 /// A lease, milliseconds.
 const LEASE: u64 = 4_000;
+/// What was asked for before the trouble ended has been decided anew by then; from here on a disk that fills, a wish
+/// that is refused and a balancer that hears nothing stand beside each other.
+const LAST: u64 = 106_000;
+/// A disk that fills, and may grow, has grown by then, milliseconds.
+const GROWS: u64 = 8_000;
+/// A word about weights holds for three measurements, and is repeated before that, milliseconds.
+const HOLDS: u64 = 3_000;
+/// Between two looks of the active controller there is no more, milliseconds.
+const LOOKS: u64 = 3_000;
 
-/// Hands that do it wrong.
+/// Brains and hands that do it wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
     None,
+    /// A refused wish is kept for ever.
+    KeepsWishes,
+    /// No disk grows while a wish stands or something of the member failed.
+    SkipsDisks,
+    /// While a balancer hears nothing, none is told.
+    TellsAllOrNone,
+    /// A step waits until what it asked for has ended.
+    Waits,
     /// The record is written, the body never held to it, and the answer is "done".
     NotApplied,
     /// Whatever is ordered is done, by whomever and from whatever size.
     Unchecked,
+}
+
+/// The brain, or one that does it wrong.
+struct Brains {
+    world: World,
+    mutant: Mutant,
+}
+
+impl Brain for Brains {
+    type Seen = Seen;
+    type Step = Step;
+    type Memory = Memory;
+    type Kept = ();
+
+    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+        let mut decision = scaling(&self.world, seen, memory);
+        let asked = seen.store.seen().map(|store| store.asked.clone()).unwrap_or_default();
+        let grows = |step: &Step| matches!(step, Step::Resize { from, to, .. } if to.disk > from.disk);
+        let failed = decision.memory.notes.failed.clone();
+        match self.mutant {
+            Mutant::KeepsWishes => decision.steps.retain(|step| !matches!(step, Step::Forget { .. })),
+            Mutant::SkipsDisks => decision.steps.retain(|step| {
+                let id = step.subject();
+                !grows(step) || !asked.contains_key(&id) && !failed.contains_key(&(Concern::Size, id))
+            }),
+            Mutant::TellsAllOrNone => {
+                let deaf = failed.keys().any(|(concern, _)| *concern == Concern::Weights);
+                decision.steps.retain(|step| !deaf || !matches!(step, Step::Weigh { .. }));
+            }
+            _ => {}
+        }
+        decision
+    }
+
+    fn took(memory: &mut Memory, step: &Step, at: Mono, outcome: &Outcome) {
+        World::took(memory, step, at, outcome);
+    }
+
+    fn goes_on(step: &Step, since_look: std::time::Duration) -> bool {
+        World::goes_on(step, since_look)
+    }
+
+    fn name(step: &Step) -> &'static str {
+        World::name(step)
+    }
+
+    fn looked(seen: &Seen) -> Mono {
+        seen.at
+    }
+
+    fn stop_at(&self) -> Option<&str> {
+        None
+    }
+
+    fn never_stop(&mut self) {}
 }
 
 /// One body.
@@ -51,6 +126,37 @@ struct Machine {
     throttled_ns: u64,
     /// The memory step its PostgreSQL has started on.
     step: Bytes,
+    /// Until when it restarts.
+    restarts: Option<u64>,
+    /// Since when its disk is short of space and may grow.
+    short: Option<u64>,
+}
+
+impl Machine {
+    fn of(member: &Member) -> Self {
+        Self {
+            container: 1,
+            held: member.size,
+            wants: (0.2, 64, 100),
+            cpu_ns: 0,
+            throttled_ns: 0,
+            step: memory_step(member.size.memory),
+            restarts: None,
+            short: None,
+        }
+    }
+}
+
+/// What was reached, so that a run in which nothing happened proves nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    resizes: u32,
+    restarts: u32,
+    numbers: u32,
+    more_balancers: u32,
+    fewer_balancers: u32,
+    refused: u32,
+    weighed: u32,
 }
 
 struct Lab {
@@ -65,22 +171,31 @@ struct Lab {
     leader: Option<MemberId>,
     replacing: bool,
     maintenance: bool,
-    /// How many instances there should be, who is to leave, and the version of the record that says so.
-    wanted: u32,
+    /// How many of a service there should be, who is to leave, and the version of the record that says so.
+    wanted: BTreeMap<Service, u32>,
     leaving: BTreeSet<MemberId>,
     generation: u64,
     /// How many an operator wants.
-    wish: Option<(u32, i64)>,
-    /// The number of the newest name, and when repair is through with what it does about the number.
-    newest: u32,
+    wishes: BTreeMap<Service, (u32, i64)>,
+    /// Which size an operator wants.
+    sizes: BTreeMap<MemberId, (SizeWish, i64)>,
+    /// Of whom it is wanted again and again.
+    insists: Option<MemberId>,
+    /// The numbers of the newest names, and when repair is through with what it does about the number.
+    newest: BTreeMap<Service, u32>,
     through: Option<u64>,
-    counts: u32,
-    /// Sessions the balancer takes on a port; `None` while its ports differ.
-    takes: Option<u32>,
+    /// Sessions balancers take on a port; `None` while the ports of one differ.
+    takes: BTreeMap<MemberId, Option<u32>>,
+    /// A balancer that hears nothing, and when each of them heard of weights last, and whether these were uneven.
+    deaf: Option<MemberId>,
+    heard: BTreeMap<MemberId, (u64, bool)>,
+    /// What was asked for and comes later.
+    later: Vec<(u64, Step, Token)>,
+    /// When the active controller looked last.
+    looked: u64,
     earlier: Option<Seen>,
     broken: Option<String>,
-    resizes: u32,
-    restarts: u32,
+    done: Done,
 }
 
 fn name(text: &str) -> MemberId {
@@ -105,16 +220,11 @@ impl Lab {
             member("postgres-1", Service::Postgres, 0),
             member("postgres-2", Service::Postgres, 1),
             member("balancer-1", Service::Balancer, 0),
+            member("balancer-2", Service::Balancer, 1),
         ];
-        let machine = |member: &Member| Machine {
-            container: 1,
-            held: member.size,
-            wants: (0.2, 64, 100),
-            cpu_ns: 0,
-            throttled_ns: 0,
-            step: memory_step(member.size.memory),
-        };
-        let machines = members.iter().map(|member| (member.id.clone(), machine(member))).collect();
+        let machines = members.iter().map(|member| (member.id.clone(), Machine::of(member))).collect();
+        let most = Some(spec.balancers.maxconn);
+        let takes = ["balancer-1", "balancer-2"].map(|id| (name(id), most));
         Self {
             now: 0,
             chance: ChaCha8Rng::seed_from_u64(seed),
@@ -127,18 +237,22 @@ impl Lab {
             leader: Some(name("postgres-1")),
             replacing: false,
             maintenance: false,
-            wanted: 2,
+            wanted: Service::SIZED.map(|service| (service, 2)).into(),
             leaving: BTreeSet::new(),
             generation: 1,
-            wish: None,
-            newest: 2,
+            wishes: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            insists: None,
+            newest: Service::SIZED.map(|service| (service, 2)).into(),
             through: None,
-            counts: 0,
-            takes: Some(spec.balancers.maxconn),
+            takes: takes.into(),
+            deaf: None,
+            heard: BTreeMap::new(),
+            later: Vec::new(),
+            looked: 0,
             earlier: None,
             broken: None,
-            resizes: 0,
-            restarts: 0,
+            done: Done::default(),
         }
     }
 
@@ -169,7 +283,16 @@ impl Lab {
                 10 => self.maintenance = !self.maintenance,
                 11 => {
                     self.revision += 1;
-                    self.wish = Some((self.chance.random_range(1..=5), self.revision));
+                    let service = Service::SIZED[self.chance.random_range(0..2)];
+                    self.wishes.insert(service, (self.chance.random_range(1..=5), self.revision));
+                }
+                12 => self.wish(one),
+                13 => self.deaf = if self.deaf.is_none() { self.balancer() } else { None },
+                14 => {
+                    // balancers are as busy as they can be, or idle, all of them
+                    let cores = if self.chance.random_bool(0.5) { 4.0 } else { 0.1 };
+                    let balancers = self.machines.iter_mut().filter(|(id, _)| id.as_str().starts_with('b'));
+                    balancers.for_each(|(_, machine)| machine.wants.0 = cores);
                 }
                 _ => {}
             }
@@ -179,7 +302,30 @@ impl Lab {
             }
             (self.replacing, self.maintenance) = (false, false);
         }
+        match self.now {
+            CALM => self.deaf = None,
+            LAST => self.deaf = self.balancer(),
+            _ => {}
+        }
+        if self.now == LAST + 2_000 {
+            self.fill();
+        }
+        // asked for again and again, what is refused is always there
+        if let Some(id) =
+            self.insists.clone().filter(|_| self.now < LAST + 12_000 && self.now.is_multiple_of(300))
+        {
+            self.wants_less(id);
+        }
+        let due: Vec<(u64, Step, Token)> = self.later.extract_if(.., |(at, ..)| *at <= self.now).collect();
+        for (_, step, token) in due {
+            let _nobody_hears = self.effect(&step, &token, false);
+        }
+        let now = self.now;
+        for machine in self.machines.values_mut() {
+            machine.restarts = machine.restarts.filter(|end| *end > now);
+        }
         self.repair();
+        self.watch();
         for machine in self.machines.values_mut() {
             let given = machine.wants.0.min(machine.held.cpus);
             machine.cpu_ns += nanos(given);
@@ -187,9 +333,13 @@ impl Lab {
         }
     }
 
+    fn of(&self, service: Service) -> impl Iterator<Item = &MemberId> {
+        let its = self.members.iter().filter(move |member| member.service == service);
+        its.map(|member| &member.id)
+    }
+
     fn databases(&self) -> impl Iterator<Item = &MemberId> {
-        let databases = self.members.iter().filter(|member| member.service == Service::Postgres);
-        databases.map(|member| &member.id)
+        self.of(Service::Postgres)
     }
 
     fn somebody(&mut self) -> Option<MemberId> {
@@ -198,16 +348,83 @@ impl Lab {
         databases.into_iter().nth(n)
     }
 
-    /// What repair does about the number, one at a time: it adds who is missing and sees out who is named.
+    fn balancer(&mut self) -> Option<MemberId> {
+        let balancers: Vec<MemberId> = self.of(Service::Balancer).cloned().collect();
+        let n = self.chance.random_range(0..balancers.len());
+        balancers.into_iter().nth(n)
+    }
+
+    /// An operator wants another size of a member; the broker may refuse it.
+    fn wish(&mut self, id: MemberId) {
+        self.revision += 1;
+        let memory = Bytes::mib(self.chance.random_range(2..12) * 128);
+        let wish = SizeWish { memory: Some(memory), ..SizeWish::default() };
+        self.sizes.insert(id, (wish, self.revision));
+    }
+
+    /// A disk fills while an operator wants less memory than is in use.
+    fn fill(&mut self) {
+        let databases: Vec<MemberId> = self.databases().cloned().collect();
+        let roomy = databases.into_iter().find(|id| self.machines[id].held.disk <= Bytes::gib(2));
+        let Some(id) = roomy else { return };
+        let machine = self.machines.get_mut(&id).expect("a machine");
+        (machine.wants.1, machine.wants.2) = (400, machine.held.disk.as_mib() - 40);
+        self.insists = Some(id);
+    }
+
+    /// An operator wants less memory than a member uses.
+    fn wants_less(&mut self, id: MemberId) {
+        self.revision += 1;
+        let wish = SizeWish { memory: Some(Bytes::mib(256)), ..SizeWish::default() };
+        self.sizes.insert(id, (wish, self.revision));
+    }
+
+    /// What must hold at every instant once trouble has ended.
+    fn watch(&mut self) {
+        let now = self.now;
+        let most = self.spec.postgres.disk.max;
+        let mut late = false;
+        for (id, machine) in &mut self.machines {
+            let (_, disk) = Self::used(machine);
+            let short = id.as_str().starts_with("postgres")
+                && disk.0 + Bytes::mib(128).0 > machine.held.disk.0
+                && machine.held.disk < most;
+            machine.short = if short { machine.short.or(Some(now)) } else { None };
+            late |= machine.short.is_some_and(|since| now > since.max(LAST) + GROWS);
+        }
+        if late {
+            self.break_("a disk that fills did not grow");
+        }
+        if now > CALM + 2 * LEASE && now > self.looked + LOOKS {
+            self.break_("the controller did not look for long");
+        }
+        let ran_out = |id: &MemberId| {
+            let heard = self.heard.get(id).filter(|(at, uneven)| *uneven && *at > CALM + 2 * LEASE);
+            heard.is_some_and(|(at, _)| now > at + HOLDS) && self.deaf.as_ref() != Some(id)
+        };
+        if self.of(Service::Balancer).any(ran_out) {
+            self.break_("the weights of a balancer that hears ran out");
+        }
+    }
+
+    /// What repair does about numbers, one at a time: it adds who is missing and sees out who is named.
     fn repair(&mut self) {
-        let stay = self.databases().filter(|id| !self.leaving.contains(id)).count();
-        let out = self.leaving.iter().find(|id| self.leader.as_ref() != Some(*id)).cloned();
-        let out = out.filter(|_| stay >= self.wanted as usize);
-        let add = self.leaving.is_empty() && stay < self.wanted as usize;
-        if self.leader.is_none() || self.replacing || self.maintenance || out.is_none() && !add {
+        let todo = Service::SIZED.into_iter().find_map(|service| {
+            let stay = self.of(service).filter(|id| !self.leaving.contains(*id)).count();
+            let wanted = self.wanted[&service] as usize;
+            let mut out = self.of(service).filter(|id| self.leaving.contains(*id));
+            let out = out.find(|id| self.leader.as_ref() != Some(*id)).filter(|_| stay >= wanted).cloned();
+            let none_leaves = self.of(service).all(|id| !self.leaving.contains(id));
+            let add = none_leaves && stay < wanted;
+            (out.is_some() || add).then_some((service, out))
+        });
+        let Some((service, out)) = todo.filter(|_| {
+            let well = self.leader.is_some() && !self.replacing && !self.maintenance;
+            well && self.machines.values().all(|machine| machine.restarts.is_none())
+        }) else {
             self.through = None;
             return;
-        }
+        };
         let through = *self.through.get_or_insert(self.now + self.chance.random_range(500..3_000));
         if self.now < through {
             return;
@@ -217,37 +434,44 @@ impl Lab {
             self.members.retain(|member| member.id != out);
             self.machines.remove(&out);
             self.leaving.remove(&out);
+            self.takes.remove(&out);
+            if self.deaf.as_ref() == Some(&out) {
+                self.deaf = None;
+            }
             return;
         }
-        let id = name(&format!("postgres-{}", self.newest + 1));
-        let Ok(new) = placement::one(&self.spec, &self.members, &id, Service::Postgres, |_| true) else {
+        let newest = self.newest[&service] + 1;
+        let id = name(&format!("{service}-{newest}"));
+        let Ok(new) = placement::one(&self.spec, &self.members, &id, service, |_| true) else {
             return;
         };
-        self.newest += 1;
-        let machine = Machine {
-            container: 1,
-            held: new.size,
-            wants: (0.2, 64, 100),
-            cpu_ns: 0,
-            throttled_ns: 0,
-            step: memory_step(new.size.memory),
-        };
+        self.newest.insert(service, newest);
+        if service == Service::Balancer {
+            self.takes.insert(id.clone(), Some(self.spec.balancers.maxconn));
+        }
+        let machine = Machine::of(&new);
         self.members.push(new);
         self.machines.insert(id, machine);
     }
 
     /// What the broker does about the number.
-    fn scale(&mut self, generation: u64, count: u32, leaving: &BTreeSet<MemberId>) -> Result<(), Failed> {
+    fn scale(
+        &mut self,
+        service: Service,
+        generation: u64,
+        count: u32,
+        leaving: &BTreeSet<MemberId>,
+    ) -> Result<(), Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
-        let stay = self.databases().filter(|id| !leaving.contains(id)).count();
+        let stay = self.of(service).filter(|id| !leaving.contains(*id)).count();
         if self.mutant != Mutant::Unchecked {
             if generation != self.generation {
                 return guard("another version by now");
             }
-            if let Err(why) = self.spec.may_have(Service::Postgres, count) {
+            if let Err(why) = self.spec.may_have(service, count) {
                 return guard(&why);
             }
-            let known = leaving.iter().all(|id| self.databases().any(|known| known == id));
+            let known = leaving.iter().all(|id| self.of(service).any(|known| known == id));
             if !known || !leaving.is_empty() && stay < count as usize {
                 return guard("no instance, or too few would stay");
             }
@@ -258,8 +482,16 @@ impl Lab {
         if self.now > STILL {
             self.break_("the number still moved under a constant load");
         }
-        (self.wanted, self.leaving, self.generation) = (count, leaving.clone(), self.generation + 1);
-        self.counts += 1;
+        let before = self.wanted.insert(service, count).unwrap_or(count);
+        if service == Service::Balancer {
+            self.done.more_balancers += u32::from(count > before);
+            self.done.fewer_balancers += u32::from(count < before);
+        }
+        let stands: BTreeSet<MemberId> = self.of(service).cloned().collect();
+        self.leaving.retain(|id| !stands.contains(id));
+        self.leaving.extend(leaving.iter().cloned());
+        self.generation += 1;
+        self.done.numbers += 1;
         Ok(())
     }
 
@@ -299,6 +531,7 @@ impl Lab {
         let patroni = |member: &Member, machine: &Machine| {
             let leads = self.leader.as_ref() == Some(&member.id);
             let (role, state) = if leads { ("primary", "running") } else { ("replica", "streaming") };
+            let state = if machine.restarts.is_some() { "restarting" } else { state };
             let waits = memory_step(member.size.memory) != machine.step;
             PatroniSeen {
                 role: role.to_owned(),
@@ -325,7 +558,7 @@ impl Lab {
                     .map(|(member, machine)| (member.id.clone(), vec![body(member, machine)]))
                     .collect(),
                 placed: self.members.clone(),
-                counts: [(Service::Postgres, self.wanted)].into(),
+                counts: self.wanted.clone(),
                 leaving: self.leaving.clone(),
                 generation: self.generation,
                 ..Bodies::default()
@@ -338,18 +571,27 @@ impl Lab {
                 maintenance: self.maintenance,
                 replacing: self.replacing.then_some(replacing),
                 counts: self
-                    .wish
-                    .map(|(count, revision)| {
-                        (Service::Postgres, Asked { wish: CountWish { count }, revision })
+                    .wishes
+                    .iter()
+                    .map(|(service, (count, revision))| {
+                        (*service, Asked { wish: CountWish { count: *count }, revision: *revision })
                     })
-                    .into_iter()
+                    .collect(),
+                asked: self
+                    .sizes
+                    .iter()
+                    .map(|(id, (wish, revision))| (id.clone(), Asked { wish: *wish, revision: *revision }))
                     .collect(),
                 ..StoreSeen::default()
             }),
             postgres: databases
                 .map(|(member, machine)| (member.id.clone(), Sight::Seen(patroni(member, machine))))
                 .collect(),
-            inside: [(name("balancer-1"), Inside { most: self.takes, ..Inside::default() })].into(),
+            inside: self
+                .takes
+                .iter()
+                .map(|(id, most)| (id.clone(), Inside { most: *most, ..Inside::default() }))
+                .collect(),
         }
     }
 
@@ -361,45 +603,7 @@ impl Lab {
             return Err(Failed::NotLeader("another leads".to_owned()));
         }
         match step {
-            Step::Resize { member, from, to, .. } => {
-                let Some(at) = self.members.iter().position(|placed| placed.id == *member) else {
-                    return guard("no such member");
-                };
-                let placed = self.members[at].clone();
-                if checked {
-                    if placed.size != *from && placed.size != *to {
-                        return guard("another size by now");
-                    }
-                    if let Err(why) = placement::resizable(&self.spec, &self.members, &placed, to) {
-                        return guard(&why);
-                    }
-                    if to.memory < Self::used(&self.machines[member]).0 {
-                        return guard("memory in use");
-                    }
-                }
-                self.members[at].size = placed.size.or_more(to);
-                self.resizes += 1;
-                if self.now > STILL && from != to {
-                    self.break_("a size still moved under a constant load");
-                }
-                let below = memory_step(to.memory) < self.machines[member].step;
-                if placed.service == Service::Postgres && to.memory < from.memory && below && checked {
-                    self.break_("memory went below the step its PostgreSQL stands on");
-                }
-                if half {
-                    return Err(Failed::Trouble("cut off".to_owned()));
-                }
-                if self.mutant != Mutant::NotApplied {
-                    let machine = self.machines.get_mut(member).expect("a machine");
-                    if to.disk < machine.held.disk {
-                        self.broken.get_or_insert("a disk shrank".to_owned());
-                    }
-                    machine.held = *to;
-                }
-                self.members[at].size = *to;
-                self.within();
-                Ok(())
-            }
+            Step::Resize { member, from, to, why } => self.resize(member, *from, *to, why, half),
             Step::Restart { member } | Step::Handover { member, .. } => {
                 let Some(placed) = self.members.iter().find(|placed| placed.id == *member) else {
                     return guard("no such member");
@@ -411,28 +615,114 @@ impl Lab {
                     }
                     self.leader = Some(to.clone());
                 }
-                self.machines.get_mut(member).expect("a machine").step = memory_step(size.memory);
-                self.restarts += 1;
+                let calm = self.now >= CALM;
+                let machine = self.machines.get_mut(member).expect("a machine");
+                if self.now >= CALM && machine.restarts.is_some() {
+                    return guard("it restarts already");
+                }
+                machine.step = memory_step(size.memory);
+                // some of them never end by themselves while there is trouble
+                let takes = if calm { 3_000 } else { self.chance.random_range(500..90_000) };
+                machine.restarts = Some(self.now + takes);
+                if !calm {
+                    machine.restarts = machine.restarts.map(|end| end.min(CALM));
+                }
+                self.done.restarts += 1;
                 Ok(())
             }
-            Step::Scale { generation, count, leaving, .. } => {
-                let done = self.scale(*generation, *count, leaving);
+            Step::Scale { service, generation, count, leaving, .. } => {
+                let done = self.scale(*service, *generation, *count, leaving);
                 if half { done.and(Err(Failed::Trouble("cut off".to_owned()))) } else { done }
             }
-            Step::ForgetCount { revision, .. } => {
-                if self.wish.is_none_or(|(_, written)| written != *revision) {
+            Step::ForgetCount { service, revision } => {
+                if self.wishes.get(service).is_none_or(|(_, written)| written != revision) {
                     return guard("another wish by now");
                 }
-                self.wish = None;
+                self.wishes.remove(service);
                 Ok(())
             }
-            Step::Admit { sessions, .. } => {
+            Step::Forget { member, revision } => {
+                if self.sizes.get(member).is_none_or(|(_, written)| written != revision) {
+                    return guard("another wish by now");
+                }
+                self.sizes.remove(member);
+                Ok(())
+            }
+            Step::Admit { member, .. } | Step::Weigh { member, .. } if self.deaf.as_ref() == Some(member) => {
+                Err(Failed::Trouble("it hears nothing".to_owned()))
+            }
+            Step::Admit { member, sessions } => {
                 // a word for each port: cut off, they differ
-                self.takes = Some(*sessions).filter(|_| !half);
+                self.takes.insert(member.clone(), Some(*sessions).filter(|_| !half));
                 if half { Err(Failed::Trouble("cut off".to_owned())) } else { Ok(()) }
             }
-            Step::Weigh { .. } | Step::Forget { .. } => Ok(()),
+            Step::Weigh { member, weights, .. } => {
+                let uneven = weights.values().any(|weight| *weight < FULL_WEIGHT);
+                self.heard.insert(member.clone(), (self.now, uneven));
+                self.done.weighed += 1;
+                Ok(())
+            }
         }
+    }
+
+    /// Whether less memory is asked for than is in use.
+    fn refuses(&self, step: &Step) -> bool {
+        let Step::Resize { member, to, .. } = step else { return false };
+        self.machines.get(member).is_some_and(|machine| to.memory < Self::used(machine).0)
+    }
+
+    /// A member gets another size. `half`: it is cut off after the record was written.
+    fn resize(
+        &mut self,
+        member: &MemberId,
+        from: Size,
+        to: Size,
+        why: &str,
+        half: bool,
+    ) -> Result<(), Failed> {
+        let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
+        let checked = self.mutant != Mutant::Unchecked;
+        let Some(at) = self.members.iter().position(|placed| placed.id == *member) else {
+            return guard("no such member");
+        };
+        let placed = self.members[at].clone();
+        if checked {
+            if placed.size != from && placed.size != to {
+                return guard("another size by now");
+            }
+            if let Err(why) = placement::resizable(&self.spec, &self.members, &placed, &to) {
+                return guard(&why);
+            }
+            if to.memory < Self::used(&self.machines[member]).0 {
+                self.done.refused += 1;
+                return guard("memory in use");
+            }
+        }
+        self.members[at].size = placed.size.or_more(&to);
+        self.done.resizes += 1;
+        if self.now > STILL && from != to {
+            self.break_("a size still moved under a constant load");
+        }
+        let stands = self.machines[member].step;
+        let below = memory_step(to.memory) < stands && stands <= memory_step(from.memory);
+        // an operator may ask for it
+        let asked = why.starts_with("an operator");
+        if placed.service == Service::Postgres && to.memory < from.memory && below && checked && !asked {
+            self.break_("memory went below the step its PostgreSQL stands on");
+        }
+        if half {
+            return Err(Failed::Trouble("cut off".to_owned()));
+        }
+        if self.mutant != Mutant::NotApplied {
+            let machine = self.machines.get_mut(member).expect("a machine");
+            if to.disk < machine.held.disk {
+                self.broken.get_or_insert("a disk shrank".to_owned());
+            }
+            machine.held = to;
+        }
+        self.members[at].size = to;
+        self.within();
+        Ok(())
     }
 
     fn break_(&mut self, why: &str) {
@@ -470,10 +760,15 @@ impl Lab {
 
     /// Everybody is held to the size of the record, and has what it wants or all there is.
     fn fits(&self) -> Result<(), String> {
-        let copies = self.databases().count();
-        if copies != self.wanted as usize || !self.leaving.is_empty() || self.wish.is_some() {
-            let (wanted, leaving, wish) = (self.wanted, &self.leaving, self.wish);
-            return Err(format!("{copies} of {wanted}, {leaving:?} leave, {wish:?} are asked for"));
+        for service in Service::SIZED {
+            let (copies, wanted) = (self.of(service).count(), self.wanted[&service]);
+            if copies != wanted as usize {
+                return Err(format!("{copies} of {wanted}, {:?} leave", self.leaving));
+            }
+        }
+        let (leaving, wishes, sizes) = (&self.leaving, &self.wishes, &self.sizes);
+        if !leaving.is_empty() || !wishes.is_empty() || !sizes.is_empty() {
+            return Err(format!("{leaving:?} leave, {wishes:?} and {sizes:?} are asked for"));
         }
         for member in &self.members {
             let machine = &self.machines[&member.id];
@@ -487,8 +782,10 @@ impl Lab {
                 return Err(format!("{} did not restart for its memory", member.id));
             }
             let carries = sessions(member.size.memory, self.spec.balancers.maxconn);
-            if member.service == Service::Balancer && self.takes != Some(carries) {
-                return Err(format!("{} takes {:?} sessions, and carries {carries}", member.id, self.takes));
+            let takes = self.takes.get(&member.id).copied().flatten();
+            let deaf = self.deaf.as_ref() == Some(&member.id);
+            if member.service == Service::Balancer && takes != Some(carries) && !deaf {
+                return Err(format!("{} takes {takes:?} sessions, and carries {carries}", member.id));
             }
             let (_, max) = self.spec.limits(member.service).expect("it moves");
             let room = placement::room_for(&self.spec, &self.members, member);
@@ -530,7 +827,7 @@ impl Hands {
     }
 }
 
-impl Deeds<World> for Hands {
+impl Deeds<Brains> for Hands {
     async fn leadership(&self) -> Option<Token> {
         self.way().await;
         let mut lab = self.lab();
@@ -550,6 +847,7 @@ impl Deeds<World> for Hands {
     async fn look(&self, _: bool) -> Seen {
         self.way().await;
         let mut lab = self.lab();
+        lab.looked = lab.now;
         let mut fresh = lab.look();
         if lab.now < CALM {
             match lab.chance.random_range(0..40) {
@@ -565,9 +863,23 @@ impl Deeds<World> for Hands {
 
     async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
         self.way().await;
+        let felt = matches!(step, Step::Resize { .. } | Step::Restart { .. } | Step::Handover { .. });
+        if felt && self.lab().mutant == Mutant::Waits {
+            let end = self.lab().now + 2 * LOOKS;
+            Until(Arc::clone(&self.lab), end).await;
+        }
         let mut lab = self.lab();
-        let dice = if lab.now < CALM { lab.chance.random_range(0..20) } else { 20 };
+        let dice = if lab.now < CALM { lab.chance.random_range(0..22) } else { 22 };
         let trouble = || Failed::Trouble("by the seed".to_owned());
+        // a refusal comes at once
+        let refused = lab.refuses(step);
+        if felt && !refused && (dice == 20 || dice == 22 && lab.chance.random_bool(0.2)) {
+            // the answer is not waited for
+            let wait = if lab.now < CALM { 6_000 } else { 2_000 };
+            let due = lab.now + lab.chance.random_range(100..wait);
+            lab.later.push((due, step.clone(), token.clone()));
+            return Ok(());
+        }
         match dice {
             0 => Err(trouble()),
             1 => lab.effect(step, token, false).and(Err(trouble())),
@@ -590,11 +902,15 @@ impl Deeds<World> for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, _: &Entry<'_, Step>) {}
+    fn tell(&self, entry: &Entry<'_, Step>) {
+        if let Entry::Decided { step: "audit", reason, .. } = entry {
+            self.lab().break_(reason);
+        }
+    }
 }
 
-async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
-    conduct(&Hands { lab, replica }, &*world).await;
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, brains: Arc<Brains>) {
+    conduct(&Hands { lab, replica }, &*brains).await;
 }
 
 /// Two hosts that are too small for everything their bodies may want, and windows of seconds.
@@ -606,6 +922,7 @@ fn world() -> World {
     spec.postgres.memory = Range { start: Bytes::mib(512), min: Bytes::mib(256), max: Bytes::gib(2) };
     spec.postgres.instances = Range { start: 2, min: 2, max: 4 };
     spec.balancers.maxconn = 2_000;
+    spec.balancers.instances = Range { start: 2, min: 2, max: 3 };
     spec.balancers.cpus = Range { start: 0.5, min: 0.2, max: 2.0 };
     spec.balancers.memory = Range { start: Bytes::mib(128), min: Bytes::mib(128), max: Bytes::gib(1) };
     let mut policy = ScalingPolicy { every: Span::secs(1), ..ScalingPolicy::default() };
@@ -616,15 +933,15 @@ fn world() -> World {
     World { spec, policy }
 }
 
-/// One run; what broke, and how many sizes, restarts and numbers there were.
-fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
-    let world = Arc::new(world());
-    let lab = Arc::new(Mutex::new(Lab::new(seed, mutant, &world.spec)));
-    let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
+/// One run; what broke, and what was reached.
+fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, Done) {
+    let brains = Arc::new(Brains { world: world(), mutant });
+    let lab = Arc::new(Mutex::new(Lab::new(seed, mutant, &brains.world.spec)));
+    let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&brains)));
     play(born, || {
         let mut lab = lab.lock().expect("the lab");
         lab.tick();
-        let done = [lab.resizes, lab.restarts, lab.counts];
+        let done = lab.done;
         if let Some(broken) = lab.broken.take() {
             return Turn::End((Err(broken), done));
         }
@@ -638,20 +955,51 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 3]) {
 
 #[test]
 fn sizes_through_trouble_end_where_the_load_wants_them() {
-    let mut sums = [0; 3];
+    let (mut all, mut wrong) = (Done::default(), Vec::new());
     for seed in 0..seeds(100) {
         let (outcome, done) = run(seed, Mutant::None);
-        assert_eq!(outcome, Ok(()), "seed {seed}");
-        sums = std::array::from_fn(|n| sums[n] + done[n]);
+        wrong.extend(outcome.err().map(|why| format!("seed {seed}: {why}")));
+        all.resizes += done.resizes;
+        all.restarts += done.restarts;
+        all.numbers += done.numbers;
+        all.more_balancers += done.more_balancers;
+        all.fewer_balancers += done.fewer_balancers;
+        all.refused += done.refused;
+        all.weighed += done.weighed;
     }
-    assert!(sums.iter().all(|sum| *sum > 0), "no size or number moved or nobody restarted: {sums:?}");
+    assert_eq!(wrong, [""; 0]);
+    let Done { resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed } = all;
+    let reached = [resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed];
+    assert!(reached.iter().all(|times| *times > 0), "something was never tried: {all:?}");
 }
 
 #[test]
-fn wrong_hands_are_noticed() {
-    for (mutant, word) in [(Mutant::NotApplied, "is held to"), (Mutant::Unchecked, "more than it has")] {
+fn wrong_brains_and_hands_are_noticed() {
+    for (mutant, word) in [
+        (Mutant::NotApplied, "did not grow"),
+        (Mutant::Unchecked, "more than it has"),
+        (Mutant::KeepsWishes, "are asked for"),
+        (Mutant::SkipsDisks, "a disk that fills did not grow"),
+        (Mutant::TellsAllOrNone, "the weights of a balancer that hears ran out"),
+        (Mutant::Waits, "did not look for long"),
+    ] {
         let caught =
             (0..seeds(200)).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
-        assert!(caught, "wrong hands went unnoticed: {word}");
+        assert!(caught, "what is wrong went unnoticed: {word}");
     }
+}
+
+#[test]
+fn the_preset_of_the_page_scales_both_services() {
+    let preset = Layer::preset("zerops-2022").expect("a preset");
+    let spec = resolve(&[Layer::built_in(), preset]).expect("it resolves");
+    for service in Service::SIZED {
+        let founded = Desired::founding(&spec).counts[&service];
+        assert_eq!(
+            spec.may_have(service, founded + 1),
+            Ok(()),
+            "{service} may have one more than it begins with"
+        );
+    }
+    assert_eq!(spec.balancers.instances.min, 2, "both balancers of the page are always there");
 }

@@ -7,17 +7,9 @@ use super::holder::is_cut_off;
 use super::may_lead::MayLead;
 use super::view::lies;
 use super::{Decision, Step};
+use crate::decide::frame::Breach;
 use crate::model::control::ProofLevel;
 use crate::model::{ContainerStatus, MemberId, Service};
-
-/// A rule that a step breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// Name and subject of the step.
-    pub step: String,
-    /// The rule.
-    pub rule: &'static str,
-}
 
 /// Every rule that `decision` breaks.
 #[must_use]

@@ -49,8 +49,9 @@ mod view;
 mod wait;
 mod world;
 
+pub use crate::decide::frame::Breach;
 pub use assess::{Assessment, Condition, assess};
-pub use audit::{Breach, audit};
+pub use audit::audit;
 pub use holder::Holder;
 pub use may_lead::MayLead;
 pub use memory::{Decision, Kept, Memory};
@@ -66,11 +67,12 @@ pub use view::View;
 pub use wait::Wait;
 pub use world::World;
 
-use admit::Admission;
+use admit::{admission, finish};
 use handover::Handover;
 use proposal::Proposal;
 
-use crate::decide::brain::Brain;
+use crate::decide::brain::{Brain, Outcome};
+use crate::decide::frame;
 use crate::model::control::{Alarm, AlarmKind, Bodies};
 use crate::model::{ContainerStatus, Member, Mono, Service, Sight};
 
@@ -84,8 +86,8 @@ impl Brain for World {
         repair(self, seen, memory)
     }
 
-    fn took(memory: &mut Memory, step: &Step, at: Mono, worked: bool) {
-        memory.took(step, at, worked);
+    fn took(memory: &mut Memory, step: &Step, at: Mono, outcome: &Outcome) {
+        memory.took(step, at, outcome.is_done());
     }
 
     fn unseen(memory: &mut Memory) {
@@ -159,18 +161,13 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
 
 /// From what a look means to what is done: proposals, one order of admission, an audit.
 fn decide(a: &Assessment<'_>, memory: Memory) -> Decision {
-    let mut admission = Admission::new(&a.view.world.policy, a.now(), memory);
+    let mut admission = admission(&a.view.world.policy, a.now(), memory);
     admission.hear(propose(a));
-    let spares = admission.spares;
+    let spares = admission.rules.spares;
     admission.hear(standbys::standbys(a, spares));
-    let mut decision = admission.finish();
-    for Breach { step, rule } in audit(a, &decision) {
-        decision.steps.clear();
-        "audit".clone_into(&mut decision.step);
-        decision.reason = format!("{step} is not done: {rule}");
-        decision = told(decision, AlarmKind::AuditRefuses, format!("the audit refuses {step}: {rule}"));
-    }
-    decision
+    let decision = finish(admission);
+    let breaches = audit(a, &decision);
+    frame::audited(decision, breaches)
 }
 
 /// Everything that could be done, and in which order it is heard.

@@ -8,65 +8,73 @@
 //! writes.
 //!
 //! Invariants: the limits of the spec; one change in a decision; nothing while nobody leads, while a member is replaced
-//! or seen out, or while anybody is not well, unless it is to keep somebody who must stay.
+//! or seen out, or while any member is not well, unless it is to keep one that must stay.
 
 use std::collections::BTreeSet;
 
-use super::expect::{Expected, pause, soonest};
+use super::admit::order;
+use super::assess::Assessment;
+use super::condition::Condition;
+use super::expect::{pause, soonest};
 use super::measure::measurements;
-use super::restart::well;
+use super::memory::Note;
+use super::seen::Asked;
 use super::size::Limits;
-use super::{Asked, Draft, Step, Wait};
+use super::step::Step;
+use super::wait::Wait;
+use crate::decide::frame::{Expected, Proposal, Turn};
 use crate::decide::placement;
 use crate::model::scaling::Resource;
-use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
+use crate::model::{MemberId, Service};
 
 /// What is short of cores may have been rounded.
 const ROUNDING: f64 = 1e-6;
 
-/// Orders the next change of a number, if one is wanted.
-pub(super) fn count(draft: &mut Draft<'_>) {
-    for service in Service::SIZED {
-        // the record is changed once in a decision
-        if !draft.out.steps.iter().any(|step| matches!(step, Step::Scale { .. })) {
-            of(draft, service);
-        }
-    }
+type One = Proposal<Step, Note, Wait>;
+
+/// The next change of a number, if one is wanted, service by service.
+pub(super) fn count(a: &Assessment<'_>) -> Vec<One> {
+    // the record is changed once in a decision
+    let once = |one: One| {
+        let scales = one.steps.iter().any(|step| matches!(step, Step::Scale { .. }));
+        one.turn(if scales { Turn::Begins } else { Turn::Free })
+    };
+    Service::SIZED.into_iter().filter_map(|service| of(a, service)).map(once).collect()
 }
 
-fn of(draft: &mut Draft<'_>, service: Service) {
-    let wanted = draft.bodies.wanted(&draft.world.spec, service);
-    if keep_who_must_stay(draft, service, wanted) || asked(draft, service, wanted) || draft.held.is_some() {
-        return;
+fn of(a: &Assessment<'_>, service: Service) -> Option<One> {
+    let wanted = a.view.wanted(service);
+    let first = keep_who_must_stay(a, service, wanted).or_else(|| asked(a, service, wanted));
+    if first.is_some() || a.held.is_some() {
+        return first;
     }
-    if leaving(draft, service).next().is_some() {
-        return swap(draft, service, wanted);
+    if let Some(id) = leaving(a, service).next() {
+        let leaves = One { subject: Some(id.clone()), ..One::silent().waits(Wait::Leaves) };
+        return swap(a, service, wanted).or(Some(leaves));
     }
-    let copies = draft.staying(service).count();
+    let copies = a.staying(service).count();
     if copies > wanted as usize {
-        name(draft, service, wanted);
-    } else if copies == wanted as usize && everybody_is_well(draft, service) {
-        if let Some((count, why)) = by_itself(draft, service, wanted, 0) {
-            return scale(draft, service, count, BTreeSet::new(), why);
-        }
-        expect_change(draft, service, wanted);
+        return Some(name(a, service, wanted));
+    }
+    if copies < wanted as usize {
+        let subject = Some(MemberId::from(service));
+        return Some(One { subject, ..One::silent().waits(Wait::Missing) });
+    }
+    if !a.staying(service).all(|condition| condition.well) {
+        return None;
+    }
+    match by_itself(a, service, wanted, 0) {
+        Some((count, why)) => Some(scale(a, service, count, BTreeSet::new(), why)),
+        None => expected(a, service, wanted),
     }
 }
 
 /// Who is to leave, of a service.
-fn leaving<'a>(draft: &Draft<'a>, service: Service) -> impl Iterator<Item = &'a Member> + use<'a> {
-    let bodies = draft.bodies;
-    let its = bodies.placed.iter().filter(move |member| member.service == service);
-    its.filter(|member| bodies.leaving.contains(&member.id))
+fn leaving<'a>(a: &'a Assessment<'_>, service: Service) -> impl Iterator<Item = &'a MemberId> {
+    a.of(service).filter(|condition| condition.leaves).map(|condition| &condition.member.id)
 }
 
-/// Whose cores say how many are needed.
-fn carriers<'a>(draft: &Draft<'a>, service: Service) -> Vec<&'a Member> {
-    let stay = draft.staying(service);
-    stay.filter(|member| service != Service::Postgres || !leads(draft, &member.id)).collect()
-}
-
-/// What one of those is called.
+/// What one of those is called whose cores say how many are needed.
 const fn carrier(service: Service) -> &'static str {
     if matches!(service, Service::Postgres) { "replica" } else { "balancer" }
 }
@@ -76,15 +84,13 @@ const fn called(service: Service) -> &'static str {
     if matches!(service, Service::Postgres) { "instances" } else { "balancers" }
 }
 
-/// What is expected of the number, if everybody stays as busy as measured last.
-fn expect_change(draft: &mut Draft<'_>, service: Service, wanted: u32) {
-    let policy = &draft.world.policy;
+/// What is expected of the number, if all members stay as busy as measured last.
+fn expected(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+    let policy = &a.view.world.policy;
     let rule = &policy.instances;
     let whole = measurements(policy, rule.out_window.max(rule.in_window));
-    let Some(after) = soonest(whole, |ahead| by_itself(draft, service, wanted, ahead).is_some()) else {
-        return;
-    };
-    let Some((count, _)) = by_itself(draft, service, wanted, after) else { return };
+    let after = soonest(whole, |ahead| by_itself(a, service, wanted, ahead).is_some())?;
+    let (count, _) = by_itself(a, service, wanted, after)?;
     let who = carrier(service);
     let on = if count > wanted {
         format!("every {who} stays short of cores")
@@ -93,131 +99,143 @@ fn expect_change(draft: &mut Draft<'_>, service: Service, wanted: u32) {
     };
     let (what, soon) = (called(service), pause(policy.every, after));
     let said = format!("{service}: {wanted} → {count} {what} in {soon} if {on}");
-    draft.expects.push(Expected { after, said });
+    Some(One { expects: vec![Expected { after, said }], ..One::silent() })
 }
 
-pub(super) fn leads(draft: &Draft<'_>, id: &MemberId) -> bool {
-    draft.store.leader.as_ref() == Some(id)
+fn scale(
+    a: &Assessment<'_>,
+    service: Service,
+    count: u32,
+    leaving: BTreeSet<MemberId>,
+    why: impl Into<String>,
+) -> One {
+    let (generation, why) = (a.view.bodies.generation, why.into());
+    order(Step::Scale { service, generation, count, leaving, why: why.clone() }, why)
 }
 
-/// Whether a member may not leave now.
-fn must_stay(draft: &Draft<'_>, id: &MemberId) -> bool {
-    leads(draft, id) || draft.world.spec.confirms(draft.store.may_lead.as_deref(), id)
-}
-
-fn scale(draft: &mut Draft<'_>, service: Service, count: u32, leaving: BTreeSet<MemberId>, why: String) {
-    let generation = draft.bodies.generation;
-    draft.order(Step::Scale { service, generation, count, leaving, why: why.clone() }, why);
-}
-
-/// Whoever was named to leave and came to lead meanwhile, or to confirm writes, stays; whether there was one.
-fn keep_who_must_stay(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
-    let named: Vec<MemberId> = leaving(draft, service).map(|member| member.id.clone()).collect();
-    let Some(id) = named.iter().find(|id| must_stay(draft, id)) else { return false };
-    let others = named.iter().filter(|other| *other != id).cloned().collect();
+/// A member that was named to leave and came to lead meanwhile, or to confirm writes, stays.
+fn keep_who_must_stay(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+    let id = leaving(a, service).find(|id| a.view.must_stay(id))?;
+    let others = leaving(a, service).filter(|other| *other != id).cloned().collect();
     let why = format!("{id} was to leave, and leads or confirms writes by now: it stays");
-    scale(draft, service, wanted, others, why);
-    true
+    Some(scale(a, service, wanted, others, why))
 }
 
-/// What an operator wants comes first; whether something is wanted.
-fn asked(draft: &mut Draft<'_>, service: Service, wanted: u32) -> bool {
-    let Some(Asked { wish, revision }) = draft.store.counts.get(&service).copied() else { return false };
-    let (subject, count) = (service.as_str(), wish.count);
-    let what = called(service);
+/// What an operator wants comes first.
+fn asked(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+    let Asked { wish, revision } = a.view.store.counts.get(&service).copied()?;
+    let (subject, count, what) = (MemberId::from(service), wish.count, called(service));
     let forget = Step::ForgetCount { service, revision };
+    let say =
+        |word, why: &str| One::say(word, Some(&subject), format!("an operator wants {count} {what}: {why}"));
     if count == wanted {
-        draft.out.steps.push(forget);
-    } else if let Err(why) = draft.world.spec.may_have(service, count) {
-        draft.say("refuse", subject, format!("an operator wants {count} {what}: {why}"));
-        draft.out.steps.push(forget);
-    } else if let Some(why) = draft.held.clone() {
-        draft.wait(Wait::Wish, subject, format!("an operator wants {count} {what}: {why}"));
-    } else {
-        // whoever was to leave may be wanted again; who is too many is named anew
-        scale(draft, service, count, BTreeSet::new(), "an operator asked for it".to_owned());
+        return Some(One::silent().step(forget));
     }
-    true
-}
-
-fn runs(draft: &Draft<'_>, id: &MemberId) -> bool {
-    let found = draft.bodies.members.get(id).map_or(&[][..], Vec::as_slice);
-    found.iter().any(|body| body.status == ContainerStatus::Running)
+    if let Err(why) = a.view.world.spec.may_have(service, count) {
+        return Some(say("refuse", &why).step(forget));
+    }
+    if let Some(why) = &a.held {
+        return Some(say(Wait::Wish.word(), why).waits(Wait::Wish));
+    }
+    // whoever was to leave may be wanted again; who is too many is named anew
+    Some(scale(a, service, count, BTreeSet::new(), "an operator asked for it"))
 }
 
 /// Whoever does not run leaves in the place of one that does: that one may be all that is left, and its host the only
 /// one.
-fn swap(draft: &mut Draft<'_>, service: Service, wanted: u32) {
-    if leaving(draft, service).any(|member| !runs(draft, &member.id)) {
-        return;
+fn swap(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+    if a.of(service).any(|condition| condition.leaves && !condition.runs) {
+        return None;
     }
-    let mut dead =
-        draft.staying(service).filter(|member| !must_stay(draft, &member.id) && !runs(draft, &member.id));
-    let Some(one) = dead.next().map(|member| member.id.clone()) else { return };
+    let dead = |condition: &&Condition<'_>| !condition.runs && !a.view.must_stay(&condition.member.id);
+    let one = a.staying(service).find(dead).map(|condition| condition.member.id.clone())?;
     let why = format!("{one} does not run: it is the one to leave");
-    scale(draft, service, wanted, BTreeSet::from([one]), why);
+    Some(scale(a, service, wanted, BTreeSet::from([one]), why))
 }
 
 /// Names who is one too many.
-fn name(draft: &mut Draft<'_>, service: Service, wanted: u32) {
-    let runs = |member: &Member| runs(draft, &member.id);
-    let newest = |member: &Member| placement::number(&member.id);
-    let may = draft.staying(service).filter(|member| !must_stay(draft, &member.id));
-    let Some(one) = may.max_by_key(|member| (!runs(member), newest(member))).map(|member| member.id.clone())
-    else {
-        let said = "there are too many, and nobody of them may leave".to_owned();
-        draft.wait(Wait::Number, service.as_str(), said);
-        return;
+fn name(a: &Assessment<'_>, service: Service, wanted: u32) -> One {
+    let rank = |one: &&Condition<'_>| (!one.runs, placement::number(&one.member.id));
+    let may = a.staying(service).filter(|condition| !a.view.must_stay(&condition.member.id));
+    let Some(one) = may.max_by_key(rank).map(|condition| condition.member.id.clone()) else {
+        let said = "there are too many, and nobody of them may leave";
+        return One::say(Wait::Number.word(), Some(&MemberId::from(service)), said).waits(Wait::Number);
     };
-    let what = called(service);
-    let why = format!("{wanted} {what} are wanted: {one} is to leave");
-    scale(draft, service, wanted, BTreeSet::from([one]), why);
-}
-
-fn everybody_is_well(draft: &Draft<'_>, service: Service) -> bool {
-    draft.staying(service).all(|member| {
-        if service == Service::Balancer {
-            return runs(draft, &member.id) && draft.seen.inside.contains_key(&member.id);
-        }
-        let seen = draft.seen.postgres.get(&member.id).and_then(Sight::seen);
-        seen.is_some_and(|seen| well(seen, leads(draft, &member.id)))
-    })
+    let why = format!("{wanted} {} are wanted: {one} is to leave", called(service));
+    scale(a, service, wanted, BTreeSet::from([one]), why)
 }
 
 /// One more or one less, by what is used of cores, when so many measurements like the newest have followed it; and
 /// why.
-fn by_itself(draft: &Draft<'_>, service: Service, wanted: u32, ahead: usize) -> Option<(u32, String)> {
-    let (policy, spec) = (&draft.world.policy, &draft.world.spec);
-    let (rule, cpu, who) = (&policy.instances, &policy.cpu, carrier(service));
-    let carriers = carriers(draft, service);
-    // what led to the last change does not lead to the next
-    let since = draft.out.memory.counted.get(&service).copied().unwrap_or_default();
-    let used = |member: &Member, window, percent| {
-        draft.out.memory.rings.get(&member.id)?.over(policy, window, Resource::Cpu, percent, since, ahead)
-    };
-    let short = |member: &&Member| {
-        let most = Limits::of(spec, &draft.room, member).most(Resource::Cpu);
-        let given = member.size.cpus;
-        let free = cpu.min_free.max(given * cpu.min_free_share);
-        given + ROUNDING >= most
-            && used(member, rule.out_window, cpu.up_percentile).is_some_and(|used| used + free > given)
-    };
-    if !carriers.is_empty() && carriers.iter().all(short) && spec.may_have(service, wanted + 1).is_ok() {
-        let window = rule.out_window;
-        let why = format!("every {who} has been short of cores for {window}, and none may have more");
-        return Some((wanted + 1, why));
+fn by_itself(a: &Assessment<'_>, service: Service, wanted: u32, ahead: usize) -> Option<(u32, String)> {
+    let spec = &a.view.world.spec;
+    let may = |count: Option<u32>| count.filter(|count| spec.may_have(service, *count).is_ok());
+    let (more, fewer) = (may(wanted.checked_add(1)), may(wanted.checked_sub(1)));
+    // before anything is measured: most labs are at a limit
+    if more.is_none() && fewer.is_none() {
+        return None;
     }
+    let carries = |one: &&Condition<'_>| service != Service::Postgres || !one.leads;
+    let carriers: Vec<&Condition<'_>> = a.staying(service).filter(carries).collect();
+    let out =
+        more.filter(|_| !carriers.is_empty() && carriers.iter().all(|one| short(a, one, service, ahead)));
+    if let Some(more) = out {
+        let (who, window) = (carrier(service), a.view.world.policy.instances.out_window);
+        let why = format!("every {who} has been short of cores for {window}, and none may have more");
+        return Some((more, why));
+    }
+    one_less(a, &carriers, service, fewer?, ahead)
+}
+
+/// What a member used of cores since the number changed: what led to the last change does not lead to the next.
+fn used(
+    a: &Assessment<'_>,
+    condition: &Condition<'_>,
+    service: Service,
+    ahead: usize,
+    out: bool,
+) -> Option<f64> {
+    let policy = &a.view.world.policy;
+    let (window, percent) = if out {
+        (policy.instances.out_window, policy.cpu.up_percentile)
+    } else {
+        (policy.instances.in_window, policy.cpu.down_percentile)
+    };
+    let since = a.notes.counted.get(&service).copied().unwrap_or_default();
+    condition.ring?.over(policy, window, Resource::Cpu, percent, since, ahead)
+}
+
+/// Whether a member was short of cores for a whole window, and may have no more.
+fn short(a: &Assessment<'_>, condition: &Condition<'_>, service: Service, ahead: usize) -> bool {
+    let (cpu, given) = (&a.view.world.policy.cpu, condition.member.size.cpus);
+    let most = Limits::of(&a.view.world.spec, &a.view.rooms, condition.member).most(Resource::Cpu);
+    let free = cpu.min_free.max(given * cpu.min_free_share);
+    given + ROUNDING >= most
+        && used(a, condition, service, ahead, true).is_some_and(|used| used + free > given)
+}
+
+/// One less, if those who would stay could carry it all.
+fn one_less(
+    a: &Assessment<'_>,
+    carriers: &[&Condition<'_>],
+    service: Service,
+    fewer: u32,
+    ahead: usize,
+) -> Option<(u32, String)> {
+    let rule = &a.view.world.policy.instances;
+    let left = carriers.len().checked_sub(1).filter(|left| *left > 0)?;
     let uses: Option<Vec<f64>> =
-        carriers.iter().map(|member| used(member, rule.in_window, cpu.down_percentile)).collect();
-    let (uses, left) = uses.zip(carriers.len().checked_sub(1).filter(|left| *left > 0))?;
-    let least = carriers.iter().map(|member| member.size.cpus).fold(f64::INFINITY, f64::min);
+        carriers.iter().map(|condition| used(a, condition, service, ahead, false)).collect();
+    let least = carriers.iter().map(|one| one.member.size.cpus).fold(f64::INFINITY, f64::min);
     #[expect(clippy::cast_precision_loss, reason = "a few instances")]
-    let each = uses.iter().sum::<f64>() / left as f64;
-    let fewer = wanted.checked_sub(1).filter(|fewer| spec.may_have(service, *fewer).is_ok());
-    let why = format!(
-        "{who}s used so little of their cores for {} that one less would do: {} each",
-        rule.in_window,
-        Resource::Cpu.words(each)
-    );
-    Some((fewer.filter(|_| each <= least * rule.in_share)?, why))
+    let each = uses?.iter().sum::<f64>() / left as f64;
+    let why = || {
+        format!(
+            "{}s used so little of their cores for {} that one less would do: {} each",
+            carrier(service),
+            rule.in_window,
+            Resource::Cpu.words(each)
+        )
+    };
+    (each <= least * rule.in_share).then(|| (fewer, why()))
 }

@@ -3,17 +3,9 @@
 
 use super::measure::window;
 use super::size::{Plain, Question, amount, next_of};
+use crate::decide::frame::Expected;
 use crate::model::Span;
 use crate::model::scaling::Resource;
-
-/// A change that is expected.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Expected {
-    /// After so many measurements.
-    pub after: usize,
-    /// What, when and on which condition, in words.
-    pub said: String,
-}
 
 /// What is expected of one member's size, a resource each.
 pub(super) fn expected(asked: &Question<'_>) -> Vec<Expected> {

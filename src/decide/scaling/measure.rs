@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::inside::{Inside, Work};
-use crate::model::scaling::{Resource, ScalingPolicy, Usage, Usages};
-use crate::model::{Bytes, Member, MemberId, Mono, Span};
+use super::view::{View, Walk};
+use crate::model::inside::Work;
+use crate::model::scaling::{Resource, ScalingPolicy, Usage};
+use crate::model::{Bytes, MemberId, Mono, Span};
 use crate::stats::bootstrap::quantile;
-
-use super::scales;
 
 /// The newest measurements of one body, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,31 +34,44 @@ struct Sample {
     work: Option<Work>,
 }
 
-/// Takes down what bodies use now. The same reading twice is one measurement.
-pub(super) fn note(
-    rings: &mut BTreeMap<MemberId, Ring>,
-    usage: &Usages,
-    inside: &BTreeMap<MemberId, Inside>,
-    placed: &[Member],
-    policy: &ScalingPolicy,
-) {
-    let keep =
+/// What is known with what bodies use now. The same reading twice is one measurement.
+pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &View<'_>) -> BTreeMap<MemberId, Ring> {
+    let policy = &view.world.policy;
+    let keep = kept(policy);
+    let (mut usage, mut inside) = (Walk::new(view.usage), Walk::new(&view.seen.inside));
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    let mut known = rings.iter_mut().peekable();
+    for (_, member) in view.by_name() {
+        let id = &member.id;
+        while let Some((key, _)) = known.next_if(|(key, _)| *key < id) {
+            gone.push(key.clone());
+        }
+        let ring = known.next_if(|(key, _)| *key == id).map(|(_, ring)| ring);
+        let (usage, work) = (usage.at(id), inside.at(id).map(|inside| inside.work));
+        let Some(usage) = usage else { continue };
+        if let Some(ring) = ring {
+            ring.note(usage, work, member.size.disk, policy.every, keep);
+        } else {
+            let mut ring = Ring::default();
+            ring.note(usage, work, member.size.disk, policy.every, keep);
+            new.push((id.clone(), ring));
+        }
+    }
+    gone.extend(known.map(|(key, _)| key.clone()));
+    for id in gone {
+        rings.remove(&id);
+    }
+    rings.extend(new);
+    rings
+}
+
+/// How many measurements are kept.
+fn kept(policy: &ScalingPolicy) -> usize {
+    let sizes =
         Resource::ALL.map(|resource| window(policy, resource, true).max(window(policy, resource, false)));
     let counts =
         [policy.instances.out_window, policy.instances.in_window].map(|window| measurements(policy, window));
-    let keep = keep.into_iter().chain(counts).max().unwrap_or(1);
-    for member in placed.iter().filter(|member| scales(member)) {
-        if let Some(usage) = usage.get(&member.id) {
-            let work = inside.get(&member.id).map(|inside| inside.work);
-            rings.entry(member.id.clone()).or_default().note(
-                usage,
-                work,
-                member.size.disk,
-                policy.every,
-                keep,
-            );
-        }
-    }
+    sizes.into_iter().chain(counts).max().unwrap_or(1)
 }
 
 /// How many measurements make a window.
@@ -98,7 +110,14 @@ impl Ring {
         while self.samples.len() > keep {
             self.samples.pop_front();
         }
-        self.last = Some(usage.clone());
+        self.last = Some(match self.last.take() {
+            // of the same container the name is kept
+            Some(last) if last.container == usage.container => {
+                let Usage { at, cpu_ns, throttled_ns, memory, cores, limit, disk, .. } = *usage;
+                Usage { at, cpu_ns, throttled_ns, memory, cores, limit, disk, ..last }
+            }
+            _ => usage.clone(),
+        });
     }
 
     /// A percentile of what was used in the newest window; `None` until there is a whole one after `since`.
@@ -129,13 +148,19 @@ impl Ring {
 
     /// `ahead` measurements like the newest one are taken to follow it.
     fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono, ahead: usize) -> Option<f64> {
-        let coming = std::iter::repeat_n(self.samples.back()?, ahead);
-        let newest = coming.chain(self.samples.iter().rev().take_while(|sample| sample.at > since));
-        let values = newest.map_while(|sample| match resource {
+        let value = |sample: &Sample| match resource {
             Resource::Cpu => sample.cores,
             Resource::Memory => Some(sample.memory),
             Resource::Disk => sample.disk,
-        });
+        };
+        let last = self.samples.back()?;
+        // a window of one, or one in which nothing but the newest is left
+        if ahead >= wanted || wanted == 1 && last.at > since {
+            return value(last);
+        }
+        let coming = std::iter::repeat_n(last, ahead);
+        let newest = coming.chain(self.samples.iter().rev().take_while(|sample| sample.at > since));
+        let values = newest.map_while(value);
         let values: Vec<f64> = values.take(wanted).collect();
         if values.len() < wanted {
             return None;
@@ -146,6 +171,11 @@ impl Ring {
     /// The most that was used in the newest window.
     pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource, ahead: usize) -> Option<f64> {
         self.percentile(policy, resource, true, 100, Mono::default(), ahead)
+    }
+
+    /// When it was measured last.
+    pub(super) fn measured(&self) -> Option<Mono> {
+        self.samples.back().map(|sample| sample.at)
     }
 
     /// How busy it said it was when it was measured last.

@@ -5,90 +5,75 @@
 //! that has restarted, and restarts as it becomes a replica. A Patroni says that it waits for a restart when its
 //! loop has come round, so one that says nothing yet is waited for: handing over to it would mean a second handover.
 //!
-//! Invariants: nothing while anybody is not well; never two at once; a leader with replicas is not restarted, and
-//! hands over to nobody who may not lead.
+//! Invariants: nothing while any member is not well; never two at once; a leader with replicas is not restarted, and
+//! hands over to no replica that may not lead.
 
-use super::{Draft, Step, Wait};
+use super::admit::order;
+use super::assess::Assessment;
+use super::condition::Condition;
+use super::memory::Note;
+use super::step::{Concern, Step};
+use super::view::{SETTING, waits};
+use super::wait::Wait;
+use crate::decide::frame::{Proposal, Turn};
 use crate::model::scaling::Resource;
-use crate::model::sighting::PatroniSeen;
-use crate::model::{MemberId, Service, Sight, Span};
+use crate::model::{MemberId, Service, Span};
 
-/// The setting that waits for a restart.
-const SETTING: &str = "shared_buffers";
 /// Beside its loop, what a Patroni takes to hear of a memory and to say what it means.
 const HEARS: Span = Span::secs(2);
 
-/// Orders the next restart, if one is wanted and everybody is well.
-pub(super) fn restart(draft: &mut Draft<'_>) {
-    let databases = draft.bodies.placed.iter().filter(|member| member.service == Service::Postgres);
-    let seen: Vec<(&MemberId, Option<&PatroniSeen>)> = databases
-        .map(|member| (&member.id, draft.seen.postgres.get(&member.id).and_then(Sight::seen)))
-        .collect();
-    let waits = |seen: &PatroniSeen| seen.restart_for.iter().any(|setting| setting == SETTING);
-    let mut pending = seen.iter().filter(|(_, seen)| seen.is_some_and(waits)).map(|(id, _)| (*id).clone());
-    let Some(first) = pending.next() else { return };
-    let others: Vec<MemberId> = pending.collect();
-    let leader = draft.store.leader.clone();
-    if let Some(why) = draft.held.clone() {
-        draft.wait(Wait::Restart, first.as_str(), format!("{SETTING} waits for a restart: {why}"));
-        return;
+/// The next restart, if one is wanted and every database is well.
+pub(super) fn restart(a: &Assessment<'_>) -> Option<Proposal<Step, Note, Wait>> {
+    if let Some(id) = a.going_on(Concern::Restart).chain(a.going_on(Concern::Handover)).next() {
+        let said = format!("{id} restarts for {SETTING}");
+        return Some(Proposal::say(Wait::Restart.word(), Some(id), said).waits(Wait::Restart));
+    }
+    let databases: Vec<&Condition<'_>> = a.of(Service::Postgres).collect();
+    let pending: Vec<&Condition<'_>> =
+        databases.iter().copied().filter(|one| one.patroni.is_some_and(waits)).collect();
+    let first = *pending.first()?;
+    let hold =
+        |id: &MemberId, why: String| Proposal::say(Wait::Restart.word(), Some(id), why).waits(Wait::Restart);
+    let waits_for = |why: &str| hold(&first.member.id, format!("{SETTING} waits for a restart: {why}"));
+    if let Some(why) = &a.held {
+        return Some(waits_for(why));
     }
     // whatever was just decided is seen through first
-    if !draft.out.steps.is_empty() {
-        return;
+    let alone = |proposal: Proposal<Step, Note, Wait>| Some(proposal.turn(Turn::Alone));
+    if let Some(unwell) = databases.iter().find(|one| !one.well) {
+        return alone(waits_for(&format!("{} is not well", unwell.member.id)));
     }
-    let leads = |id: &MemberId| leader.as_ref() == Some(id);
-    let unwell = seen.iter().find(|(id, seen)| !seen.is_some_and(|seen| well(seen, leads(id))));
-    if let Some((unwell, _)) = unwell {
-        draft.wait(
-            Wait::Restart,
-            first.as_str(),
-            format!("{SETTING} waits for a restart: {unwell} is not well"),
-        );
-        return;
-    }
-    let replica = std::iter::once(&first).chain(&others).find(|id| !leads(id)).cloned();
-    if let Some(member) = replica {
+    if let Some(replica) = pending.iter().find(|one| !one.leads) {
         let said = format!("its memory stands on another step, and {SETTING} follows with a restart");
-        draft.order(Step::Restart { member }, said);
-        return;
+        return alone(order(Step::Restart { member: replica.member.id.clone() }, said));
     }
-    let unheard = seen.iter().find(|(id, _)| !leads(id) && unheard(draft, id));
-    if let Some((unheard, _)) = unheard {
+    if let Some(unheard) = databases.iter().find(|one| !one.leads && unheard(a, &one.member.id)) {
         let said = format!("its memory has just changed, and {SETTING} may wait for a restart there as well");
-        draft.wait(Wait::Restart, unheard.as_str(), said);
-        return;
+        return alone(hold(&unheard.member.id, said));
     }
-    let replicas: Vec<(&MemberId, &PatroniSeen)> =
-        seen.iter().filter(|(id, _)| !leads(id)).filter_map(|(id, seen)| Some((*id, (*seen)?))).collect();
-    let may = |id: &MemberId| draft.store.may_lead.as_ref().is_none_or(|may| may.contains(id));
-    // a synchronous standby first, then whoever has most
-    let candidates = replicas.iter().filter(|(id, _)| may(id));
-    let best = candidates.max_by_key(|(id, seen)| (seen.sync_standby, seen.lsn, std::cmp::Reverse(*id)));
-    if best.is_none() && !replicas.is_empty() {
-        let said = format!("{SETTING} waits for a restart: no replica may lead in its place");
-        draft.wait(Wait::Restart, first.as_str(), said);
-        return;
-    }
-    let step = match best.map(|(id, _)| (*id).clone()) {
-        Some(to) => Step::Handover { member: first, to },
+    let leader = first.member.id.clone();
+    let replicas = databases.iter().any(|one| !one.leads);
+    let step = match candidate(a, &databases) {
+        Some(to) => Step::Handover { member: leader, to },
+        None if replicas => return alone(waits_for("no replica may lead in its place")),
         // nobody could take over: its restart is the only way
-        None => Step::Restart { member: first },
+        None => Step::Restart { member: leader },
     };
-    draft.order(step, format!("its memory stands on another step: it hands over, and {SETTING} follows"));
+    alone(order(step, format!("its memory stands on another step: it hands over, and {SETTING} follows")))
+}
+
+/// Who takes over: a synchronous standby first, then the replica that has most.
+fn candidate(a: &Assessment<'_>, databases: &[&Condition<'_>]) -> Option<MemberId> {
+    let may = |id: &MemberId| a.view.store.may_lead.as_ref().is_none_or(|may| may.contains(id));
+    let replicas = databases.iter().filter(|one| !one.leads && may(&one.member.id));
+    let seen = replicas.filter_map(|one| Some((&one.member.id, one.patroni?)));
+    let best = seen.max_by_key(|(id, seen)| (seen.sync_standby, seen.lsn, std::cmp::Reverse(*id)));
+    best.map(|(id, _)| id.clone())
 }
 
 /// Whether a member's memory was changed so lately that its Patroni may not have said what it waits for.
-fn unheard(draft: &Draft<'_>, id: &MemberId) -> bool {
-    let turn = Span::secs(draft.world.spec.postgres.patroni.loop_wait.into()).0.saturating_add(HEARS.0);
-    let changed = draft.out.memory.changed.get(id).and_then(|of| of.get(&Resource::Memory));
-    changed.is_some_and(|when| draft.seen.at.since(*when) < turn)
-}
-
-/// Whether a member leads and runs, or streams.
-pub(super) fn well(seen: &PatroniSeen, leads: bool) -> bool {
-    if leads {
-        return seen.state == "running" && seen.role == "primary";
-    }
-    seen.state == "streaming" || seen.replication_state.as_deref() == Some("streaming")
+fn unheard(a: &Assessment<'_>, id: &MemberId) -> bool {
+    let turn = Span::secs(a.view.world.spec.postgres.patroni.loop_wait.into()).0.saturating_add(HEARS.0);
+    let changed = a.notes.changed.get(id).and_then(|of| of.get(&Resource::Memory));
+    changed.is_some_and(|when| a.now().since(*when) < turn)
 }

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Ring;
-use super::{Wait, wal};
-use crate::decide::placement;
+use super::wait::Wait;
+use super::wal;
+use crate::decide::placement::Rooms;
 use crate::model::inside::Wal;
 use crate::model::scaling::{Resource, Rule, ScalingPolicy, memory_step};
 use crate::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
@@ -102,14 +103,14 @@ fn number(bytes: Bytes) -> f64 {
     bytes.0 as f64
 }
 
-/// An amount as one of a size: cores to a hundredth, bytes to a mebibyte.
+/// A size with an amount: cores to a hundredth, bytes to a mebibyte.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "amounts are positive")]
-fn set(size: &mut Size, resource: Resource, amount: f64) {
-    let bytes = Bytes::mib((amount / number(Bytes::mib(1))).round() as u64);
+fn set(size: Size, resource: Resource, amount: f64) -> Size {
+    let bytes = || Bytes::mib((amount / number(Bytes::mib(1))).round() as u64);
     match resource {
-        Resource::Cpu => size.cpus = (amount * 100.0).round() / 100.0,
-        Resource::Memory => size.memory = bytes,
-        Resource::Disk => size.disk = bytes,
+        Resource::Cpu => Size { cpus: (amount * 100.0).round() / 100.0, ..size },
+        Resource::Memory => Size { memory: bytes(), ..size },
+        Resource::Disk => Size { disk: bytes(), ..size },
     }
 }
 
@@ -128,15 +129,10 @@ pub(super) fn amount(size: &Size, resource: Resource) -> f64 {
 }
 
 impl Limits {
-    /// The limits of `member`, everybody else having what `members` say.
-    pub(super) fn of(spec: &LabSpec, members: &[Member], member: &Member) -> Self {
+    /// The limits of `member`, all others having what `rooms` counted.
+    pub(super) fn of(spec: &LabSpec, rooms: &Rooms<'_>, member: &Member) -> Self {
         let (min, max) = spec.limits(member.service).unwrap_or((member.size, member.size));
-        Self {
-            min,
-            max,
-            room: placement::room_for(spec, members, member),
-            database: member.service == Service::Postgres,
-        }
+        Self { min, max, room: rooms.of(member), database: member.service == Service::Postgres }
     }
 
     /// The most it can be given.
@@ -196,29 +192,90 @@ impl Plain {
     }
 }
 
+/// What is wanted of one resource.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Want {
+    /// It fits what is used.
+    Stays,
+    /// Too little is free, of so much used; so much is to be given after so many steps.
+    More { used: f64, to: f64, times: u32 },
+    /// Too little is free, and there is no more.
+    Full { used: f64 },
+    /// So much is idle that so much less does.
+    Less { used: f64, to: f64, times: u32 },
+}
+
 /// The size one member should have next.
 pub(super) fn next(asked: &Question<'_>) -> Change {
-    let mut change = none(asked);
-    for resource in Resource::ALL {
-        change_one(asked, resource, &mut change);
-    }
-    change
+    Resource::ALL.into_iter().fold(none(asked), |change, resource| with(asked, resource, change))
+}
+
+/// The same, of its disk alone.
+pub(super) fn next_disk(asked: &Question<'_>) -> Change {
+    with(asked, Resource::Disk, none(asked))
+}
+
+/// The same, of everything but its disk.
+pub(super) fn next_but_disk(asked: &Question<'_>) -> Change {
+    [Resource::Cpu, Resource::Memory].into_iter().fold(none(asked), |change, one| with(asked, one, change))
 }
 
 /// What it should give of one resource next.
 pub(super) fn next_of(asked: &Question<'_>, resource: Resource) -> f64 {
-    let mut change = none(asked);
-    change_one(asked, resource, &mut change);
-    amount(&change.to, resource)
+    let given = amount(&asked.member.size, resource);
+    match want(asked, resource) {
+        Want::More { to, .. } => amount(&set(asked.member.size, resource, to), resource),
+        Want::Less { to, .. } if asked.held.is_none() => {
+            amount(&set(asked.member.size, resource, to), resource)
+        }
+        Want::Stays | Want::Full { .. } | Want::Less { .. } => given,
+    }
 }
 
 fn none(asked: &Question<'_>) -> Change {
     Change { to: asked.member.size, why: Vec::new(), waits: None, alarms: Vec::new(), streaks: Vec::new() }
 }
 
-fn change_one(asked: &Question<'_>, resource: Resource, change: &mut Change) {
-    if !up(asked, resource, change) && resource != Resource::Disk {
-        down(asked, resource, change);
+/// A change with what is wanted of one resource.
+fn with(asked: &Question<'_>, resource: Resource, mut change: Change) -> Change {
+    let streak = |up, times: u32| (resource, Streak { up, times: times.saturating_add(1), at: asked.at });
+    match want(asked, resource) {
+        Want::Stays => {}
+        Want::More { used, to, times } => {
+            change.to = set(change.to, resource, to);
+            change.why.push(format!("{}: {}", short(asked, resource, used), resource.words(to)));
+            change.streaks.push(streak(true, times));
+        }
+        Want::Full { used } => {
+            let given = amount(&asked.member.size, resource);
+            let most = amount(&asked.limits.max, resource);
+            let why = if given >= most { "its limit" } else { "all its host has" };
+            let said = format!("{}, and that is {why}", short(asked, resource, used));
+            if resource == Resource::Disk {
+                change.alarms.push(format!("{}: {said}", asked.member.id));
+            }
+            let wait = if resource == Resource::Disk { Wait::Disk } else { Wait::Limit };
+            change.waits = Some((wait, said));
+        }
+        Want::Less { used, to, times } => {
+            let said = idle(asked, resource, used);
+            if let Some(held) = asked.held {
+                let why = format!("{said}, and nothing is taken away: {held}");
+                change.waits.get_or_insert((Wait::Idle, why));
+            } else {
+                change.to = set(change.to, resource, to);
+                change.why.push(format!("{said}: {}", resource.words(to)));
+                change.streaks.push(streak(false, times));
+            }
+        }
+    }
+    change
+}
+
+fn want(asked: &Question<'_>, resource: Resource) -> Want {
+    match more(asked, resource) {
+        Want::Stays if resource != Resource::Disk => less(asked, resource),
+        more => more,
     }
 }
 
@@ -234,58 +291,39 @@ fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u
     }
 }
 
-/// Gives more where too little is free; whether it is too little.
-fn up(asked: &Question<'_>, resource: Resource, change: &mut Change) -> bool {
-    let (id, rule) = (&asked.member.id, Plain::of(asked.policy, resource));
+/// More where too little is free.
+fn more(asked: &Question<'_>, resource: Resource) -> Want {
+    let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
-    let Some(used) = asked.used(resource, true, rule.up_percentile) else { return false };
-    let free = rule.free(given);
-    if used <= given - free {
-        return false;
-    }
-    let mut said = format!(
-        "{resource}: {} of {} used ({}th percentile of {}), {} shall be free",
-        resource.words(used),
-        resource.words(given),
-        rule.up_percentile,
-        rule.up_window,
-        resource.words(free)
-    );
-    if let Some(work) = asked.ring.work().filter(|_| resource == Resource::Cpu) {
-        // writing to a String cannot fail
-        let _ = write!(said, ", {work}");
-    }
-    if let Some(wal) = asked.wal.filter(|_| resource == Resource::Disk) {
-        said.push_str(&wal::words(wal));
+    let Some(used) = asked.used(resource, true, rule.up_percentile) else { return Want::Stays };
+    if used <= given - rule.free(given) {
+        return Want::Stays;
     }
     let times = streak(asked, resource, true, rule.up_window);
     let to = (given + rule.step(times)).min(asked.limits.most(resource));
-    set(&mut change.to, resource, to);
-    if amount(&change.to, resource) > given {
-        change.why.push(format!("{said}: {}", resource.words(to)));
-        change.streaks.push((resource, Streak { up: true, times: times.saturating_add(1), at: asked.at }));
-        return true;
+    if amount(&set(asked.member.size, resource, to), resource) > given {
+        Want::More { used, to, times }
+    } else {
+        Want::Full { used }
     }
-    set(&mut change.to, resource, given);
-    let why = if given >= amount(&asked.limits.max, resource) { "its limit" } else { "all its host has" };
-    if resource == Resource::Disk {
-        change.alarms.push(format!("{id}: {said}, and that is {why}"));
-    }
-    let wait = if resource == Resource::Disk { Wait::Disk } else { Wait::Limit };
-    change.waits = Some((wait, format!("{said}, and that is {why}")));
-    true
 }
 
-/// Takes what is idle.
-fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
+/// Less where so much is idle.
+fn less(asked: &Question<'_>, resource: Resource) -> Want {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
-    let used = asked.used(resource, false, rule.down_percentile);
-    let (Some(used), Some(most)) = (used, asked.ring.most(asked.policy, resource, asked.ahead)) else {
-        return;
-    };
+    let least = amount(&asked.limits.min, resource);
+    // most members stand on their least, or use what they have: nothing else is asked of their windows
+    if given - rule.min_step < least {
+        return Want::Stays;
+    }
+    let Some(most) = asked.ring.most(asked.policy, resource, asked.ahead) else { return Want::Stays };
+    if most > rule.fits(given - rule.min_step) {
+        return Want::Stays;
+    }
+    let Some(used) = asked.used(resource, false, rule.down_percentile) else { return Want::Stays };
     let fits = |to: f64| {
-        let enough = to >= amount(&asked.limits.min, resource) && used.max(most) <= rule.fits(to);
+        let enough = to >= least && used.max(most) <= rule.fits(to);
         let same_step = resource != Resource::Memory
             || !asked.limits.database
             || to >= number(memory_step(asked.member.size.memory));
@@ -296,23 +334,40 @@ fn down(asked: &Question<'_>, resource: Resource, change: &mut Change) {
     while step > rule.min_step && !fits(given - step) {
         step /= 2.0;
     }
-    let step = step.max(rule.min_step);
-    if !fits(given - step) {
-        return;
-    }
-    let said = format!(
-        "{resource}: {} of {} used ({}th percentile of {})",
+    let to = given - step.max(rule.min_step);
+    if fits(to) { Want::Less { used, to, times } } else { Want::Stays }
+}
+
+/// What is short, in words.
+fn short(asked: &Question<'_>, resource: Resource, used: f64) -> String {
+    let rule = Plain::of(asked.policy, resource);
+    let given = amount(&asked.member.size, resource);
+    let mut said = format!(
+        "{resource}: {} of {} used ({}th percentile of {}), {} shall be free",
         resource.words(used),
         resource.words(given),
+        rule.up_percentile,
+        rule.up_window,
+        resource.words(rule.free(given))
+    );
+    if let Some(work) = asked.ring.work().filter(|_| resource == Resource::Cpu) {
+        // writing to a String cannot fail
+        let _ = write!(said, ", {work}");
+    }
+    if let Some(wal) = asked.wal.filter(|_| resource == Resource::Disk) {
+        said.push_str(&wal::words(wal));
+    }
+    said
+}
+
+/// What is idle, in words.
+fn idle(asked: &Question<'_>, resource: Resource, used: f64) -> String {
+    let rule = Plain::of(asked.policy, resource);
+    format!(
+        "{resource}: {} of {} used ({}th percentile of {})",
+        resource.words(used),
+        resource.words(amount(&asked.member.size, resource)),
         rule.down_percentile,
         rule.down_window
-    );
-    if let Some(held) = asked.held {
-        let why = format!("{said}, and nothing is taken away: {held}");
-        change.waits.get_or_insert((Wait::Idle, why));
-        return;
-    }
-    set(&mut change.to, resource, given - step);
-    change.why.push(format!("{said}: {}", resource.words(given - step)));
-    change.streaks.push((resource, Streak { up: false, times: times.saturating_add(1), at: asked.at }));
+    )
 }

@@ -1,26 +1,35 @@
 //! Tables and properties of the brain: a body that wants so much, measured, decided and given, turn by turn.
 
-mod admit;
+mod audit;
+mod begun;
 mod count;
 mod crowd;
 mod expect;
+mod sessions;
 mod waits;
 mod wal;
 mod weigh;
+mod wishes;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::decide::brain::Brain as _;
-use crate::model::inside::Work;
-use crate::model::scaling::{DiskUsage, Resource, Usage};
-use crate::model::sighting::BodySeen;
-use crate::model::{Bytes, HostName, Name};
+use crate::model::control::Replacing;
+use crate::model::inside::{Inside, Work};
+use crate::model::scaling::{DiskUsage, Resource, ScalingPolicy, SizeWish, Usage};
+use crate::model::sighting::{BodySeen, PatroniSeen};
+use crate::model::{Bytes, ContainerStatus, HostName, Member, Name, Service, Size};
 
 const SECOND: u64 = 1_000_000_000;
 
 fn name(text: &str) -> Name {
     text.parse().expect("a name")
+}
+
+/// What went wrong, with an effect that is open.
+fn failed() -> Outcome {
+    Outcome::Failed("no answer".to_owned())
 }
 
 /// A database and a balancer on one host of four cores, and what they want.
@@ -98,7 +107,7 @@ impl Story {
                 assert_eq!(one.size, *from);
                 one.size = *to;
             }
-            World::took(&mut self.memory, step, Mono(self.now), true);
+            World::took(&mut self.memory, step, Mono(self.now), &Outcome::Done);
         }
         decision
     }
@@ -250,7 +259,7 @@ fn a_wish_that_cannot_be_fulfilled_is_refused_and_skips_nobody_for_ever() {
     let tried = scaling(&story.world, &seen, memory.clone());
     assert_eq!(tried.steps.iter().map(Step::name).collect::<Vec<_>>(), ["resize"]);
     for _ in 0..5 {
-        World::took(&mut memory, &tried.steps[0], seen.at, false);
+        World::took(&mut memory, &tried.steps[0], seen.at, &failed());
     }
     let refused = scaling(&story.world, &seen, memory);
     assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
@@ -292,7 +301,7 @@ fn a_step_that_fails_is_tried_again_later() {
     let step = decision.steps.first().expect("it grows");
     story.members[0].size.memory = Bytes::mib(512);
     for _ in 0..8 {
-        World::took(&mut story.memory, step, Mono(story.now), false);
+        World::took(&mut story.memory, step, Mono(story.now), &failed());
     }
     assert!(story.turn(0.85, 500, 300).steps.is_empty(), "it failed a moment ago");
     assert_eq!(story.turns(7, 0.85, 500, 300).last().map(String::as_str), Some("1 640MiB 512MiB"));
@@ -333,6 +342,7 @@ fn restarts_are_replicas_first_and_then_the_leader_hands_over() {
     // postgres-3 has more of the WAL
     assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-3") }]);
     assert_eq!(decision.step, "handover");
+    let mut story = waiting([true, false, false]);
     if let Some(Sight::Seen(seen)) = story.postgres.get_mut(&name("postgres-2")) {
         seen.sync_standby = true;
     }
@@ -346,7 +356,7 @@ fn a_leader_hands_over_when_everybody_else_has_said_what_they_wait_for() {
     let mut story = waiting([true, false, false]);
     let changed = |at: u64| [(Resource::Memory, Mono(at * SECOND))].into();
     // Patroni looks every ten seconds, and this was four seconds ago in the next look
-    story.memory.changed.insert(name("postgres-2"), changed(1_006));
+    story.memory.notes.changed.insert(name("postgres-2"), changed(1_006));
     let decision = story.turn(0.85, 400, 300);
     assert!(decision.steps.is_empty());
     insta::assert_snapshot!(decision.reason, @"its memory has just changed, and shared_buffers may wait for a restart there as well");
@@ -354,10 +364,10 @@ fn a_leader_hands_over_when_everybody_else_has_said_what_they_wait_for() {
     assert_eq!(story.turn(0.85, 400, 300).step, "handover");
     // one that has said so restarts at once, and the leader's own change is known to the leader
     let mut story = waiting([true, true, false]);
-    story.memory.changed.insert(name("postgres-2"), changed(1_006));
+    story.memory.notes.changed.insert(name("postgres-2"), changed(1_006));
     assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-2") }]);
     let mut story = waiting([true, false, false]);
-    story.memory.changed.insert(name("postgres-1"), changed(1_006));
+    story.memory.notes.changed.insert(name("postgres-1"), changed(1_006));
     assert_eq!(story.turn(0.85, 400, 300).step, "handover");
 }
 
@@ -369,6 +379,7 @@ fn a_leader_hands_over_only_to_who_may_lead() {
     let decision = story.turn(0.85, 400, 300);
     assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
     // Patroni has not named a synchronous standby: it will, and a restart of the leader would be an outage
+    let mut story = waiting([true, false, false]);
     story.store.may_lead = Some(vec![name("postgres-1")]);
     let decision = story.turn(0.85, 400, 300);
     assert!(decision.steps.is_empty());

@@ -41,11 +41,17 @@ pub enum Wait {
     Limit,
     /// A disk is short of space and may not grow.
     Disk,
+    /// A size that an operator wants waits for one that is being given.
+    Size,
+    /// A member is to leave, and has not left.
+    Leaves,
+    /// Fewer members are there than are wanted.
+    Missing,
 }
 
 impl Wait {
     /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Record,
         Self::Engine,
         Self::Usage,
@@ -57,6 +63,9 @@ impl Wait {
         Self::Number,
         Self::Limit,
         Self::Disk,
+        Self::Size,
+        Self::Leaves,
+        Self::Missing,
     ];
 
     /// Where scaling is in its work meanwhile.
@@ -64,7 +73,15 @@ impl Wait {
         match self {
             Self::Record | Self::Engine | Self::Usage | Self::Store => "blind",
             Self::Maintenance => "maintenance",
-            Self::Wish | Self::Restart | Self::Idle | Self::Number | Self::Limit | Self::Disk => "hold",
+            Self::Wish
+            | Self::Restart
+            | Self::Idle
+            | Self::Number
+            | Self::Limit
+            | Self::Disk
+            | Self::Size
+            | Self::Leaves
+            | Self::Missing => "hold",
         }
     }
 }
@@ -77,7 +94,9 @@ impl Reason for Wait {
             Self::Record | Self::Engine | Self::Usage => AlarmKind::EngineBlind,
             Self::Store => AlarmKind::StoreBlind,
             Self::Maintenance => AlarmKind::Maintenance,
-            Self::Wish | Self::Restart | Self::Idle => AlarmKind::ScalingHeld,
+            Self::Wish | Self::Size | Self::Restart | Self::Idle | Self::Leaves | Self::Missing => {
+                AlarmKind::ScalingHeld
+            }
             Self::Number => AlarmKind::TooMany,
             Self::Limit => AlarmKind::SizeLimit,
             Self::Disk => AlarmKind::DiskFull,
@@ -86,9 +105,9 @@ impl Reason for Wait {
 
     fn patience(self, _: &ScalingPolicy) -> Span {
         match self {
-            Self::Record | Self::Engine | Self::Usage | Self::Store => SHORT,
+            Self::Record | Self::Engine | Self::Usage | Self::Store | Self::Size => SHORT,
             Self::Maintenance | Self::Idle => HOUR,
-            Self::Wish | Self::Restart | Self::Number | Self::Limit => LONG,
+            Self::Wish | Self::Restart | Self::Number | Self::Limit | Self::Leaves | Self::Missing => LONG,
             Self::Disk => AT_ONCE,
         }
     }
@@ -108,6 +127,11 @@ impl Reason for Wait {
             Self::Number => "there are too many and none may leave: look at the leader and the standbys",
             Self::Limit => {
                 "it is short of cores or memory and may not have more: raise its limit or add a host"
+            }
+            Self::Size => "a size is wanted and another is being given: look at the broker's log",
+            Self::Leaves => "it is to leave and has not left: see what the repair controller says",
+            Self::Missing => {
+                "fewer members are there than are wanted: see what the repair controller says, and the hosts"
             }
             Self::Disk => "its disk is short of space and may not grow: raise its limit or add a host",
         }

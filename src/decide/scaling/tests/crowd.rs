@@ -90,7 +90,7 @@ impl Crowd {
         let decision = scaling(&self.world, &self.seen, std::mem::take(&mut self.memory));
         self.memory = decision.memory.clone();
         for step in &decision.steps {
-            World::took(&mut self.memory, step, self.seen.at, true);
+            World::took(&mut self.memory, step, self.seen.at, &Outcome::Done);
         }
         decision
     }
@@ -131,7 +131,7 @@ impl Crowd {
                 clippy::cast_sign_loss,
                 reason = "nanoseconds of a pause"
             )]
-            let used = (self.cores[n] * 10e9) as u64;
+            let used = (self.cores.get(n).copied().unwrap_or(0.01) * 10e9) as u64;
             (its.at, its.cpu_ns, its.memory) = (at, its.cpu_ns + used, Bytes::mib(300));
             (its.cores, its.limit) = (Some(member.size.cpus), Some(member.size.memory));
         }

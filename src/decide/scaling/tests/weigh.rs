@@ -3,13 +3,20 @@
 use super::crowd::Crowd;
 use super::*;
 
-/// What balancers are told after so many more measurements, last word last.
+/// Instances, and a balancer that uses next to nothing.
+fn instances(copies: usize, wanted: u32) -> Crowd {
+    let mut crowd = Crowd::of(copies, wanted);
+    crowd.add_balancer(1);
+    crowd
+}
+
+/// What a balancer is told after so many more measurements, last word last.
 fn told(crowd: &mut Crowd, measurements: usize) -> Vec<String> {
     let mut told = Vec::new();
     for _ in 0..measurements {
         crowd.measure();
         for step in crowd.decide().steps {
-            if let Step::Weigh { weights, hold } = step {
+            if let Step::Weigh { weights, hold, .. } = step {
                 let weights: Vec<String> =
                     weights.iter().map(|(host, weight)| format!("{host} {weight}")).collect();
                 told.push(format!("{} for {hold}", weights.join(", ")));
@@ -21,7 +28,7 @@ fn told(crowd: &mut Crowd, measurements: usize) -> Vec<String> {
 
 #[test]
 fn as_long_as_nobody_is_busy_or_all_are_alike_nothing_is_said() {
-    let mut crowd = Crowd::of(3, 3);
+    let mut crowd = instances(3, 3);
     crowd.cores = vec![0.25, 0.0, 0.1];
     assert_eq!(told(&mut crowd, 10), [""; 0]);
     crowd.cores = vec![0.9, 0.9, 0.9];
@@ -30,7 +37,7 @@ fn as_long_as_nobody_is_busy_or_all_are_alike_nothing_is_said() {
 
 #[test]
 fn the_busy_one_gets_fewer_readers_and_never_none() {
-    let mut crowd = Crowd::of(3, 3);
+    let mut crowd = instances(3, 3);
     crowd.cores = vec![0.3, 0.3, 1.5];
     let words = told(&mut crowd, 3);
     // the first measurement is no rate yet, and two of them say how busy somebody is
@@ -40,12 +47,28 @@ fn the_busy_one_gets_fewer_readers_and_never_none() {
 }
 
 #[test]
+fn a_measurement_moves_weights_once_and_is_told_once() {
+    let mut crowd = instances(3, 3);
+    crowd.cores = vec![0.3, 0.3, 1.5];
+    assert_eq!(told(&mut crowd, 3).len(), 1);
+    let weights = crowd.memory.notes.weights.clone();
+    // a look comes at once after something was done
+    for _ in 0..5 {
+        crowd.seen.at = Mono(crowd.seen.at.0 + SECOND / 100);
+        let steps = crowd.decide().steps;
+        assert!(!steps.iter().any(|step| matches!(step, Step::Weigh { .. })), "{steps:?}");
+    }
+    assert_eq!(crowd.memory.notes.weights, weights);
+    assert_eq!(told(&mut crowd, 1).len(), 1, "with the next measurement it is repeated");
+}
+
+#[test]
 fn it_ends_where_all_are_equally_busy() {
-    let mut crowd = Crowd::of(3, 3);
+    let mut crowd = instances(3, 3);
     // one of them does twice the work for a question; questions come by weight
     let mut words = Vec::new();
     for _ in 0..40 {
-        let now = |id: &str| crowd.memory.weights.get(&name(id)).copied().unwrap_or(1.0);
+        let now = |id: &str| crowd.memory.notes.weights.get(&name(id)).copied().unwrap_or(1.0);
         let weights = [now("postgres-1"), now("postgres-2"), now("postgres-3")];
         let all: f64 = weights.iter().sum();
         crowd.cores =
@@ -58,7 +81,7 @@ fn it_ends_where_all_are_equally_busy() {
 
 #[test]
 fn what_was_said_is_taken_back_when_the_reason_is_gone() {
-    let mut crowd = Crowd::of(2, 2);
+    let mut crowd = instances(2, 2);
     crowd.cores = vec![0.4, 1.0];
     assert!(told(&mut crowd, 6).last().is_some_and(|word| word.starts_with("p1 100, ")));
     crowd.cores = vec![1.0, 0.4];
@@ -74,7 +97,7 @@ fn what_was_said_is_taken_back_when_the_reason_is_gone() {
 
 #[test]
 fn who_leaves_or_could_not_be_measured_is_not_counted() {
-    let mut crowd = Crowd::of(4, 3);
+    let mut crowd = instances(4, 3);
     crowd.bodies().leaving.insert(name("postgres-4"));
     crowd.cores = vec![0.3, 0.3, 1.0, 1.0];
     let words = told(&mut crowd, 6);
@@ -83,7 +106,7 @@ fn who_leaves_or_could_not_be_measured_is_not_counted() {
 
 #[test]
 fn who_runs_and_does_not_serve_is_no_measure_for_the_others() {
-    let mut crowd = Crowd::of(3, 3);
+    let mut crowd = instances(3, 3);
     crowd.cores = vec![0.9, 0.9, 0.0];
     // it idles because it recovers, and would get the readers of the others as soon as it is there
     let starts = PatroniSeen { state: "starting".to_owned(), ..PatroniSeen::default() };
@@ -91,4 +114,39 @@ fn who_runs_and_does_not_serve_is_no_measure_for_the_others() {
     assert_eq!(told(&mut crowd, 10), [""; 0]);
     crowd.seen.postgres.insert(name("postgres-3"), Sight::Blind("late".to_owned()));
     assert_eq!(told(&mut crowd, 10), [""; 0]);
+}
+
+#[test]
+fn each_balancer_is_told_by_itself_and_one_that_is_not_reached_takes_nothing_from_the_other() {
+    let mut crowd = instances(3, 3);
+    crowd.add_balancer(2);
+    crowd.cores = vec![0.3, 0.3, 1.5];
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        crowd.measure();
+        let decision = scaling(&crowd.world, &crowd.seen, std::mem::take(&mut crowd.memory));
+        crowd.memory = decision.memory;
+        for step in &decision.steps {
+            let Step::Weigh { member, .. } = step else { continue };
+            // the first of them hears nothing
+            let deaf = member.as_str() == "balancer-1";
+            let outcome = if deaf { failed() } else { Outcome::Done };
+            World::took(&mut crowd.memory, step, crowd.seen.at, &outcome);
+            assert!(World::goes_on(step, Duration::ZERO), "the other is told all the same");
+            told.push(member.to_string());
+        }
+    }
+    let times = |id: &str| told.iter().filter(|member| *member == id).count();
+    // the first measurement is no rate yet
+    assert_eq!(times("balancer-2"), 10, "{told:?}");
+    assert!(times("balancer-1") < 10, "one that hears nothing is asked less and less: {told:?}");
+    // one that does not run is not asked
+    if let Some(body) = crowd.bodies().members.get_mut(&name("balancer-1")) {
+        body[0].status = ContainerStatus::Exited;
+    }
+    crowd.seen.at = Mono(crowd.seen.at.0 + 600 * SECOND);
+    crowd.measure();
+    let steps = crowd.decide().steps;
+    let weighs = steps.iter().filter(|step| matches!(step, Step::Weigh { .. }));
+    assert_eq!(weighs.map(|step| step.subject().to_string()).collect::<Vec<_>>(), ["balancer-2"]);
 }
