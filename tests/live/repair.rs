@@ -59,7 +59,8 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
         };
         assert_eq!(refused(broker.send(&late).await.expect("an answer")), Refusal::TooLate);
         let short: String = body("postgres-1").chars().take(12).collect();
-        for foreign in [body("etcd-1"), body("client"), body("repair-1"), short] {
+        // a controller's body may be taken down: its process may be frozen
+        for foreign in [body("etcd-1"), body("client"), short] {
             let answer = broker.order(fence(foreign.clone()), &token).await.expect("an answer");
             assert_eq!(refused(answer), Refusal::NotAllowed, "{foreign}");
         }

@@ -380,3 +380,17 @@ fn a_load_whose_clients_hang_beside_others_that_are_served_did_run() {
             .ends_with("had no acknowledged operation after the last fault")
     );
 }
+
+#[test]
+fn a_load_that_asks_nothing_did_not_run_whatever_it_declares() {
+    let load = json!({ "name": "writer", "endpoint": "rw", "workload": "set", "model": "open", "connections": 1,
+        "curve": [["0s", 0.0], ["3s", 0.0]] });
+    for faults in [&[][..], &[2000]] {
+        let mut story = told("open", &[], faults, 3000);
+        story.scenario.duration = pgha::model::Span::secs(3);
+        story.scenario.loads[0] = serde_json::from_value(load.clone()).expect("a load");
+        let finding = load_ran::check(&story.record());
+        let said = "load `writer` had 0 acknowledged operations before the first fault, 1 are wanted";
+        assert_eq!((finding.verdict.to_string().as_str(), finding.summary.as_str()), ("unknown", said));
+    }
+}
