@@ -33,6 +33,9 @@ fn last_back(report: &Report) -> Figure {
         return figure(dash(), "no load used 5432".to_owned(), VerdictWord::Unknown);
     };
     let verdict = verdict_of(report, "outage");
+    if report.faults.is_empty() {
+        return figure(dash(), "no fault was injected".to_owned(), VerdictWord::Unknown);
+    }
     let Some(back) = &line.back else {
         let note = "the longest time in which nobody was acknowledged; this journal numbers no clients";
         return figure(seconds(line.outage_max_ms), note.to_owned(), verdict);
