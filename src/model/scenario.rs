@@ -150,8 +150,8 @@ pub struct Load {
     /// Whether a connection is kept for many operations, as pools do, or opened anew for each.
     #[serde(default)]
     pub session: Session,
-    /// Longest wait for one answer; after it the connection is given up and nobody knows what became of the operation.
-    /// Client `wire` has 10 s; `libpq` and `pool` wait for ever without it.
+    /// Longest wait for one answer; then the client gives the connection up, and the operation's end is not known.
+    /// Without it client `wire` waits 10 s, `libpq` and `pool` for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// Isolation level of multi-statement workloads.
@@ -400,12 +400,12 @@ pub struct Step {
     /// A condition this step waits for: `primary-changed`, `no-primary`, `streaming(N)`, `fault(ID)`, `healed(ID)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// Longest wait for `when`, from the start of the load; the rest of the load when absent. A condition that
-    /// is not met by then leaves its step undone, and the run unknown.
+    /// Longest wait for `when`, from the start of the load; the rest of the load when absent. A condition not met
+    /// leaves its step undone and the run unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
-    /// Healed after this; at the end of the run in any case. Of `repeat`: every turn, which is healed before the
-    /// next one begins in any case. Of `swizzle`: one half to isolate in, the other to heal in.
+    /// Healed after this, or at the end of the run. Of `repeat`: every turn, or when the next begins. Of `swizzle`: half
+    /// of it isolates, half heals.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
     /// Steps of one group are injected as one: at the same instant, when all of them are prepared.

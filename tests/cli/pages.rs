@@ -61,6 +61,21 @@ fn commands() -> String {
     page
 }
 
+/// A type with too many words for a cell: it has a table of its own.
+struct List {
+    name: &'static str,
+    title: &'static str,
+    /// What one of its words is.
+    word: &'static str,
+    /// What is said of each.
+    about: &'static str,
+}
+
+const LISTS: [List; 2] = [
+    List { name: "Workload", title: "Workloads", word: "workload", about: "one operation" },
+    List { name: "AlarmKind", title: "Kinds of alarms", word: "kind of alarm", about: "what it says" },
+];
+
 /// One line of a table: no line breaks, no bars.
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
@@ -95,10 +110,12 @@ fn named(name: &str, definition: &Value) -> String {
         .flatten()
         .filter_map(|word| word["const"].as_str())
         .collect();
+    if let Some(list) = LISTS.iter().find(|list| list.name == name) {
+        return list.word.to_owned();
+    }
     match name {
         "Span" => "duration".to_owned(),
         "Bytes" => "size".to_owned(),
-        "Workload" => "workload".to_owned(),
         "LabChoice" => "lab".to_owned(),
         _ if words.is_empty() => name.to_lowercase(),
         _ => format!("`{}`", words.join("` `")),
@@ -153,10 +170,12 @@ fn grammar() -> String {
     for (title, name) in SECTIONS {
         let _ = write!(page, "\n## {title}\n\n{}", keys(&definitions[name], definitions));
     }
-    page.push_str("\n## Workloads\n\n| workload | one operation |\n|---|---|\n");
-    for workload in definitions["Workload"]["oneOf"].as_array().into_iter().flatten() {
-        let about = cell(workload["description"].as_str().unwrap_or_default());
-        let _ = writeln!(page, "| `{}` | {about} |", workload["const"].as_str().unwrap_or_default());
+    for List { name, title, word, about } in LISTS {
+        let _ = write!(page, "\n## {title}\n\n| {word} | {about} |\n|---|---|\n");
+        for one in definitions[name]["oneOf"].as_array().into_iter().flatten() {
+            let about = cell(one["description"].as_str().unwrap_or_default());
+            let _ = writeln!(page, "| `{}` | {about} |", one["const"].as_str().unwrap_or_default());
+        }
     }
     let targets = definitions["Target"]["description"].as_str().unwrap_or_default();
     let (_, forms) = targets.split_once(": ").unwrap_or(("", targets));
