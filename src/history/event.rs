@@ -280,6 +280,20 @@ pub enum Phase {
     FinalReads,
 }
 
+impl Phase {
+    /// Its name, as journals write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Hurt => "hurt",
+            Self::Heal => "heal",
+            Self::Settle => "settle",
+            Self::FinalReads => "final-reads",
+        }
+    }
+}
+
 /// How an operation ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

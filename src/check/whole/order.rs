@@ -33,16 +33,6 @@ fn phase(record: &Record, wanted: Phase) -> Option<Mono> {
     record.history.phases.iter().find(|(_, phase)| *phase == wanted).map(|(at, _)| *at)
 }
 
-const fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Baseline => "baseline",
-        Phase::Hurt => "hurt",
-        Phase::Heal => "heal",
-        Phase::Settle => "settle",
-        Phase::FinalReads => "final-reads",
-    }
-}
-
 /// Each phase once, one after the other, and none left out.
 fn phases(record: &Record) -> Vec<Hole> {
     let mut phases = record.history.phases.clone();
@@ -50,9 +40,9 @@ fn phases(record: &Record) -> Vec<Hole> {
     let mut holes = Vec::new();
     for pair in phases.windows(2) {
         if pair[0].1 == pair[1].1 {
-            holes.push(Hole::strange(format!("phase {} began twice", word(pair[0].1))));
+            holes.push(Hole::strange(format!("phase {} began twice", pair[0].1.as_str())));
         } else if pair[0].1 > pair[1].1 {
-            let (one, other) = (word(pair[0].1), word(pair[1].1));
+            let (one, other) = (pair[0].1.as_str(), pair[1].1.as_str());
             holes.push(Hole::strange(format!("phase {other} began after phase {one}")));
         }
     }
@@ -68,7 +58,7 @@ fn phases(record: &Record) -> Vec<Hole> {
     ];
     let missing =
         wanted.into_iter().filter(|(wanted, due)| whole && *due && phase(record, *wanted).is_none());
-    holes.extend(missing.map(|(phase, _)| Hole::absent(format!("phase {} never began", word(phase)))));
+    holes.extend(missing.map(|(phase, _)| Hole::absent(format!("phase {} never began", phase.as_str()))));
     holes
 }
 

@@ -1,7 +1,6 @@
 //! Phases of the run, and its faults with their receipts.
 
 use super::Run;
-use crate::history::event::Phase;
 use crate::model::Receipt;
 use crate::model::fault::ReceiptState;
 use crate::report::FaultLine;
@@ -15,22 +14,12 @@ pub(super) fn phases(run: &Run<'_>) -> Option<Lane> {
     let begins: Vec<f64> = phases.iter().map(|(at, _)| run.ms(*at)).collect();
     let ends = begins.iter().skip(1).copied().chain([end]);
     let bands = phases.iter().zip(begins.iter().zip(ends)).map(|((_, phase), (from, to))| {
-        let label = word(*phase);
+        let label = phase.as_str().replace('-', " ");
         let says = format!("{label}, {}", seconds(to - from));
-        Band { from_ms: *from, to_ms: to, label: label.to_owned(), says, tone: Tone::Frame }
+        Band { from_ms: *from, to_ms: to, label, says, tone: Tone::Frame }
     });
     let row = Row { label: "phase".to_owned(), bands: bands.collect(), marks: Vec::new() };
     Lane::of_rows("Phases", "", vec![row])
-}
-
-const fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Baseline => "baseline",
-        Phase::Hurt => "hurt",
-        Phase::Heal => "heal",
-        Phase::Settle => "settle",
-        Phase::FinalReads => "final reads",
-    }
 }
 
 /// Each fault with its receipts.
