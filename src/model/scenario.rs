@@ -397,7 +397,8 @@ pub struct Step {
     /// The step this one follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Name>,
-    /// A condition this step waits for: `primary-changed`, `no-primary`, `streaming(N)`, `fault(ID)`, `healed(ID)`.
+    /// A condition this step waits for: `primary-changed`, `no-primary`, `streaming(N)`, `fault(ID)`, `healed(ID)`,
+    /// `alarm(KIND)`, `alarm(KIND, MEMBER)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// Longest wait for `when`, from the start of the load; the rest of the load when absent. A condition not met
