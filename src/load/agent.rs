@@ -5,6 +5,7 @@
 //! test can be the other side.
 
 use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -326,6 +327,12 @@ async fn prepare(plan: &LoadPlan, journal: &Journal<Event>) -> Result<(), String
     Ok(())
 }
 
+/// Where the tables may be made: the balancers, then the databases themselves; a replica refuses at once.
+/// Balancers that lead anywhere (a scenario may take their checks away) can miss the primary in every turn.
+fn doors_of_tables(plan: &LoadPlan) -> Vec<SocketAddr> {
+    plan.endpoints.rw.iter().copied().chain(plan.nodes.values().copied()).collect()
+}
+
 async fn make_tables(
     plan: &LoadPlan,
     load: &Load,
@@ -333,9 +340,7 @@ async fn make_tables(
     deadline: Mono,
 ) -> Result<Option<u64>, Broken> {
     // always where writes go, whatever port the load itself uses
-    let balancers = &plan.endpoints.rw;
-    let doors: Vec<_> =
-        if balancers.is_empty() { plan.nodes.values().copied().collect() } else { balancers.clone() };
+    let doors = doors_of_tables(plan);
     let door = *doors
         .get(turn % doors.len().max(1))
         .ok_or_else(|| Broken::Other("no address to go to".to_owned()))?;
@@ -364,6 +369,21 @@ mod tests {
             .lines()
             .map(|line| serde_json::from_str(line).expect("an event"))
             .collect()
+    }
+
+    #[test]
+    fn tables_are_made_on_a_database_where_no_balancer_leads_to_the_primary() {
+        let mut plan: LoadPlan = serde_json::from_str(&plan_without_loads()).expect("a plan");
+        plan.endpoints.rw = vec!["127.0.0.2:5432".parse().expect("an address")];
+        plan.nodes = ["127.0.0.3:5432", "127.0.0.4:5432"]
+            .iter()
+            .enumerate()
+            .map(|(i, at)| {
+                (format!("postgres-{i}").parse().expect("a name"), at.parse().expect("an address"))
+            })
+            .collect();
+        let doors: Vec<_> = doors_of_tables(&plan).iter().map(ToString::to_string).collect();
+        assert_eq!(doors, ["127.0.0.2:5432", "127.0.0.3:5432", "127.0.0.4:5432"]);
     }
 
     #[tokio::test]

@@ -32,6 +32,8 @@ use crate::spec::schedule;
 
 /// How long the client may take to prepare its tables, and to hand over its last lines.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the runner waits for a line of the client: longer, so that the client can still say why it gave up.
+const RUNNER_PATIENCE: Duration = Duration::from_secs(35);
 /// Longest wait of a load for one connection until it answers.
 const CONNECT_TIMEOUT: Span = Span::secs(2);
 /// In the client: locked while a run writes into the lab.
@@ -237,9 +239,9 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         };
         let mut client = reach::start(self.docker, self.record.spec.name.as_str(), "load", &plan).await?;
         loop {
-            let line = clock::timeout(CLIENT_PATIENCE, client.next_line())
+            let line = clock::timeout(RUNNER_PATIENCE, client.next_line())
                 .await
-                .map_err(|_| RunError::Load(format!("not prepared within {} s", CLIENT_PATIENCE.as_secs())))??
+                .map_err(|_| RunError::Load(format!("not prepared within {} s", RUNNER_PATIENCE.as_secs())))??
                 .ok_or_else(|| RunError::Load(client.stderr().trim().to_owned()))?;
             self.history.line(&line)?;
             if matches!(serde_json::from_str::<Event>(&line), Ok(Event::Note { text, .. }) if text == READY) {
