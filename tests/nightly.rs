@@ -17,19 +17,19 @@ use ends::{ends_as_stated, run};
 #[test]
 fn writes_that_were_never_synced_are_missed() {
     let _engine = engine();
-    ends_as_stated("sabotage-fsync-is-off", "fail", "lost-acks");
+    ends_as_stated("sabotage/fsync-is-off", "fail", "lost-acks");
 }
 
 #[test]
 fn commits_that_did_not_wait_are_missed() {
     let _engine = engine();
-    ends_as_stated("sabotage-commits-do-not-wait", "fail", "lost-acks");
+    ends_as_stated("sabotage/commits-do-not-wait", "fail", "lost-acks");
 }
 
 #[test]
 fn hosts_that_come_and_go_in_a_random_order_lose_nothing_they_may_not() {
     let _engine = engine();
-    run("random-swizzle");
+    run("networks/random-swizzle");
 }
 
 #[test]

@@ -15,17 +15,17 @@ use ends::ends_as_stated;
 #[test]
 fn a_fault_that_was_not_done_proves_nothing() {
     let _engine = engine();
-    ends_as_stated("sabotage-fault-does-not-bite", "unknown", "receipts");
+    ends_as_stated("sabotage/fault-does-not-bite", "unknown", "receipts");
 }
 
 #[test]
 fn a_final_read_that_is_skipped_proves_nothing() {
     let _engine = engine();
-    ends_as_stated("sabotage-nobody-reads-in-the-end", "unknown", "lost-acks");
+    ends_as_stated("sabotage/nobody-reads-in-the-end", "unknown", "lost-acks");
 }
 
 #[test]
 fn balancers_that_check_nothing_are_noticed() {
     let _engine = engine();
-    ends_as_stated("sabotage-balancers-check-nothing", "fail", "converged");
+    ends_as_stated("sabotage/balancers-check-nothing", "fail", "converged");
 }

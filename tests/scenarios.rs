@@ -36,6 +36,32 @@ fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
 }
 
+/// Every scenario: those at the top, and those of every folder.
+fn scenarios() -> Vec<(PathBuf, String)> {
+    let folders = fs::read_dir(root().join("scenarios")).expect("the folder is there");
+    let folders = folders.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
+    let names = folders.map(|path| path.strip_prefix(root()).expect("below the root").display().to_string());
+    let below: Vec<_> = names.flat_map(|folder| files(&folder)).collect();
+    [files("scenarios"), below].concat()
+}
+
+/// The names a scenario may have by its path: its file's, or its folder's and its file's.
+fn names(path: &Path) -> [String; 2] {
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).expect("a folder");
+    [stem(path).to_owned(), format!("{folder}-{}", stem(path))]
+}
+
+#[test]
+fn no_two_scenarios_have_one_name() {
+    let named =
+        |text: &str| scenario::parse("s", text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+    let mut all: Vec<String> = scenarios().iter().map(|(_, text)| named(text).name.to_string()).collect();
+    let number = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), number);
+}
+
 #[test]
 fn every_trial_of_the_suite_is_a_scenario_that_its_lab_can_run() {
     let text = fs::read_to_string(root().join("benches/suite.toml")).expect("a text");
@@ -61,10 +87,11 @@ fn every_trial_of_the_suite_is_a_scenario_that_its_lab_can_run() {
 
 #[test]
 fn every_scenario_reads_and_fits_its_lab() {
-    for (path, text) in [files("scenarios"), files("scenarios/found")].concat() {
+    for (path, text) in scenarios() {
         let scenario =
             scenario::parse(stem(&path), &text).unwrap_or_else(|problems| panic!("{}", problems.render()));
-        assert_eq!(scenario.name.as_str(), stem(&path), "a scenario has the name of its file");
+        let name = scenario.name.to_string();
+        assert!(names(&path).contains(&name), "{}: `{name}` is no name of this file", path.display());
         assert_eq!(schedule::plan(&scenario, scenario.seed).len(), scenario.steps.len());
         let mut layers = vec![Layer::built_in()];
         layers.extend(scenario.lab.preset.iter().map(|name| Layer::preset(name.as_str()).expect("a preset")));
@@ -145,7 +172,7 @@ fn the_schemas_accept_what_is_committed_and_refuse_what_is_not_right() {
         assert!(problems.is_empty(), "{}: {problems:?}", path.display());
     }
     let scenario = validator(schema::scenario_schema());
-    for (path, text) in [files("scenarios"), files("scenarios/found")].concat() {
+    for (path, text) in scenarios() {
         let problems: Vec<_> =
             scenario.iter_errors(&value(&text)).map(|problem| problem.to_string()).collect();
         assert!(problems.is_empty(), "{}: {problems:?}", path.display());
@@ -159,7 +186,7 @@ fn the_schemas_accept_what_is_committed_and_refuse_what_is_not_right() {
 /// Nix reads TOML 1.0 and so must everybody: the newer forms are not used.
 #[test]
 fn the_files_are_toml_1_0() {
-    for (path, text) in [files("lab"), files("lab/presets"), files("scenarios")].concat() {
+    for (path, text) in [files("lab"), files("lab/presets"), scenarios()].concat() {
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
             let line = line.split(" #").next().unwrap_or_default();
             assert_eq!(
