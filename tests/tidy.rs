@@ -2,7 +2,7 @@
 //! compile yet, and every failure is a sentence that says what to do instead.
 //!
 //! `tidy/rooms.rs` is the table of rooms and imports, `tidy/told.rs` the same table as people read it,
-//! `tidy/habits.rs` everything else a source file must keep, `tidy/papers.rs` what is not Rust, `tidy/prose.rs` how
+//! `tidy/names.rs` what types are called, `tidy/habits.rs` everything else a source file must keep, `tidy/papers.rs` what is not Rust, `tidy/prose.rs` how
 //! the papers are written, `tidy/commits.rs` the subjects of commits; `tidy/source.rs` reads Rust just well enough.
 
 #![allow(
@@ -15,6 +15,8 @@
 mod commits;
 #[path = "tidy/habits.rs"]
 mod habits;
+#[path = "tidy/names.rs"]
+mod names;
 #[path = "tidy/papers.rs"]
 mod papers;
 #[path = "tidy/prose.rs"]
@@ -90,13 +92,12 @@ fn rooms_import_only_what_stands_above_them() {
 
 #[test]
 fn no_file_of_a_room_leads_back_to_itself() {
-    let sources = sources();
-    none(
-        &rooms::WITHOUT_CIRCLES
-            .iter()
-            .flat_map(|folder| rooms::circles(&sources, folder))
-            .collect::<Vec<_>>(),
-    );
+    none(&rooms::circles(&sources()));
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    none(&names::homonyms(&sources()));
 }
 
 #[test]
