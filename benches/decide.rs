@@ -8,8 +8,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use pgha::decide::brain::Brain as _;
 use pgha::decide::repair::{
-    Held, InstanceSeen, LeaderSeen, Memory, Reply, RestReply, Routes, Seen, SqlReply, StoreSeen, Vote,
-    Voters, World, repair,
+    ConnectionReply, HeldConnection, InstanceSeen, LeaderSeen, RepairMemory, RepairSeen, RepairStoreSeen,
+    RepairWorld, RestReply, Routes, SqlReply, VoterStanding, VotersSeen, repair,
 };
 use pgha::decide::scaling;
 use pgha::model::control::{Bodies, RepairPolicy};
@@ -26,7 +26,7 @@ fn name(text: String) -> Name {
     Name::new(text).expect("a name")
 }
 
-fn world() -> World {
+fn world() -> RepairWorld {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let stand = |word: &str, service, n: usize, host: usize| Member {
         id: name(format!("{word}-{n}")),
@@ -39,7 +39,7 @@ fn world() -> World {
     let balancers = (1..=5).map(|n| stand("balancer", Service::Balancer, n, n));
     let spec = resolve(&[Layer::built_in()]).expect("the built-in lab");
     let members = databases.chain(etcd).chain(balancers).collect();
-    World { spec, members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
+    RepairWorld { spec, members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
 }
 
 fn instance(leads: bool) -> InstanceSeen {
@@ -51,15 +51,15 @@ fn instance(leads: bool) -> InstanceSeen {
         ..PatroniSeen::default()
     };
     InstanceSeen {
-        sql: Reply::Answers(SqlReply { in_recovery: !leads }),
-        rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
-        held: Held::Quick,
+        sql: ConnectionReply::Answers(SqlReply { in_recovery: !leads }),
+        rest: ConnectionReply::Answers(RestReply { patroni, loop_runs: true }),
+        held: HeldConnection::Quick,
         ..InstanceSeen::default()
     }
 }
 
 /// Everybody runs, and the first database leads.
-fn healthy(world: &World) -> Seen {
+fn healthy(world: &RepairWorld) -> RepairSeen {
     let body = |id: &Name, host: &Name, service: &str| BodySeen {
         id: format!("id-{id}"),
         status: ContainerStatus::Running,
@@ -81,31 +81,35 @@ fn healthy(world: &World) -> Seen {
     let rw = (1..=DATABASES).map(|n| (name(format!("h{n}")), server(n == 1))).collect();
     let routes = Routes { rw, ..Routes::default() };
     let of = |service| world.members.iter().filter(move |member| member.service == service);
-    Seen {
+    RepairSeen {
         at: Mono(10_000_000_000),
         bodies: Sight::Seen(bodies),
-        store: Sight::Seen(StoreSeen { leader: Some(leader), initialized: true, ..StoreSeen::default() }),
+        store: Sight::Seen(RepairStoreSeen {
+            leader: Some(leader),
+            initialized: true,
+            ..RepairStoreSeen::default()
+        }),
         postgres: of(Service::Postgres)
             .map(|member| (member.id.clone(), instance(member.id.as_str() == "postgres-1")))
             .collect(),
         balancers: of(Service::Balancer)
             .map(|member| (member.id.clone(), Sight::Seen(routes.clone())))
             .collect(),
-        voters: Sight::Seen(Voters {
+        voters: Sight::Seen(VotersSeen {
             listed: 5,
-            members: of(Service::Etcd).map(|member| (member.id.clone(), Vote::Serves)).collect(),
+            members: of(Service::Etcd).map(|member| (member.id.clone(), VoterStanding::Serves)).collect(),
         }),
-        ..Seen::default()
+        ..RepairSeen::default()
     }
 }
 
 fn decide(criterion: &mut Criterion) {
     let world = world();
     let seen = healthy(&world);
-    let quiet = repair(&world, &seen, Memory::default());
+    let quiet = repair(&world, &seen, RepairMemory::default());
     assert_eq!(quiet.step, "watch", "{}", quiet.reason);
     criterion.bench_function("a thousand members, nothing to do", |bencher| {
-        bencher.iter(|| repair(black_box(&world), black_box(&seen), Memory::default()));
+        bencher.iter(|| repair(black_box(&world), black_box(&seen), RepairMemory::default()));
     });
     let mut dead = seen;
     if let Sight::Seen(bodies) = &mut dead.bodies
@@ -113,24 +117,29 @@ fn decide(criterion: &mut Criterion) {
     {
         body[0].status = ContainerStatus::Exited;
     }
-    let fences = repair(&world, &dead, Memory::default());
+    let fences = repair(&world, &dead, RepairMemory::default());
     assert_eq!(fences.step, "fence", "{}", fences.reason);
     criterion.bench_function("a thousand members, the leader is dead", |bencher| {
-        bencher.iter(|| repair(black_box(&world), black_box(&dead), Memory::default()));
+        bencher.iter(|| repair(black_box(&world), black_box(&dead), RepairMemory::default()));
     });
 }
 
 /// A lab in which every member stands on a host of its own, with room for more.
-fn large(world: &World) -> scaling::World {
+fn large(world: &RepairWorld) -> scaling::ScalingWorld {
     let mut spec = world.spec.clone();
     let like = spec.hosts[0].clone();
     let host = |member: &Member| Host { name: member.host.clone(), cpus: 4.0, ..like.clone() };
     spec.hosts = world.members.iter().take(DATABASES).map(host).collect();
-    scaling::World { spec, policy: ScalingPolicy::default() }
+    scaling::ScalingWorld { spec, policy: ScalingPolicy::default() }
 }
 
 /// The same look for scaling: `cores` are what every database uses after so many pauses.
-fn used(world: &scaling::World, healthy: &Seen, cores: f64, pauses: u64) -> scaling::Seen {
+fn used(
+    world: &scaling::ScalingWorld,
+    healthy: &RepairSeen,
+    cores: f64,
+    pauses: u64,
+) -> scaling::ScalingSeen {
     let pause = u64::try_from(world.policy.every.0.as_nanos()).expect("a pause");
     let at = Mono(1_000_000_000_000 + pauses * pause);
     let Sight::Seen(bodies) = &healthy.bodies else { panic!("it was seen") };
@@ -149,19 +158,19 @@ fn used(world: &scaling::World, healthy: &Seen, cores: f64, pauses: u64) -> scal
     let sized = bodies.placed.iter().filter(|member| Service::SIZED.contains(&member.service));
     let usages: Usages = sized.map(|member| (member.id.clone(), usage(member))).collect();
     let patroni = healthy.postgres.iter().filter_map(|(id, instance)| match &instance.rest {
-        Reply::Answers(rest) => Some((id.clone(), Sight::Seen(rest.patroni.clone()))),
+        ConnectionReply::Answers(rest) => Some((id.clone(), Sight::Seen(rest.patroni.clone()))),
         _ => None,
     });
-    scaling::Seen {
+    scaling::ScalingSeen {
         at,
         bodies: healthy.bodies.clone(),
         usage: Sight::Seen(usages),
-        store: Sight::Seen(scaling::StoreSeen {
+        store: Sight::Seen(scaling::ScalingStoreSeen {
             leader: Some(name("postgres-1".to_owned())),
-            ..scaling::StoreSeen::default()
+            ..scaling::ScalingStoreSeen::default()
         }),
         postgres: patroni.collect(),
-        ..scaling::Seen::default()
+        ..scaling::ScalingSeen::default()
     }
 }
 
@@ -171,7 +180,7 @@ fn sizes(criterion: &mut Criterion) {
     let world = large(&repair);
     for (what, cores, step) in [("sizes that fit", 0.85, "watch"), ("all are short", 0.95, "resize")] {
         // windows are full when it is asked
-        let mut memory = scaling::Memory::default();
+        let mut memory = scaling::ScalingMemory::default();
         for pauses in 1..70 {
             memory = world.decide(&used(&world, &healthy, 0.85, pauses), memory).memory;
         }

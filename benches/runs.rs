@@ -25,7 +25,7 @@ use std::path::Path;
 use pgha::check::judge;
 use pgha::history::{Answer, Asked, Event, Mop, Outcome, RegisterOp, encode};
 use pgha::load::workload::dice::Dice;
-use pgha::load::workload::{Task, append, bank, register};
+use pgha::load::workload::{OpTask, append, bank, register};
 use pgha::model::Mono;
 use pgha::model::scenario::{BANK_ACCOUNTS, BANK_BALANCE, Isolation, VerdictWord};
 use serde::Serialize;
@@ -98,7 +98,7 @@ fn asked(workload: &str, dice: &Dice, op: u64) -> Option<Asked> {
         "append" => Some(Asked::Txn(append::draw(dice, op, op, false))),
         "register" => Some(Asked::Register(register::draw(dice, op, op, false))),
         "bank" => match bank::draw(dice, op) {
-            Task::Transfer { from, to, amount } => Some(Asked::Transfer { from, to, amount }),
+            OpTask::Transfer { from, to, amount } => Some(Asked::Transfer { from, to, amount }),
             _ => Some(Asked::Read),
         },
         _ => None,

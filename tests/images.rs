@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use pgha::decide::body::{Context, Secrets, recipe};
+use pgha::decide::body::{RecipeContext, Secrets, recipe};
 use pgha::engine::docker::Docker;
 use pgha::lab::images::{self, References};
 use pgha::model::{Body, ImageRole, LabSpec, Member, Service};
@@ -69,7 +69,7 @@ fn lone(spec: &LabSpec, service: Service) -> Body {
         })
         .collect();
     let subnet = std::net::Ipv4Addr::new(198, 18, 250, 0);
-    let ctx = Context { spec, members: &members, subnet, secrets: &secrets, token: "smoke" };
+    let ctx = RecipeContext { spec, members: &members, subnet, secrets: &secrets, token: "smoke" };
     let member = members.iter().find(|member| member.service == service).expect("one of each");
     recipe(&ctx, member)
 }

@@ -16,10 +16,10 @@ mod time;
 
 use std::net::Ipv4Addr;
 
-use pgha::decide::body::{Context, Secrets, recipe, sandbox};
-use pgha::decide::found::{World, found};
+use pgha::decide::body::{RecipeContext, Secrets, recipe, sandbox};
+use pgha::decide::found::{FoundingWorld, found};
 use pgha::decide::placement::place;
-use pgha::drive::{Stuck, drive};
+use pgha::drive::{DriverStuck, drive};
 use pgha::engine::fake::FakeEngine;
 use pgha::model::lab::Desired;
 use pgha::model::{ContainerStatus, LabSpec};
@@ -29,7 +29,7 @@ fn spec() -> LabSpec {
     resolve(&[Layer::built_in()]).expect("the built-in lab")
 }
 
-fn world(spec: &LabSpec) -> World {
+fn world(spec: &LabSpec) -> FoundingWorld {
     let members = place(spec, &Desired::founding(spec), &[]).expect("the built-in lab fits its hosts");
     let word = || "word".to_owned();
     let secrets = Secrets {
@@ -40,7 +40,7 @@ fn world(spec: &LabSpec) -> World {
         rest: word(),
         broker: word(),
     };
-    let context = Context {
+    let context = RecipeContext {
         spec,
         members: &members,
         subnet: Ipv4Addr::new(198, 18, 7, 0),
@@ -49,10 +49,10 @@ fn world(spec: &LabSpec) -> World {
     };
     let hosts = spec.hosts.iter().map(|host| sandbox(&context, &host.name));
     let bodies = hosts.chain(members.iter().map(|member| recipe(&context, member))).collect();
-    World { network: "pgha-lab".to_owned(), subnet: context.subnet, bodies }
+    FoundingWorld { network: "pgha-lab".to_owned(), subnet: context.subnet, bodies }
 }
 
-async fn found_it(engine: &FakeEngine, world: &World) -> Result<(), Stuck> {
+async fn found_it(engine: &FakeEngine, world: &FoundingWorld) -> Result<(), DriverStuck> {
     drive(engine, |seen| found(world, seen), |_| {}).await
 }
 
@@ -60,7 +60,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime")
 }
 
-fn whole(engine: &FakeEngine, world: &World) -> bool {
+fn whole(engine: &FakeEngine, world: &FoundingWorld) -> bool {
     let seen = engine.seen();
     world.bodies.iter().all(|body| {
         seen.containers

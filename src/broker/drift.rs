@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::membership::MOVABLE;
-use crate::lab::record::Record;
-use crate::lab::up;
+use super::rules::MOVABLE;
+use crate::lab::record::{self, LabRecord};
 use crate::model::body::LABEL_RECIPE;
 use crate::model::{Container, Service};
 
@@ -17,7 +16,7 @@ const ID: &str = "sha256:";
 
 /// One body as the record wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Shape {
+struct BodyShape {
     /// `None`: the record does not say.
     image: Option<String>,
     recipe: String,
@@ -26,7 +25,7 @@ struct Shape {
 
 /// Every body that the record wants, by the name of its container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted(BTreeMap<String, Shape>);
+pub(super) struct WantedBodies(BTreeMap<String, BodyShape>);
 
 /// What is not as it should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,14 +41,14 @@ fn movable(service: Option<&str>) -> bool {
     MOVABLE.iter().any(|movable| Some(movable.as_str()) == service)
 }
 
-impl Wanted {
+impl WantedBodies {
     /// What a record wants of those bodies that controllers may make.
-    pub(super) fn of(record: &Record) -> Self {
-        let bodies = up::world(record).bodies.into_iter();
+    pub(super) fn of(record: &LabRecord) -> Self {
+        let bodies = record::world(record).bodies.into_iter();
         let wanted = bodies.filter(|body| movable(body.service.map(Service::as_str))).map(|body| {
             let image = body.foreign.or_else(|| record.images.get(&body.image).cloned());
             let recipe = body.labels.get(LABEL_RECIPE).cloned().unwrap_or_default();
-            (body.container, Shape { image, recipe, host: body.host.to_string() })
+            (body.container, BodyShape { image, recipe, host: body.host.to_string() })
         });
         Self(wanted.collect())
     }
@@ -80,7 +79,7 @@ impl Wanted {
     }
 }
 
-impl Shape {
+impl BodyShape {
     fn differs(&self, found: &Container) -> Option<String> {
         let host = found.host().unwrap_or_default();
         if host != self.host {
@@ -120,12 +119,12 @@ mod tests {
     }
 
     fn said(found: Container) -> String {
-        let shape = Shape {
+        let shape = BodyShape {
             image: Some("pgha/postgres:a".to_owned()),
             recipe: "1234".to_owned(),
             host: "h1".to_owned(),
         };
-        let wanted = Wanted([("pgha-lab-postgres-1".to_owned(), shape)].into());
+        let wanted = WantedBodies([("pgha-lab-postgres-1".to_owned(), shape)].into());
         let drift = wanted.compare(&[("pgha-lab-postgres-1".to_owned(), found)].into());
         assert_eq!(drift.surplus.len(), 0);
         drift.drifted.into_values().collect::<Vec<_>>().join("; ")
@@ -144,12 +143,12 @@ mod tests {
 
     #[test]
     fn nobodys_containers_are_surplus_and_what_controllers_do_not_make_is_left_alone() {
-        let wanted = Wanted([("pgha-lab-postgres-1".to_owned(), Shape::default())].into());
+        let wanted = WantedBodies([("pgha-lab-postgres-1".to_owned(), BodyShape::default())].into());
         let one = |service: &str| container("x", service, "h1", "1");
         let found = [("a", "postgres"), ("b", "host"), ("c", "helper"), ("d", "client"), ("e", "broker")];
         let found: BTreeMap<String, Container> =
             found.map(|(name, service)| (name.to_owned(), one(service))).into();
         assert_eq!(wanted.compare(&found).surplus.len(), 1, "{:?}", wanted.compare(&found));
-        assert_eq!(Wanted::default().compare(&found), Drift::default(), "nobody read the record yet");
+        assert_eq!(WantedBodies::default().compare(&found), Drift::default(), "nobody read the record yet");
     }
 }

@@ -6,28 +6,35 @@
 
 use std::time::Duration;
 
-use super::{Broker, DO, LOOK, doom, doors, limited, short};
+use super::engine_limits::{ENGINE_DEED_TIMEOUT, ENGINE_LOOK_TIMEOUT, limited, short};
+use super::{cut_off, doomed_body};
 use crate::engine::clock;
-use crate::engine::docker::EngineError;
+use crate::engine::docker::{Docker, EngineError};
 use crate::model::control::{Proof, ProofLevel};
 use crate::model::{Container, ContainerStatus, Service};
 
 /// A kill that has not ended by then lets the doors be closed meanwhile.
-const AT_ONCE: Duration = Duration::from_millis(400);
+const KILL_BEFORE_DOORS: Duration = Duration::from_millis(400);
 /// A kill that has not ended by then is no proof yet; it goes on by itself.
-const KILL: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest look at the tasks of a body that does not die.
 const DOOM: Duration = Duration::from_secs(8);
 
-impl Broker {
+/// Takes bodies of one lab down.
+pub(super) struct Fence<'a> {
+    pub docker: &'a Docker,
+    pub lab: &'a str,
+}
+
+impl Fence<'_> {
     /// No restart, killed, no way in where it does not die at once; then what the engine shows of the very container.
-    pub(super) async fn fence(&self, found: Container) -> Proof {
+    pub(super) async fn take_down(&self, found: Container) -> Proof {
         let id = found.id.clone();
         if dead(&found) && !found.restarts {
             return proof(&found, "it had ended before");
         }
         if found.restarts
-            && let Err(error) = limited(DO, self.docker.never_restart(&id)).await
+            && let Err(error) = limited(ENGINE_DEED_TIMEOUT, self.docker.never_restart(&id)).await
         {
             return nothing(format!("the engine may start it again: {error}"));
         }
@@ -35,8 +42,8 @@ impl Broker {
             return self.end(&id).await;
         }
         // most bodies die at once, and the dead need no closed door; who does not is cut off meanwhile
-        let mut kill = std::pin::pin!(limited(KILL, self.docker.kill(&id, "KILL")));
-        let (killed, closed) = if let Ok(killed) = clock::timeout(AT_ONCE, &mut kill).await {
+        let mut kill = std::pin::pin!(limited(KILL_TIMEOUT, self.docker.kill(&id, "KILL")));
+        let (killed, closed) = if let Ok(killed) = clock::timeout(KILL_BEFORE_DOORS, &mut kill).await {
             (killed, None)
         } else {
             let (closed, killed) = tokio::join!(self.close(&found), kill);
@@ -48,7 +55,7 @@ impl Broker {
             Err(EngineError::Conflict(_)) => "it had ended before the kill".to_owned(),
             Err(error) => format!("the kill came to nothing: {error}"),
         };
-        let now = match limited(LOOK, self.docker.inspect(&id)).await {
+        let now = match limited(ENGINE_LOOK_TIMEOUT, self.docker.inspect(&id)).await {
             Ok(now) => now,
             Err(EngineError::NotFound(_)) => {
                 self.open_if(closed.is_some(), &found).await;
@@ -83,11 +90,11 @@ impl Broker {
 
     /// Ends a body that is no database: the doors of its host are another's.
     async fn end(&self, id: &str) -> Proof {
-        let killed = match limited(KILL, self.docker.kill(id, "KILL")).await {
+        let killed = match limited(KILL_TIMEOUT, self.docker.kill(id, "KILL")).await {
             Ok(()) => "killed".to_owned(),
             Err(error) => format!("the kill came to nothing: {error}"),
         };
-        match limited(LOOK, self.docker.inspect(id)).await {
+        match limited(ENGINE_LOOK_TIMEOUT, self.docker.inspect(id)).await {
             Ok(now) if dead(&now) && !now.restarts => proof(&now, &killed),
             Ok(now) => nothing(format!("{killed}; the engine says {}", now.status.as_str())),
             Err(error) => nothing(format!("{killed}; the engine does not show it: {error}")),
@@ -96,7 +103,7 @@ impl Broker {
 
     /// How certain the end is of a body that is cut off and does not die.
     async fn doom(&self, container: &Container) -> (ProofLevel, String) {
-        let look = doom::doomed(&self.docker, self.plan.lab.as_str(), container);
+        let look = doomed_body::doomed(self.docker, self.lab, container);
         match clock::timeout(DOOM, look).await {
             Ok(Ok(shown)) => (ProofLevel::Doomed, shown),
             Ok(Err(why)) => (ProofLevel::CutOff, why),
@@ -113,21 +120,21 @@ impl Broker {
     /// Nobody gets through to the body any more, and nothing it says gets out: its ports are shut in its host's
     /// namespace.
     async fn close(&self, container: &Container) -> Result<(), EngineError> {
-        self.in_host(container, &doors::shut()).await
+        self.in_host(container, &cut_off::shut()).await
     }
 
-    /// Undoes [`Broker::close`]; a host that does not run has no doors.
+    /// Undoes [`Fence::close`]; a host that does not run has no doors.
     pub(super) async fn open(&self, container: &Container) {
-        if let Err(error) = self.in_host(container, &doors::open()).await {
+        if let Err(error) = self.in_host(container, &cut_off::open()).await {
             tracing::warn!(%error, container = container.name, "its doors could not be opened");
         }
     }
 
     async fn in_host(&self, container: &Container, script: &str) -> Result<(), EngineError> {
         let host = container.host().unwrap_or_default();
-        let sandbox = format!("pgha-{}-host-{host}", self.plan.lab);
+        let sandbox = format!("pgha-{}-host-{host}", self.lab);
         let command = ["/bin/sh", "-c", script].map(str::to_owned);
-        let ran = limited(LOOK, self.docker.exec(&sandbox, &command)).await?;
+        let ran = limited(ENGINE_LOOK_TIMEOUT, self.docker.exec(&sandbox, &command)).await?;
         if ran.code == 0 { Ok(()) } else { Err(EngineError::Refused(ran.stderr.trim().to_owned())) }
     }
 }
@@ -178,7 +185,7 @@ fn unseen(closed: Option<&Result<(), EngineError>>, evidence: String) -> Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::tests::container;
+    use crate::broker::server::tests::container;
 
     #[test]
     fn only_a_body_without_a_process_is_dead() {

@@ -4,14 +4,18 @@
 //! Invariants: a name is never used twice; nobody leaves whose place the declared number needs, of etcd but for one at a
 //! time; a database leaves only when its body has no process.
 
-use super::membership::{MOVABLE, Not, not_allowed};
-use super::number::numbered;
+use super::refusal::{NotDone, not_allowed};
+use super::scale::scaled;
 use crate::decide::placement;
-use crate::lab::record::Record;
+use crate::lab::record::LabRecord;
 use crate::model::body::LABEL_LAB;
-use crate::model::control::{Deed, Refusal};
+use crate::model::control::{BrokerDeed, BrokerRefusal};
 use crate::model::lab::{controller_of, kind};
 use crate::model::{Bytes, Container, ContainerStatus, HostName, Member, MemberId, Service, Size};
+
+/// Services whose bodies controllers may start and make.
+pub(super) const MOVABLE: [Service; 4] =
+    [Service::Postgres, Service::Etcd, Service::Balancer, Service::Controller];
 
 /// What the engine shows of whom a deed is about.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,26 +34,30 @@ pub(super) struct Facts {
 ///
 /// # Errors
 /// Why the deed is not done.
-pub(super) fn judged(record: &Record, deed: &Deed, facts: &Facts) -> Result<Option<Record>, Not> {
+pub(super) fn judged(
+    record: &LabRecord,
+    deed: &BrokerDeed,
+    facts: &Facts,
+) -> Result<Option<LabRecord>, NotDone> {
     match deed {
-        Deed::Create { member, service, host } => {
+        BrokerDeed::Create { member, service, host } => {
             created(record, member, *service, host).map_err(not_allowed)
         }
-        Deed::Retire { member } => retired(record, member, facts.running),
-        Deed::Scale { service, generation, count, leaving } => {
-            let numbered = numbered(record.clone(), *service, *generation, *count, leaving);
-            numbered.map(Some).map_err(not_allowed)
+        BrokerDeed::Retire { member } => retired(record, member, facts.running),
+        BrokerDeed::Scale { service, generation, count, leaving } => {
+            let scaled = scaled(record.clone(), *service, *generation, *count, leaving);
+            scaled.map(Some).map_err(not_allowed)
         }
-        Deed::Resize { member, from, to } => sized(record, member, *from, *to, facts),
-        Deed::Discard { member } if !record.left(member) => {
+        BrokerDeed::Resize { member, from, to } => resized(record, member, *from, *to, facts),
+        BrokerDeed::Discard { member } if !record.left(member) => {
             Err(not_allowed(format!("{member} did not leave the lab")))
         }
-        Deed::Remove { .. } if facts.named => Err(not_allowed("a member of the record has it")),
-        Deed::Remove { .. } => match facts.running {
+        BrokerDeed::Remove { .. } if facts.named => Err(not_allowed("a member of the record has it")),
+        BrokerDeed::Remove { .. } => match facts.running {
             Some(status) => Err(not_allowed(format!("it is {}: fence it first", status.as_str()))),
             None => Ok(None),
         },
-        Deed::Discard { .. } | Deed::Fence { .. } | Deed::Start { .. } => Ok(None),
+        BrokerDeed::Discard { .. } | BrokerDeed::Fence { .. } | BrokerDeed::Start { .. } => Ok(None),
     }
 }
 
@@ -57,7 +65,7 @@ pub(super) fn judged(record: &Record, deed: &Deed, facts: &Facts) -> Result<Opti
 ///
 /// # Errors
 /// Why not.
-pub(super) fn allowed(lab: &str, deed: &Deed, id: &str, container: &Container) -> Result<(), String> {
+pub(super) fn allowed(lab: &str, deed: &BrokerDeed, id: &str, container: &Container) -> Result<(), String> {
     if container.labels.get(LABEL_LAB).map(String::as_str) != Some(lab) {
         return Err("it is not this lab's".to_owned());
     }
@@ -65,7 +73,7 @@ pub(super) fn allowed(lab: &str, deed: &Deed, id: &str, container: &Container) -
         return Err("containers are named by their whole id".to_owned());
     }
     let may: &[Service] = match deed {
-        Deed::Fence { .. } => &[Service::Postgres, Service::Controller],
+        BrokerDeed::Fence { .. } => &[Service::Postgres, Service::Controller],
         _ => &MOVABLE,
     };
     let service = container.service().unwrap_or_default();
@@ -74,9 +82,15 @@ pub(super) fn allowed(lab: &str, deed: &Deed, id: &str, container: &Container) -
 }
 
 /// The record with a member of another size; `None`: it has that size.
-fn sized(record: &Record, id: &MemberId, from: Size, to: Size, facts: &Facts) -> Result<Option<Record>, Not> {
+fn resized(
+    record: &LabRecord,
+    id: &MemberId,
+    from: Size,
+    to: Size,
+    facts: &Facts,
+) -> Result<Option<LabRecord>, NotDone> {
     let Some(member) = record.members.iter().find(|member| member.id == *id) else {
-        return Err(Not::Refused(Refusal::NotThere, format!("no member is called {id}")));
+        return Err(NotDone::Refused(BrokerRefusal::NotThere, format!("no member is called {id}")));
     };
     if member.size != from && member.size != to {
         return Err(not_allowed(format!("{id} has another size by now")));
@@ -90,7 +104,7 @@ fn sized(record: &Record, id: &MemberId, from: Size, to: Size, facts: &Facts) ->
         return Err(not_allowed("volumes have no size of their own on this machine"));
     }
     let mut with = record.clone();
-    Ok(resized(&mut with, id, to).then_some(with))
+    Ok(set_size(&mut with, id, to).then_some(with))
 }
 
 /// The record with a member that it does not know yet; `None`: it knows it.
@@ -98,11 +112,11 @@ fn sized(record: &Record, id: &MemberId, from: Size, to: Size, facts: &Facts) ->
 /// # Errors
 /// Why it may not stand there.
 fn created(
-    record: &Record,
+    record: &LabRecord,
     id: &MemberId,
     service: Service,
     host: &HostName,
-) -> Result<Option<Record>, String> {
+) -> Result<Option<LabRecord>, String> {
     if !MOVABLE.contains(&service) {
         return Err(format!("`create` is not for bodies of `{service}`"));
     }
@@ -125,14 +139,18 @@ fn created(
 ///
 /// # Errors
 /// Why it stays.
-fn retired(record: &Record, id: &MemberId, running: Option<ContainerStatus>) -> Result<Option<Record>, Not> {
+fn retired(
+    record: &LabRecord,
+    id: &MemberId,
+    running: Option<ContainerStatus>,
+) -> Result<Option<LabRecord>, NotDone> {
     // out of its cluster a member of etcd ends by itself, and neither it nor a balancer holds what anybody needs
     if let Some(status) = running.filter(|_| is_database(id)) {
         return Err(not_allowed(format!("its body is {}: fence it first", status.as_str())));
     }
     let Some(at) = record.members.iter().position(|member| member.id == *id) else {
         let left = record.left(id);
-        let nobody = || Not::Refused(Refusal::NotThere, format!("no member is called {id}"));
+        let nobody = || NotDone::Refused(BrokerRefusal::NotThere, format!("no member is called {id}"));
         return if left { Ok(None) } else { Err(nobody()) };
     };
     let mut without = record.clone();
@@ -153,7 +171,7 @@ fn retired(record: &Record, id: &MemberId, running: Option<ContainerStatus>) -> 
 }
 
 /// Gives a member of a record another size; whether it is another.
-pub(super) fn resized(record: &mut Record, id: &MemberId, size: Size) -> bool {
+pub(super) fn set_size(record: &mut LabRecord, id: &MemberId, size: Size) -> bool {
     let known = record.members.iter_mut().find(|known| known.id == *id && known.size != size);
     known.map(|known| known.size = size).is_some()
 }
@@ -164,7 +182,7 @@ pub(super) fn is_database(id: &MemberId) -> bool {
 }
 
 /// How many there should be of the kind of a member.
-fn wanted(record: &Record, id: &MemberId, service: Service) -> u32 {
+fn wanted(record: &LabRecord, id: &MemberId, service: Service) -> u32 {
     if service != Service::Controller {
         return record.desired.counts.get(&service).copied().unwrap_or(0);
     }
@@ -175,7 +193,7 @@ fn wanted(record: &Record, id: &MemberId, service: Service) -> u32 {
 }
 
 /// A member the lab does not know yet, where it may stand; or why not.
-fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
+fn newcomer(record: &LabRecord, id: &MemberId, service: Service, host: &HostName) -> Result<Member, String> {
     match service {
         Service::Postgres => {}
         // one that leaves is followed, and nobody else joins
@@ -216,27 +234,27 @@ fn newcomer(record: &Record, id: &MemberId, service: Service, host: &HostName) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::number::tests::one_too_many;
+    use crate::broker::scale::tests::one_too_many;
 
     fn name(text: &str) -> MemberId {
         text.parse().expect("a name")
     }
 
     /// What is said of a deed.
-    fn said(record: &Record, deed: &Deed, facts: &Facts) -> String {
+    fn said(record: &LabRecord, deed: &BrokerDeed, facts: &Facts) -> String {
         match judged(record, deed, facts) {
-            Err(Not::Refused(_, text) | Not::Failed(text)) => text,
+            Err(NotDone::Refused(_, text) | NotDone::Failed(text)) => text,
             Ok(Some(_)) => "the record changes".to_owned(),
             Ok(None) => "the record stays".to_owned(),
         }
     }
 
-    fn retire(id: &str) -> Deed {
-        Deed::Retire { member: name(id) }
+    fn retire(id: &str) -> BrokerDeed {
+        BrokerDeed::Retire { member: name(id) }
     }
 
-    fn create(id: &str, service: Service, host: &str) -> Deed {
-        Deed::Create { member: name(id), service, host: name(host) }
+    fn create(id: &str, service: Service, host: &str) -> BrokerDeed {
+        BrokerDeed::Create { member: name(id), service, host: name(host) }
     }
 
     fn running() -> Facts {
@@ -244,7 +262,7 @@ mod tests {
     }
 
     /// A lab with a number of everything, and with two replicas of a controller.
-    fn counted() -> Record {
+    fn counted() -> LabRecord {
         let mut record = one_too_many();
         for service in [Service::Etcd, Service::Balancer] {
             let there = u32::try_from(record.of(service).count()).expect("a few");
@@ -316,7 +334,7 @@ mod tests {
         let record = one_too_many();
         let member = record.members.iter().find(|member| member.service == Service::Postgres).expect("one");
         let (id, from, none) = (member.id.as_str(), member.size, Facts::default());
-        let resize = |id: &str, from: Size, to: Size| Deed::Resize { member: name(id), from, to };
+        let resize = |id: &str, from: Size, to: Size| BrokerDeed::Resize { member: name(id), from, to };
         assert_eq!(said(&record, &resize(id, from, from), &none), "the record stays");
         assert_eq!(
             said(&record, &resize("postgres-77", from, from), &none),
@@ -344,12 +362,12 @@ mod tests {
 
     #[test]
     fn what_is_removed_belongs_to_no_member_and_has_no_process() {
-        let (record, remove) = (one_too_many(), Deed::Remove { container: "id".to_owned() });
+        let (record, remove) = (one_too_many(), BrokerDeed::Remove { container: "id".to_owned() });
         assert_eq!(said(&record, &remove, &Facts::default()), "the record stays");
         assert_eq!(said(&record, &remove, &running()), "it is running: fence it first");
         let named = Facts { named: true, ..Facts::default() };
         assert_eq!(said(&record, &remove, &named), "a member of the record has it");
-        let discard = |id: &str| Deed::Discard { member: name(id) };
+        let discard = |id: &str| BrokerDeed::Discard { member: name(id) };
         assert_eq!(
             said(&record, &discard("postgres-1"), &Facts::default()),
             "postgres-1 did not leave the lab"
@@ -376,8 +394,8 @@ mod tests {
                 .into(),
             address: None,
         };
-        let (start, id) = (Deed::Start { container: String::new() }, "0123456789abcdef");
-        let fence = Deed::Fence { container: String::new(), leader: None };
+        let (start, id) = (BrokerDeed::Start { container: String::new() }, "0123456789abcdef");
+        let fence = BrokerDeed::Fence { container: String::new(), leader: None };
         assert_eq!(allowed("lab", &start, id, &container("etcd")), Ok(()));
         assert_eq!(allowed("lab", &fence, id, &container("postgres")), Ok(()));
         for (lab, deed, id, service, said) in [

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use crate::engine::clock;
 use crate::engine::store::Store;
-use crate::model::control::{Answer, LeaderIs, Order, Refusal, Token, leadership_key};
+use crate::model::control::{BrokerAnswer, BrokerOrder, BrokerRefusal, LeaderIs, Token};
+use crate::model::store_keys::{leadership_key, patroni_key};
 use crate::model::{Mono, Name};
 
 /// A leadership that was in force so long ago is in force: its lease lasts for seconds.
-const MOMENT: Duration = Duration::from_millis(100);
+const WARRANT_FRESH: Duration = Duration::from_millis(100);
 
 /// Why an order does not stand.
-pub(super) type Not = (Refusal, String);
+pub(super) type NoWarrant = (BrokerRefusal, String);
 
 /// Asks whether orders stand.
 pub(super) struct Warrants {
@@ -30,16 +31,16 @@ impl Warrants {
     }
 
     /// Whether an order stands now, by a linearizable read.
-    pub(super) async fn stands(&self, order: &Order) -> Result<(), Not> {
+    pub(super) async fn stands(&self, order: &BrokerOrder) -> Result<(), NoWarrant> {
         in_time(order.deadline, clock::now())?;
         let token = &order.token;
         if !self.keys.contains(&token.key) {
             let text = format!("`{}` is the key of no controller of this lab", token.key);
-            return Err((Refusal::NotLeader, text));
+            return Err((BrokerRefusal::NotLeader, text));
         }
         match self.store.get(&token.key).await {
             Ok(found) => leads(token, found.map(|found| found.mod_revision)),
-            Err(error) => Err((Refusal::NotLeader, format!("etcd does not say who leads: {error}"))),
+            Err(error) => Err((BrokerRefusal::NotLeader, format!("etcd does not say who leads: {error}"))),
         }?;
         // the question itself may have taken too long
         in_time(order.deadline, clock::now())
@@ -47,37 +48,37 @@ impl Warrants {
 
     /// Whether an order that stood at `asked` stands still: its deadline is compared, and the leadership once more where the
     /// engine was waited for longer than that takes.
-    pub(super) async fn still_stands(&self, order: &Order, asked: Mono) -> Result<(), Not> {
+    pub(super) async fn still_stands(&self, order: &BrokerOrder, asked: Mono) -> Result<(), NoWarrant> {
         let now = clock::now();
         in_time(order.deadline, now)?;
-        if now.since(asked) < MOMENT { Ok(()) } else { self.stands(order).await }
+        if now.since(asked) < WARRANT_FRESH { Ok(()) } else { self.stands(order).await }
     }
 
     /// Whether Patroni's leader key is whose the order says it is, of the member it is about.
-    pub(super) async fn leader(&self, is: Option<LeaderIs>, member: &str) -> Result<(), Not> {
+    pub(super) async fn leader(&self, is: Option<LeaderIs>, member: &str) -> Result<(), NoWarrant> {
         let Some(is) = is else { return Ok(()) };
-        let found = self.store.get(&format!("/service/{}/leader", self.lab)).await;
+        let found = self.store.get(&patroni_key(self.lab.as_str(), "leader")).await;
         let found = found.map_err(|error| {
-            (Refusal::NotAllowed, format!("etcd does not say who holds the leader key: {error}"))
+            (BrokerRefusal::NotAllowed, format!("etcd does not say who holds the leader key: {error}"))
         })?;
         let key = found.as_ref().map(|found| (String::from_utf8_lossy(&found.value), found.mod_revision));
         let key = key.as_ref().map(|(holder, revision)| (holder.as_ref(), *revision));
-        is.holds(member, key).map_err(|why| (Refusal::NotAllowed, why))
+        is.holds(member, key).map_err(|why| (BrokerRefusal::NotAllowed, why))
     }
 }
 
 /// An order that does not stand, as it is answered.
-pub(super) fn answered((why, text): Not) -> Answer {
-    Answer::Refused { why, text }
+pub(super) fn answered((why, text): NoWarrant) -> BrokerAnswer {
+    BrokerAnswer::Refused { why, text }
 }
 
-fn in_time(deadline: Mono, now: Mono) -> Result<(), Not> {
-    let late = || (Refusal::TooLate, "the order's deadline has passed".to_owned());
+fn in_time(deadline: Mono, now: Mono) -> Result<(), NoWarrant> {
+    let late = || (BrokerRefusal::TooLate, "the order's deadline has passed".to_owned());
     if now > deadline { Err(late()) } else { Ok(()) }
 }
 
 /// Whether the leadership that an order shows is the one in force.
-fn leads(token: &Token, found: Option<i64>) -> Result<(), Not> {
+fn leads(token: &Token, found: Option<i64>) -> Result<(), NoWarrant> {
     let text = match found {
         Some(revision) if revision == token.revision => return Ok(()),
         Some(revision) => {
@@ -85,7 +86,7 @@ fn leads(token: &Token, found: Option<i64>) -> Result<(), Not> {
         }
         None => "nobody holds the leadership".to_owned(),
     };
-    Err((Refusal::NotLeader, text))
+    Err((BrokerRefusal::NotLeader, text))
 }
 
 #[cfg(test)]
@@ -100,10 +101,10 @@ mod tests {
             (Some(8), "the leadership was written by revision 8, the order shows 7"),
             (None, "nobody holds the leadership"),
         ] {
-            assert_eq!(leads(&token, found), Err((Refusal::NotLeader, said.to_owned())));
+            assert_eq!(leads(&token, found), Err((BrokerRefusal::NotLeader, said.to_owned())));
         }
         assert_eq!(in_time(Mono(5), Mono(5)), Ok(()));
-        assert_eq!(in_time(Mono(5), Mono(6)).expect_err("late").0, Refusal::TooLate);
+        assert_eq!(in_time(Mono(5), Mono(6)).expect_err("late").0, BrokerRefusal::TooLate);
     }
 
     #[test]

@@ -2,59 +2,59 @@
 
 use async_trait::async_trait;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use crate::engine::docker::EngineError;
-use crate::engine::process;
-use crate::model::{Container, ContainerStatus, FaultRecord, Verb};
+use crate::engine::process_table;
+use crate::model::scenario::BodyVerb;
+use crate::model::{Container, ContainerStatus, FaultRecord};
 
 /// Seconds a body gets to stop by itself when it is restarted: the engine's own default.
 const RESTART_GRACE: u32 = 10;
-const SOURCE: &str = "engine inspect, process table, cgroup freezer";
+const BODY_SOURCE: &str = "engine inspect, process table, cgroup freezer";
 
 /// The engine's verbs.
 #[derive(Clone, Copy, Debug)]
-pub struct Bodies;
+pub struct BodyFaults<'a>(pub BodyVerb<'a>);
 
 #[async_trait]
-impl Family for Bodies {
-    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
+impl Family for BodyFaults<'_> {
+    async fn deed(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let (docker, id) = (scene.docker, victim.container.id.as_str());
-        let done = match &fault.verb {
-            Verb::Kill { signal, .. } => docker.kill(id, signal).await,
-            Verb::Stop { timeout, .. } => {
+        let done = match self.0 {
+            BodyVerb::Kill { signal } => docker.kill(id, signal).await,
+            BodyVerb::Stop { timeout } => {
                 docker.stop(id, u32::try_from(timeout.0.as_secs()).unwrap_or(u32::MAX)).await
             }
-            Verb::Pause { .. } => docker.pause(id).await,
-            Verb::Restart { .. } => match docker.stop(id, RESTART_GRACE).await {
+            BodyVerb::Pause => docker.pause(id).await,
+            BodyVerb::Restart => match docker.stop(id, RESTART_GRACE).await {
                 Ok(()) => docker.start(id).await,
                 refused => refused,
             },
-            other => return Err(format!("`{}` is no verb of the engine", other.name())),
         };
         done.map_err(|error| error.to_string())
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         let (proved, text) = match scene.docker.inspect(&victim.container.id).await {
             Err(error) => (false, format!("inspect: {error}")),
-            Ok(now) => bite(&fault.verb, &victim.container, &now),
+            Ok(now) => bite(self.0, &victim.container, &now),
         };
-        Seen::new(proved, SOURCE, text)
+        VictimSeen::new(proved, BODY_SOURCE, text)
     }
 
-    async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        match &fault.verb {
-            Verb::Restart { .. } => return Ok(()),
+    async fn undo(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        match self.0 {
+            BodyVerb::Restart => return Ok(()),
             // a stopped process runs as far as the engine can tell
-            Verb::Kill { signal, .. } if stops(signal) => {
+            BodyVerb::Kill { signal } if stops(signal) => {
                 scene.docker.kill(&victim.container.id, "CONT").await.map_err(|error| error.to_string())?;
             }
-            _ => {}
+            BodyVerb::Kill { .. } | BodyVerb::Stop { .. } | BodyVerb::Pause => {}
         }
         run_again(scene, victim).await.map_err(|error| error.to_string())
     }
 
-    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Seen {
+    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         runs(scene, victim).await
     }
 }
@@ -82,37 +82,42 @@ pub async fn run_again(scene: &Scene<'_>, victim: &Victim) -> Result<(), EngineE
 }
 
 /// Whether a body runs and no freezer holds it.
-pub async fn runs(scene: &Scene<'_>, victim: &Victim) -> Seen {
+pub async fn runs(scene: &Scene<'_>, victim: &Victim) -> VictimSeen {
     match scene.docker.inspect(&victim.container.id).await {
-        Err(error) => Seen::new(false, SOURCE, format!("inspect: {error}")),
+        Err(error) => VictimSeen::new(false, BODY_SOURCE, format!("inspect: {error}")),
         Ok(now) => {
-            let thawed = process::frozen(now.pid) != Some(true) && process::state(now.pid) != Some('T');
+            let thawed =
+                process_table::frozen(now.pid) != Some(true) && process_table::state(now.pid) != Some('T');
             let proved = now.status == ContainerStatus::Running && now.pid != 0 && thawed;
-            let state = process::state(now.pid).map_or_else(String::new, |s| format!(", process state {s}"));
-            Seen::new(proved, SOURCE, format!("{}, pid {}{state}", now.status.as_str(), now.pid))
+            let state =
+                process_table::state(now.pid).map_or_else(String::new, |s| format!(", process state {s}"));
+            VictimSeen::new(proved, BODY_SOURCE, format!("{}, pid {}{state}", now.status.as_str(), now.pid))
         }
     }
 }
 
 /// Whether a fault bit one container, from what is seen before and after.
-pub(super) fn bite(verb: &Verb, before: &Container, now: &Container) -> (bool, String) {
+pub(super) fn bite(verb: BodyVerb<'_>, before: &Container, now: &Container) -> (bool, String) {
     let was_running = before.status == ContainerStatus::Running && before.pid != 0;
     if !was_running {
         return (false, format!("was {} before: there was nothing to hit", before.status.as_str()));
     }
-    let process = match process::state(before.pid) {
+    let process = match process_table::state(before.pid) {
         None => format!("process {} is gone", before.pid),
         Some(state) => format!("process {} is in state {state}", before.pid),
     };
     match verb {
-        Verb::Kill { signal, .. } if stops(signal) => (process::state(before.pid) == Some('T'), process),
-        Verb::Kill { .. } | Verb::Stop { .. } => {
+        BodyVerb::Kill { signal } if stops(signal) => {
+            (process_table::state(before.pid) == Some('T'), process)
+        }
+        BodyVerb::Kill { .. } | BodyVerb::Stop { .. } => {
             // a restart policy may have started it again at once: another process is proof as well
-            let ended = now.pid != before.pid && process::state(before.pid).is_none_or(|state| state == 'Z');
+            let ended =
+                now.pid != before.pid && process_table::state(before.pid).is_none_or(|state| state == 'Z');
             (ended, format!("{}, exit code {}, {process}", now.status.as_str(), now.exit_code))
         }
-        Verb::Pause { .. } => {
-            let frozen = process::frozen(before.pid);
+        BodyVerb::Pause => {
+            let frozen = process_table::frozen(before.pid);
             let text = match frozen {
                 Some(true) => "freezer holds it",
                 Some(false) => "freezer does not hold it",
@@ -121,18 +126,16 @@ pub(super) fn bite(verb: &Verb, before: &Container, now: &Container) -> (bool, S
             let bit = now.status == ContainerStatus::Paused && frozen != Some(false);
             (bit, format!("{}, {text}, {process}", now.status.as_str()))
         }
-        Verb::Restart { .. } => {
+        BodyVerb::Restart => {
             let anew = now.status == ContainerStatus::Running && now.pid != 0 && now.pid != before.pid;
             (anew, format!("{}, pid {} was {}", now.status.as_str(), now.pid, before.pid))
         }
-        other => (false, format!("`{}` is not built", other.name())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Target;
 
     fn container(status: ContainerStatus, pid: u32) -> Container {
         Container {
@@ -150,13 +153,7 @@ mod tests {
         }
     }
 
-    fn kill() -> Verb {
-        Verb::Kill {
-            target: Target::Primary,
-            signal: "KILL".to_owned(),
-            by: crate::model::scenario::KillBy::Engine,
-        }
-    }
+    const KILLED: BodyVerb<'_> = BodyVerb::Kill { signal: "KILL" };
 
     /// A process number no process has: the kernel's largest is 2^22.
     const NOBODY: u32 = 1 << 30;
@@ -164,14 +161,14 @@ mod tests {
     #[test]
     fn a_kill_bit_when_the_process_is_gone() {
         let before = container(ContainerStatus::Running, NOBODY);
-        assert!(bite(&kill(), &before, &container(ContainerStatus::Exited, 0)).0);
-        assert!(bite(&kill(), &before, &container(ContainerStatus::Running, NOBODY + 1)).0);
+        assert!(bite(KILLED, &before, &container(ContainerStatus::Exited, 0)).0);
+        assert!(bite(KILLED, &before, &container(ContainerStatus::Running, NOBODY + 1)).0);
     }
 
     #[test]
     fn a_kill_of_a_dead_body_did_not_bite() {
         let before = container(ContainerStatus::Exited, 0);
-        let (bit, text) = bite(&kill(), &before, &container(ContainerStatus::Exited, 0));
+        let (bit, text) = bite(KILLED, &before, &container(ContainerStatus::Exited, 0));
         assert!(!bit);
         assert!(text.contains("nothing to hit"), "{text}");
     }
@@ -180,13 +177,12 @@ mod tests {
     fn a_kill_that_left_the_process_alone_did_not_bite() {
         let alive = std::process::id();
         let before = container(ContainerStatus::Running, alive);
-        assert!(!bite(&kill(), &before, &container(ContainerStatus::Running, alive)).0);
+        assert!(!bite(KILLED, &before, &container(ContainerStatus::Running, alive)).0);
     }
 
     #[test]
     fn a_pause_that_froze_nothing_did_not_bite() {
         let before = container(ContainerStatus::Running, std::process::id());
-        let pause = Verb::Pause { target: Target::Primary };
-        assert!(!bite(&pause, &before, &container(ContainerStatus::Paused, std::process::id())).0);
+        assert!(!bite(BodyVerb::Pause, &before, &container(ContainerStatus::Paused, std::process::id())).0);
     }
 }

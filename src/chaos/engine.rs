@@ -3,48 +3,44 @@
 
 use async_trait::async_trait;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use crate::model::control::ENGINE_MODE;
 use crate::model::scenario::EngineMode;
-use crate::model::{BodyFile, FaultRecord, Verb};
+use crate::model::{BodyFile, FaultRecord};
 
-const SOURCE: &str = "the broker, asked like a controller asks it";
+const ENGINE_SOURCE: &str = "the broker, asked like a controller asks it";
 
 /// What answers of the engine are done to.
 #[derive(Clone, Copy, Debug)]
-pub struct Engine;
+pub struct Engine(pub EngineMode);
 
 #[async_trait]
 impl Family for Engine {
-    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let Verb::Engine { mode } = &fault.verb else {
-            return Err(format!("`{}` is nothing the broker does", fault.verb.name()));
-        };
-        tell(scene, victim, Some(*mode)).await
+    async fn deed(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        tell(scene, victim, Some(self.0)).await
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         let said = ask(scene, victim).await;
-        let proved = match &fault.verb {
-            Verb::Engine { mode: EngineMode::Stall } => said.starts_with("is silent"),
-            Verb::Engine { mode: EngineMode::Error } => said.starts_with("errs"),
-            Verb::Engine { mode: EngineMode::Slow } => {
+        let proved = match self.0 {
+            EngineMode::Stall => said.starts_with("is silent"),
+            EngineMode::Error => said.starts_with("errs"),
+            EngineMode::Slow => {
                 let ms =
                     said.strip_prefix("answers in ").and_then(|rest| rest.split(' ').next()?.parse().ok());
                 ms.is_some_and(|ms: u64| ms >= 1000)
             }
-            _ => false,
         };
-        Seen::new(proved, SOURCE, said)
+        VictimSeen::new(proved, ENGINE_SOURCE, said)
     }
 
     async fn undo(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Result<(), String> {
         tell(scene, victim, None).await
     }
 
-    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Seen {
+    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         let said = ask(scene, victim).await;
-        Seen::new(said.starts_with("answers in"), SOURCE, said)
+        VictimSeen::new(said.starts_with("answers in"), ENGINE_SOURCE, said)
     }
 }
 

@@ -9,35 +9,35 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use super::network::{self, probe, rules};
 use super::storage;
 use crate::engine::clock;
 use crate::engine::docker::EngineError;
 use crate::lab::names;
-use crate::model::scenario::Cache;
-use crate::model::{Container, ContainerStatus, FaultRecord, Member, Service, Verb};
+use crate::model::scenario::{Cache, NetworkVerb};
+use crate::model::{Container, ContainerStatus, FaultRecord, Member, Service};
 
-const SOURCE: &str = "engine inspect, connection attempt of the client host";
+const HOST_SOURCE: &str = "engine inspect, connection attempt of the client host";
 /// Longest wait for a sandbox to have its address and its routes.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks at a starting sandbox.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const SANDBOX_LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Power off and on.
 #[derive(Clone, Copy, Debug)]
-pub struct Power;
+pub struct Power(pub Cache);
 
 #[async_trait]
 impl Family for Power {
     async fn prepare(
         &self,
         scene: &Scene<'_>,
-        fault: &mut FaultRecord,
+        _: &mut FaultRecord,
         victims: &[Victim],
     ) -> Result<(), String> {
         network::spare_the_watcher(scene, victims)?;
-        if !loses_cache(fault) {
+        if self.0 == Cache::Kept {
             return Ok(());
         }
         let mut members = Vec::new();
@@ -54,13 +54,14 @@ impl Family for Power {
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let mark = rules::mark(fault);
-        let silence = rules::lay(&mark, &rules::rules(fault, &victim.name, |_| None)?, true);
+        let silence =
+            rules::lay(&mark, &rules::rules(fault, NetworkVerb::Isolate, &victim.name, |_| None)?, true);
         let script = format!("iptables-restore --noflush <<'RULES'\n{silence}RULES\n");
         let said = network::run(scene, &victim.name, &script).await?;
         if said.code != 0 {
             return Err(format!("its network could not be silenced: {}", said.stderr.trim()));
         }
-        if loses_cache(fault) {
+        if self.0 == Cache::Lost {
             // while the host is silent already and its bodies still write: what they write is lost. A host
             // whose disks keep their cache is left on, so that nobody takes it for one that lost it
             storage::lose_cache(scene, &disks(scene, victim).await?).await?;
@@ -69,43 +70,43 @@ impl Family for Power {
         all(bodies(scene, victim).iter().map(|body| kill(scene, body))).await
     }
 
-    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Seen {
+    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         let mut on = Vec::new();
         let bodies = bodies(scene, victim);
         for name in bodies.iter().chain([&victim.container.id]) {
             match scene.docker.inspect(name).await {
                 Ok(seen) if seen.status == ContainerStatus::Running || seen.pid != 0 => on.push(seen.name),
                 Ok(_) | Err(EngineError::NotFound(_)) => {}
-                Err(error) => return Seen::new(false, SOURCE, error.to_string()),
+                Err(error) => return VictimSeen::new(false, HOST_SOURCE, error.to_string()),
             }
         }
         if victim.container.status != ContainerStatus::Running {
-            return Seen::new(false, SOURCE, "the host was off before");
+            return VictimSeen::new(false, HOST_SOURCE, "the host was off before");
         }
-        let answered = reached(scene, victim, probe::LIMIT).await;
+        let answered = reached(scene, victim, probe::SILENCE_BEGINS).await;
         let text = format!(
             "{} of {} containers run, its address {}",
             on.len(),
             bodies.len() + 1,
-            word(answered.as_ref(), probe::LIMIT)
+            word(answered.as_ref(), probe::SILENCE_BEGINS)
         );
-        Seen::new(on.is_empty() && answered == Ok(false), SOURCE, text)
+        VictimSeen::new(on.is_empty() && answered == Ok(false), HOST_SOURCE, text)
     }
 
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         scene.docker.start(&victim.container.id).await.map_err(|error| error.to_string())?;
         namespace_up(scene, victim).await?;
         // a sandbox that was silenced and never ended still has the rules
-        let rules = rules::rules(fault, &victim.name, |_| None)?;
+        let rules = rules::rules(fault, NetworkVerb::Isolate, &victim.name, |_| None)?;
         network::run(scene, &victim.name, &rules::take_away(&rules::mark(fault), &rules)).await?;
         let sandbox = scene.docker.inspect(&victim.container.id).await.map_err(|error| error.to_string())?;
         all(bodies(scene, victim).iter().map(|body| join(scene, body, &sandbox))).await
     }
 
-    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Seen {
+    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         let sandbox = match scene.docker.inspect(&victim.container.id).await {
             Ok(sandbox) => sandbox,
-            Err(error) => return Seen::new(false, SOURCE, error.to_string()),
+            Err(error) => return VictimSeen::new(false, HOST_SOURCE, error.to_string()),
         };
         let mut off = Vec::new();
         let bodies = bodies(scene, victim);
@@ -114,26 +115,21 @@ impl Family for Power {
                 Ok(body) if lives_in(&body, &sandbox) => {}
                 Err(EngineError::NotFound(_)) => {}
                 Ok(body) => off.push(body.name),
-                Err(error) => return Seen::new(false, SOURCE, error.to_string()),
+                Err(error) => return VictimSeen::new(false, HOST_SOURCE, error.to_string()),
             }
         }
-        let answered = reached(scene, victim, probe::PATIENCE).await;
+        let answered = reached(scene, victim, probe::ANSWER_TIMEOUT).await;
         let whole = sandbox.status == ContainerStatus::Running && off.is_empty();
         let text = format!(
             "sandbox {}, {} of {} bodies run in its namespace, its address {}",
             sandbox.status.as_str(),
             bodies.len() - off.len(),
             bodies.len(),
-            word(answered.as_ref(), probe::PATIENCE)
+            word(answered.as_ref(), probe::ANSWER_TIMEOUT)
         );
         // rules of another fault may keep the address silent; those are that fault's to heal
-        Seen::new(whole && answered.is_ok(), SOURCE, text)
+        VictimSeen::new(whole && answered.is_ok(), HOST_SOURCE, text)
     }
-}
-
-/// Whether unsynced pages go with the power.
-const fn loses_cache(fault: &FaultRecord) -> bool {
-    matches!(fault.verb, Verb::PowerOff { cache: Cache::Lost, .. })
 }
 
 /// Members on the host whose data stands on a disk of its own.
@@ -186,7 +182,7 @@ async fn namespace_up(scene: &Scene<'_>, victim: &Victim) -> Result<(), String> 
         let said = network::run(scene, &victim.name, "ip -4 route show dev eth0").await;
         match said {
             Ok(said) if said.stdout.contains("quickack 1") => return Ok(()),
-            Ok(_) | Err(_) if clock::now() < deadline => clock::sleep(LOOK_EVERY).await,
+            Ok(_) | Err(_) if clock::now() < deadline => clock::sleep(SANDBOX_LOOK_PAUSE).await,
             Ok(said) => return Err(format!("its network is not as described: {}", said.stdout.trim())),
             Err(why) => return Err(why),
         }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::family::{self, PATIENCE, Scene, Seen, Victim};
+use super::families;
+use super::family::{EVIDENCE_TIMEOUT, Scene, Victim, VictimSeen};
 use super::ledger::Ledger;
 use super::resolve::Hits;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::lab::names;
-use crate::lab::record::Record;
+use crate::lab::record::LabRecord;
 use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Verb};
 
 /// Pause between two looks for evidence.
@@ -29,9 +30,9 @@ pub enum InjectError {
     /// It cannot be done to these victims.
     #[error("`{verb}`: {why}")]
     Refused {
-        /// The verb.
+        /// What was to be done, as files call it.
         verb: &'static str,
-        /// Why.
+        /// What is in the way, as a sentence for people.
         why: String,
     },
 }
@@ -49,7 +50,7 @@ pub struct Injector<'a> {
     /// The engine.
     pub docker: &'a Docker,
     /// The lab.
-    pub record: &'a Record,
+    pub record: &'a LabRecord,
     /// Where intents go first.
     pub ledger: &'a Ledger,
 }
@@ -112,7 +113,7 @@ impl Injector<'_> {
             notes: hits.notes.clone(),
             ..FaultRecord::meant(id.clone(), verb.clone(), clock::now())
         };
-        family::of(verb)
+        families::of(verb)
             .prepare(&self.scene(), &mut record, &victims)
             .await
             .map_err(|why| InjectError::Refused { verb: verb.name(), why })?;
@@ -144,7 +145,7 @@ impl Injector<'_> {
     ) -> FaultRecord {
         let Prepared { mut record, victims } = prepared;
         let scene = self.scene();
-        let family = family::of(&record.verb);
+        let family = families::of(&record.verb);
         let refusals = if real {
             join_all(victims.iter().map(|victim| family.deed(&scene, &record, victim))).await
         } else {
@@ -155,6 +156,7 @@ impl Injector<'_> {
         let looks = victims.iter().map(|victim| wait_for(patience, || family.bit(&scene, &record, victim)));
         let seen = join_all(looks.collect::<Vec<_>>()).await;
         record.receipt = Some(receipt(&victims, &refusals, &seen));
+        drop(family);
         self.keep(&record);
         told(&record);
         record
@@ -202,27 +204,30 @@ impl Injector<'_> {
         record
     }
 
-    async fn heal_one(&self, fault: &FaultRecord, name: &Name, id: &str) -> (ReceiptState, Seen) {
+    async fn heal_one(&self, fault: &FaultRecord, name: &Name, id: &str) -> (ReceiptState, VictimSeen) {
         const SOURCE: &str = "engine inspect";
         if fault.verb.lasting() {
             let text = format!("`{}` leaves nothing to undo", fault.verb.name());
-            return (ReceiptState::Nothing, Seen::new(true, "definition of the verb", text));
+            return (ReceiptState::Nothing, VictimSeen::new(true, "definition of the verb", text));
         }
         let victim = match self.victim(name).await {
             Ok(victim) => victim,
             Err(EngineError::NotFound(_)) => {
-                return (ReceiptState::Superseded, Seen::new(true, SOURCE, "the body has been removed"));
+                return (
+                    ReceiptState::Superseded,
+                    VictimSeen::new(true, SOURCE, "the body has been removed"),
+                );
             }
-            Err(error) => return (ReceiptState::Refuted, Seen::new(false, SOURCE, error.to_string())),
+            Err(error) => return (ReceiptState::Refuted, VictimSeen::new(false, SOURCE, error.to_string())),
         };
         if victim.container.id != id {
             let text = format!("replaced by {:.12}", victim.container.id);
-            return (ReceiptState::Superseded, Seen::new(true, SOURCE, text));
+            return (ReceiptState::Superseded, VictimSeen::new(true, SOURCE, text));
         }
         let scene = self.scene();
-        let family = family::of(&fault.verb);
+        let family = families::of(&fault.verb);
         let refused = family.undo(&scene, fault, &victim).await.err();
-        let mut seen = wait_for(PATIENCE, || family.undone(&scene, fault, &victim)).await;
+        let mut seen = wait_for(EVIDENCE_TIMEOUT, || family.undone(&scene, fault, &victim)).await;
         if let Some(why) = refused {
             seen.text = format!("{} (refused: {why})", seen.text);
         }
@@ -231,7 +236,7 @@ impl Injector<'_> {
 }
 
 /// Asks again until something is proved or patience ends.
-async fn wait_for<'a>(patience: Duration, look: impl Fn() -> BoxFuture<'a, Seen>) -> Seen {
+async fn wait_for<'a>(patience: Duration, look: impl Fn() -> BoxFuture<'a, VictimSeen>) -> VictimSeen {
     let deadline = clock::now().plus(patience);
     loop {
         let seen = look().await;
@@ -243,7 +248,7 @@ async fn wait_for<'a>(patience: Duration, look: impl Fn() -> BoxFuture<'a, Seen>
 }
 
 /// Evidence for every victim; one refutation refutes the fault, and so does hitting nobody.
-fn receipt(victims: &[Victim], refusals: &[Result<(), String>], seen: &[Seen]) -> Receipt {
+fn receipt(victims: &[Victim], refusals: &[Result<(), String>], seen: &[VictimSeen]) -> Receipt {
     let texts: Vec<String> = victims
         .iter()
         .zip(refusals)
@@ -262,7 +267,7 @@ fn receipt(victims: &[Victim], refusals: &[Result<(), String>], seen: &[Seen]) -
 }
 
 /// Where it was read, each place once.
-fn sources<'a>(seen: impl Iterator<Item = &'a Seen>) -> String {
+fn sources<'a>(seen: impl Iterator<Item = &'a VictimSeen>) -> String {
     let mut sources: Vec<&str> = seen.map(|seen| seen.source).collect();
     sources.sort_unstable();
     sources.dedup();

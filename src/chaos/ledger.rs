@@ -13,15 +13,15 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use crate::engine::locked::Locked;
 use crate::model::scenario::ActsOn;
 use crate::model::{FaultRecord, ReceiptState, Stamp};
 
 /// An open ledger.
 #[derive(Debug)]
 pub struct Ledger {
-    file: Option<Mutex<File>>,
+    file: Option<Locked<File>>,
     lab: Option<PathBuf>,
     of: Option<Stamp>,
 }
@@ -33,7 +33,7 @@ impl Ledger {
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Some(Mutex::new(file)), lab: None, of: None })
+        Ok(Self { file: Some(Locked::new(file)), lab: None, of: None })
     }
 
     /// The lab's own ledger alone, for faults by hand; `path` as from [`of_lab`].
@@ -70,7 +70,7 @@ impl Ledger {
         let mut line = serde_json::to_vec(&stamped)?;
         line.push(b'\n');
         if let Some(file) = &self.file {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = file.lock();
             file.write_all(&line)?;
             file.sync_data()?;
         }

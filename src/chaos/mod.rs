@@ -5,7 +5,9 @@
 
 pub mod body;
 pub mod engine;
+pub mod families;
 pub mod family;
+pub mod hits;
 pub mod host;
 pub mod inject;
 pub mod ledger;
@@ -23,7 +25,8 @@ pub mod table;
 pub mod time;
 pub mod wipe;
 
-pub use family::{Family, Scene, Seen, Victim};
+pub use family::{Family, Scene, Victim, VictimSeen};
+pub use hits::hits;
 pub use inject::{Injector, Prepared};
 pub use ledger::Ledger;
-pub use resolve::{Hits, NoMatch, World, hits};
+pub use resolve::{Hits, NoMatch, PossibleTargets};

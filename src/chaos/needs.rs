@@ -2,11 +2,11 @@
 //! that what cannot be done is refused by name and reason and not found out in the middle.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use crate::engine::docker::Docker;
+use crate::engine::locked::Locked;
 use crate::lab::images::References;
-use crate::model::scenario::{Cache, KillBy};
+use crate::model::scenario::{Cache, DiskVerb, FamilyVerb, NetworkVerb};
 use crate::model::{ImageRole, Verb};
 
 /// Something that is not everywhere.
@@ -31,28 +31,34 @@ pub enum Need {
 }
 
 /// What is known already: the kernel does not change while this program runs.
-static KNOWN: Mutex<BTreeMap<Need, Option<String>>> = Mutex::new(BTreeMap::new());
+static KNOWN: Locked<BTreeMap<Need, Option<String>>> = Locked::new(BTreeMap::new());
 
 /// What a verb needs.
 #[must_use]
 pub fn of(verb: &Verb) -> Vec<Need> {
-    match verb {
-        Verb::Isolate { .. } | Verb::Partition { .. } | Verb::Flap { .. } | Verb::Swizzle { .. } => {
-            vec![Need::PacketFilter]
+    match verb.family() {
+        FamilyVerb::Network(verb) => vec![match verb {
+            NetworkVerb::Isolate | NetworkVerb::Partition { .. } | NetworkVerb::Flap { .. } => {
+                Need::PacketFilter
+            }
+            NetworkVerb::Loss { .. } => Need::Statistic,
+            NetworkVerb::Delay { .. } => Need::NetemOrQueue,
+            NetworkVerb::Bandwidth { .. } => Need::Tbf,
+        }],
+        FamilyVerb::Power(Cache::Kept) => vec![Need::PacketFilter],
+        FamilyVerb::Power(Cache::Lost) => vec![Need::PacketFilter, Need::Disks],
+        FamilyVerb::Disk(DiskVerb::Slow { .. }) => vec![Need::Disks, Need::BlockThrottle],
+        FamilyVerb::Disk(DiskVerb::Fill { .. } | DiskVerb::Freeze | DiskVerb::Corrupt { .. }) => {
+            vec![Need::Disks]
         }
-        Verb::PowerOff { cache: Cache::Kept, .. } => vec![Need::PacketFilter],
-        Verb::PowerOff { cache: Cache::Lost, .. } => vec![Need::PacketFilter, Need::Disks],
-        Verb::Loss { .. } => vec![Need::Statistic],
-        Verb::Delay { .. } => vec![Need::NetemOrQueue],
-        Verb::Bandwidth { .. } => vec![Need::Tbf],
-        Verb::DiskFill { .. } | Verb::DiskFreeze { .. } | Verb::DiskCorrupt { .. } => vec![Need::Disks],
-        Verb::DiskSlow { .. } => vec![Need::Disks, Need::BlockThrottle],
-        Verb::Clock { .. } => vec![Need::FakeClock],
-        Verb::Freeze { .. } | Verb::Crash { .. } | Verb::Kill { by: KillBy::Process, .. } => {
-            vec![Need::MachineProcesses]
-        }
-        Verb::Repeat { verb, .. } => of(verb),
-        _ => Vec::new(),
+        FamilyVerb::Clock { .. } => vec![Need::FakeClock],
+        FamilyVerb::Process(_) => vec![Need::MachineProcesses],
+        FamilyVerb::Body(_)
+        | FamilyVerb::Wipe
+        | FamilyVerb::Resource(_)
+        | FamilyVerb::Connections { .. }
+        | FamilyVerb::Engine(_)
+        | FamilyVerb::Operator(_) => Vec::new(),
     }
 }
 
@@ -86,7 +92,7 @@ const fn words(need: Need) -> &'static str {
 
 /// Why a need is not met; tried once a process.
 async fn why_not(docker: &Docker, images: &References, need: Need) -> Option<String> {
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&need).cloned();
+    let known = || KNOWN.lock().get(&need).cloned();
     if let Some(known) = known() {
         return known;
     }
@@ -100,7 +106,7 @@ async fn why_not(docker: &Docker, images: &References, need: Need) -> Option<Str
             BTreeMap::from([(need, helper(docker, images, need).await)])
         }
     };
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    KNOWN.lock().extend(found);
     known().unwrap_or_else(|| Some("it could not be tried".to_owned()))
 }
 

@@ -6,32 +6,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::family::{Family, PATIENCE, Scene, Seen, Victim};
+use super::family::{EVIDENCE_TIMEOUT, Family, Scene, Victim, VictimSeen};
 use super::sql;
 use crate::lab::{names, reach, record};
 use crate::model::body::DATA_PATH;
 use crate::model::control::asked_key;
 use crate::model::plan::Operation;
 use crate::model::scaling::{SizeWish, scale_key};
-use crate::model::{FaultRecord, MemberId, Name, Service, Size, Verb};
+use crate::model::scenario::OperatorVerb;
+use crate::model::{FaultRecord, MemberId, Name, Service, Size};
 
 const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
 const CONFIG: &str = "config key in etcd";
-const SIZE: &str = "engine inspect, statvfs in the body";
+const SIZE_SOURCE: &str = "engine inspect, statvfs in the body";
 const WISH: &str = "key in etcd, the lab's record";
 const STARTS: &str = "pg_postmaster_start_time()";
 /// How long a wish for sizes may take: scaling looks every ten seconds unless told otherwise, and gives one after
 /// another.
 const GIVES: Duration = Duration::from_secs(30);
 /// Under this key the notes keep when each instance had started.
-const NOTE: &str = "started";
+const STARTED_NOTE: &str = "started";
 
 /// What an operator asks of Patroni.
 #[derive(Clone, Copy, Debug)]
-pub struct Operator;
+pub struct Operator<'a>(pub OperatorVerb<'a>);
 
 #[async_trait]
-impl Family for Operator {
+impl Family for Operator<'_> {
     async fn prepare(
         &self,
         scene: &Scene<'_>,
@@ -40,39 +41,45 @@ impl Family for Operator {
     ) -> Result<(), String> {
         let postgres = |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
         let others = victims.iter().find(|victim| !postgres(&victim.name));
-        let any = matches!(fault.verb, Verb::Resize { .. } | Verb::Replace { .. });
+        let any = matches!(self.0, OperatorVerb::Resize(_) | OperatorVerb::Replace);
         if let Some(other) = others.filter(|_| !any) {
             return Err(format!("{} is no member of postgres", other.name));
         }
-        match &fault.verb {
-            Verb::Switchover { .. }
+        match self.0 {
+            OperatorVerb::Switchover
                 if candidate(fault).as_ref() == victims.first().map(|victim| &victim.name) =>
             {
                 Err("the candidate is primary already: there is nothing to hand over".to_owned())
             }
-            Verb::Failover { .. } if victims.len() != 1 => {
+            OperatorVerb::Failover if victims.len() != 1 => {
                 Err(format!("a failover has one candidate, and this target names {}", victims.len()))
             }
-            Verb::Failover { .. }
+            OperatorVerb::Failover
                 if !sql::in_recovery(scene.docker, scene.record, &victims[0].name).await? =>
             {
                 Err(format!("{} is primary already", victims[0].name))
             }
-            Verb::Replace { .. } | Verb::Resize { .. } | Verb::Scale { .. }
+            OperatorVerb::Replace | OperatorVerb::Resize(_) | OperatorVerb::Scale { .. }
                 if scene.record.spec.controllers.is_empty() =>
             {
                 Err("the lab has no controllers: nobody would do it".to_owned())
             }
-            Verb::Scale { service, count } => scene.record.spec.may_have(counted_service(service)?, *count),
-            Verb::RollingRestart { .. } => {
+            OperatorVerb::Scale { service, count } => {
+                scene.record.spec.may_have(counted_service(service)?, count)
+            }
+            OperatorVerb::RollingRestart => {
                 let mut starts = serde_json::Map::new();
                 for victim in victims {
                     starts.insert(victim.name.to_string(), json!(started(scene, victim).await?));
                 }
-                fault.notes.insert(NOTE.to_owned(), Value::Object(starts));
+                fault.notes.insert(STARTED_NOTE.to_owned(), Value::Object(starts));
                 Ok(())
             }
-            _ => Ok(()),
+            OperatorVerb::Switchover
+            | OperatorVerb::Failover
+            | OperatorVerb::Resize(_)
+            | OperatorVerb::Maintenance { .. }
+            | OperatorVerb::Replace => Ok(()),
         }
     }
 
@@ -81,62 +88,51 @@ impl Family for Operator {
         if fault.targets.first() != Some(&victim.name) {
             return Ok(());
         }
-        let operation = match &fault.verb {
-            Verb::Switchover { .. } => Operation::Switchover { candidate: candidate(fault) },
-            Verb::Failover { .. } => Operation::Failover { candidate: victim.name.clone() },
-            Verb::Maintenance { on } => Operation::Maintenance { on: *on },
-            Verb::RollingRestart { .. } => Operation::RollingRestart { members: fault.targets.clone() },
-            Verb::Replace { .. } => Operation::Replace { members: fault.targets.clone() },
-            Verb::Resize { .. } => {
-                Operation::Resize { members: fault.targets.clone(), size: wish(&fault.verb) }
+        let operation = match self.0 {
+            OperatorVerb::Switchover => Operation::Switchover { candidate: candidate(fault) },
+            OperatorVerb::Failover => Operation::Failover { candidate: victim.name.clone() },
+            OperatorVerb::Maintenance { on } => Operation::Maintenance { on },
+            OperatorVerb::RollingRestart => Operation::RollingRestart { members: fault.targets.clone() },
+            OperatorVerb::Replace => Operation::Replace { members: fault.targets.clone() },
+            OperatorVerb::Resize(size) => Operation::Resize { members: fault.targets.clone(), size },
+            OperatorVerb::Scale { service, count } => {
+                Operation::Scale { service: counted_service(service)?, count }
             }
-            Verb::Scale { service, count } => {
-                Operation::Scale { service: counted_service(service)?, count: *count }
-            }
-            other => return Err(format!("`{}` is no verb of an operator", other.name())),
         };
         ask(scene, operation).await
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        match &fault.verb {
-            Verb::Switchover { .. } => leads(scene, Some(&victim.name), candidate(fault).as_ref()).await,
-            Verb::Failover { .. } => leads(scene, None, Some(&victim.name)).await,
-            Verb::Maintenance { on } => maintenance(scene, *on).await,
-            Verb::Replace { .. } => asked(scene, victim).await,
-            Verb::Resize { .. } => resized(scene, victim, wish(&fault.verb)).await,
-            Verb::Scale { service, count } => match counted_service(service) {
-                Ok(service) => counted(scene, service, *count).await,
-                Err(why) => Seen::new(false, WISH, why),
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
+        match self.0 {
+            OperatorVerb::Switchover => leads(scene, Some(&victim.name), candidate(fault).as_ref()).await,
+            OperatorVerb::Failover => leads(scene, None, Some(&victim.name)).await,
+            OperatorVerb::Maintenance { on } => maintenance(scene, on).await,
+            OperatorVerb::Replace => asked(scene, victim).await,
+            OperatorVerb::Resize(wish) => resized(scene, victim, wish).await,
+            OperatorVerb::Scale { service, count } => match counted_service(service) {
+                Ok(service) => counted(scene, service, count).await,
+                Err(why) => VictimSeen::new(false, WISH, why),
             },
-            _ => restarted(scene, fault, victim).await,
+            OperatorVerb::RollingRestart => restarted(scene, fault, victim).await,
         }
     }
 
-    fn patience(&self, fault: &FaultRecord) -> Duration {
-        if matches!(fault.verb, Verb::Resize { .. }) { GIVES } else { PATIENCE }
+    fn patience(&self, _: &FaultRecord) -> Duration {
+        if matches!(self.0, OperatorVerb::Resize(_)) { GIVES } else { EVIDENCE_TIMEOUT }
     }
 
-    async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, _: &Victim) -> Result<(), String> {
-        match fault.verb {
-            Verb::Maintenance { on: true } => ask(scene, Operation::Maintenance { on: false }).await,
+    async fn undo(&self, scene: &Scene<'_>, _: &FaultRecord, _: &Victim) -> Result<(), String> {
+        match self.0 {
+            OperatorVerb::Maintenance { on: true } => ask(scene, Operation::Maintenance { on: false }).await,
             _ => Ok(()),
         }
     }
 
-    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, _: &Victim) -> Seen {
-        match fault.verb {
-            Verb::Maintenance { .. } => maintenance(scene, false).await,
-            _ => Seen::new(true, "definition of the verb", "nothing to undo"),
+    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, _: &Victim) -> VictimSeen {
+        match self.0 {
+            OperatorVerb::Maintenance { .. } => maintenance(scene, false).await,
+            _ => VictimSeen::new(true, "definition of the verb", "nothing to undo"),
         }
-    }
-}
-
-/// The size a verb wants.
-const fn wish(verb: &Verb) -> SizeWish {
-    match verb {
-        Verb::Resize { cpu, memory, disk, .. } => SizeWish { cpu: *cpu, memory: *memory, disk: *disk },
-        _ => SizeWish { cpu: None, memory: None, disk: None },
     }
 }
 
@@ -157,13 +153,13 @@ async fn ask(scene: &Scene<'_>, operation: Operation) -> Result<(), String> {
 
 /// Whether somebody else than `not` leads, and `wanted` when somebody is: the key says so and the
 /// instance writes.
-async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> Seen {
+async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> VictimSeen {
     let key = match sql::key(scene.docker, scene.record, "leader").await {
         Ok(key) => key,
-        Err(why) => return Seen::new(false, ROLES, why),
+        Err(why) => return VictimSeen::new(false, ROLES, why),
     };
     let Ok(leader) = key.parse::<Name>() else {
-        return Seen::new(false, ROLES, format!("the leader key says `{key}`"));
+        return VictimSeen::new(false, ROLES, format!("the leader key says `{key}`"));
     };
     let writes = sql::in_recovery(scene.docker, scene.record, &leader).await.map(|recovering| !recovering);
     let text = match &writes {
@@ -171,7 +167,7 @@ async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> 
         Ok(false) => format!("{leader} leads and does not write yet"),
         Err(why) => format!("{leader} leads: {why}"),
     };
-    Seen::new(meant(&leader, not, wanted) && writes == Ok(true), ROLES, text)
+    VictimSeen::new(meant(&leader, not, wanted) && writes == Ok(true), ROLES, text)
 }
 
 /// Whether this leader is one the verb wanted.
@@ -180,17 +176,17 @@ fn meant(leader: &Name, not: Option<&Name>, wanted: Option<&Name>) -> bool {
 }
 
 /// Whether controllers were asked to replace this member: the wish stands, or it was fulfilled already.
-async fn asked(scene: &Scene<'_>, victim: &Victim) -> Seen {
+async fn asked(scene: &Scene<'_>, victim: &Victim) -> VictimSeen {
     let key = asked_key(&scene.record.spec.name, &victim.name);
     match sql::any_key(scene.docker, scene.record, &key).await {
-        Err(why) => Seen::new(false, WISH, why),
-        Ok(wish) if !wish.is_empty() => Seen::new(true, WISH, format!("asked by {wish}")),
+        Err(why) => VictimSeen::new(false, WISH, why),
+        Ok(wish) if !wish.is_empty() => VictimSeen::new(true, WISH, format!("asked by {wish}")),
         Ok(_) => match record::read(scene.docker, scene.record.spec.name.as_str()).await {
             Ok(Some(now)) if now.members.iter().all(|member| member.id != victim.name) => {
-                Seen::new(true, WISH, "it has left already")
+                VictimSeen::new(true, WISH, "it has left already")
             }
-            Ok(_) => Seen::new(false, WISH, "nobody asks for it"),
-            Err(why) => Seen::new(false, WISH, why.to_string()),
+            Ok(_) => VictimSeen::new(false, WISH, "nobody asks for it"),
+            Err(why) => VictimSeen::new(false, WISH, why.to_string()),
         },
     }
 }
@@ -201,27 +197,27 @@ fn counted_service(name: &Name) -> Result<Service, String> {
 }
 
 /// Whether controllers were asked for so many: the wish stands, or the record says so already.
-async fn counted(scene: &Scene<'_>, service: Service, count: u32) -> Seen {
+async fn counted(scene: &Scene<'_>, service: Service, count: u32) -> VictimSeen {
     let lab = &scene.record.spec.name;
     match sql::any_key(scene.docker, scene.record, &scale_key(lab, service)).await {
-        Err(why) => Seen::new(false, WISH, why),
-        Ok(wish) if !wish.is_empty() => Seen::new(true, WISH, format!("asked for: {wish}")),
+        Err(why) => VictimSeen::new(false, WISH, why),
+        Ok(wish) if !wish.is_empty() => VictimSeen::new(true, WISH, format!("asked for: {wish}")),
         Ok(_) => match record::read(scene.docker, lab.as_str()).await {
             Ok(Some(now)) => {
                 let wanted = now.desired.counts.get(&service).copied().unwrap_or_default();
-                Seen::new(wanted == count, WISH, format!("{wanted} are wanted by the record"))
+                VictimSeen::new(wanted == count, WISH, format!("{wanted} are wanted by the record"))
             }
-            Ok(None) => Seen::new(false, WISH, "the lab has no record"),
-            Err(why) => Seen::new(false, WISH, why.to_string()),
+            Ok(None) => VictimSeen::new(false, WISH, "the lab has no record"),
+            Err(why) => VictimSeen::new(false, WISH, why.to_string()),
         },
     }
 }
 
 /// Whether a body has what was wanted for it, by the engine and its own file system.
-async fn resized(scene: &Scene<'_>, victim: &Victim, wish: SizeWish) -> Seen {
+async fn resized(scene: &Scene<'_>, victim: &Victim, wish: SizeWish) -> VictimSeen {
     let usage = match scene.docker.usage(&victim.container.id, DATA_PATH).await {
         Ok(usage) => usage,
-        Err(why) => return Seen::new(false, SIZE, why.to_string()),
+        Err(why) => return VictimSeen::new(false, SIZE_SOURCE, why.to_string()),
     };
     // what nobody asked for is as it is
     let now = Size {
@@ -233,15 +229,17 @@ async fn resized(scene: &Scene<'_>, victim: &Victim, wish: SizeWish) -> Seen {
     let text = differs.clone().unwrap_or_else(|| {
         format!("{} cores, {} of memory, a file system of {}", now.cpus, now.memory, now.disk)
     });
-    Seen::new(differs.is_none(), SIZE, text)
+    VictimSeen::new(differs.is_none(), SIZE_SOURCE, text)
 }
 
-async fn maintenance(scene: &Scene<'_>, wanted: bool) -> Seen {
+async fn maintenance(scene: &Scene<'_>, wanted: bool) -> VictimSeen {
     match sql::key(scene.docker, scene.record, "config").await {
-        Err(why) => Seen::new(false, CONFIG, why),
+        Err(why) => VictimSeen::new(false, CONFIG, why),
         Ok(config) => match paused(&config) {
-            None => Seen::new(false, CONFIG, "the key is no configuration"),
-            Some(paused) => Seen::new(paused == wanted, CONFIG, if paused { "paused" } else { "not paused" }),
+            None => VictimSeen::new(false, CONFIG, "the key is no configuration"),
+            Some(paused) => {
+                VictimSeen::new(paused == wanted, CONFIG, if paused { "paused" } else { "not paused" })
+            }
         },
     }
 }
@@ -257,13 +255,14 @@ async fn started(scene: &Scene<'_>, victim: &Victim) -> Result<String, String> {
     sql::ask(scene.docker, &container, "select extract(epoch from pg_postmaster_start_time())").await
 }
 
-async fn restarted(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-    let before = fault.notes.get(NOTE).and_then(|all| all.get(victim.name.as_str())).and_then(Value::as_str);
+async fn restarted(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
+    let before =
+        fault.notes.get(STARTED_NOTE).and_then(|all| all.get(victim.name.as_str())).and_then(Value::as_str);
     match (before, started(scene, victim).await) {
-        (_, Err(why)) => Seen::new(false, STARTS, why),
-        (None, Ok(_)) => Seen::new(false, STARTS, "nobody noted when it had started before"),
+        (_, Err(why)) => VictimSeen::new(false, STARTS, why),
+        (None, Ok(_)) => VictimSeen::new(false, STARTS, "nobody noted when it had started before"),
         (Some(before), Ok(now)) => {
-            Seen::new(before != now, STARTS, format!("started at {now}, was {before}"))
+            VictimSeen::new(before != now, STARTS, format!("started at {now}, was {before}"))
         }
     }
 }

@@ -12,30 +12,30 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::body::{bite, run_again, runs, stops};
-use super::family::{Family, Scene, Seen, Victim};
-use super::table::{self, Entry};
+use super::family::{Family, Scene, Victim, VictimSeen};
+use super::table::{self, ProcessEntry};
 use crate::engine::docker::{Docker, Helper};
-use crate::engine::{clock, process};
+use crate::engine::{clock, process_table};
 use crate::lab::reach;
-use crate::lab::record::Record;
-use crate::model::scenario::Process;
-use crate::model::{ContainerStatus, FaultRecord, Verb};
+use crate::lab::record::LabRecord;
+use crate::model::scenario::{BodyVerb, Process, ProcessVerb};
+use crate::model::{ContainerStatus, FaultRecord};
 
-const MACHINE: &str = "process table of the machine";
-const INSIDE: &str = "process table inside the body";
+const MACHINE_PROCESSES: &str = "process table of the machine";
+const BODY_PROCESSES: &str = "process table inside the body";
 /// Under this key the notes keep which process of which victim was hit.
-const NOTE: &str = "processes";
+const PROCESSES_NOTE: &str = "processes";
 
 /// Longest wait for a body to end after the process it lives by.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks at it.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const PROCESS_LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// So many looks without a trace of the process, with the body running: it runs anew.
 const LOOKS_TO_TRUST: u32 = 10;
 
 /// One process of a body.
 #[derive(Clone, Copy, Debug)]
-pub struct Processes;
+pub struct Processes<'a>(pub ProcessVerb<'a>);
 
 /// A process as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +45,14 @@ struct Found {
 }
 
 #[async_trait]
-impl Family for Processes {
+impl Family for Processes<'_> {
     async fn prepare(
         &self,
         scene: &Scene<'_>,
         fault: &mut FaultRecord,
         victims: &[Victim],
     ) -> Result<(), String> {
-        let (Verb::Freeze { process, .. } | Verb::Crash { process, .. }) = fault.verb else {
+        let (ProcessVerb::Freeze(process) | ProcessVerb::Crash(process)) = self.0 else {
             return Ok(());
         };
         let mut found = serde_json::Map::new();
@@ -60,68 +60,67 @@ impl Family for Processes {
             let entry = find(scene, victim, process).await?;
             found.insert(victim.name.to_string(), json!({ "pid": entry.pid, "started": entry.started }));
         }
-        fault.notes.insert(NOTE.to_owned(), Value::Object(found));
+        fault.notes.insert(PROCESSES_NOTE.to_owned(), Value::Object(found));
         Ok(())
     }
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        match &fault.verb {
-            Verb::Kill { signal, .. } => {
+        match self.0 {
+            ProcessVerb::Kill { signal } => {
                 signal_on_machine(scene.docker, scene.record, victim, signal.trim_start_matches("SIG")).await
             }
-            Verb::Freeze { .. } => stop_or_go(scene, victim, noted(fault, victim)?, "STOP").await,
-            _ => match noted(fault, victim)? {
+            ProcessVerb::Freeze(_) => stop_or_go(scene, victim, noted(fault, victim)?, "STOP").await,
+            ProcessVerb::Crash(_) => match noted(fault, victim)? {
                 Found { pid: 1, .. } => signal_on_machine(scene.docker, scene.record, victim, "KILL").await,
                 found => signal_inside(scene, victim, found.pid, "KILL").await,
             },
         }
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        if matches!(fault.verb, Verb::Kill { .. }) {
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
+        if let ProcessVerb::Kill { signal } = self.0 {
             return match scene.docker.inspect(&victim.container.id).await {
-                Err(error) => Seen::new(false, "engine inspect", error.to_string()),
+                Err(error) => VictimSeen::new(false, "engine inspect", error.to_string()),
                 Ok(now) => {
-                    let (bit, text) = bite(&fault.verb, &victim.container, &now);
-                    Seen::new(bit, "engine inspect, process table", text)
+                    let (bit, text) = bite(BodyVerb::Kill { signal }, &victim.container, &now);
+                    VictimSeen::new(bit, "engine inspect, process table", text)
                 }
             };
         }
-        let frozen = matches!(fault.verb, Verb::Freeze { .. });
+        let frozen = matches!(self.0, ProcessVerb::Freeze(_));
         match look(scene, fault, victim).await {
-            Err(why) => Seen::new(false, INSIDE, why),
+            Err(why) => VictimSeen::new(false, BODY_PROCESSES, why),
             Ok((state, source, text)) => {
-                Seen::new(if frozen { state == Some('T') } else { gone(state) }, source, text)
+                VictimSeen::new(if frozen { state == Some('T') } else { gone(state) }, source, text)
             }
         }
     }
 
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        match &fault.verb {
-            Verb::Freeze { .. } => match look(scene, fault, victim).await? {
+        match self.0 {
+            ProcessVerb::Freeze(_) => match look(scene, fault, victim).await? {
                 (Some('T'), ..) => stop_or_go(scene, victim, noted(fault, victim)?, "CONT").await,
                 _ => Ok(()),
             },
-            Verb::Kill { signal, .. } if stops(signal) => {
+            ProcessVerb::Kill { signal } if stops(signal) => {
                 scene.docker.kill(&victim.container.id, "CONT").await.map_err(|error| error.to_string())
             }
-            verb => {
-                if let Verb::Crash { process: Process::Patroni | Process::Etcd | Process::Haproxy, .. } = verb
-                {
-                    ended(scene, fault, victim).await?;
-                }
+            ProcessVerb::Crash(Process::Patroni | Process::Etcd | Process::Haproxy) => {
+                ended(scene, fault, victim).await?;
                 run_again(scene, victim).await.map_err(|error| error.to_string())
             }
+            ProcessVerb::Crash(Process::Postmaster | Process::Walreceiver | Process::Backend)
+            | ProcessVerb::Kill { .. } => run_again(scene, victim).await.map_err(|error| error.to_string()),
         }
     }
 
-    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        if !matches!(fault.verb, Verb::Freeze { .. }) {
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
+        if !matches!(self.0, ProcessVerb::Freeze(_)) {
             return runs(scene, victim).await;
         }
         match look(scene, fault, victim).await {
-            Err(why) => Seen::new(false, INSIDE, why),
-            Ok((state, source, text)) => Seen::new(state != Some('T'), source, text),
+            Err(why) => VictimSeen::new(false, BODY_PROCESSES, why),
+            Ok((state, source, text)) => VictimSeen::new(state != Some('T'), source, text),
         }
     }
 }
@@ -140,7 +139,7 @@ async fn ended(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Resul
         // has ended since the line before cannot be looked into: the next look at the engine says so
         let trace = look(scene, fault, victim).await;
         quiet = if matches!(trace, Ok((None, ..))) { quiet + 1 } else { 0 };
-        clock::sleep(LOOK_EVERY).await;
+        clock::sleep(PROCESS_LOOK_PAUSE).await;
     }
     Ok(())
 }
@@ -162,7 +161,7 @@ pub async fn can_signal(docker: &Docker, lab: &str, image: &str) -> Result<(), S
 
 async fn signal_on_machine(
     docker: &Docker,
-    record: &Record,
+    record: &LabRecord,
     victim: &Victim,
     signal: &str,
 ) -> Result<(), String> {
@@ -211,15 +210,15 @@ async fn stop_or_go(scene: &Scene<'_>, victim: &Victim, found: Found, signal: &s
 }
 
 /// The processes of a body, as it sees them itself.
-pub(super) async fn processes(docker: &Docker, container: &str) -> Result<Vec<Entry>, String> {
-    let command = ["/bin/sh", "-c", table::PRINT].map(str::to_owned);
+pub(super) async fn processes(docker: &Docker, container: &str) -> Result<Vec<ProcessEntry>, String> {
+    let command = ["/bin/sh", "-c", table::PRINT_PROCESSES].map(str::to_owned);
     match docker.exec(container, &command).await {
         Ok(said) => Ok(table::parse(&said.stdout)),
         Err(error) => Err(error.to_string()),
     }
 }
 
-async fn find(scene: &Scene<'_>, victim: &Victim, which: Process) -> Result<Entry, String> {
+async fn find(scene: &Scene<'_>, victim: &Victim, which: Process) -> Result<ProcessEntry, String> {
     let body = &victim.container;
     if body.status != ContainerStatus::Running {
         return Err(format!("{} is {}: none of its processes can be hit", victim.name, body.status.as_str()));
@@ -244,7 +243,7 @@ const fn whose(which: Process) -> &'static str {
 }
 
 fn noted(fault: &FaultRecord, victim: &Victim) -> Result<Found, String> {
-    let note = fault.notes.get(NOTE).and_then(|all| all.get(victim.name.as_str()));
+    let note = fault.notes.get(PROCESSES_NOTE).and_then(|all| all.get(victim.name.as_str()));
     let number = |key: &str| note.and_then(|note| note.get(key)).and_then(Value::as_u64);
     match (number("pid").and_then(|pid| u32::try_from(pid).ok()), number("started")) {
         (Some(pid), Some(started)) => Ok(Found { pid, started }),
@@ -264,13 +263,14 @@ async fn look(
     if !matches!(now.status, ContainerStatus::Running | ContainerStatus::Paused) {
         return Ok((None, "engine inspect", format!("the body is {}", now.status.as_str())));
     }
-    let (state, source) = if process::inside(id, 1).is_some() {
-        let seen = process::inside(id, found.pid).filter(|pid| process::started(*pid) == Some(found.started));
-        (seen.and_then(process::state), MACHINE)
+    let (state, source) = if process_table::inside(id, 1).is_some() {
+        let seen = process_table::inside(id, found.pid)
+            .filter(|pid| process_table::started(*pid) == Some(found.started));
+        (seen.and_then(process_table::state), MACHINE_PROCESSES)
     } else {
         let table = processes(scene.docker, id).await?;
         let same = table.iter().find(|entry| entry.pid == found.pid && entry.started == found.started);
-        (same.map(|entry| entry.state), INSIDE)
+        (same.map(|entry| entry.state), BODY_PROCESSES)
     };
     let name = format!("process {} started at tick {}", found.pid, found.started);
     let text = state.map_or_else(|| format!("{name} is gone"), |state| format!("{name} is in state {state}"));

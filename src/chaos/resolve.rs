@@ -2,23 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::sides;
 use crate::model::lab::Host;
-use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
-use crate::model::{HostName, Member, MemberId, Name, Service, Sight, Sighting, Target, Verb};
+use crate::model::{HostName, Member, MemberId, Name, Service, Sight, Sighting, Target};
 
 /// Why a target names nobody right now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("target `{target}` matches nothing: {why}")]
 pub struct NoMatch {
-    /// The target.
+    /// What the scenario names.
     pub target: Target,
-    /// Why.
+    /// What keeps it from naming anybody now.
     pub why: String,
 }
 
@@ -34,7 +32,7 @@ pub struct Hits {
 
 /// Who there is to be hit.
 #[derive(Clone, Copy, Debug)]
-pub struct World<'a> {
+pub struct PossibleTargets<'a> {
     /// Members of every service, the client too.
     pub members: &'a [Member],
     /// Hosts, in the order of the declaration.
@@ -43,57 +41,9 @@ pub struct World<'a> {
     pub sighting: &'a Sighting,
 }
 
-/// Whom `verb` hits right now.
-///
-/// # Errors
-/// [`NoMatch`] when a target names nobody, or both sides of a partition are the same.
-pub fn hits(verb: &Verb, world: World<'_>, chance: &mut ChaCha8Rng) -> Result<Hits, NoMatch> {
-    match verb {
-        Verb::Partition { shape: Some(shape), .. } => {
-            let mut hosts = world.carrying_services();
-            hosts.shuffle(chance);
-            sides::of_shape(*shape, &hosts)
-        }
-        Verb::Partition { from, to, direction, .. } => sides::of_sides(from, to, *direction, world, chance),
-        Verb::Swizzle { targets } => {
-            let mut hosts = Vec::new();
-            for target in targets {
-                hosts.extend(resolve_hosts(target, world, chance)?);
-            }
-            Ok(Hits { targets: each_once(hosts), ..Hits::default() })
-        }
-        Verb::Switchover { to } => {
-            let mut hits = Hits {
-                targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
-                ..Hits::default()
-            };
-            if let Some(to) = to {
-                let candidate = resolve(to, world.members, world.sighting, chance)?;
-                hits.notes.insert("candidate".to_owned(), json!(candidate.first()));
-            }
-            Ok(hits)
-        }
-        Verb::Engine { .. } => Ok(Hits { targets: vec![Service::Broker.into()], ..Hits::default() }),
-        // the cluster is spoken to through the body that leads it
-        Verb::Maintenance { .. } | Verb::Scale { .. } => Ok(Hits {
-            targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
-            ..Hits::default()
-        }),
-        Verb::Repeat { verb, .. } => hits(verb, world, chance),
-        one => {
-            let Some(target) = one.target() else { return Ok(Hits::default()) };
-            let targets = match one.acts_on() {
-                ActsOn::Hosts => resolve_hosts(target, world, chance)?,
-                ActsOn::Bodies | ActsOn::Cluster => resolve(target, world.members, world.sighting, chance)?,
-            };
-            Ok(Hits { targets: each_once(targets), ..Hits::default() })
-        }
-    }
-}
-
-impl World<'_> {
+impl PossibleTargets<'_> {
     /// Hosts that carry anything but the client, in the order of the declaration.
-    fn carrying_services(&self) -> Vec<HostName> {
+    pub(super) fn carrying_services(&self) -> Vec<HostName> {
         let carries = |host: &&Host| {
             self.members.iter().any(|member| member.host == host.name && member.service != Service::Client)
         };
@@ -118,7 +68,7 @@ pub(super) fn each_once(names: Vec<Name>) -> Vec<Name> {
 /// [`NoMatch`].
 pub fn resolve_hosts(
     target: &Target,
-    world: World<'_>,
+    world: PossibleTargets<'_>,
     chance: &mut ChaCha8Rng,
 ) -> Result<Vec<HostName>, NoMatch> {
     let no = |why: &str| NoMatch { target: target.clone(), why: why.to_owned() };

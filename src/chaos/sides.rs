@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::resolve::{Hits, NoMatch, World, each_once, resolve_hosts};
-use crate::model::scenario::{Direction, Shape};
+use super::resolve::{Hits, NoMatch, PossibleTargets, each_once, resolve_hosts};
+use crate::model::scenario::{Direction, PartitionShape};
 use crate::model::{HostName, Target};
 
 /// The hits of a partition between two sides.
@@ -20,7 +20,7 @@ pub fn of_sides(
     from: &[Target],
     to: &[Target],
     direction: Direction,
-    world: World<'_>,
+    world: PossibleTargets<'_>,
     chance: &mut ChaCha8Rng,
 ) -> Result<Hits, NoMatch> {
     let sides = sides(from, to, world, chance)?;
@@ -35,7 +35,7 @@ pub fn of_sides(
 ///
 /// # Errors
 /// [`NoMatch`] when so few hosts do not have this shape.
-pub fn of_shape(shape: Shape, hosts: &[HostName]) -> Result<Hits, NoMatch> {
+pub fn of_shape(shape: PartitionShape, hosts: &[HostName]) -> Result<Hits, NoMatch> {
     let cuts = shape_cuts(shape, hosts);
     if cuts.is_empty() {
         let why = format!("{} hosts carry services: too few for this shape", hosts.len());
@@ -54,7 +54,7 @@ fn partition(cuts: &[(HostName, HostName)]) -> Hits {
 fn sides(
     from: &[Target],
     to: &[Target],
-    world: World<'_>,
+    world: PossibleTargets<'_>,
     chance: &mut ChaCha8Rng,
 ) -> Result<(Vec<HostName>, Vec<HostName>), NoMatch> {
     let mut side = |targets: &[Target]| -> Result<Option<Vec<HostName>>, NoMatch> {
@@ -114,19 +114,19 @@ fn side_cuts(
 
 /// The cuts of a shape. Halves: two sides that do not see each other. Bridge: the same with one host that
 /// sees both. Ring: everyone sees a majority, and no two the same one.
-fn shape_cuts(shape: Shape, hosts: &[HostName]) -> Vec<(HostName, HostName)> {
+fn shape_cuts(shape: PartitionShape, hosts: &[HostName]) -> Vec<(HostName, HostName)> {
     let n = hosts.len();
     // in a ring everyone sees so many to each side
     let reach = (n / 2).div_ceil(2);
     let sees = |one: usize, other: usize| match shape {
-        Shape::Halves => (one < n / 2) == (other < n / 2),
-        Shape::Bridge => {
+        PartitionShape::Halves => (one < n / 2) == (other < n / 2),
+        PartitionShape::Bridge => {
             let bridge = n / 2;
             one == bridge || other == bridge || (one < bridge) == (other < bridge)
         }
         // of three nobody can miss one on each side: the ring is open in one place
-        Shape::Ring if n == 3 => one == 1 || other == 1,
-        Shape::Ring => {
+        PartitionShape::Ring if n == 3 => one == 1 || other == 1,
+        PartitionShape::Ring => {
             let apart = one.abs_diff(other);
             apart.min(n - apart) <= reach
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 
 use super::*;
-use crate::chaos::resolve::hits;
+use crate::chaos::hits;
 use crate::model::lab::{Host, Size};
 use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
 use crate::model::{Bytes, Member, Name, Service, Sight, Sighting, Verb};
@@ -71,7 +71,7 @@ fn declared(count: usize) -> Vec<Host> {
 fn said(verb: &str) -> String {
     let verb: Verb = serde_json::from_str(verb).expect("a verb");
     let (members, hosts, sighting) = (members(), declared(6), sighting());
-    let world = World { members: &members, hosts: &hosts, sighting: &sighting };
+    let world = PossibleTargets { members: &members, hosts: &hosts, sighting: &sighting };
     match hits(&verb, world, &mut ChaCha8Rng::seed_from_u64(7)) {
         Err(error) => error.to_string(),
         Ok(hits) => {
@@ -145,7 +145,8 @@ fn a_shape_takes_hosts_with_services_and_leaves_the_client_alone() {
 
 #[test]
 fn too_few_hosts_have_no_shape() {
-    for (shape, few) in [(Shape::Halves, 1), (Shape::Ring, 2), (Shape::Bridge, 2)] {
+    for (shape, few) in [(PartitionShape::Halves, 1), (PartitionShape::Ring, 2), (PartitionShape::Bridge, 2)]
+    {
         let error = of_shape(shape, &hosts(few)).expect_err("no shape");
         assert!(error.to_string().contains("too few"), "{error}");
         of_shape(shape, &hosts(few + 1)).expect("a shape");
@@ -153,7 +154,7 @@ fn too_few_hosts_have_no_shape() {
 }
 
 /// Whom each host still sees, itself too.
-fn views(shape: Shape, hosts: &[HostName]) -> Vec<BTreeSet<HostName>> {
+fn views(shape: PartitionShape, hosts: &[HostName]) -> Vec<BTreeSet<HostName>> {
     let cuts: BTreeSet<(HostName, HostName)> = shape_cuts(shape, hosts).into_iter().collect();
     let sees = |one: &HostName, other: &HostName| !cuts.contains(&(one.clone(), other.clone()));
     hosts.iter().map(|one| hosts.iter().filter(|other| sees(one, other)).cloned().collect()).collect()
@@ -162,7 +163,7 @@ fn views(shape: Shape, hosts: &[HostName]) -> Vec<BTreeSet<HostName>> {
 proptest! {
     #[test]
     fn a_cut_of_a_shape_is_one_both_ways(n in 1_usize..12) {
-        for shape in [Shape::Halves, Shape::Ring, Shape::Bridge] {
+        for shape in [PartitionShape::Halves, PartitionShape::Ring, PartitionShape::Bridge] {
             let cuts = shape_cuts(shape, &hosts(n));
             for (from, to) in &cuts {
                 prop_assert!(from != to);
@@ -173,7 +174,7 @@ proptest! {
 
     #[test]
     fn halves_see_nobody_of_the_other(n in 2_usize..12) {
-        let views = views(Shape::Halves, &hosts(n));
+        let views = views(PartitionShape::Halves, &hosts(n));
         let sides: BTreeSet<&BTreeSet<HostName>> = views.iter().collect();
         prop_assert_eq!(sides.len(), 2);
         let sides: Vec<_> = sides.into_iter().collect();
@@ -183,14 +184,14 @@ proptest! {
 
     #[test]
     fn in_a_ring_everyone_sees_a_majority_and_no_two_the_same(n in 3_usize..12) {
-        let views = views(Shape::Ring, &hosts(n));
+        let views = views(PartitionShape::Ring, &hosts(n));
         prop_assert!(views.iter().all(|view| view.len() > n / 2));
         prop_assert_eq!(views.iter().collect::<BTreeSet<_>>().len(), n);
     }
 
     #[test]
     fn a_bridge_sees_both_sides_and_they_only_it(n in 3_usize..12) {
-        let views = views(Shape::Bridge, &hosts(n));
+        let views = views(PartitionShape::Bridge, &hosts(n));
         let bridges: Vec<&BTreeSet<HostName>> = views.iter().filter(|view| view.len() == n).collect();
         prop_assert_eq!(bridges.len(), 1);
         let sides: BTreeSet<&BTreeSet<HostName>> = views.iter().filter(|view| view.len() < n).collect();

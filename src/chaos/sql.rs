@@ -2,8 +2,9 @@
 //! second source that needs neither Patroni nor the network.
 
 use crate::engine::docker::Docker;
-use crate::lab::record::Record;
+use crate::lab::record::LabRecord;
 use crate::lab::{names, reach};
+use crate::model::store_keys::patroni_key;
 use crate::model::{MemberId, Service};
 
 /// The answer of an instance to its superuser, columns parted by `|`.
@@ -19,15 +20,15 @@ pub async fn ask(docker: &Docker, container: &str, statement: &str) -> Result<St
 ///
 /// # Errors
 /// What the members said.
-pub async fn key(docker: &Docker, record: &Record, key: &str) -> Result<String, String> {
-    any_key(docker, record, &format!("/service/{}/{key}", record.spec.name)).await
+pub async fn key(docker: &Docker, record: &LabRecord, key: &str) -> Result<String, String> {
+    any_key(docker, record, &patroni_key(record.spec.name.as_str(), key)).await
 }
 
 /// What a key of etcd says, by its whole name; empty without the key.
 ///
 /// # Errors
 /// What the members said.
-pub async fn any_key(docker: &Docker, record: &Record, key: &str) -> Result<String, String> {
+pub async fn any_key(docker: &Docker, record: &LabRecord, key: &str) -> Result<String, String> {
     let lab = record.spec.name.as_str();
     let command = ["etcdctl", "--command-timeout=2s", "get", "--print-value-only", key].map(str::to_owned);
     let mut refusals = Vec::new();
@@ -44,7 +45,7 @@ pub async fn any_key(docker: &Docker, record: &Record, key: &str) -> Result<Stri
 ///
 /// # Errors
 /// Why it does not say, as a sentence.
-pub async fn in_recovery(docker: &Docker, record: &Record, member: &MemberId) -> Result<bool, String> {
+pub async fn in_recovery(docker: &Docker, record: &LabRecord, member: &MemberId) -> Result<bool, String> {
     let container = names::container(record.spec.name.as_str(), member.as_str());
     match ask(docker, &container, "select pg_is_in_recovery()").await?.as_str() {
         "t" => Ok(true),

@@ -15,14 +15,15 @@ use async_trait::async_trait;
 pub(super) use hand::{Hand, in_body, remove_all, volume};
 pub use power::{forget_cache, lose_cache, ready_to_lose_cache};
 
-use super::family::{Family, Scene, Seen, Victim};
-use crate::lab::hands::LABEL_PLAIN;
-use crate::model::{FaultRecord, Verb};
+use super::family::{Family, Scene, Victim, VictimSeen};
+use crate::lab::lab_hands::LABEL_PLAIN;
+use crate::model::FaultRecord;
+use crate::model::scenario::DiskVerb;
 use slow::Limit;
 
 /// Faults on disks.
 #[derive(Clone, Copy, Debug)]
-pub struct Storage;
+pub struct Storage(pub DiskVerb);
 
 /// Refuses a body whose volume has no size of its own, with the reason that its founding wrote down.
 async fn own_disk(scene: &Scene<'_>, victim: &Victim) -> Result<(), String> {
@@ -37,49 +38,43 @@ async fn own_disk(scene: &Scene<'_>, victim: &Victim) -> Result<(), String> {
     }
 }
 
-const fn limit(verb: &Verb) -> Option<Limit> {
-    match verb {
-        Verb::DiskSlow { bytes_per_second, iops, .. } => {
-            Some(Limit { bytes: bytes_per_second.0, iops: *iops })
-        }
-        _ => None,
-    }
-}
-
-fn stranger(verb: &Verb) -> String {
-    format!("`{}` is no fault of a disk", verb.name())
-}
-
 impl Storage {
-    async fn prepare_one(scene: &Scene<'_>, fault: &mut FaultRecord, victim: &Victim) -> Result<(), String> {
-        if !matches!(fault.verb, Verb::DiskCorrupt { .. }) {
+    async fn prepare_one(
+        &self,
+        scene: &Scene<'_>,
+        fault: &mut FaultRecord,
+        victim: &Victim,
+    ) -> Result<(), String> {
+        if !matches!(self.0, DiskVerb::Corrupt { .. }) {
             own_disk(scene, victim).await?;
         }
         let id = fault.id.clone();
         let hand = Hand::of(scene, id.as_str(), &victim.name);
         hand.start().await?;
-        match fault.verb.clone() {
-            Verb::DiskFill { leave, .. } => fill::prepare(scene, fault, victim, leave).await,
-            Verb::DiskCorrupt { what, bytes, .. } => {
+        match self.0 {
+            DiskVerb::Fill { leave, .. } => fill::prepare(scene, fault, victim, leave).await,
+            DiskVerb::Corrupt { what, bytes } => {
                 let spot = corrupt::prepare(scene, hand, victim, what, bytes).await?;
                 fault.notes.insert(victim.name.to_string(), spot);
                 Ok(())
             }
-            other => match limit(&other) {
-                Some(limit) => slow::prepare(hand, victim, limit).await,
-                None => Ok(()),
-            },
+            DiskVerb::Slow { bytes_per_second, iops } => {
+                slow::prepare(hand, victim, Limit { bytes: bytes_per_second.0, iops }).await
+            }
+            DiskVerb::Freeze => Ok(()),
         }
     }
 
-    async fn healed(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn healed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let id = fault.id.as_str();
         let hand = Hand::of(scene, id, &victim.name);
-        match (&fault.verb, limit(&fault.verb)) {
-            (Verb::DiskFill { leave, .. }, _) => fill::seen(scene, fault, victim, *leave, true).await,
-            (Verb::DiskFreeze { .. }, _) => freeze::undone(hand, id).await,
-            (_, Some(limit)) => slow::seen(scene, hand, victim, limit, id, true).await,
-            (other, None) => Seen::new(true, "nothing", stranger(other)),
+        match self.0 {
+            DiskVerb::Fill { leave, .. } => fill::seen(scene, fault, victim, leave, true).await,
+            DiskVerb::Freeze => freeze::undone(hand, id).await,
+            DiskVerb::Slow { bytes_per_second, iops } => {
+                slow::seen(scene, hand, victim, Limit { bytes: bytes_per_second.0, iops }, id, true).await
+            }
+            DiskVerb::Corrupt { .. } => VictimSeen::new(true, "definition of the verb", "nothing to undo"),
         }
     }
 }
@@ -93,7 +88,7 @@ impl Family for Storage {
         victims: &[Victim],
     ) -> Result<(), String> {
         for victim in victims {
-            if let Err(why) = Self::prepare_one(scene, fault, victim).await {
+            if let Err(why) = self.prepare_one(scene, fault, victim).await {
                 remove_all(scene, fault.id.as_str(), victims).await?;
                 return Err(why);
             }
@@ -103,43 +98,45 @@ impl Family for Storage {
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
-        match (&fault.verb, limit(&fault.verb)) {
-            (Verb::DiskFill { leave, once, .. }, _) => fill::deed(hand, fault, *leave, *once).await,
-            (Verb::DiskFreeze { .. }, _) => freeze::deed(hand).await,
-            (Verb::DiskCorrupt { bytes, .. }, _) => corrupt::deed(hand, fault, victim, *bytes).await,
-            (_, Some(limit)) => slow::deed(hand, victim, limit).await,
-            (other, None) => Err(stranger(other)),
+        match self.0 {
+            DiskVerb::Fill { leave, once } => fill::deed(hand, fault, leave, once).await,
+            DiskVerb::Freeze => freeze::deed(hand).await,
+            DiskVerb::Corrupt { bytes, .. } => corrupt::deed(hand, fault, victim, bytes).await,
+            DiskVerb::Slow { bytes_per_second, iops } => {
+                slow::deed(hand, victim, Limit { bytes: bytes_per_second.0, iops }).await
+            }
         }
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let id = fault.id.as_str();
         let hand = Hand::of(scene, id, &victim.name);
-        match (&fault.verb, limit(&fault.verb)) {
-            (Verb::DiskFill { leave, .. }, _) => fill::seen(scene, fault, victim, *leave, false).await,
-            (Verb::DiskFreeze { .. }, _) => freeze::bit(hand, id).await,
-            (Verb::DiskCorrupt { bytes, .. }, _) => corrupt::bit(scene, fault, victim, *bytes).await,
-            (_, Some(limit)) => slow::seen(scene, hand, victim, limit, id, false).await,
-            (other, None) => Seen::new(false, "nothing", stranger(other)),
+        match self.0 {
+            DiskVerb::Fill { leave, .. } => fill::seen(scene, fault, victim, leave, false).await,
+            DiskVerb::Freeze => freeze::bit(hand, id).await,
+            DiskVerb::Corrupt { bytes, .. } => corrupt::bit(scene, fault, victim, bytes).await,
+            DiskVerb::Slow { bytes_per_second, iops } => {
+                slow::seen(scene, hand, victim, Limit { bytes: bytes_per_second.0, iops }, id, false).await
+            }
         }
     }
 
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
-        match (&fault.verb, limit(&fault.verb)) {
-            (Verb::DiskFill { .. }, _) => fill::undo(hand, fault).await,
-            (Verb::DiskFreeze { .. }, _) => freeze::undo(hand).await,
-            (_, Some(_)) => slow::undo(hand, victim).await,
-            _ => Ok(()),
+        match self.0 {
+            DiskVerb::Fill { .. } => fill::undo(hand, fault).await,
+            DiskVerb::Freeze => freeze::undo(hand).await,
+            DiskVerb::Slow { .. } => slow::undo(hand, victim).await,
+            DiskVerb::Corrupt { .. } => Ok(()),
         }
     }
 
-    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        let mut seen = Self::healed(scene, fault, victim).await;
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
+        let mut seen = self.healed(scene, fault, victim).await;
         if seen.proved
             && let Err(why) = Hand::of(scene, fault.id.as_str(), &victim.name).remove().await
         {
-            seen = Seen::new(false, "engine", format!("its helper cannot be removed: {why}"));
+            seen = VictimSeen::new(false, "engine", format!("its helper cannot be removed: {why}"));
         }
         seen
     }

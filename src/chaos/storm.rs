@@ -6,12 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use async_trait::async_trait;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use super::sql;
 use crate::engine::clock;
 use crate::lab::{names, reach};
 use crate::model::plan::StormPlan;
-use crate::model::{ContainerStatus, FaultRecord, Member, Service, Span, Verb};
+use crate::model::{ContainerStatus, FaultRecord, Member, Service, Span};
 
 const SOCKETS: &str = "sockets of the victim's host";
 const SESSIONS: &str = "pg_stat_activity";
@@ -20,11 +20,14 @@ const REFUSAL: &str = "sockets of the victim's host, and PostgreSQL's refusal";
 const CONNECT: Span = Span::secs(10);
 /// How long the deed waits until every connection was tried once, as long as the last of them may take; the
 /// storm itself goes on. Where cores are few, hundreds of passwords are checked for longer than evidence is waited for.
-const TRIED: std::time::Duration = CONNECT.0;
+const FIRST_ROUND: std::time::Duration = CONNECT.0;
 
 /// Storms of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Storms;
+pub struct Storms {
+    /// So many connections.
+    pub count: u32,
+}
 
 #[async_trait]
 impl Family for Storms {
@@ -44,12 +47,9 @@ impl Family for Storms {
     }
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let Verb::Connections { count, .. } = fault.verb else {
-            return Err(format!("`{}` is no storm", fault.verb.name()));
-        };
         let plan = StormPlan {
             to: door(scene, victim)?.0,
-            count,
+            count: self.count,
             credentials: reach::application(scene.record),
             timeout: CONNECT,
             until_gone: file(fault, victim).into(),
@@ -62,7 +62,7 @@ impl Family for Storms {
         let mut stream =
             scene.docker.exec_stream(&client, &command).await.map_err(|error| error.to_string())?;
         stream.send_line(&plan).await.map_err(|error| error.to_string())?;
-        match clock::timeout(TRIED, stream.next_line()).await {
+        match clock::timeout(FIRST_ROUND, stream.next_line()).await {
             Ok(Ok(None)) => Err(format!("the storm ended at once: {}", stream.stderr().trim())),
             Ok(Err(error)) => Err(error.to_string()),
             // the storm outlives this conversation
@@ -70,16 +70,14 @@ impl Family for Storms {
         }
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        let Verb::Connections { count, .. } = fault.verb else {
-            return Seen::new(false, SOCKETS, "no storm");
-        };
+    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
+        let count = self.count;
         match crowd(scene, victim).await {
-            Err((source, why)) => Seen::new(false, source, why),
+            Err((source, why)) => VictimSeen::new(false, source, why),
             Ok(crowd) => {
                 let bit = crowd.here >= count || crowd.full;
                 let full = if crowd.full { ", full" } else { "" };
-                Seen::new(bit, crowd.source, format!("{} of {count} connections{full}", crowd.here))
+                VictimSeen::new(bit, crowd.source, format!("{} of {count} connections{full}", crowd.here))
             }
         }
     }
@@ -89,14 +87,14 @@ impl Family for Storms {
         scene.docker.exec(&client(scene), &command).await.map(drop).map_err(|error| error.to_string())
     }
 
-    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         const SOURCE: &str = "process table of the client";
         match super::process::processes(scene.docker, &client(scene)).await {
-            Err(why) => Seen::new(false, SOURCE, why),
+            Err(why) => VictimSeen::new(false, SOURCE, why),
             Ok(table) => {
                 let file = file(fault, victim);
                 let left = table.iter().filter(|entry| entry.arguments.last() == Some(&file)).count();
-                Seen::new(left == 0, SOURCE, format!("{left} storms left"))
+                VictimSeen::new(left == 0, SOURCE, format!("{left} storms left"))
             }
         }
     }
@@ -122,31 +120,31 @@ fn door(scene: &Scene<'_>, victim: &Victim) -> Result<(SocketAddr, Service), Str
 }
 
 /// Who is at a victim's door.
-struct Crowd {
+struct StormCrowd {
     here: u32,
     full: bool,
     source: &'static str,
 }
 
-async fn crowd(scene: &Scene<'_>, victim: &Victim) -> Result<Crowd, (&'static str, String)> {
+async fn crowd(scene: &Scene<'_>, victim: &Victim) -> Result<StormCrowd, (&'static str, String)> {
     let (door, service) = door(scene, victim).map_err(|why| (SOCKETS, why))?;
     if service == Service::Postgres {
         // the superuser has slots of its own when all others are taken, unless the lab keeps none for it
-        let said = match sql::ask(scene.docker, &victim.container.id, ASK).await {
+        let said = match sql::ask(scene.docker, &victim.container.id, STORM_QUERY).await {
             Err(why) if refused_for_want_of_room(&why) => {
                 let table = sockets(scene, victim).await?;
                 let from = client_address(scene).ok_or((SOCKETS, "the client has no address".to_owned()))?;
                 let here = established(&table, door.port(), Some(from));
-                return Ok(Crowd { here, full: here > 0, source: REFUSAL });
+                return Ok(StormCrowd { here, full: here > 0, source: REFUSAL });
             }
             said => said.map_err(|why| (SESSIONS, why))?,
         };
         let mut numbers = said.split('|').map(|word| word.trim().parse::<u32>().unwrap_or(0));
         let (here, left) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(u32::MAX));
-        return Ok(Crowd { here, full: crowded_out(here, left), source: SESSIONS });
+        return Ok(StormCrowd { here, full: crowded_out(here, left), source: SESSIONS });
     }
     let here = established(&sockets(scene, victim).await?, door.port(), None);
-    Ok(Crowd { here, full: here >= scene.record.spec.balancers.maxconn, source: SOCKETS })
+    Ok(StormCrowd { here, full: here >= scene.record.spec.balancers.maxconn, source: SOCKETS })
 }
 
 /// The kernel's table of the sockets of a victim's host.
@@ -173,7 +171,7 @@ const fn crowded_out(here: u32, left: u32) -> bool {
 }
 
 /// Sessions of the storm, and how many more clients would be let in.
-const ASK: &str = "select count(*) filter (where application_name = 'pgha-storm'), \
+const STORM_QUERY: &str = "select count(*) filter (where application_name = 'pgha-storm'), \
      greatest(0, current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
      - coalesce(current_setting('reserved_connections', true)::int, 0) \
      - count(*) filter (where backend_type = 'client backend')) \

@@ -7,7 +7,7 @@ use crate::model::scenario::Process;
 
 /// One process, numbered as the body numbers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct ProcessEntry {
     /// Number.
     pub pid: u32,
     /// Number of its parent; 0 when that is outside the body.
@@ -23,12 +23,12 @@ pub struct Entry {
 }
 
 /// The program that prints the table: one process, whatever else the image lacks.
-pub const PRINT: &str = "exec head -v -c 1000 /proc/[0-9]*/stat /proc/[0-9]*/cmdline";
+pub const PRINT_PROCESSES: &str = "exec head -v -c 1000 /proc/[0-9]*/stat /proc/[0-9]*/cmdline";
 
-/// Reads what [`PRINT`] printed; processes that ended meanwhile are left out.
+/// Reads what [`PRINT_PROCESSES`] printed; processes that ended meanwhile are left out.
 #[must_use]
-pub fn parse(printed: &str) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = Vec::new();
+pub fn parse(printed: &str) -> Vec<ProcessEntry> {
+    let mut entries: Vec<ProcessEntry> = Vec::new();
     for part in printed.split("==> /proc/").skip(1) {
         let Some((path, content)) = part.split_once(" <==\n") else { continue };
         let Some((pid, file)) = path.split_once('/') else { continue };
@@ -54,11 +54,11 @@ pub fn parse(printed: &str) -> Vec<Entry> {
 }
 
 /// One line of `/proc/<pid>/stat`. The program's name may contain anything: it ends at the last parenthesis.
-fn stat(pid: u32, line: &str) -> Option<Entry> {
+fn stat(pid: u32, line: &str) -> Option<ProcessEntry> {
     let (before, after) = line.trim_end().rsplit_once(')')?;
     let program = before.split_once('(')?.1.to_owned();
     let fields: Vec<&str> = after.split_whitespace().collect();
-    Some(Entry {
+    Some(ProcessEntry {
         pid,
         parent: fields.get(1)?.parse().ok()?,
         state: fields.first()?.chars().next()?,
@@ -71,8 +71,13 @@ fn stat(pid: u32, line: &str) -> Option<Entry> {
 /// The process that is meant, in a body whose Patroni has this scope; the oldest when several are.
 /// `application` is the role whose client backends count.
 #[must_use]
-pub fn pick<'a>(table: &'a [Entry], which: Process, scope: &str, application: &str) -> Option<&'a Entry> {
-    let meant = |entry: &&Entry| match which {
+pub fn pick<'a>(
+    table: &'a [ProcessEntry],
+    which: Process,
+    scope: &str,
+    application: &str,
+) -> Option<&'a ProcessEntry> {
+    let meant = |entry: &&ProcessEntry| match which {
         Process::Patroni => is_patroni(table, entry),
         Process::Postmaster => is_postmaster(table, entry),
         Process::Walreceiver => {
@@ -95,12 +100,12 @@ fn base(path: &str) -> &str {
 }
 
 /// Whether this program runs as the body's service: its first process, or a child of it.
-fn runs(entry: &Entry, program: &str) -> bool {
+fn runs(entry: &ProcessEntry, program: &str) -> bool {
     entry.program == program && (entry.pid == 1 || entry.parent == 1)
 }
 
 /// Patroni is a Python script that the body's first process started.
-fn is_patroni(table: &[Entry], entry: &Entry) -> bool {
+fn is_patroni(table: &[ProcessEntry], entry: &ProcessEntry) -> bool {
     let script = entry.arguments.iter().take(2).any(|word| base(word) == "patroni");
     let child = table.iter().find(|parent| parent.pid == entry.parent);
     script && (entry.pid == 1 || child.is_some_and(|parent| parent.pid == 1))
@@ -108,7 +113,7 @@ fn is_patroni(table: &[Entry], entry: &Entry) -> bool {
 
 /// The postmaster is the `postgres` that runs on a data directory and is nobody's backend. One that
 /// only replays a crashed directory (`--single`) is none.
-fn is_postmaster(table: &[Entry], entry: &Entry) -> bool {
+fn is_postmaster(table: &[ProcessEntry], entry: &ProcessEntry) -> bool {
     let server = entry.program == "postgres"
         && entry.arguments.first().is_some_and(|word| base(word) == "postgres")
         && entry.arguments.iter().any(|word| word == "-D" || word.starts_with("-D"))
@@ -118,7 +123,7 @@ fn is_postmaster(table: &[Entry], entry: &Entry) -> bool {
 }
 
 /// What a child of the postmaster says it does, without the name of the cluster.
-fn title<'a>(table: &[Entry], entry: &'a Entry, scope: &str) -> Option<&'a str> {
+fn title<'a>(table: &[ProcessEntry], entry: &'a ProcessEntry, scope: &str) -> Option<&'a str> {
     let parent = table.iter().find(|parent| parent.pid == entry.parent)?;
     if entry.program != "postgres" || !is_postmaster(table, parent) {
         return None;
@@ -147,7 +152,7 @@ mod tests {
         files.join("\n")
     }
 
-    fn replica() -> Vec<Entry> {
+    fn replica() -> Vec<ProcessEntry> {
         parse(&printed(&[
             (1, 0, 'S', "tini", &["/usr/bin/tini", "--", "/usr/bin/patroni", "/etc/pgha/patroni.json"]),
             (7, 1, 'S', "patroni", &["/usr/bin/python3", "/usr/bin/patroni", "/etc/pgha/patroni.json"]),
@@ -161,7 +166,7 @@ mod tests {
         ]))
     }
 
-    fn picked(table: &[Entry], which: Process) -> Option<u32> {
+    fn picked(table: &[ProcessEntry], which: Process) -> Option<u32> {
         pick(table, which, "demo", "pgha").map(|entry| entry.pid)
     }
 

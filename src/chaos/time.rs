@@ -7,19 +7,19 @@
 
 use async_trait::async_trait;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use crate::lab::reach;
-use crate::model::{BodyFile, FaultRecord, Member, Service, Verb, offset_ms};
+use crate::model::{BodyFile, FaultRecord, Member, Service, offset_ms};
 
-const SOURCE: &str = "clock_timestamp() against the kernel's clock";
+const CLOCK_SOURCE: &str = "clock_timestamp() against the kernel's clock";
 /// The file libfaketime reads.
-const FILE: &str = "/etc/pgha/clock";
+const CLOCK_FILE: &str = "/etc/pgha/clock";
 /// The user of the PostgreSQL image.
 const OWNER: u32 = 999;
 /// How far a clock may be from where it should be.
 const MARGIN_MS: i64 = 1000;
 /// The kernel's time before and after PostgreSQL's, in seconds since 1970; psql comes as arguments.
-const ASK: &str = r#"date +%s.%N && "$@" && date +%s.%N"#;
+const CLOCK_SCRIPT: &str = r#"date +%s.%N && "$@" && date +%s.%N"#;
 
 /// What a person is told when the lab's clocks cannot be set wrong.
 pub const HINT: &str = "`clock` needs a lab whose clocks can be set wrong: set = { postgres = { fake-clock = true } } under [lab], \
@@ -27,17 +27,20 @@ pub const HINT: &str = "`clock` needs a lab whose clocks can be set wrong: set =
 
 /// Wrong clocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Clocks;
+pub struct Clocks<'a> {
+    /// By how much, with a sign.
+    pub offset: &'a str,
+}
 
 #[async_trait]
-impl Family for Clocks {
+impl Family for Clocks<'_> {
     async fn prepare(
         &self,
         scene: &Scene<'_>,
-        fault: &mut FaultRecord,
+        _: &mut FaultRecord,
         victims: &[Victim],
     ) -> Result<(), String> {
-        wanted(&fault.verb)?;
+        wanted(self.offset)?;
         if !scene.record.spec.postgres.fake_clock {
             return Err(HINT.to_owned());
         }
@@ -53,14 +56,14 @@ impl Family for Clocks {
         }
     }
 
-    async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        set(scene, victim, wanted(&fault.verb)?).await
+    async fn deed(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Result<(), String> {
+        set(scene, victim, wanted(self.offset)?).await
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-        match wanted(&fault.verb) {
+    async fn bit(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
+        match wanted(self.offset) {
             Ok(wanted) => off_by(scene, victim, wanted).await,
-            Err(why) => Seen::new(false, SOURCE, why),
+            Err(why) => VictimSeen::new(false, CLOCK_SOURCE, why),
         }
     }
 
@@ -68,16 +71,13 @@ impl Family for Clocks {
         set(scene, victim, 0).await
     }
 
-    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> Seen {
+    async fn undone(&self, scene: &Scene<'_>, _: &FaultRecord, victim: &Victim) -> VictimSeen {
         off_by(scene, victim, 0).await
     }
 }
 
-fn wanted(verb: &Verb) -> Result<i64, String> {
-    match verb {
-        Verb::Clock { offset, .. } => offset_ms(offset).map_err(|error| error.to_string()),
-        other => Err(format!("`{}` is no verb of time", other.name())),
-    }
+fn wanted(offset: &str) -> Result<i64, String> {
+    offset_ms(offset).map_err(|error| error.to_string())
 }
 
 /// What the file says, in libfaketime's words: seconds with a sign.
@@ -88,19 +88,28 @@ fn words(offset_ms: i64) -> String {
 }
 
 async fn set(scene: &Scene<'_>, victim: &Victim, offset_ms: i64) -> Result<(), String> {
-    let file =
-        BodyFile { path: FILE.to_owned(), mode: 0o600, uid: OWNER, gid: OWNER, contents: words(offset_ms) };
+    let file = BodyFile {
+        path: CLOCK_FILE.to_owned(),
+        mode: 0o600,
+        uid: OWNER,
+        gid: OWNER,
+        contents: words(offset_ms),
+    };
     scene.docker.write_file(&victim.container.id, &file).await.map_err(|error| error.to_string())
 }
 
-async fn off_by(scene: &Scene<'_>, victim: &Victim, wanted_ms: i64) -> Seen {
-    let mut command = ["/bin/sh", "-c", ASK, "sh"].map(str::to_owned).to_vec();
+async fn off_by(scene: &Scene<'_>, victim: &Victim, wanted_ms: i64) -> VictimSeen {
+    let mut command = ["/bin/sh", "-c", CLOCK_SCRIPT, "sh"].map(str::to_owned).to_vec();
     command.extend(reach::psql("select extract(epoch from clock_timestamp())"));
     match scene.docker.exec(&victim.container.id, &command).await {
-        Err(error) => Seen::new(false, SOURCE, error.to_string()),
+        Err(error) => VictimSeen::new(false, CLOCK_SOURCE, error.to_string()),
         Ok(said) => match difference_ms(&said.stdout) {
-            None => Seen::new(false, SOURCE, said.stderr.trim().to_owned()),
-            Some(off) => Seen::new((off - wanted_ms).abs() <= MARGIN_MS, SOURCE, format!("off by {off} ms")),
+            None => VictimSeen::new(false, CLOCK_SOURCE, said.stderr.trim().to_owned()),
+            Some(off) => VictimSeen::new(
+                (off - wanted_ms).abs() <= MARGIN_MS,
+                CLOCK_SOURCE,
+                format!("off by {off} ms"),
+            ),
         },
     }
 }

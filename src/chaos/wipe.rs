@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::family::{Family, Scene, Seen, Victim};
+use super::family::{Family, Scene, Victim, VictimSeen};
 use super::storage::{Hand, in_body, remove_all};
 use crate::model::FaultRecord;
 
@@ -13,8 +13,8 @@ const MARK: &str = r#"for file in "$1"/postgres/PG_VERSION "$1"/member "$1"/*/me
 done
 echo none
 "#;
-const EMPTY: &str = "find /disk -mindepth 1 -delete";
-const SOURCE: &str = "inode and birth of the data's first file";
+const EMPTY_DISK_SCRIPT: &str = "find /disk -mindepth 1 -delete";
+const WIPE_SOURCE: &str = "inode and birth of the data's first file";
 
 /// Empties bodies.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ impl Family for Wiping {
         // a body that does not run has nothing to be killed
         let _ = scene.docker.kill(id, "KILL").await;
         let emptied = match scene.docker.stop(id, 0).await {
-            Ok(()) => hand.run(EMPTY, &[]).await.map(|_| ()),
+            Ok(()) => hand.run(EMPTY_DISK_SCRIPT, &[]).await.map(|_| ()),
             Err(error) => Err(error.to_string()),
         };
         let removed = hand.remove().await;
@@ -56,7 +56,7 @@ impl Family for Wiping {
         emptied.and(removed).and(started)
     }
 
-    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+    async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let before = fault.notes.get(victim.name.as_str()).and_then(|note| note.as_str()).unwrap_or_default();
         let mut now = in_body(scene, &victim.container.id, MARK, &["/data"]).await;
         if now.is_err() {
@@ -66,8 +66,8 @@ impl Family for Wiping {
             now = hand.remove().await.and(now);
         }
         match now {
-            Ok(now) => Seen::new(gone(before, &now), SOURCE, format!("now {now}, was {before}")),
-            Err(why) => Seen::new(false, SOURCE, why),
+            Ok(now) => VictimSeen::new(gone(before, &now), WIPE_SOURCE, format!("now {now}, was {before}")),
+            Err(why) => VictimSeen::new(false, WIPE_SOURCE, why),
         }
     }
 
@@ -75,8 +75,8 @@ impl Family for Wiping {
         Ok(())
     }
 
-    async fn undone(&self, _: &Scene<'_>, _: &FaultRecord, _: &Victim) -> Seen {
-        Seen::new(true, "definition of the verb", "what is gone stays gone")
+    async fn undone(&self, _: &Scene<'_>, _: &FaultRecord, _: &Victim) -> VictimSeen {
+        VictimSeen::new(true, "definition of the verb", "what is gone stays gone")
     }
 }
 

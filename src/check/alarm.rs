@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::brokered::{journals, lines};
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::alarm::{AlarmKind, Became, Raised};
 use crate::model::scenario::AlarmIs;
 use crate::model::{Expect, MemberId, Mono, Name, Service, Span, Verb};
@@ -28,7 +28,7 @@ const MOVES: u64 = 10_000_000_000;
 
 /// One alarm of a controller, from when it was raised until it was cleared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct AlarmTold {
     /// Which controller.
     pub controller: String,
     /// What kind.
@@ -46,7 +46,7 @@ pub struct Told {
 /// A line of a controller's journal that is about alarms.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
-enum Line {
+enum AlarmEvent {
     Alarm {
         at: Mono,
         became: Became,
@@ -59,7 +59,7 @@ enum Line {
     },
 }
 
-impl Line {
+impl AlarmEvent {
     const fn at(&self) -> Mono {
         match self {
             Self::Alarm { at, .. } | Self::Active { at, .. } => *at,
@@ -69,7 +69,7 @@ impl Line {
 
 /// Judges what was asked of alarms.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let Some(told) = measure(record) else {
         return Finding::unknown("no controller's journal was kept", json!({ "alarms": [] }));
     };
@@ -78,12 +78,12 @@ pub fn check(record: &Record) -> Finding {
     let (mut broken, mut gaps) = (Vec::new(), Vec::new());
     let mut asked = 0;
     for expect in &record.scenario.expects {
-        let Some(wanted) = Wanted::of(record, expect) else { continue };
+        let Some(wanted) = WantedAlarm::of(record, expect) else { continue };
         asked += 1;
         match wanted.judge(record, &told) {
-            Said::Holds => {}
-            Said::Breaks(text) => broken.push(text),
-            Said::Open(text) => gaps.push(text),
+            AlarmSaid::Holds => {}
+            AlarmSaid::Breaks(text) => broken.push(text),
+            AlarmSaid::Open(text) => gaps.push(text),
         }
     }
     Finding::first_of(&broken, &gaps, evidence, |evidence| {
@@ -92,7 +92,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 /// An alarm in the evidence.
-fn shown(alarm: &Told, zero: Mono) -> serde_json::Value {
+fn shown(alarm: &AlarmTold, zero: Mono) -> serde_json::Value {
     let ms = |at: Mono| stats::millis(at.0.saturating_sub(zero.0));
     json!({
         "controller": alarm.controller,
@@ -104,7 +104,7 @@ fn shown(alarm: &Told, zero: Mono) -> serde_json::Value {
 }
 
 /// What one expectation asks for.
-struct Wanted<'a> {
+struct WantedAlarm<'a> {
     kind: AlarmKind,
     member: Option<&'a Name>,
     is: AlarmIs,
@@ -115,14 +115,14 @@ struct Wanted<'a> {
     within: Option<Span>,
 }
 
-enum Said {
+enum AlarmSaid {
     Holds,
     Breaks(String),
     Open(String),
 }
 
-impl<'a> Wanted<'a> {
-    fn of(record: &Record, expect: &'a Expect) -> Option<Self> {
+impl<'a> WantedAlarm<'a> {
+    fn of(record: &RunRecord, expect: &'a Expect) -> Option<Self> {
         let Expect::Alarm { kind, member, is, after, within } = expect else { return None };
         let heal = *is == AlarmIs::Cleared;
         let (what, from) = match after {
@@ -141,12 +141,12 @@ impl<'a> Wanted<'a> {
             .map_or_else(|| format!("`{}`", self.kind), |member| format!("`{}` of {member}", self.kind))
     }
 
-    fn judge(&self, record: &Record, told: &[Told]) -> Said {
+    fn judge(&self, record: &RunRecord, told: &[AlarmTold]) -> AlarmSaid {
         let Some(from) = self.from else {
-            return Said::Open(format!("nothing says when {}", self.what));
+            return AlarmSaid::Open(format!("nothing says when {}", self.what));
         };
         let to = self.within.map_or(Mono(u64::MAX), |within| from.plus(within.0));
-        let meant: Vec<&Told> = told
+        let meant: Vec<&AlarmTold> = told
             .iter()
             .filter(|alarm| alarm.kind == self.kind)
             .filter(|alarm| self.member.is_none_or(|member| alarm.subject.as_ref() == Some(member)))
@@ -160,58 +160,71 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    fn raised(&self, record: &Record, meant: &[&Told], (from, to): (Mono, Mono), when: &str) -> Said {
+    fn raised(
+        &self,
+        record: &RunRecord,
+        meant: &[&AlarmTold],
+        (from, to): (Mono, Mono),
+        when: &str,
+    ) -> AlarmSaid {
         if meant.iter().any(|alarm| (from..=to).contains(&alarm.raised)) {
-            return Said::Holds;
+            return AlarmSaid::Holds;
         }
         let said = format!("alarm {} was not raised{when}", self.words());
-        self.open(record, to, &said).unwrap_or(Said::Breaks(said))
+        self.open(record, to, &said).unwrap_or(AlarmSaid::Breaks(said))
     }
 
-    fn never(&self, record: &Record, meant: &[&Told], (from, to): (Mono, Mono), when: &str) -> Said {
-        let on = |alarm: &&&Told| alarm.raised <= to && alarm.cleared.is_none_or(|cleared| cleared > from);
+    fn never(
+        &self,
+        record: &RunRecord,
+        meant: &[&AlarmTold],
+        (from, to): (Mono, Mono),
+        when: &str,
+    ) -> AlarmSaid {
+        let on =
+            |alarm: &&&AlarmTold| alarm.raised <= to && alarm.cleared.is_none_or(|cleared| cleared > from);
         if let Some(alarm) = meant.iter().find(on) {
             let text = alarm.said.first().map_or("", |(_, text)| text.as_str());
-            return Said::Breaks(format!("alarm {} was on{when}: {text}", self.words()));
+            return AlarmSaid::Breaks(format!("alarm {} was on{when}: {text}", self.words()));
         }
         let said = format!("alarm {} was not seen{when}", self.words());
-        self.open(record, to, &said).unwrap_or(Said::Holds)
+        self.open(record, to, &said).unwrap_or(AlarmSaid::Holds)
     }
 
-    fn cleared(&self, record: &Record, meant: &[&Told], to: Mono, when: &str) -> Said {
+    fn cleared(&self, record: &RunRecord, meant: &[&AlarmTold], to: Mono, when: &str) -> AlarmSaid {
         if meant.is_empty() {
             let said = format!("alarm {} was never raised, so nothing cleared it", self.words());
-            return missing(record).map_or(Said::Breaks(said), Said::Open);
+            return missing(record).map_or(AlarmSaid::Breaks(said), AlarmSaid::Open);
         }
-        let on = |alarm: &&&Told| alarm.cleared.is_none_or(|cleared| cleared > to);
-        let Some(alarm) = meant.iter().find(on) else { return Said::Holds };
+        let on = |alarm: &&&AlarmTold| alarm.cleared.is_none_or(|cleared| cleared > to);
+        let Some(alarm) = meant.iter().find(on) else { return AlarmSaid::Holds };
         let said = match alarm.cleared {
             Some(_) => format!("alarm {} was cleared later than{when}", self.words()),
             None => format!("alarm {} was not cleared{when}", self.words()),
         };
-        self.open(record, to, &said).filter(|_| alarm.cleared.is_none()).unwrap_or(Said::Breaks(said))
+        self.open(record, to, &said).filter(|_| alarm.cleared.is_none()).unwrap_or(AlarmSaid::Breaks(said))
     }
 
     /// Why what was not found may have been so all the same.
-    fn open(&self, record: &Record, to: Mono, said: &str) -> Option<Said> {
+    fn open(&self, record: &RunRecord, to: Mono, said: &str) -> Option<AlarmSaid> {
         let short = self.within.is_some() && end(record) < to;
         let short = short.then(|| format!("{said}, and the record ends before that time is over"));
-        missing(record).or(short).map(Said::Open)
+        missing(record).or(short).map(AlarmSaid::Open)
     }
 }
 
 /// When the record ends.
-fn end(record: &Record) -> Mono {
+fn end(record: &RunRecord) -> Mono {
     record.sightings.iter().map(|seen| seen.at).max().unwrap_or_default()
 }
 
 /// Whether a step leaves nothing to heal.
-fn lasts(record: &Record, step: &Name) -> bool {
+fn lasts(record: &RunRecord, step: &Name) -> bool {
     faults(record, step).all(|(_, _, lasting)| lasting)
 }
 
 /// When the first fault of a step was injected, or the last one healed; what leaves nothing to heal was over at once.
-fn instant(record: &Record, step: &Name, heal: bool) -> Option<Mono> {
+fn instant(record: &RunRecord, step: &Name, heal: bool) -> Option<Mono> {
     let mut all = faults(record, step);
     if !heal {
         return all.filter_map(|(began, ..)| began).min();
@@ -226,7 +239,7 @@ fn instant(record: &Record, step: &Name, heal: bool) -> Option<Mono> {
 /// Injection and heal of the faults of a step, and whether they leave nothing to heal. Of one that is made of several
 /// they are named after it.
 fn faults<'a>(
-    record: &'a Record,
+    record: &'a RunRecord,
     step: &'a Name,
 ) -> impl Iterator<Item = (Option<Mono>, Option<Mono>, bool)> + 'a {
     let many = record.scenario.steps.iter().any(|known| {
@@ -245,7 +258,7 @@ fn faults<'a>(
 }
 
 /// That the journal of a replica is missing.
-fn missing(record: &Record) -> Option<String> {
+fn missing(record: &RunRecord) -> Option<String> {
     let replicas = record.resolved.members.iter().filter(|member| member.service == Service::Controller);
     let lacks = |id: &&MemberId| record.logs.get(*id).is_none_or(|log| log.starts_with("no logs"));
     let mut lacking = replicas.map(|member| &member.id).filter(lacks);
@@ -254,11 +267,11 @@ fn missing(record: &Record) -> Option<String> {
 
 /// Every alarm of every controller, in the order in which they were raised; `None` without a controller's journal.
 #[must_use]
-pub fn measure(record: &Record) -> Option<Vec<Told>> {
-    let mut of: BTreeMap<&str, Vec<(usize, Line)>> = BTreeMap::new();
+pub fn measure(record: &RunRecord) -> Option<Vec<AlarmTold>> {
+    let mut of: BTreeMap<&str, Vec<(usize, AlarmEvent)>> = BTreeMap::new();
     for (replica, (controller, log)) in journals(record).enumerate() {
         // whoever writes no journal is no witness
-        let mut all = lines::<Line>(log).peekable();
+        let mut all = lines::<AlarmEvent>(log).peekable();
         if all.peek().is_some() || log.contains("\"entry\":") {
             of.entry(controller).or_default().extend(all.map(|line| (replica, line)));
         }
@@ -276,13 +289,13 @@ pub fn measure(record: &Record) -> Option<Vec<Told>> {
 }
 
 /// The alarms of one controller, from the lines of its replicas in order.
-fn follow(controller: &str, lines: Vec<(usize, Line)>) -> Vec<Told> {
-    let mut told: Vec<Told> = Vec::new();
+fn follow(controller: &str, lines: Vec<(usize, AlarmEvent)>) -> Vec<AlarmTold> {
+    let mut told: Vec<AlarmTold> = Vec::new();
     // which replicas have which alarm on
     let mut on: BTreeMap<(AlarmKind, Option<MemberId>), Vec<usize>> = BTreeMap::new();
     for (replica, line) in lines {
         match line {
-            Line::Active { at, active } => {
+            AlarmEvent::Active { at, active } => {
                 let ends = |of: &usize| active || *of == replica;
                 for ((kind, subject), by) in &mut on {
                     let was = !by.is_empty();
@@ -292,7 +305,7 @@ fn follow(controller: &str, lines: Vec<(usize, Line)>) -> Vec<Told> {
                     }
                 }
             }
-            Line::Alarm { at, became: Became::Cleared, raised } => {
+            AlarmEvent::Alarm { at, became: Became::Cleared, raised } => {
                 let (kind, subject) = (raised.alarm.kind, raised.alarm.subject);
                 let by = on.entry((kind, subject.clone())).or_default();
                 by.retain(|of| *of != replica);
@@ -300,7 +313,7 @@ fn follow(controller: &str, lines: Vec<(usize, Line)>) -> Vec<Told> {
                     close(&mut told, kind, subject.as_ref(), at);
                 }
             }
-            Line::Alarm { at, raised, .. } => {
+            AlarmEvent::Alarm { at, raised, .. } => {
                 let by = on.entry((raised.alarm.kind, raised.alarm.subject.clone())).or_default();
                 if !by.contains(&replica) {
                     by.push(replica);
@@ -313,21 +326,26 @@ fn follow(controller: &str, lines: Vec<(usize, Line)>) -> Vec<Told> {
 }
 
 /// The last alarm of a kind about a subject.
-fn last<'a>(told: &'a mut [Told], kind: AlarmKind, subject: Option<&MemberId>) -> Option<&'a mut Told> {
+fn last<'a>(
+    told: &'a mut [AlarmTold],
+    kind: AlarmKind,
+    subject: Option<&MemberId>,
+) -> Option<&'a mut AlarmTold> {
     told.iter_mut().rev().find(|known| known.kind == kind && known.subject.as_ref() == subject)
 }
 
-fn close(told: &mut [Told], kind: AlarmKind, subject: Option<&MemberId>, at: Mono) {
+fn close(told: &mut [AlarmTold], kind: AlarmKind, subject: Option<&MemberId>, at: Mono) {
     if let Some(known) = last(told, kind, subject) {
         known.cleared.get_or_insert(at);
     }
 }
 
 /// An alarm is raised or changed: the same one that was on, or was moments ago, or a new one.
-fn open(told: &mut Vec<Told>, controller: &str, at: Mono, raised: Raised) {
+fn open(told: &mut Vec<AlarmTold>, controller: &str, at: Mono, raised: Raised) {
     let alarm = raised.alarm;
     let known = last(told, alarm.kind, alarm.subject.as_ref());
-    let goes_on = |known: &&mut Told| known.cleared.is_none_or(|over| at.0.saturating_sub(over.0) <= MOVES);
+    let goes_on =
+        |known: &&mut AlarmTold| known.cleared.is_none_or(|over| at.0.saturating_sub(over.0) <= MOVES);
     match known.filter(goes_on) {
         Some(known) => {
             known.cleared = None;
@@ -335,7 +353,7 @@ fn open(told: &mut Vec<Told>, controller: &str, at: Mono, raised: Raised) {
                 known.said.push((at, alarm.text));
             }
         }
-        None => told.push(Told {
+        None => told.push(AlarmTold {
             controller: controller.to_owned(),
             kind: alarm.kind,
             subject: alarm.subject,
@@ -351,20 +369,20 @@ mod tests {
     use super::*;
     use crate::model::alarm::Alarm;
 
-    fn line(at: u64, became: Became, kind: AlarmKind, text: &str) -> Line {
-        Line::Alarm {
+    fn line(at: u64, became: Became, kind: AlarmKind, text: &str) -> AlarmEvent {
+        AlarmEvent::Alarm {
             at: Mono(at * 1_000_000_000),
             became,
             raised: Raised { alarm: Alarm::new(kind, None, text), since: Mono(0) },
         }
     }
 
-    fn active(at: u64, active: bool) -> Line {
-        Line::Active { at: Mono(at * 1_000_000_000), active }
+    fn active(at: u64, active: bool) -> AlarmEvent {
+        AlarmEvent::Active { at: Mono(at * 1_000_000_000), active }
     }
 
     /// Seconds of when each was raised and cleared.
-    fn spans(lines: Vec<(usize, Line)>) -> Vec<(u64, Option<u64>)> {
+    fn spans(lines: Vec<(usize, AlarmEvent)>) -> Vec<(u64, Option<u64>)> {
         let seconds = |at: Mono| at.0 / 1_000_000_000;
         let told = follow("repair", lines);
         told.iter().map(|alarm| (seconds(alarm.raised), alarm.cleared.map(seconds))).collect()

@@ -12,9 +12,9 @@
 
 use serde_json::{Value, json};
 
-use super::brokered::Orders;
+use super::brokered::BrokeredOrders;
 use super::deeds::{self, By};
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::history::Phase;
 use crate::model::Mono;
 use crate::model::sighting::EngineEvent;
@@ -24,11 +24,11 @@ const DEEDS: [&str; 9] =
     ["create", "start", "restart", "stop", "kill", "pause", "unpause", "destroy", "update"];
 
 /// Deeds named in evidence at most.
-const SHOWN: usize = 10;
+const DEEDS_SHOWN: usize = 10;
 
 /// Judges what the engine told.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     if !record.keeps_evidence() {
         return Finding::pass(
             "not judged: this run is older than the record of what the engine did",
@@ -38,7 +38,7 @@ pub fn check(record: &Record) -> Finding {
     let (from, to) = (load_start(record), final_reads(record));
     let hosts = deeds::hosts(record);
     let events = deeds::events(record);
-    let orders = Orders::of(record);
+    let orders = BrokeredOrders::of(record);
     let (mut alone, mut injected, mut healed) = (Vec::new(), 0_u64, 0_u64);
     let (mut ordered, mut policy) = (0_u64, 0_u64);
     for event in
@@ -63,7 +63,7 @@ pub fn check(record: &Record) -> Finding {
         "by_restart_policy": policy,
         "by_controllers": ordered,
         "orders": orders.count(),
-        "unexplained": alone.iter().take(SHOWN).map(|event| show(event)).collect::<Vec<_>>(),
+        "unexplained": alone.iter().take(DEEDS_SHOWN).map(|event| show(event)).collect::<Vec<_>>(),
         "gaps": gaps,
     });
     if !record.resolved.lab.controllers.is_empty() && !orders.heard {
@@ -98,7 +98,7 @@ fn show(event: &EngineEvent) -> Value {
 }
 
 /// What must have been heard and was not.
-fn gaps(record: &Record, events: &[&EngineEvent], from: Mono, to: Mono) -> Vec<String> {
+fn gaps(record: &RunRecord, events: &[&EngineEvent], from: Mono, to: Mono) -> Vec<String> {
     let mut gaps = Vec::new();
     for fault in &record.history.faults {
         let (Some(action), Some(began)) = (deeds::told_as(&fault.verb), fault.began) else { continue };
@@ -129,13 +129,13 @@ fn gaps(record: &Record, events: &[&EngineEvent], from: Mono, to: Mono) -> Vec<S
 }
 
 /// When the load began: its first operation, or its first phase.
-pub(super) fn load_start(record: &Record) -> Mono {
+pub(super) fn load_start(record: &RunRecord) -> Mono {
     let phase = record.history.phases.iter().find(|(_, phase)| *phase == Phase::Baseline).map(|(at, _)| *at);
     record.history.load_start().into_iter().chain(phase).min().unwrap_or_default()
 }
 
 /// When the final reads began; never, when they did not.
-fn final_reads(record: &Record) -> Mono {
+fn final_reads(record: &RunRecord) -> Mono {
     let mut phases = record.history.phases.iter();
     phases.find(|(_, phase)| *phase == Phase::FinalReads).map_or(Mono(u64::MAX), |(at, _)| *at)
 }

@@ -9,16 +9,16 @@
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
-use crate::history::{Question, Reply};
+use super::record::{Finding, RunRecord};
+use crate::history::{OpQuestion, OpReply};
 use crate::model::scenario::{BANK_ACCOUNTS, BANK_BALANCE, Workload};
 
 /// Reads named in evidence at most.
-const SHOWN: usize = 10;
+const READS_SHOWN: usize = 10;
 
 /// Judges every acknowledged read of every load of the workload `bank`.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let mut wrong: Vec<(u32, u64, String)> = Vec::new();
     let mut reads = 0_u64;
     let mut totals = Vec::new();
@@ -43,7 +43,7 @@ pub fn check(record: &Record) -> Finding {
         "reads": reads,
         "totals": totals,
         "wrong": wrong.len(),
-        "wrong_reads": wrong.iter().take(SHOWN).collect::<Vec<_>>(),
+        "wrong_reads": wrong.iter().take(READS_SHOWN).collect::<Vec<_>>(),
     });
     match wrong.first() {
         Some((_, op, why)) => {
@@ -61,17 +61,17 @@ fn founded() -> (i128, usize) {
 }
 
 /// How many accounts there are at least, by what transfers name.
-fn named(record: &Record, number: u32) -> usize {
+fn named(record: &RunRecord, number: u32) -> usize {
     let of_load = record.history.ops.iter().filter(|op| op.load == number);
     let named = of_load.filter_map(|op| match op.asked() {
-        Some(Question::Transfer { from, to, .. }) => Some(from.max(to)),
+        Some(OpQuestion::Transfer { from, to, .. }) => Some(from.max(to)),
         _ => None,
     });
     named.max().map_or(0, |last| usize::try_from(last).map_or(usize::MAX, |last| last.saturating_add(1)))
 }
 
 /// Acknowledged reads of what a load wrote, in the order in which they ended.
-fn answers(record: &Record, number: u32) -> Vec<(u32, u64, &[i64])> {
+fn answers(record: &RunRecord, number: u32) -> Vec<(u32, u64, &[i64])> {
     let shares: Vec<bool> = (0..)
         .zip(&record.scenario.loads)
         .map(|(other, load)| load.workload == Workload::Bank && record.tables_of(other, load) == number)
@@ -82,7 +82,7 @@ fn answers(record: &Record, number: u32) -> Vec<(u32, u64, &[i64])> {
         .iter()
         .filter(|op| usize::try_from(op.load).is_ok_and(|load| shares.get(load) == Some(&true)))
         .filter_map(|op| match op.answer() {
-            Some(Reply::Balances(balances)) => Some((op.done, op.load, op.op, balances)),
+            Some(OpReply::Balances(balances)) => Some((op.done, op.load, op.op, balances)),
             _ => None,
         })
         .collect();

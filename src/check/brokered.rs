@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::deeds;
-use super::record::Record;
-use crate::model::control::{Answer, Brokered};
+use super::record::RunRecord;
+use crate::model::control::{BrokerAnswer, Brokered};
 use crate::model::lab::{OURS, Service, controller_of};
 use crate::model::scaling::Resource;
 use crate::model::sighting::EngineEvent;
@@ -33,20 +33,20 @@ const MAY: [(&str, &str); 10] = [
     ("resize", "update"),
 ];
 /// How long a decision may wait to be carried out, nanoseconds.
-const PATIENCE: u64 = 60_000_000_000;
+const DECISION_TIMEOUT: u64 = 60_000_000_000;
 
 /// Orders of controllers that may have had an effect, and what was decided.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct BrokeredOrders {
     given: Vec<Brokered>,
-    decided: Vec<Decided>,
+    decided: Vec<DecisionLine>,
     own: Vec<String>,
     /// Whether the broker's journal was kept.
     pub heard: bool,
 }
 
 #[derive(Debug)]
-struct Decided {
+struct DecisionLine {
     controller: String,
     at: Mono,
     deed: String,
@@ -55,7 +55,7 @@ struct Decided {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct StepsLine {
     entry: String,
     at: Mono,
     #[serde(default, deserialize_with = "word")]
@@ -64,21 +64,21 @@ struct Line {
     steps: Vec<BTreeMap<String, Value>>,
 }
 
-impl Orders {
+impl BrokeredOrders {
     /// Reads the journals of a run.
     #[must_use]
-    pub fn of(record: &Record) -> Self {
+    pub fn of(record: &RunRecord) -> Self {
         let broker = MemberId::from(Service::Broker);
         let heard = record.logs.get(&broker).filter(|log| !log.starts_with("no logs"));
         let given = heard.map(|log| lines::<Brokered>(log).filter(effective).collect()).unwrap_or_default();
         let mut decided = Vec::new();
         for (name, log) in journals(record) {
-            for line in lines::<Line>(log).filter(|line| line.entry == "decided") {
+            for line in lines::<StepsLine>(log).filter(|line| line.entry == "decided") {
                 for (deed, told) in line.steps.iter().flatten() {
                     let subject =
                         ["container", "member", "service"].into_iter().find_map(|key| told.get(key));
                     if let Some(subject) = subject.and_then(Value::as_str) {
-                        decided.push(Decided {
+                        decided.push(DecisionLine {
                             controller: name.to_owned(),
                             at: line.at,
                             deed: deed.clone(),
@@ -128,7 +128,7 @@ impl Orders {
                         && asks_for(&decision.deed, order.order.deed.name())
                         && decision.subject == order.order.deed.subject()
                         && decision.at <= order.began
-                        && order.began.0 - decision.at.0 <= PATIENCE
+                        && order.began.0 - decision.at.0 <= DECISION_TIMEOUT
                 })
             })
         })
@@ -164,8 +164,8 @@ impl Resized {
 
 /// Sizes that controllers decided, in order.
 #[must_use]
-pub fn resized(record: &Record) -> Vec<Resized> {
-    let decided = journals(record).flat_map(|(_, log)| lines::<Line>(log));
+pub fn resized(record: &RunRecord) -> Vec<Resized> {
+    let decided = journals(record).flat_map(|(_, log)| lines::<StepsLine>(log));
     let steps = decided.filter(|line| line.entry == "decided").flat_map(|line| {
         let resizes = line.steps.into_iter().filter_map(|mut step| step.remove("resize"));
         let told = resizes.filter_map(|told| serde_json::from_value::<Resize>(told).ok());
@@ -179,20 +179,20 @@ pub fn resized(record: &Record) -> Vec<Resized> {
 }
 
 /// Where the replicas of a controller were in its work, decision by decision; `None` without their journals.
-pub fn decisions(record: &Record, controller: &str) -> Option<Vec<String>> {
+pub fn decisions(record: &RunRecord, controller: &str) -> Option<Vec<String>> {
     let logs: Vec<&str> =
         journals(record).filter(|(name, _)| *name == controller).map(|(_, log)| log).collect();
-    let decided = logs.iter().flat_map(|log| lines::<Line>(log)).filter(|line| line.entry == "decided");
+    let decided = logs.iter().flat_map(|log| lines::<StepsLine>(log)).filter(|line| line.entry == "decided");
     (!logs.is_empty()).then(|| decided.map(|line| line.step).collect())
 }
 
 /// When controllers first decided to act, and did each step, after an instant, in the order in which it happened.
-pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
+pub fn done(record: &RunRecord, after: Mono) -> Vec<(&'static str, Mono)> {
     const DID: [(&str, &str); 4] =
         [("fence", "fenced"), ("release", "released"), ("yield", "released"), ("open", "pushed")];
     let mut seen = Vec::new();
     for (_, log) in journals(record) {
-        for line in lines::<Told>(log).filter(|line| line.at >= after) {
+        for line in lines::<ControllerLine>(log).filter(|line| line.at >= after) {
             match (line.entry.as_str(), &line.step) {
                 ("decided", _) if !line.steps.is_empty() => seen.push(("decided", line.at)),
                 ("did", Value::Object(step)) if line.error.is_none() => {
@@ -208,7 +208,7 @@ pub fn done(record: &Record, after: Mono) -> Vec<(&'static str, Mono)> {
 }
 
 /// The journals of controllers, whoever their replicas were: they come and go like other members.
-pub(super) fn journals(record: &Record) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn journals(record: &RunRecord) -> impl Iterator<Item = (&str, &str)> {
     let declared = &record.resolved.lab.controllers;
     record.logs.iter().filter_map(|(member, log)| {
         let name = controller_of(member);
@@ -227,7 +227,7 @@ struct Resize {
 
 /// Any line of a controller's journal.
 #[derive(Deserialize)]
-struct Told {
+struct ControllerLine {
     entry: String,
     at: Mono,
     #[serde(default)]
@@ -256,7 +256,7 @@ fn asks_for(step: &str, deed: &str) -> bool {
 
 /// A refusal changed nothing.
 fn effective(order: &Brokered) -> bool {
-    !matches!(order.answer, Answer::Refused { .. })
+    !matches!(order.answer, BrokerAnswer::Refused { .. })
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 use serde_json::json;
 
 use super::brokered::decisions;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::Expect;
 
 /// Judges what controllers decided.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let wanted = record.scenario.expects.iter().filter_map(|expect| match expect {
         Expect::Controller { name, decision } => Some((name.as_str(), decision.as_str())),
         _ => None,

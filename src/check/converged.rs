@@ -9,7 +9,7 @@
 use serde_json::json;
 
 use super::copies::Copies;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::{Expect, Mono, Sighting};
 use crate::stats;
 
@@ -41,7 +41,7 @@ impl Convergence {
 
 /// Judges the end of the run, and the time to it when a bound was asked for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let seen = measure(record);
     let bound = record.scenario.expects.iter().filter_map(|expect| match expect {
         Expect::Converged { within } => Some(*within),
@@ -93,7 +93,7 @@ fn still_on(fault: &crate::model::FaultRecord) -> bool {
 
 /// Follows the lab from the last heal to the last look.
 #[must_use]
-pub fn measure(record: &Record) -> Convergence {
+pub fn measure(record: &RunRecord) -> Convergence {
     let ends = record.history.faults.iter().filter_map(|fault| fault.healed.max(fault.began));
     let healed = ends.max().unwrap_or_default();
     let copies = Copies::of(record);

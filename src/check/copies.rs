@@ -1,10 +1,10 @@
 //! How many bodies of a service a lab should have at an instant: as declared, until the broker was told otherwise.
 //! Shared by `converged` and `redundancy`.
 
-use super::brokered::Orders;
-use super::record::Record;
+use super::brokered::BrokeredOrders;
+use super::record::RunRecord;
 use crate::model::Mono;
-use crate::model::control::{Answer, Deed};
+use crate::model::control::{BrokerAnswer, BrokerDeed};
 use crate::model::lab::{Desired, Service};
 
 /// Numbers, each from an instant on.
@@ -17,12 +17,12 @@ pub struct Copies {
 impl Copies {
     /// What a run's record says of them.
     #[must_use]
-    pub fn of(record: &Record) -> Self {
-        let orders = Orders::of(record);
-        let told = orders.given().filter(|order| matches!(order.answer, Answer::Done));
+    pub fn of(record: &RunRecord) -> Self {
+        let orders = BrokeredOrders::of(record);
+        let told = orders.given().filter(|order| matches!(order.answer, BrokerAnswer::Done));
         let mut told: Vec<(Mono, Service, u32)> = told
             .filter_map(|order| match order.order.deed {
-                Deed::Scale { service, count, .. } => Some((order.at, service, count)),
+                BrokerDeed::Scale { service, count, .. } => Some((order.at, service, count)),
                 _ => None,
             })
             .collect();

@@ -5,23 +5,23 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::brokered;
-use super::record::Record;
+use super::record::RunRecord;
 use crate::model::Mono;
 
 /// One line of a controller's journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// The controller.
+pub struct DecidedLine {
+    /// Who wrote the line, as the lab file names it.
     pub controller: String,
     /// When.
     pub at: Mono,
     /// What kind of line it is.
-    pub what: What,
+    pub what: LineSays,
 }
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum LineSays {
     /// A decision.
     Decided {
         /// Where the controller is in its work, one word.
@@ -45,7 +45,7 @@ pub enum What {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct JournalText {
     entry: String,
     at: Mono,
     #[serde(default)]
@@ -64,27 +64,27 @@ struct Line {
 
 /// Every line of every journal that was kept, in the order of its instants.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Said> {
+pub fn measure(record: &RunRecord) -> Vec<DecidedLine> {
     let lines = brokered::journals(record)
-        .flat_map(|(name, log)| brokered::lines::<Line>(log).map(move |line| (name, line)));
-    let mut said: Vec<Said> = lines.filter_map(|(name, line)| of_line(name, line)).collect();
+        .flat_map(|(name, log)| brokered::lines::<JournalText>(log).map(move |line| (name, line)));
+    let mut said: Vec<DecidedLine> = lines.filter_map(|(name, line)| of_line(name, line)).collect();
     said.sort_by_key(|line| line.at);
     said
 }
 
-fn of_line(controller: &str, line: Line) -> Option<Said> {
-    let Line { entry, at, began, step, steps, subject, reason, error } = line;
+fn of_line(controller: &str, line: JournalText) -> Option<DecidedLine> {
+    let JournalText { entry, at, began, step, steps, subject, reason, error } = line;
     let what = match entry.as_str() {
-        "decided" => What::Decided {
+        "decided" => LineSays::Decided {
             step: step.as_str().unwrap_or_default().to_owned(),
             subject: subject.unwrap_or_default(),
             reason,
             deeds: steps.iter().map(name).collect(),
         },
-        "did" => What::Did { deed: name(&step), began, error },
+        "did" => LineSays::Did { deed: name(&step), began, error },
         _ => return None,
     };
-    Some(Said { controller: controller.to_owned(), at, what })
+    Some(DecidedLine { controller: controller.to_owned(), at, what })
 }
 
 /// The name of a deed: it is written as its name, or as an object with its name as the only key.
@@ -108,7 +108,7 @@ mod tests {
             "steps": [{ "fence": { "container": "c" } }, "open"] });
         assert_eq!(
             read(decided),
-            Some(What::Decided {
+            Some(LineSays::Decided {
                 step: "fence".to_owned(),
                 subject: "postgres-1".to_owned(),
                 reason: "dead".to_owned(),
@@ -118,7 +118,7 @@ mod tests {
         let did = json!({ "entry": "did", "began": 5, "at": 6, "step": { "fence": {} }, "error": "no" });
         assert_eq!(
             read(did),
-            Some(What::Did { deed: "fence".to_owned(), began: Mono(5), error: Some("no".to_owned()) })
+            Some(LineSays::Did { deed: "fence".to_owned(), began: Mono(5), error: Some("no".to_owned()) })
         );
         assert_eq!(read(json!({ "entry": "active", "at": 1, "active": true })), None);
     }

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::Record;
-use crate::model::lab::Restart;
+use super::record::RunRecord;
+use crate::model::lab::RestartRule;
 use crate::model::scenario::Verb;
 use crate::model::sighting::EngineEvent;
 use crate::model::{FaultRecord, HostName, MemberId, Mono};
@@ -21,7 +21,7 @@ const POLICY: u64 = 61_000_000_000;
 
 /// Every event of the engine about a member's body, in order. Helpers are no bodies.
 #[must_use]
-pub fn events(record: &Record) -> Vec<&EngineEvent> {
+pub fn events(record: &RunRecord) -> Vec<&EngineEvent> {
     let mut events: Vec<&EngineEvent> = record
         .sightings
         .iter()
@@ -34,7 +34,7 @@ pub fn events(record: &Record) -> Vec<&EngineEvent> {
 
 /// Where members stood, as far as anybody knows: by plan and by every look.
 #[must_use]
-pub fn hosts(record: &Record) -> BTreeMap<&MemberId, BTreeSet<&HostName>> {
+pub fn hosts(record: &RunRecord) -> BTreeMap<&MemberId, BTreeSet<&HostName>> {
     let planned = record.resolved.members.iter().map(|member| (&member.id, &member.host));
     let seen =
         record.sightings.iter().flat_map(|seen| &seen.bodies).map(|(member, body)| (member, &body.host));
@@ -57,7 +57,7 @@ pub enum By<'a> {
 /// The fault that answers for what happened to a member's body at an instant; a heal before an injection.
 #[must_use]
 pub fn explained<'a>(
-    record: &'a Record,
+    record: &'a RunRecord,
     hosts: &BTreeMap<&MemberId, BTreeSet<&HostName>>,
     member: &str,
     id: &str,
@@ -84,8 +84,8 @@ pub fn explained<'a>(
 
 /// Whether the engine's restart policy may have started a body: it had died shortly before, by itself.
 #[must_use]
-pub fn by_policy(record: &Record, events: &[&EngineEvent], start: &EngineEvent) -> bool {
-    let policy = record.resolved.lab.postgres.restart != Restart::No && start.service == "postgres";
+pub fn by_policy(record: &RunRecord, events: &[&EngineEvent], start: &EngineEvent) -> bool {
+    let policy = record.resolved.lab.postgres.restart != RestartRule::No && start.service == "postgres";
     let died = |event: &&&EngineEvent| {
         event.action == "die"
             && event.id == start.id

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::latency::middle;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::when::{Spans, called};
 use crate::history::Class;
 use crate::history::classes::mapped;
@@ -26,7 +26,7 @@ struct Met<'a> {
 
 /// Judges that every error is classed, and the share of operations that failed when a bound was asked for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let met = meet(record, When::Always);
     let Met { all, bad, .. } = met;
     let mut bounds = Vec::new();
@@ -73,7 +73,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 /// Counts what was meant to start in a part of the run; a counted second belongs where its middle lies.
-fn meet(record: &Record, when: When) -> Met<'_> {
+fn meet(record: &RunRecord, when: When) -> Met<'_> {
     let spans = Spans::of(record, when);
     let mut met = Met::default();
     for op in record.history.ops.iter().filter(|op| spans.contain(op.intended)) {

@@ -8,12 +8,12 @@
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::{Expect, MemberId, Mono};
 
-/// One change of primary.
+/// A sighting at which another member is primary than at the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PrimaryChange {
     /// The look that showed it.
     pub at: Mono,
     /// Who was primary before.
@@ -24,7 +24,7 @@ pub struct Change {
 
 /// Judges the number of changes.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let seen = measure(record);
     let evidence = json!({
         "changes": seen.as_ref().map(|changes| changes.iter().map(|change| {
@@ -55,7 +55,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Every change of primary; `None` when no primary was ever seen.
 #[must_use]
-pub fn measure(record: &Record) -> Option<Vec<Change>> {
+pub fn measure(record: &RunRecord) -> Option<Vec<PrimaryChange>> {
     let mut changes = Vec::new();
     let mut last: Option<(&MemberId, Option<u32>)> = None;
     // the last change was seen before the control file named its timeline
@@ -78,7 +78,7 @@ pub fn measure(record: &Record) -> Option<Vec<Change>> {
             continue;
         }
         if member != before || (grew && !early) {
-            changes.push(Change { at: seen.at, from: before.clone(), to: member.clone() });
+            changes.push(PrimaryChange { at: seen.at, from: before.clone(), to: member.clone() });
         }
         early = if member == before { early && !grew } else { !grew };
         last = Some((member, timeline.or(known)));

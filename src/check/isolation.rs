@@ -21,9 +21,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::whole::SIGNED;
-use crate::history::{Class, Move, Op, Question, Reply};
+use crate::history::{Class, Move, Op, OpQuestion, OpReply};
 use crate::model::scenario::{Isolation, Workload};
 use crate::model::{Expect, MemberId};
 
@@ -35,21 +35,26 @@ mod observe;
 mod unread;
 
 pub use forks::Fork;
-pub use observe::{Anomaly, Kind, Txn};
-use observe::{Order, Writers};
+use observe::{ElementWriters, ListOrder};
+pub use observe::{IsolationAnomaly, Kind, Txn};
 use unread::Unread;
 
 /// Anomalies named in evidence at most.
-const SHOWN: usize = 10;
+const ANOMALIES_SHOWN: usize = 10;
 
 /// What must not be in a history at a level; empty when the history keeps it. Reads of transactions that
 /// are not `counted` are left out, their writes are not.
 #[must_use]
-pub fn anomalies(txns: &[Txn<'_>], level: Isolation) -> Vec<Anomaly> {
-    of_reads(txns, &Writers::of(txns), &Order::of(txns), level)
+pub fn anomalies(txns: &[Txn<'_>], level: Isolation) -> Vec<IsolationAnomaly> {
+    of_reads(txns, &ElementWriters::of(txns), &ListOrder::of(txns), level)
 }
 
-fn of_reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, level: Isolation) -> Vec<Anomaly> {
+fn of_reads(
+    txns: &[Txn<'_>],
+    writers: &ElementWriters,
+    order: &ListOrder<'_>,
+    level: Isolation,
+) -> Vec<IsolationAnomaly> {
     let unread = Unread::of(txns, writers, order);
     let mut found = observe::directly(txns, writers, order, level);
     found.extend(unread.lost_updates(txns, order, level));
@@ -59,7 +64,7 @@ fn of_reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, level: Isola
 
 /// Judges every load of the workload `append`.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let asked: Vec<Isolation> = record
         .scenario
         .expects
@@ -69,7 +74,7 @@ pub fn check(record: &Record) -> Finding {
             _ => None,
         })
         .collect();
-    let mut seen = Seen::default();
+    let mut seen = IsolationSeen::default();
     for (number, load) in record.loads_of(Workload::Append).filter(|(_, load)| load.of.is_none()) {
         // nobody asked: what the load itself asked of the database
         let own = load.isolation.unwrap_or(Isolation::ReadCommitted);
@@ -78,10 +83,10 @@ pub fn check(record: &Record) -> Finding {
     }
     let evidence = json!({
         "groups": seen.groups,
-        "anomalies": seen.anomalies.iter().take(SHOWN).collect::<Vec<_>>(),
-        "across_nodes": seen.across.iter().take(SHOWN).collect::<Vec<_>>(),
+        "anomalies": seen.anomalies.iter().take(ANOMALIES_SHOWN).collect::<Vec<_>>(),
+        "across_nodes": seen.across.iter().take(ANOMALIES_SHOWN).collect::<Vec<_>>(),
         "long_forks": seen.forks.len(),
-        "long_forks_shown": seen.forks.iter().take(SHOWN).collect::<Vec<_>>(),
+        "long_forks_shown": seen.forks.iter().take(ANOMALIES_SHOWN).collect::<Vec<_>>(),
     });
     match seen.anomalies.first() {
         Some((whose, anomaly)) => {
@@ -110,11 +115,11 @@ pub fn check(record: &Record) -> Finding {
 }
 
 #[derive(Default)]
-struct Seen {
+struct IsolationSeen {
     reads: usize,
     groups: Vec<Value>,
-    anomalies: Vec<(String, Anomaly)>,
-    across: Vec<Anomaly>,
+    anomalies: Vec<(String, IsolationAnomaly)>,
+    across: Vec<IsolationAnomaly>,
     forks: Vec<Fork>,
 }
 
@@ -128,10 +133,10 @@ const fn strength(level: Isolation) -> u8 {
 
 type Group<'a> = (&'a MemberId, Option<u32>);
 /// The number of no group.
-const NOBODY: u32 = u32::MAX;
+const NO_GROUP: u32 = u32::MAX;
 
 /// Judges what one load wrote, as all loads that read it saw it.
-fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
+fn look(record: &RunRecord, number: u32, level: Isolation, seen: &mut IsolationSeen) {
     let shares: Vec<bool> = (0..)
         .zip(&record.scenario.loads)
         .map(|(other, load)| load.workload == Workload::Append && record.tables_of(other, load) == number)
@@ -144,8 +149,8 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
     for op in record.history.ops.iter().filter(shares) {
         let Some(txn) = txn(op) else { continue };
         let group = op.ack().and_then(|(_, ack)| Some((ack.n?, ack.tl)));
-        let number = group.map_or(NOBODY, |group| {
-            let next = u32::try_from(groups.len()).unwrap_or(NOBODY);
+        let number = group.map_or(NO_GROUP, |group| {
+            let next = u32::try_from(groups.len()).unwrap_or(NO_GROUP);
             let (number, writes) = groups.entry(group).or_insert((next, false));
             *writes |= txn.steps.iter().any(|step| matches!(step, Move::Append(..)));
             *number
@@ -154,7 +159,7 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         group_of.push(number);
         times.push((op.invoked, op.acked()));
     }
-    let writers = Writers::of(&txns);
+    let writers = ElementWriters::of(&txns);
     for (group, (number, writes)) in &groups {
         let mut reads = 0;
         for (txn, theirs) in txns.iter_mut().zip(&group_of) {
@@ -162,7 +167,7 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
             reads += usize::from(txn.counted && txn.reads());
         }
         let level = if *writes || strength(level) < 2 { level } else { Isolation::RepeatableRead };
-        let order = Order::of(&txns);
+        let order = ListOrder::of(&txns);
         let mut found = future::reads(&txns, &writers, &order, &times);
         found.extend(of_reads(&txns, &writers, &order, level));
         let whose = match group.1 {
@@ -179,11 +184,11 @@ fn look(record: &Record, number: u32, level: Isolation, seen: &mut Seen) {
         for txn in &mut txns {
             txn.counted = true;
         }
-        let order = Order::of(&txns);
+        let order = ListOrder::of(&txns);
         let found = of_reads(&txns, &writers, &order, level);
         // what one node showed by itself is said already
-        let known = |anomaly: &Anomaly| seen.anomalies.iter().any(|(_, known)| known == anomaly);
-        let across: Vec<Anomaly> = found.into_iter().filter(|anomaly| !known(anomaly)).collect();
+        let known = |anomaly: &IsolationAnomaly| seen.anomalies.iter().any(|(_, known)| known == anomaly);
+        let across: Vec<IsolationAnomaly> = found.into_iter().filter(|anomaly| !known(anomaly)).collect();
         seen.across.extend(across);
         let nodes = nodes(&groups);
         let node_of = |txn: usize| {
@@ -203,16 +208,16 @@ fn nodes(groups: &BTreeMap<Group<'_>, (u32, bool)>) -> BTreeMap<u32, usize> {
 }
 
 /// Whether a transaction of this load reads in one snapshot; at *read committed* every statement has its own.
-fn reads_snapshots(record: &Record, load: u32) -> bool {
+fn reads_snapshots(record: &RunRecord, load: u32) -> bool {
     let load = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
     load.is_some_and(|load| load.isolation != Some(Isolation::ReadCommitted))
 }
 
 /// An operation as a transaction; what reads came back with counts for acknowledged ones alone.
 fn txn(op: Op<'_>) -> Option<Txn<'_>> {
-    let Some(Question::Txn(asked)) = op.asked() else { return None };
+    let Some(OpQuestion::Txn(asked)) = op.asked() else { return None };
     let answered = match op.answer() {
-        Some(Reply::Txn(steps)) => steps,
+        Some(OpReply::Txn(steps)) => steps,
         _ => asked,
     };
     let class = op.class();

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::whole::Hole;
 
 #[cfg(doc)]
@@ -13,18 +13,18 @@ use super::whole;
 pub const NAME: &str = "journal";
 
 /// Holes named in evidence at most.
-const SHOWN: usize = 20;
+const HOLES_SHOWN: usize = 20;
 
 /// Judges the record by its holes.
 #[must_use]
-pub fn check(record: &Record, holes: &[Hole]) -> Finding {
+pub fn check(record: &RunRecord, holes: &[Hole]) -> Finding {
     let history = &record.history;
     let evidence = json!({
         "operations": history.ops.len(),
         "writers": history.writers.len(),
         "sightings": record.sightings.len(),
         "problems": history.problems.iter().take(10).collect::<Vec<_>>(),
-        "gaps": holes.iter().take(SHOWN).map(|hole| &hole.says).collect::<Vec<_>>(),
+        "gaps": holes.iter().take(HOLES_SHOWN).map(|hole| &hole.says).collect::<Vec<_>>(),
     });
     match holes.first() {
         None => Finding::pass(format!("the record is whole: {} operations", history.ops.len()), evidence),

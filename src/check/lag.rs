@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::when::{Spans, called};
 use crate::model::{Expect, Lsn, MemberId, Mono, Sighting};
 
@@ -26,7 +26,7 @@ pub struct Look {
 
 /// Judges the bounds a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let looks = measure(record);
     let mut replicas: BTreeMap<&MemberId, (u64, u64, u64)> = BTreeMap::new();
     for look in &looks {
@@ -72,7 +72,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Every replica at every look that looked at databases.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Look> {
+pub fn measure(record: &RunRecord) -> Vec<Look> {
     record.sightings_in_order().into_iter().flat_map(of_look).collect()
 }
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::when::{Spans, called};
 use crate::model::scenario::When;
 use crate::model::{Expect, Mono, Name, Span};
@@ -17,7 +17,7 @@ const HALF: u64 = 500_000_000;
 
 /// Judges the bounds a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let mut seen: Vec<Value> = Vec::new();
     let mut broken: Vec<String> = Vec::new();
     let mut gaps: Vec<String> = Vec::new();
@@ -48,7 +48,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Latencies of one load in a part of the run; `None` when nothing was acknowledged there.
 #[must_use]
-pub fn measure(record: &Record, load: &Name, when: When) -> Option<Percentiles> {
+pub fn measure(record: &RunRecord, load: &Name, when: When) -> Option<Percentiles> {
     let (number, _) = record.load_named(load)?;
     let spans = Spans::of(record, when);
     of(record, |load| load == number, |at| spans.contain(at))
@@ -58,7 +58,7 @@ pub fn measure(record: &Record, load: &Name, when: When) -> Option<Percentiles> 
 /// was none.
 #[must_use]
 pub fn of(
-    record: &Record,
+    record: &RunRecord,
     loads: impl Fn(u32) -> bool,
     instants: impl Fn(Mono) -> bool,
 ) -> Option<Percentiles> {

@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record, leaves_marks};
+use super::record::{Finding, RunRecord, leaves_marks};
 use crate::history::{Counted, Op, Phase};
 use crate::model::Mono;
-use crate::model::scenario::{Load, LoadModel, Record as Kept};
+use crate::model::scenario::{Load, LoadModel, Recording as Kept};
 use crate::spec::arrivals::Arrivals;
 
 /// Fewer acknowledged operations than this before the first fault are no baseline, of a load that can give them.
 const ENOUGH: u64 = 10;
 /// An operation invoked this close to an injection counts as hit by it, nanoseconds.
-const AROUND: u64 = 1_000_000_000;
+const HIT_WITHIN: u64 = 1_000_000_000;
 /// How long an operation may take and is still one that a load gives in time, nanoseconds.
 const ANSWER: u64 = 1_000_000_000;
 
 /// Judges that every load began on empty tables and ran before, during and after the faults.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let mut gaps: Vec<String> = Vec::new();
     let mut evidence: Vec<Value> = Vec::new();
     if record.scenario.loads.is_empty() {
@@ -41,7 +41,7 @@ pub fn check(record: &Record) -> Finding {
     }
 }
 
-fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
+fn look(record: &RunRecord, index: usize, load: &Load) -> (Vec<String>, Value) {
     let history = &record.history;
     let number = u32::try_from(index).unwrap_or(u32::MAX);
     let ops = || history.ops.iter().filter(|op| op.load == number);
@@ -102,7 +102,7 @@ fn look(record: &Record, index: usize, load: &Load) -> (Vec<String>, Value) {
 }
 
 /// Whether another load of the same endpoint was acknowledged after `last`.
-fn others_go_on(record: &Record, index: usize, last: Mono) -> bool {
+fn others_go_on(record: &RunRecord, index: usize, last: Mono) -> bool {
     let endpoint = |index: usize| record.scenario.loads.get(index).map(|load| (load.via, load.endpoint));
     record.history.ops.iter().any(|op| {
         let its = op.load as usize;
@@ -111,7 +111,7 @@ fn others_go_on(record: &Record, index: usize, last: Mono) -> bool {
 }
 
 /// When the load began: its phase, or the first operation of any load.
-fn start(record: &Record) -> Option<Mono> {
+fn start(record: &RunRecord) -> Option<Mono> {
     let mut phases = record.history.phases.iter();
     let baseline = phases.find(|(_, phase)| *phase == Phase::Baseline).map(|(at, _)| *at);
     baseline.or_else(|| record.history.load_start())
@@ -119,7 +119,7 @@ fn start(record: &Record) -> Option<Mono> {
 
 /// How many acknowledged operations a load must have given before an instant, `enough` at most: as many as it was to
 /// start early enough to be answered.
-fn given(record: &Record, load: &Load, until: Option<Mono>, enough: u64) -> u64 {
+fn given(record: &RunRecord, load: &Load, until: Option<Mono>, enough: u64) -> u64 {
     let Some(start) = start(record) else { return enough };
     let until = until.unwrap_or_else(|| start.plus(record.scenario.duration.0));
     // a fault so early leaves no baseline, whatever is declared
@@ -141,11 +141,11 @@ fn given(record: &Record, load: &Load, until: Option<Mono>, enough: u64) -> u64 
 }
 
 /// Whether a load was to start an operation after an instant, early enough to be answered before its end.
-fn due_after(record: &Record, load: &Load, last: Mono) -> bool {
+fn due_after(record: &RunRecord, load: &Load, last: Mono) -> bool {
     let Some((start, arrivals)) = start(record).zip(Arrivals::of(load)) else { return true };
     let before = Duration::from_nanos(last.0.saturating_sub(start.0));
     let end = record.scenario.duration.0.saturating_sub(Duration::from_nanos(ANSWER));
-    let slow = around(load) > AROUND;
+    let slow = around(load) > HIT_WITHIN;
     !slow || arrivals.until(end).any(|at| at > before)
 }
 
@@ -157,7 +157,7 @@ fn around(load: &Load) -> u64 {
         _ => None,
     };
     let pause = pause.map_or(0, |pause| u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
-    AROUND.max(pause)
+    HIT_WITHIN.max(pause)
 }
 
 /// Operations of a counted second, however they ended.

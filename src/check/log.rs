@@ -11,12 +11,12 @@
 use serde_json::json;
 
 use super::deeds;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::scenario::{Cache, Verb};
 use crate::model::{Expect, MemberId};
 
 /// Texts that must not be in any log: (as the server writes it, how it is called here).
-const NEVER: [(&str, &str); 5] = [
+const FORBIDDEN_TEXTS: [(&str, &str); 5] = [
     ("PANIC:", "PANIC"),
     ("invalid page", "invalid page"),
     ("system ID mismatch", "system ID mismatch"),
@@ -24,13 +24,13 @@ const NEVER: [(&str, &str); 5] = [
     ("system identifier mismatch", "system ID mismatch"),
 ];
 /// Longest line shown in evidence, characters.
-const SHOWN: usize = 200;
+const LINE_SHOWN: usize = 200;
 /// Lines named in evidence at most.
-const LINES: usize = 10;
+const LINES_SHOWN: usize = 10;
 
 /// One line that should not be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line<'a> {
+struct LoggedLine<'a> {
     member: &'a MemberId,
     number: usize,
     what: &'a str,
@@ -39,7 +39,7 @@ struct Line<'a> {
 
 /// Judges every body's log.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let (mut absent, mut tolerated) = (Vec::new(), Vec::new());
     for expect in &record.scenario.expects {
         if let Expect::Log { absent: never, tolerated: may } = expect {
@@ -51,18 +51,20 @@ pub fn check(record: &Record) -> Finding {
     let (mut found, mut excused) = (Vec::new(), Vec::new());
     for (member, log) in &record.logs {
         for (number, line) in (1..).zip(log.lines()) {
-            let text = || line.chars().take(SHOWN).collect();
+            let text = || line.chars().take(LINE_SHOWN).collect();
             if let Some(what) = absent.iter().copied().find(|absent| line.contains(absent)) {
-                found.push(Line { member, number, what, text: text() });
+                found.push(LoggedLine { member, number, what, text: text() });
             }
-            let Some((_, what)) = NEVER.iter().find(|(never, _)| line.contains(never)) else { continue };
+            let Some((_, what)) = FORBIDDEN_TEXTS.iter().find(|(never, _)| line.contains(never)) else {
+                continue;
+            };
             let tolerated = tolerated.iter().any(|may| line.contains(may));
             let to = if tolerated || excuse(record, &hosts, member) { &mut excused } else { &mut found };
-            to.push(Line { member, number, what, text: text() });
+            to.push(LoggedLine { member, number, what, text: text() });
         }
     }
-    let show = |lines: &[Line<'_>]| {
-        let shown = lines.iter().take(LINES);
+    let show = |lines: &[LoggedLine<'_>]| {
+        let shown = lines.iter().take(LINES_SHOWN);
         shown
             .map(|line| json!({ "member": line.member, "line": line.number, "what": line.what, "text": line.text }))
             .collect::<Vec<_>>()
@@ -74,7 +76,7 @@ pub fn check(record: &Record) -> Finding {
     });
     let lines = found.len();
     match found.first() {
-        Some(Line { member, number, what, .. }) => Finding::fail(
+        Some(LoggedLine { member, number, what, .. }) => Finding::fail(
             format!("`{what}` stands in the log of `{member}`, line {number} ({lines} lines)"),
             evidence,
         ),
@@ -99,7 +101,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Whether a fault on this member explains broken data or a full disk.
 fn excuse(
-    record: &Record,
+    record: &RunRecord,
     hosts: &std::collections::BTreeMap<&MemberId, std::collections::BTreeSet<&crate::model::HostName>>,
     member: &MemberId,
 ) -> bool {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::history::{Acked, Class, FinalRead, Op};
 use crate::model::lab::Replication;
 use crate::model::scenario::LossBound;
@@ -25,7 +25,7 @@ mod window;
 pub use window::Window;
 
 /// Numbers named in evidence at most.
-const SHOWN: usize = 10;
+const LOST_SHOWN: usize = 10;
 
 /// What was acknowledged and what of it is gone, over all loads.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,15 +56,15 @@ pub struct Losses {
 
 /// Judges the losses of every load whose marks are read in the end.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let losses = measure(record);
     let (verdict, summary) = verdict(record, &losses);
     let evidence = json!({
         "acked": losses.acked,
         "lost": losses.lost.len(),
-        "lost_operations": losses.lost.iter().take(SHOWN).collect::<Vec<_>>(),
+        "lost_operations": losses.lost.iter().take(LOST_SHOWN).collect::<Vec<_>>(),
         "below_fork": losses.below_fork.len(),
-        "below_fork_operations": losses.below_fork.iter().take(SHOWN).collect::<Vec<_>>(),
+        "below_fork_operations": losses.below_fork.iter().take(LOST_SHOWN).collect::<Vec<_>>(),
         "in_window": losses.in_window,
         "boundary": losses.boundary,
         "unplaced": losses.unplaced,
@@ -84,7 +84,7 @@ pub fn check(record: &Record) -> Finding {
 type Say = fn(String, serde_json::Value) -> Finding;
 
 /// The rules in the order in which they win.
-fn verdict(record: &Record, losses: &Losses) -> (Say, String) {
+fn verdict(record: &RunRecord, losses: &Losses) -> (Say, String) {
     let fail: Say = Finding::fail;
     let unknown: Say = Finding::unknown;
     let lost = losses.lost.len();
@@ -148,7 +148,7 @@ fn verdict(record: &Record, losses: &Losses) -> (Say, String) {
 
 /// Counts the losses of every load whose marks are read in the end.
 #[must_use]
-pub fn measure(record: &Record) -> Losses {
+pub fn measure(record: &RunRecord) -> Losses {
     let mut losses = Losses::default();
     for (number, load) in record.marked_loads() {
         measure_load(record, number, load.name.as_str(), &mut losses);
@@ -156,7 +156,7 @@ pub fn measure(record: &Record) -> Losses {
     losses
 }
 
-fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
+fn measure_load(record: &RunRecord, load: u32, name: &str, losses: &mut Losses) {
     let reads: Vec<&FinalRead> = record.history.reads.iter().filter(|read| read.l == load).collect();
     let primaries: Vec<&&FinalRead> =
         reads.iter().filter(|read| read.primary && read.rows.is_some()).collect();
@@ -179,10 +179,10 @@ fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
             losses.lost.push((load, op.op));
         }
         match place {
-            Place::BelowFork => losses.below_fork.push((load, op.op)),
-            Place::Boundary => losses.boundary += 1,
-            Place::Nowhere => losses.unplaced += 1,
-            Place::Window(timeline) => {
+            LostPlace::BelowFork => losses.below_fork.push((load, op.op)),
+            LostPlace::Boundary => losses.boundary += 1,
+            LostPlace::Nowhere => losses.unplaced += 1,
+            LostPlace::Window(timeline) => {
                 losses.in_window += 1;
                 in_window.entry(timeline).or_default().push((done, ack));
             }
@@ -199,7 +199,12 @@ fn measure_load(record: &Record, load: u32, name: &str, losses: &mut Losses) {
 type Gone<'a> = Vec<(Op<'a>, Mono, Acked<'a>)>;
 
 /// Acknowledged writes of a load of which a mark is not there, and the timelines any was acknowledged on.
-fn gone<'a>(record: &'a Record, load: u32, rows: &[u64], losses: &mut Losses) -> (Gone<'a>, BTreeSet<u32>) {
+fn gone<'a>(
+    record: &'a RunRecord,
+    load: u32,
+    rows: &[u64],
+    losses: &mut Losses,
+) -> (Gone<'a>, BTreeSet<u32>) {
     let (mut gone, mut timelines) = (Vec::new(), BTreeSet::new());
     // one that wrote nothing can lose nothing
     for op in record.history.ops.iter().filter(|op| op.load == load && op.leaves_marks()) {
@@ -223,13 +228,13 @@ fn gone<'a>(record: &'a Record, load: u32, rows: &[u64], losses: &mut Losses) ->
 }
 
 /// Acknowledgements of writes of a load on a timeline.
-fn acks_of(record: &Record, load: u32, timeline: u32) -> impl Iterator<Item = (Mono, Acked<'_>)> {
+fn acks_of(record: &RunRecord, load: u32, timeline: u32) -> impl Iterator<Item = (Mono, Acked<'_>)> {
     let writes = record.history.ops.iter().filter(move |op| op.load == load && op.leaves_marks());
     writes.filter_map(Op::ack).filter(move |(_, ack)| ack.tl == Some(timeline))
 }
 
 /// Where a lost write stood.
-enum Place {
+enum LostPlace {
     /// The surviving timeline had it.
     BelowFork,
     /// Behind the switch point of this timeline.
@@ -240,21 +245,21 @@ enum Place {
     Nowhere,
 }
 
-fn place(primary: &FinalRead, ack: &Acked<'_>, timelines: &BTreeSet<u32>) -> Place {
-    let (Some(timeline), Some(last)) = (ack.tl, primary.tl) else { return Place::Nowhere };
+fn place(primary: &FinalRead, ack: &Acked<'_>, timelines: &BTreeSet<u32>) -> LostPlace {
+    let (Some(timeline), Some(last)) = (ack.tl, primary.tl) else { return LostPlace::Nowhere };
     if timeline == last {
         // it was never left, so everything acknowledged on it must be there
-        return Place::BelowFork;
+        return LostPlace::BelowFork;
     }
     match switch_point(primary, timeline) {
         // one end alone may say it: a session that breaks right after its commit brings no `hi`
-        Some(switch) if ack.hi.is_some_and(|hi| hi <= switch) => Place::BelowFork,
-        Some(switch) if ack.lo.is_some_and(|lo| lo >= switch) => Place::Window(timeline),
-        Some(_) if ack.lo.is_some() && ack.hi.is_some() => Place::Boundary,
+        Some(switch) if ack.hi.is_some_and(|hi| hi <= switch) => LostPlace::BelowFork,
+        Some(switch) if ack.lo.is_some_and(|lo| lo >= switch) => LostPlace::Window(timeline),
+        Some(_) if ack.lo.is_some() && ack.hi.is_some() => LostPlace::Boundary,
         // a branch the final primary does not descend from: nothing of it survived its fork. Without any
         // history it cannot be told from a history that was not read.
-        None if !primary.timelines.is_empty() && timelines.contains(&timeline) => Place::Window(timeline),
-        Some(_) | None => Place::Nowhere,
+        None if !primary.timelines.is_empty() && timelines.contains(&timeline) => LostPlace::Window(timeline),
+        Some(_) | None => LostPlace::Nowhere,
     }
 }
 
@@ -276,7 +281,7 @@ fn sorted_rows(read: &FinalRead) -> Cow<'_, [u64]> {
 
 /// Every node that carries a database was read after it had replayed everything, and has the same rows.
 fn nodes_agree(
-    record: &Record,
+    record: &RunRecord,
     reads: &[&FinalRead],
     primary: &FinalRead,
     rows: &[u64],

@@ -50,12 +50,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::json;
 
-pub use record::{Check, EndsSeen, Finding, Judgement, Record};
+pub use record::{Check, EndsSeen, Finding, Judgement, RunRecord};
 
 use crate::model::scenario::{self, VerdictWord, Workload};
 
 /// A checker: one claim about a recorded run.
-type Checker = fn(&Record) -> Finding;
+type Checker = fn(&RunRecord) -> Finding;
 
 /// Which runs a checker judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,31 +101,30 @@ const CHECKERS: &[(&str, Judges, Checker)] = &[
 
 /// Judges a run by every checker and sums up.
 #[must_use]
-pub fn judge(record: &Record) -> Judgement {
+pub fn judge(record: &RunRecord) -> Judgement {
     let holes = whole::holes(record);
     let judged = CHECKERS
         .iter()
         .filter(|(name, judges, _)| asked(record, name) || applies(record, *judges))
         .map(|(name, _, checker)| (*name, whole::temper(guarded(|| checker(record)), &holes)));
     let first = (journal::NAME, journal::check(record, &holes));
-    let mut checks: Vec<Check> = std::iter::once(first)
+    let checks: Vec<Check> = std::iter::once(first)
         .chain(judged)
         .map(|(name, finding)| Check::new(name, asked(record, name), finding))
         .collect();
-    checks.extend(unbuilt(record));
     sum_up(record, checks, holes.is_empty())
 }
 
-fn asked(record: &Record, name: &str) -> bool {
+fn asked(record: &RunRecord, name: &str) -> bool {
     record.scenario.expects.iter().any(|expect| expect.name() == name)
 }
 
-fn applies(record: &Record, judges: Judges) -> bool {
+fn applies(record: &RunRecord, judges: Judges) -> bool {
     match judges {
         Judges::Every => true,
         // a load that is only counted shows nothing but numbers
         Judges::With(workload) => {
-            record.loads_of(workload).any(|(_, load)| load.record == scenario::Record::Operations)
+            record.loads_of(workload).any(|(_, load)| load.record == scenario::Recording::Operations)
         }
         Judges::Asked => false,
     }
@@ -144,22 +143,7 @@ fn guarded(checker: impl FnOnce() -> Finding) -> Finding {
     })
 }
 
-/// Expectations this version has no checker for: asked and not answered is unknown.
-fn unbuilt(record: &Record) -> Vec<Check> {
-    let mut names: Vec<&str> = record.scenario.expects.iter().map(crate::model::Expect::name).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| CHECKERS.iter().all(|(known, ..)| known != name));
-    names
-        .into_iter()
-        .map(|name| {
-            let summary = format!("this version cannot judge `{name}`");
-            Check::new(name, true, Finding::unknown(summary, json!(null)))
-        })
-        .collect()
-}
-
-fn sum_up(record: &Record, checks: Vec<Check>, whole: bool) -> Judgement {
+fn sum_up(record: &RunRecord, checks: Vec<Check>, whole: bool) -> Judgement {
     // no check at all proves nothing
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(VerdictWord::Unknown);
     let mut blamed: Vec<&Check> = checks.iter().filter(|check| check.verdict != VerdictWord::Pass).collect();
@@ -186,5 +170,15 @@ mod tests {
         assert_eq!((literal.verdict, &literal.evidence["panic"]), (VerdictWord::Unknown, &json!("broken")));
         let formatted = guarded(|| panic!("broken {}", 1));
         assert_eq!(formatted.evidence["panic"], json!("broken 1"));
+    }
+
+    #[test]
+    fn every_expectation_has_a_checker() {
+        let schema = crate::spec::schema::scenario_schema();
+        let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+        for option in schema["definitions"]["Expect"]["oneOf"].as_array().expect("options") {
+            let name = option["required"][0].as_str().expect("a name");
+            assert!(CHECKERS.iter().any(|(known, ..)| *known == name), "no checker answers `{name}`");
+        }
     }
 }

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
-use crate::history::{Op, Question, RegisterOp};
+use super::record::{Finding, RunRecord};
+use crate::history::{Op, OpQuestion, RegisterOp};
 use crate::model::{MemberId, Mono};
 use crate::stats;
 
@@ -50,7 +50,7 @@ pub struct Fates {
 
 /// Judges who wrote on which timeline.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let writers = measure(record);
     let overlaps: Vec<Value> = writers
         .overlaps
@@ -103,7 +103,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Counts writers and zombies. Loads that go to 5433 only read, so they are left out.
 #[must_use]
-pub fn measure(record: &Record) -> Writers {
+pub fn measure(record: &RunRecord) -> Writers {
     let mut writers = Writers::default();
     let by_load: Vec<bool> = record.scenario.loads.iter().map(writes).collect();
     let counts =
@@ -159,13 +159,13 @@ fn zombies<'a, A: Iterator<Item = Op<'a>>>(acked: impl Fn() -> A) -> Vec<Op<'a>>
 /// Whether an operation writes anything when it commits.
 fn wrote(op: Op<'_>) -> bool {
     match op.asked() {
-        Some(Question::Read | Question::Register(RegisterOp::Read { .. })) => false,
-        Some(Question::Txn(_)) => op.leaves_marks(),
+        Some(OpQuestion::Read | OpQuestion::Register(RegisterOp::Read { .. })) => false,
+        Some(OpQuestion::Txn(_)) => op.leaves_marks(),
         _ => true,
     }
 }
 
-fn fates(record: &Record, zombies: &[Op<'_>]) -> Fates {
+fn fates(record: &RunRecord, zombies: &[Op<'_>]) -> Fates {
     let mut fates = Fates::default();
     let mut rows: BTreeMap<u32, Option<HashSet<u64>>> = BTreeMap::new();
     for op in zombies {
@@ -194,7 +194,7 @@ fn writes(load: &crate::model::Load) -> bool {
 /// Spans in which two members were seen to accept writes. A span of a member goes from the first to the
 /// last look that saw it writable. A look that saw it refuse ends the span; one that saw nothing does not, but
 /// [`SILENCE`] without a write accepted does: who is frozen writes nothing.
-fn overlaps(record: &Record) -> Vec<(MemberId, MemberId, Mono, Mono)> {
+fn overlaps(record: &RunRecord) -> Vec<(MemberId, MemberId, Mono, Mono)> {
     let mut open: BTreeMap<&MemberId, (Mono, Mono)> = BTreeMap::new();
     let mut spans: Vec<(&MemberId, Mono, Mono)> = Vec::new();
     for seen in record.sightings_in_order() {

@@ -12,26 +12,27 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::whole::is_of_step;
 use crate::model::scenario::{Endpoint, Whose};
-use crate::model::{Expect, Mono, Name, Span};
+use crate::model::{Expect, Name, Span};
 use crate::stats;
 
 pub mod backs;
 pub mod clients;
 pub mod windows;
 mod words;
-pub use backs::{Backs, Part};
-pub use clients::{Clients, End, Out};
+use backs::blamed;
+pub use backs::{Backs, Part, backs_of, client_of_fault, of_fault};
+pub use clients::{Clients, Out, OutageEnd};
 pub use windows::{ClientOutage, EndpointOutages, Outage};
 
 /// Outages named in evidence at most, the longest first.
-const SHOWN: usize = 20;
+const OUTAGES_SHOWN: usize = 20;
 
 /// Judges the bounds a scenario asks for; without any, the outages are reported.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let endpoints = measure(record);
     let evidence =
         json!({ "endpoints": endpoints.iter().map(|outages| show(record, outages)).collect::<Vec<_>>() });
@@ -42,9 +43,9 @@ pub fn check(record: &Record) -> Finding {
         let Expect::Outage { endpoint, after, of, max } = expect else { continue };
         let ask = Ask { endpoint: *endpoint, after: after.as_ref(), of: *of, max: *max };
         match bound(record, &endpoints, &ask) {
-            Held::Yes(took, said) => told.push((took, said)),
-            Held::No(why) => broken.push(why),
-            Held::Unclear(why) => gaps.push(why),
+            BoundHeld::Yes(took, said) => told.push((took, said)),
+            BoundHeld::No(why) => broken.push(why),
+            BoundHeld::Unclear(why) => gaps.push(why),
         }
     }
     Finding::first_of(&broken, &gaps, evidence, |evidence| {
@@ -62,45 +63,11 @@ pub fn check(record: &Record) -> Finding {
 
 /// The outages of every endpoint that a load used.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<EndpointOutages> {
+pub fn measure(record: &RunRecord) -> Vec<EndpointOutages> {
     [Endpoint::Rw, Endpoint::Ro]
         .into_iter()
         .filter_map(|endpoint| windows::of_endpoint(record, endpoint))
         .collect()
-}
-
-/// The span a fault answers for: from its injection to the next one; to the end of time for the last.
-fn span_of(record: &Record, fault: &Name) -> Option<(Mono, Mono)> {
-    let began = record.history.faults.iter().find(|known| known.id == *fault)?.began?;
-    let next =
-        record.history.faults.iter().filter_map(|known| known.began).filter(|other| *other > began).min();
-    Some((began, next.unwrap_or(Mono(u64::MAX))))
-}
-
-/// The longest outage a fault answers for on an endpoint; `None` when there was none.
-#[must_use]
-pub fn of_fault<'a>(record: &Record, outages: &'a EndpointOutages, fault: &Name) -> Option<&'a Outage> {
-    if outages.crowd.numbered {
-        return backs::nobody(outages, &Part::of_fault(record, fault)?);
-    }
-    let (began, next) = span_of(record, fault)?;
-    outages
-        .windows
-        .iter()
-        .filter(|window| window.to > began && window.from < next)
-        .max_by_key(|window| window.nanos())
-}
-
-/// The longest outage of a single client a fault answers for on an endpoint; `None` when there was none.
-#[must_use]
-pub fn client_of_fault<'a>(
-    record: &Record,
-    outages: &'a EndpointOutages,
-    fault: &Name,
-) -> Option<&'a ClientOutage> {
-    let (began, next) = span_of(record, fault)?;
-    let overlapping = outages.clients.iter().filter(|outage| outage.to > began && outage.from < next);
-    overlapping.max_by_key(|outage| outage.nanos())
 }
 
 /// One bound of the scenario.
@@ -112,14 +79,14 @@ struct Ask<'a> {
     max: Span,
 }
 
-enum Held {
+enum BoundHeld {
     /// What was judged, nanoseconds, and in words.
     Yes(u64, String),
     No(String),
     Unclear(String),
 }
 
-impl Held {
+impl BoundHeld {
     /// The worse, the higher.
     const fn rank(&self) -> (u8, u64) {
         match self {
@@ -130,13 +97,13 @@ impl Held {
     }
 }
 
-fn bound(record: &Record, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> Held {
+fn bound(record: &RunRecord, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> BoundHeld {
     let endpoint = ask.endpoint;
     let Some(seen) = endpoints.iter().find(|seen| seen.endpoint == endpoint) else {
-        return Held::Unclear(format!("no load used `{endpoint}`, so its outage is not known"));
+        return BoundHeld::Unclear(format!("no load used `{endpoint}`, so its outage is not known"));
     };
     if seen.acks == 0 {
-        return Held::Unclear(format!(
+        return BoundHeld::Unclear(format!(
             "nothing was ever acknowledged on `{endpoint}`, so no outage of it has a beginning"
         ));
     }
@@ -147,10 +114,10 @@ fn bound(record: &Record, endpoints: &[EndpointOutages], ask: &Ask<'_>) -> Held 
 }
 
 /// A bound on a step: every fault it made must keep it, each for itself.
-fn of_step(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, step: &Name) -> Held {
+fn of_step(record: &RunRecord, seen: &EndpointOutages, ask: &Ask<'_>, step: &Name) -> BoundHeld {
     let faults = record.history.faults.iter().filter(|fault| is_of_step(record, &fault.id, step));
     let faults: Vec<&Name> = faults.filter(|fault| fault.began.is_some()).map(|fault| &fault.id).collect();
-    let mut worst: Option<Held> = None;
+    let mut worst: Option<BoundHeld> = None;
     for fault in faults {
         let held = of_part(record, seen, &Ask { after: Some(fault), ..*ask });
         if worst.as_ref().is_none_or(|worst| held.rank() > worst.rank()) {
@@ -158,11 +125,11 @@ fn of_step(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, step: &Name) 
         }
     }
     let never = || format!("fault `{step}` was never injected, so no outage is its own");
-    worst.unwrap_or_else(|| Held::Unclear(never()))
+    worst.unwrap_or_else(|| BoundHeld::Unclear(never()))
 }
 
 /// A bound on what one fault answers for, or on the whole run.
-fn of_part(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held {
+fn of_part(record: &RunRecord, seen: &EndpointOutages, ask: &Ask<'_>) -> BoundHeld {
     let backs = backs_of(record, seen, ask.after);
     match backs.filter(|backs| seen.crowd.numbered && backs.hurt > 0) {
         Some(backs) => of_clients(record, seen, ask, &backs),
@@ -170,15 +137,8 @@ fn of_part(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held {
     }
 }
 
-/// How the clients of an endpoint came back after a fault, or over the whole run; `None` when the fault never began.
-#[must_use]
-pub fn backs_of(record: &Record, seen: &EndpointOutages, after: Option<&Name>) -> Option<Backs> {
-    let part = after.map_or(Some(Part::WHOLE), |fault| Part::of_fault(record, fault))?;
-    Some(backs::of_part(seen, &part))
-}
-
 /// A bound on the last client back, or the first.
-fn of_clients(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, backs: &Backs) -> Held {
+fn of_clients(record: &RunRecord, seen: &EndpointOutages, ask: &Ask<'_>, backs: &Backs) -> BoundHeld {
     let (endpoint, limit) = (ask.endpoint, ask.max.as_ms());
     let whose = words::after(ask.after);
     let (word, known, took) = match ask.of {
@@ -190,35 +150,35 @@ fn of_clients(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>, backs: &Ba
     match (known, over) {
         (Some(_), true) => {
             let whom = if ask.of == Whose::Last { load } else { words::loads(record, endpoint) };
-            Held::No(format!(
+            BoundHeld::No(format!(
                 "the {word} client of `{endpoint}`{whose} was back after {ms} ms, at most {limit} ms are allowed ({whom})"
             ))
         }
-        (None, true) => Held::No(format!(
+        (None, true) => BoundHeld::No(format!(
             "{} of {} hurt clients of `{endpoint}`{whose} never came back: {ms} ms without an acknowledgement, at most \
              {limit} ms are allowed ({load})",
             backs.never_back, backs.hurt
         )),
         // the load may have ended before the client was back: what was not seen to the end is not known
-        (None, false) => Held::Unclear(format!(
+        (None, false) => BoundHeld::Unclear(format!(
             "the load ended while {} of {} hurt clients of `{endpoint}`{whose} were out, {ms} ms at most ({load})",
             backs.never_back, backs.hurt
         )),
         (Some(_), false) => {
             let (_, said) = words::told(record, seen, ask.after);
-            Held::Yes(took, said)
+            BoundHeld::Yes(took, said)
         }
     }
 }
 
 /// A bound on the time in which nobody was acknowledged.
-fn of_everybody(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held {
+fn of_everybody(record: &RunRecord, seen: &EndpointOutages, ask: &Ask<'_>) -> BoundHeld {
     let (endpoint, whose) = (ask.endpoint, words::after(ask.after));
     let blamed = blamed(record, seen, ask.after);
     if let Some(window) = blamed {
         let (took, limit) = (stats::millis(window.nanos()), ask.max.as_ms());
         if u128::from(window.nanos()) > ask.max.0.as_nanos() {
-            return Held::No(if window.ended {
+            return BoundHeld::No(if window.ended {
                 format!("the outage of `{endpoint}`{whose} took {took} ms, at most {limit} ms are allowed")
             } else {
                 format!("the outage of `{endpoint}`{whose} never ended: {took} ms without an acknowledgement")
@@ -226,22 +186,16 @@ fn of_everybody(record: &Record, seen: &EndpointOutages, ask: &Ask<'_>) -> Held 
         }
         // the load may have ended before the outage did: what was not seen to the end is not known
         if !window.ended {
-            return Held::Unclear(format!("the load ended {took} ms into an outage of `{endpoint}`{whose}"));
+            return BoundHeld::Unclear(format!(
+                "the load ended {took} ms into an outage of `{endpoint}`{whose}"
+            ));
         }
     }
     let (took, said) = words::told(record, seen, ask.after);
-    Held::Yes(took, said)
+    BoundHeld::Yes(took, said)
 }
 
-/// The longest outage of an endpoint that a fault answers for, or of the whole run.
-fn blamed<'a>(record: &Record, seen: &'a EndpointOutages, after: Option<&Name>) -> Option<&'a Outage> {
-    match after {
-        Some(fault) => of_fault(record, seen, fault),
-        None => seen.windows.iter().max_by_key(|window| window.nanos()),
-    }
-}
-
-fn show(record: &Record, outages: &EndpointOutages) -> Value {
+fn show(record: &RunRecord, outages: &EndpointOutages) -> Value {
     let mut longest: Vec<&Outage> = outages.windows.iter().collect();
     longest.sort_by_key(|window| std::cmp::Reverse(window.nanos()));
     let faults: Vec<Value> = record
@@ -273,7 +227,7 @@ fn show(record: &Record, outages: &EndpointOutages) -> Value {
         "worker_silence_max_ms": outages.worker_silence_ms,
         "ordinary_gap_median_ms": outages.median_gap_ms,
         "faults": faults,
-        "longest": longest.iter().take(SHOWN).map(|window| json!({
+        "longest": longest.iter().take(OUTAGES_SHOWN).map(|window| json!({
             "from_ns": window.from,
             "to_ns": window.to,
             "took_ms": stats::millis(window.nanos()),

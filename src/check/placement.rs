@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::lab::{Service, Size, kind};
 use crate::model::observed::ContainerStatus;
 use crate::model::{Bytes, HostName, MemberId, Mono, Sighting};
@@ -15,7 +15,7 @@ const CORE_ROUNDING: f64 = 1e-6;
 
 /// Judges every sighting of the engine.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let mut looks = 0_usize;
     let mut first: Option<(Mono, String)> = None;
     let mut broken = 0_usize;
@@ -41,7 +41,7 @@ pub fn check(record: &Record) -> Finding {
     }
 }
 
-fn problem(record: &Record, seen: &Sighting) -> Option<String> {
+fn problem(record: &RunRecord, seen: &Sighting) -> Option<String> {
     let mut kinds: BTreeMap<(&HostName, &str), &MemberId> = BTreeMap::new();
     let mut load: BTreeMap<&HostName, Size> = BTreeMap::new();
     for (member, body) in &seen.bodies {
@@ -86,7 +86,7 @@ fn problem(record: &Record, seen: &Sighting) -> Option<String> {
 }
 
 /// What a body gets: as planned, or for a newcomer what its service starts with.
-fn size(record: &Record, member: &MemberId, service: &str) -> Size {
+fn size(record: &RunRecord, member: &MemberId, service: &str) -> Size {
     if let Some(planned) = record.resolved.members.iter().find(|planned| planned.id == *member) {
         return planned.size;
     }

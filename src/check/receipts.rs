@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::fault::{FaultRecord, ReceiptState};
 use crate::spec::scenario::step_id;
 
 /// Judges the receipts of every fault and that every step of the scenario was carried out.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let faults = &record.history.faults;
     let mut gaps: Vec<String> = faults.iter().filter_map(gap).collect();
     let steps = &record.scenario.steps;

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::history::History;
 use crate::model::run::Resolved;
-use crate::model::scenario::{Load, Record as Kept, VerdictWord, Workload};
-use crate::model::{FaultRecord, MemberId, Mono, Name, Scenario, Sighting, lab::Service};
+use crate::model::scenario::{Load, Recording as Kept, VerdictWord, Workload};
+use crate::model::{FaultRecord, MemberId, Name, Scenario, Sighting, lab::Service};
 
 /// A recorded run: all that a run directory holds of it.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct RunRecord {
     /// What was to happen.
     pub scenario: Scenario,
     /// What it happened on.
@@ -30,7 +30,7 @@ pub struct Record {
     pub complete: bool,
 }
 
-impl Record {
+impl RunRecord {
     /// Members that carried PostgreSQL in the end: by the last look at the bodies, or by the plan when
     /// nobody looked. Sorted.
     #[must_use]
@@ -84,13 +84,6 @@ impl Record {
         load.of.as_ref().and_then(|of| self.load_named(of)).map_or(number, |(number, _)| number)
     }
 
-    /// When the last fault was over: its heal, or its injection when it leaves nothing to heal.
-    /// `None` without faults.
-    #[must_use]
-    pub fn last_heal(&self) -> Option<Mono> {
-        self.history.faults.iter().filter_map(|fault| fault.healed.max(fault.began)).max()
-    }
-
     /// Sightings in the order of their instants.
     #[must_use]
     pub fn sightings_in_order(&self) -> Vec<&Sighting> {
@@ -110,7 +103,7 @@ pub fn leaves_marks(load: &Load) -> bool {
 /// What one checker found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Its verdict.
+    /// What it says of the run.
     pub verdict: VerdictWord,
     /// One sentence.
     pub summary: String,
@@ -167,7 +160,7 @@ impl Finding {
 pub struct Check {
     /// The checker's word.
     pub name: String,
-    /// Its verdict.
+    /// What its checker says of the run.
     pub verdict: VerdictWord,
     /// One sentence.
     pub summary: String,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::copies::Copies;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::whole::is_of_step;
 use crate::model::{Expect, FaultRecord, Mono, Name, Sighting};
 use crate::stats;
@@ -21,7 +21,7 @@ use crate::stats;
 /// What one fault did to the copies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Redundancy {
-    /// The fault.
+    /// Which fault took a copy away.
     pub fault: Name,
     /// From its injection until a look showed a copy missing; `None`: no look did.
     pub lost_ms: Option<f64>,
@@ -33,7 +33,7 @@ pub struct Redundancy {
 
 /// Judges the bounds a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let seen = measure(record);
     let evidence = json!({ "faults": seen });
     let mut gaps: Vec<String> = Vec::new();
@@ -81,7 +81,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// What every injected fault did to the copies.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Redundancy> {
+pub fn measure(record: &RunRecord) -> Vec<Redundancy> {
     let copies = Copies::of(record);
     let looks: Vec<(Mono, bool)> = record
         .sightings_in_order()

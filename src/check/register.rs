@@ -12,36 +12,37 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
-use crate::history::{Class, Op, Question, RegisterOp, Reply};
+use super::record::{Finding, RunRecord};
+use crate::history::{Class, Op, OpQuestion, OpReply, RegisterOp};
 use crate::model::Mono;
 use crate::model::scenario::Workload;
 
 mod replicas;
 pub mod search;
-use search::{Deed, Known, Short, Step, Told};
+use search::{KnownValue, RegisterAnswer, RegisterDeed, RegisterStep, Short};
 
 /// Keys named in evidence at most.
-const SHOWN: usize = 10;
+const KEYS_SHOWN: usize = 10;
 /// Work for one key of one epoch at most (`search::linearizable`), besides `EACH`. Measured on one core of two:
 /// 0.3 to 0.8 s.
-pub const WORK: u64 = 500_000_000;
+pub const SEARCH_WORK: u64 = 500_000_000;
 /// Work for every operation: many times what a history takes of which each operation ends soon.
 const EACH: u64 = 1_000;
 /// Work for all keys of a run together, besides [`EACH`]: a run full of hard keys is judged in ten seconds.
-const WORK_OF_ALL: u64 = 10 * WORK;
+const WORK_OF_ALL: u64 = 10 * SEARCH_WORK;
 
 /// Judges every load of the workload `register`.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
-    let mut seen = Seen { work: WORK_OF_ALL, ..Seen::default() };
+pub fn check(record: &RunRecord) -> Finding {
+    let mut seen = RegisterSeen { work: WORK_OF_ALL, ..RegisterSeen::default() };
     for (number, load) in record.loads_of(Workload::Register).filter(|(_, load)| load.of.is_none()) {
         let empty = record.history.prepared.contains(&(number, 0));
         let (ops, first) = by_key(record, number);
         for ops in ops.chunk_by(|(one, _), (other, _)| one == other) {
             let (epochs, open) = split(ops);
             for (epoch, mut steps) in epochs {
-                let start = if empty && Some(epoch) == first { Known::Is(None) } else { Known::Anything };
+                let start =
+                    if empty && Some(epoch) == first { KnownValue::Is(None) } else { KnownValue::Anything };
                 let key = ops.first().map_or(0, |(key, _)| *key);
                 let whose = || format!("key {key} of load `{}` on timeline {epoch}", load.name);
                 seen.told += steps.len();
@@ -63,7 +64,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// What was found, and the work that is left.
 #[derive(Default)]
-struct Seen {
+struct RegisterSeen {
     keys: u64,
     told: usize,
     broken: Vec<String>,
@@ -72,16 +73,18 @@ struct Seen {
     work: u64,
 }
 
-impl Seen {
-    fn look(&mut self, whose: impl Fn() -> String, start: Known, steps: &[Step]) {
+impl RegisterSeen {
+    fn look(&mut self, whose: impl Fn() -> String, start: KnownValue, steps: &[RegisterStep]) {
         self.keys += 1;
         let each = EACH.saturating_mul(steps.len() as u64);
-        let given = self.work.min(WORK).saturating_add(each);
+        let given = self.work.min(SEARCH_WORK).saturating_add(each);
         let mut left = given;
         match search::linearizable(start, steps, &mut left) {
-            Told::Yes => {}
-            Told::No(op) => self.broken.push(format!("{} is not linearizable at operation {op}", whose())),
-            Told::TooMuch(short) => {
+            RegisterAnswer::Yes => {}
+            RegisterAnswer::No(op) => {
+                self.broken.push(format!("{} is not linearizable at operation {op}", whose()));
+            }
+            RegisterAnswer::TooMuch(short) => {
                 self.gaps.push(undecided(&whose(), &short));
                 self.undecided.push(json!({
                     "key": whose(), "operation": short.op, "ended": short.ended, "of": short.ends,
@@ -96,11 +99,11 @@ impl Seen {
         let mut evidence = json!({
             "keys_by_epoch": self.keys,
             "operations": self.told,
-            "broken": self.broken.iter().take(SHOWN).collect::<Vec<_>>(),
-            "gaps": self.gaps.iter().take(SHOWN).collect::<Vec<_>>(),
+            "broken": self.broken.iter().take(KEYS_SHOWN).collect::<Vec<_>>(),
+            "gaps": self.gaps.iter().take(KEYS_SHOWN).collect::<Vec<_>>(),
         });
         if !self.undecided.is_empty() {
-            evidence["undecided"] = self.undecided.iter().take(SHOWN).cloned().collect();
+            evidence["undecided"] = self.undecided.iter().take(KEYS_SHOWN).cloned().collect();
         }
         evidence
     }
@@ -118,11 +121,11 @@ fn undecided(whose: &str, short: &Short) -> String {
 type Keyed<'a> = Vec<(u64, Op<'a>)>;
 
 /// The operations of a load by key, each key's in the order of their invocation, and the first epoch.
-fn by_key(record: &Record, number: u32) -> (Keyed<'_>, Option<u32>) {
+fn by_key(record: &RunRecord, number: u32) -> (Keyed<'_>, Option<u32>) {
     let mut ops: Keyed<'_> = Vec::new();
     let mut first: Option<(Mono, u32)> = None;
     for op in record.history.ops.iter().filter(|op| op.load == number) {
-        let Some(Question::Register(asked)) = op.asked() else { continue };
+        let Some(OpQuestion::Register(asked)) = op.asked() else { continue };
         let (RegisterOp::Read { k } | RegisterOp::Write { k, .. } | RegisterOp::Cas { k, .. }) = asked;
         if let Some((done, ack)) = op.ack()
             && first.is_none_or(|(earliest, _)| done < earliest)
@@ -136,19 +139,20 @@ fn by_key(record: &Record, number: u32) -> (Keyed<'_>, Option<u32>) {
 }
 
 /// The steps of one key: those acknowledged by epoch, and those of which nobody knows the end.
-fn split(ops: &[(u64, Op<'_>)]) -> (BTreeMap<u32, Vec<Step>>, Vec<Step>) {
-    let (mut epochs, mut open): (BTreeMap<u32, Vec<Step>>, Vec<Step>) = (BTreeMap::new(), Vec::new());
+fn split(ops: &[(u64, Op<'_>)]) -> (BTreeMap<u32, Vec<RegisterStep>>, Vec<RegisterStep>) {
+    let (mut epochs, mut open): (BTreeMap<u32, Vec<RegisterStep>>, Vec<RegisterStep>) =
+        (BTreeMap::new(), Vec::new());
     for (_, op) in ops {
-        let Some(Question::Register(asked)) = op.asked() else { continue };
-        let step = |done, deed| Step { op: op.op, invoked: op.invoked, done, deed };
+        let Some(OpQuestion::Register(asked)) = op.asked() else { continue };
+        let step = |done, deed| RegisterStep { op: op.op, invoked: op.invoked, done, deed };
         if let Some((done, ack)) = op.ack() {
             let steps = epochs.entry(ack.tl.unwrap_or_default()).or_default();
             steps.extend(deed(*op, asked).map(|deed| step(Some(done), deed)));
         } else if op.class() == Class::Info {
             match asked {
                 RegisterOp::Read { .. } => {}
-                RegisterOp::Write { v, .. } => open.push(step(None, Deed::Write(v))),
-                RegisterOp::Cas { from, to, .. } => open.push(step(None, Deed::Swap(from, to))),
+                RegisterOp::Write { v, .. } => open.push(step(None, RegisterDeed::Write(v))),
+                RegisterOp::Cas { from, to, .. } => open.push(step(None, RegisterDeed::Swap(from, to))),
             }
         }
     }
@@ -156,12 +160,14 @@ fn split(ops: &[(u64, Op<'_>)]) -> (BTreeMap<u32, Vec<Step>>, Vec<Step>) {
 }
 
 /// What an acknowledged operation did; `None` when its answer does not fit what it asked.
-fn deed(op: Op<'_>, asked: RegisterOp) -> Option<Deed> {
+fn deed(op: Op<'_>, asked: RegisterOp) -> Option<RegisterDeed> {
     match (asked, op.answer()) {
-        (RegisterOp::Read { .. }, Some(Reply::Value(value))) => Some(Deed::Read(value)),
-        (RegisterOp::Write { v, .. }, _) => Some(Deed::Write(v)),
-        (RegisterOp::Cas { from, to, .. }, Some(Reply::Swapped(true))) => Some(Deed::Swap(from, to)),
-        (RegisterOp::Cas { from, .. }, Some(Reply::Swapped(false))) => Some(Deed::Refuse(from)),
+        (RegisterOp::Read { .. }, Some(OpReply::Value(value))) => Some(RegisterDeed::Read(value)),
+        (RegisterOp::Write { v, .. }, _) => Some(RegisterDeed::Write(v)),
+        (RegisterOp::Cas { from, to, .. }, Some(OpReply::Swapped(true))) => {
+            Some(RegisterDeed::Swap(from, to))
+        }
+        (RegisterOp::Cas { from, .. }, Some(OpReply::Swapped(false))) => Some(RegisterDeed::Refuse(from)),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::sighting::BodySeen;
 use crate::model::target::{EtcdPick, Target, Which};
 use crate::model::{Expect, MemberId, Mono};
@@ -18,15 +18,15 @@ use crate::model::{Expect, MemberId, Mono};
 pub struct New<'a> {
     /// The look that showed it.
     pub at: Mono,
-    /// Its member.
+    /// Who is new, by the name that was never used before.
     pub member: &'a MemberId,
-    /// The body.
+    /// Its container as the newest sighting shows it.
     pub body: &'a BodySeen,
 }
 
 /// Judges the numbers a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let new = newcomers(record);
     let seen = new.as_ref().map(|new| replacements(record, new));
     let evidence = json!({
@@ -53,7 +53,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 /// Of the new bodies those whose predecessor left, each predecessor once.
-fn replacements<'a>(record: &'a Record, new: &[New<'a>]) -> Vec<New<'a>> {
+fn replacements<'a>(record: &'a RunRecord, new: &[New<'a>]) -> Vec<New<'a>> {
     let mut left = left(record);
     let mut known: BTreeSet<&MemberId> = BTreeSet::new();
     let looks = record.sightings_in_order();
@@ -67,7 +67,7 @@ fn replacements<'a>(record: &'a Record, new: &[New<'a>]) -> Vec<New<'a>> {
             counted.push(new.clone());
             continue;
         }
-        let before = |old: &Left<'_>| {
+        let before = |old: &GoneMember<'_>| {
             old.service == new.body.service && old.member != new.member && old.first < new.at
         };
         if let Some(at) = left.iter().position(before) {
@@ -79,14 +79,14 @@ fn replacements<'a>(record: &'a Record, new: &[New<'a>]) -> Vec<New<'a>> {
 }
 
 /// A member that was seen and is gone at the last look.
-struct Left<'a> {
+struct GoneMember<'a> {
     member: &'a MemberId,
     service: &'a str,
     first: Mono,
 }
 
 /// Who left, in the order in which they were seen first.
-fn left(record: &Record) -> Vec<Left<'_>> {
+fn left(record: &RunRecord) -> Vec<GoneMember<'_>> {
     let looks = record.sightings_in_order();
     let mut bodies = looks.into_iter().filter(|seen| !seen.bodies.is_empty());
     let mut first: BTreeMap<&MemberId, (&str, Mono)> = BTreeMap::new();
@@ -99,15 +99,15 @@ fn left(record: &Record) -> Vec<Left<'_>> {
     }
     let gone = |member: &MemberId| last.is_some_and(|last| !last.bodies.contains_key(member));
     let left = first.into_iter().filter(|(member, _)| gone(member));
-    let mut left: Vec<Left<'_>> =
-        left.map(|(member, (service, first))| Left { member, service, first }).collect();
+    let mut left: Vec<GoneMember<'_>> =
+        left.map(|(member, (service, first))| GoneMember { member, service, first }).collect();
     left.sort_by_key(|old| old.first);
     left
 }
 
 /// Every new body, whether it replaces one or not; `None` when nobody looked at bodies.
 #[must_use]
-pub fn newcomers(record: &Record) -> Option<Vec<New<'_>>> {
+pub fn newcomers(record: &RunRecord) -> Option<Vec<New<'_>>> {
     let mut known: Option<BTreeMap<&MemberId, &str>> = None;
     let mut new = Vec::new();
     for seen in record.sightings_in_order().into_iter().filter(|seen| !seen.bodies.is_empty()) {

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::brokered::Orders;
+use super::brokered::BrokeredOrders;
 use super::deeds;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::sighting::EngineEvent;
 use crate::model::{Expect, MemberId, Mono};
 
@@ -25,7 +25,7 @@ pub struct Restart {
 
 /// Judges the number of restarts.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let seen = measure(record);
     let evidence = json!({
         "restarts": seen.as_ref().map(|seen| seen.iter().map(|restart| {
@@ -51,14 +51,14 @@ pub fn check(record: &Record) -> Finding {
 
 /// Restarts from the start of the load on that no fault explains; `None` when nothing shows them.
 #[must_use]
-pub fn measure(record: &Record) -> Option<Vec<Restart>> {
+pub fn measure(record: &RunRecord) -> Option<Vec<Restart>> {
     let hosts = deeds::hosts(record);
     let from = super::audit::load_start(record);
     let asked_for = |member: &str, id: &str, at| deeds::explained(record, &hosts, member, id, at).is_some();
     let events = deeds::events(record);
     if !events.is_empty() {
         let starts = events.iter().filter(|event| event.action == "start" && event.when() >= from);
-        let orders = Orders::of(record);
+        let orders = BrokeredOrders::of(record);
         let ordered = |event: &&&EngineEvent| orders.explain(event);
         let alone = starts
             .filter(|event| !asked_for(&event.member, &event.id, event.when()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::audit::load_start;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::replaced::is;
 use super::sizes;
 use crate::model::scaling::{Resource, Usage, amount};
@@ -16,7 +16,7 @@ use crate::model::{Expect, MemberId, Mono, Target};
 
 /// Judges the sizes a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let sightings = record.sightings_in_order();
     let looks: Vec<(Mono, &MemberId, &Usage)> = sightings
         .iter()

@@ -5,11 +5,11 @@
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 
 /// Judges the search. Of several, what was found once was found.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let searches = &record.history.searches;
     match searches.last() {
         Some(last) => {

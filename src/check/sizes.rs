@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::load_start;
 use super::brokered;
-use super::record::Record;
+use super::record::RunRecord;
 use crate::model::scaling::{Resource, Usage};
 use crate::model::{MemberId, Mono};
 use crate::stats;
@@ -18,11 +18,11 @@ use crate::stats;
 /// How long before a change was seen it may have been decided: the engine has to do it, and somebody has to look.
 const DECIDED: Duration = Duration::from_secs(15);
 /// Over how long the load before a change is counted.
-const LATELY: Duration = Duration::from_secs(5);
+const LOAD_WINDOW: Duration = Duration::from_secs(5);
 
 /// One change of what a body is held to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
+pub struct LimitChange {
     /// When it was seen, milliseconds from the beginning of the load.
     pub at_ms: f64,
     /// Whose.
@@ -44,7 +44,7 @@ pub struct Change {
 
 /// Every change of a size that the looks of a run show, in order.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Change> {
+pub fn measure(record: &RunRecord) -> Vec<LimitChange> {
     let zero = load_start(record);
     // most runs have no change, and millions of operations
     let acks = LazyCell::new(|| acknowledged(record));
@@ -66,7 +66,7 @@ pub fn measure(record: &Record) -> Vec<Change> {
                         && seen.at.since(known.at) <= DECIDED
                         && known.changes(resource)
                 });
-                changes.push(Change {
+                changes.push(LimitChange {
                     at_ms: stats::millis(seen.at.0.saturating_sub(zero.0)),
                     member: member.clone(),
                     resource,
@@ -83,7 +83,6 @@ pub fn measure(record: &Record) -> Vec<Change> {
 }
 
 /// What was used of a resource at a look.
-#[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
 fn used(resource: Resource, at: &Usage, earlier: Option<&Usage>) -> Option<f64> {
     match resource {
         Resource::Cpu => at.since(earlier?).map(|cores| cores.used),
@@ -93,7 +92,7 @@ fn used(resource: Resource, at: &Usage, earlier: Option<&Usage>) -> Option<f64> 
 }
 
 /// When operations were acknowledged, in order, and how many.
-fn acknowledged(record: &Record) -> Vec<(Mono, u64)> {
+fn acknowledged(record: &RunRecord) -> Vec<(Mono, u64)> {
     let one = record.history.ops.iter().filter_map(|op| op.acked().map(|done| (done, 1)));
     let counted = record.history.counted.iter().map(|second| (second.t, second.ok));
     let mut all: Vec<(Mono, u64)> = one.chain(counted).collect();
@@ -102,10 +101,9 @@ fn acknowledged(record: &Record) -> Vec<(Mono, u64)> {
 }
 
 /// Operations in a second, just before an instant.
-#[expect(clippy::cast_precision_loss, reason = "operations of five seconds")]
 fn lately(acks: &[(Mono, u64)], at: Mono) -> f64 {
     let end = acks.partition_point(|(done, _)| *done <= at);
-    let began = acks.partition_point(|(done, _)| at.since(*done) > LATELY);
+    let began = acks.partition_point(|(done, _)| at.since(*done) > LOAD_WINDOW);
     let sum: u64 = acks.get(began..end).unwrap_or_default().iter().map(|(_, count)| count).sum();
-    sum as f64 / LATELY.as_secs_f64()
+    sum as f64 / LOAD_WINDOW.as_secs_f64()
 }

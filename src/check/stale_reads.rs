@@ -13,16 +13,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::when::{Spans, called};
-use crate::history::{Op, Question, Reply};
+use crate::history::{Op, OpQuestion, OpReply};
 use crate::model::scenario::{When, Workload};
 use crate::model::{Expect, MemberId, Mono};
 use crate::stats::Percentiles;
 
-/// One read of a heartbeat.
+/// A read of a heartbeat, and how old the beat was that it showed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Read<'a> {
+pub struct HeartbeatRead<'a> {
     /// When it began.
     pub at: Mono,
     /// The node that answered, when it said so.
@@ -37,7 +37,7 @@ pub struct Read<'a> {
 
 /// Judges the bounds a scenario asks for; without any, the staleness is reported.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let reads = measure(record);
     let mut nodes: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for read in &reads {
@@ -87,13 +87,13 @@ pub fn check(record: &Record) -> Finding {
 }
 
 /// A read that saw a heartbeat nobody sent, or sent only after the read had ended.
-fn impossible(record: &Record, evidence: &Value) -> Option<Finding> {
+fn impossible(record: &RunRecord, evidence: &Value) -> Option<Finding> {
     for (number, load) in record.loads_of(Workload::Freshness).filter(|(_, load)| load.of.is_some()) {
         let tables = record.tables_of(number, load);
         let beats = record.history.ops.iter().filter(|op| op.load == tables);
         let sent: HashMap<u64, Mono> = beats.map(|op| (op.op, op.invoked)).collect();
         for op in record.history.ops.iter().filter(|op| op.load == number) {
-            let (Some(Reply::Heartbeat(Some(seen))), Some(done)) = (op.answer(), op.acked()) else {
+            let (Some(OpReply::Heartbeat(Some(seen))), Some(done)) = (op.answer(), op.acked()) else {
                 continue;
             };
             let said = |how: &str| {
@@ -111,7 +111,7 @@ fn impossible(record: &Record, evidence: &Value) -> Option<Finding> {
     None
 }
 
-fn p99(record: &Record, reads: &[Read<'_>], when: When) -> Option<f64> {
+fn p99(record: &RunRecord, reads: &[HeartbeatRead<'_>], when: When) -> Option<f64> {
     let spans = Spans::of(record, when);
     let there = reads.iter().filter(|read| spans.contain(read.at));
     Percentiles::of_nanos(there.map(|read| read.stale)).map(|percentiles| percentiles.p99)
@@ -119,17 +119,17 @@ fn p99(record: &Record, reads: &[Read<'_>], when: When) -> Option<f64> {
 
 /// Every acknowledged read of a heartbeat, in the order in which they began.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Read<'_>> {
+pub fn measure(record: &RunRecord) -> Vec<HeartbeatRead<'_>> {
     let mut reads = Vec::new();
     for (number, load) in record.loads_of(Workload::Freshness) {
         let beats = Beats::of(record, record.tables_of(number, load));
         let mut newest: HashMap<u32, u64> = HashMap::new();
         for op in record.history.ops.iter().filter(|op| op.load == number) {
-            let (Some(Reply::Heartbeat(seen)), Some((_, ack))) = (op.answer(), op.ack()) else { continue };
+            let (Some(OpReply::Heartbeat(seen)), Some((_, ack))) = (op.answer(), op.ack()) else { continue };
             // "none yet" is older than heartbeat 0
             let seen = seen.map_or(0, |seen| seen + 1);
             let best = newest.entry(op.worker).or_default();
-            reads.push(Read {
+            reads.push(HeartbeatRead {
                 at: op.invoked,
                 node: ack.n,
                 stale: beats.newer_since(seen).map_or(0, |since| op.invoked.0.saturating_sub(since.0)),
@@ -152,8 +152,8 @@ struct Beats {
 }
 
 impl Beats {
-    fn of(record: &Record, number: u32) -> Self {
-        let writes = |op: &Op<'_>| op.load == number && !matches!(op.asked(), Some(Question::Read));
+    fn of(record: &RunRecord, number: u32) -> Self {
+        let writes = |op: &Op<'_>| op.load == number && !matches!(op.asked(), Some(OpQuestion::Read));
         let mut earliest = Vec::new();
         let mut own: HashMap<u32, Vec<(Mono, u64)>> = HashMap::new();
         for op in record.history.ops.iter().filter(writes) {

@@ -16,27 +16,27 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::model::Expect;
 use crate::stats;
 
 mod clients;
 mod looks;
-pub use clients::{Left, Why};
-pub use looks::{Kept, Looks};
+pub use clients::{LeftBehind, WhyLeft};
+pub use looks::{Looks, ServerSessions};
 
 /// So long after another member took writes, unless the scenario says otherwise.
-const AFTER: Duration = Duration::from_secs(3);
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(3);
 /// Sessions and clients named in evidence at most.
-const SHOWN: usize = 20;
+const STUCK_SHOWN: usize = 20;
 
 /// What was left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stuck {
     /// By balancers and backends.
     pub looks: Looks,
-    /// By clients.
-    pub clients: Vec<Left>,
+    /// Clients that were left behind, each once.
+    pub clients: Vec<LeftBehind>,
 }
 
 impl Stuck {
@@ -48,7 +48,7 @@ impl Stuck {
     }
 
     /// The number in words, with the source that tells it.
-    fn words(&self, record: &Record) -> String {
+    fn words(&self, record: &RunRecord) -> String {
         let (sessions, backends) = (self.looks.most_sessions(), self.looks.most_backends());
         let number = self.number();
         if number == 0 {
@@ -71,7 +71,7 @@ fn counted(number: u64, what: &str) -> String {
 
 /// Judges the bounds a scenario asks for; without any, what was left behind is counted.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let asked: Vec<(Option<u32>, Duration)> = record
         .scenario
         .expects
@@ -81,7 +81,7 @@ pub fn check(record: &Record) -> Finding {
             _ => None,
         })
         .collect();
-    let after = asked.first().map_or(AFTER, |(_, after)| *after);
+    let after = asked.first().map_or(LEFT_BEHIND_AFTER, |(_, after)| *after);
     let seen = measure(record, after);
     let evidence = show(record, &seen, after);
     let (mut broken, mut gaps, mut judged) = (Vec::new(), Vec::new(), false);
@@ -108,7 +108,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// What was left behind for longer than `after`.
 #[must_use]
-pub fn measure(record: &Record, after: Duration) -> Stuck {
+pub fn measure(record: &RunRecord, after: Duration) -> Stuck {
     let after = nanos(after);
     Stuck { looks: looks::measure(record, after), clients: clients::measure(record, after) }
 }
@@ -117,8 +117,8 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn show(record: &Record, seen: &Stuck, after: Duration) -> Value {
-    let kept = |kept: &Kept| {
+fn show(record: &RunRecord, seen: &Stuck, after: Duration) -> Value {
+    let kept = |kept: &ServerSessions| {
         json!({
             "at_ns": kept.at, "seen_by": kept.seen_by, "on": kept.on, "sessions": kept.sessions,
             "backends": kept.backends,
@@ -130,7 +130,7 @@ fn show(record: &Record, seen: &Stuck, after: Duration) -> Value {
         "sessions_max": seen.looks.most_sessions(),
         "backends_max": seen.looks.most_backends(),
         "clients": seen.clients.len(),
-        "kept": seen.looks.kept.iter().take(SHOWN).map(kept).collect::<Vec<_>>(),
-        "left": seen.clients.iter().take(SHOWN).map(|left| left.words(record)).collect::<Vec<_>>(),
+        "kept": seen.looks.kept.iter().take(STUCK_SHOWN).map(kept).collect::<Vec<_>>(),
+        "left": seen.clients.iter().take(STUCK_SHOWN).map(|left| left.words(record)).collect::<Vec<_>>(),
     })
 }

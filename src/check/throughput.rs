@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::latency::middle;
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use super::when::{Spans, called};
 use crate::model::scenario::When;
 use crate::model::{Expect, Mono, Name};
@@ -17,7 +17,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Judges the bounds a scenario asks for.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
+pub fn check(record: &RunRecord) -> Finding {
     let mut seen: Vec<Value> = Vec::new();
     let mut broken: Vec<String> = Vec::new();
     let mut gaps: Vec<String> = Vec::new();
@@ -43,7 +43,7 @@ pub fn check(record: &Record) -> Finding {
 
 /// Acknowledged operations a second of one load in a part of the run; `None` when it did not run there.
 #[must_use]
-pub fn measure(record: &Record, load: &Name, when: When) -> Option<f64> {
+pub fn measure(record: &RunRecord, load: &Name, when: When) -> Option<f64> {
     let (number, _) = record.load_named(load)?;
     let spans = Spans::of(record, when);
     let (mut acked, mut from, mut to) = (0, Mono(u64::MAX), Mono(0));

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::record::{Finding, Record};
+use super::record::{Finding, RunRecord};
 use crate::history::Class;
 use crate::model::{MemberId, Name};
 
 /// Rows named in evidence at most.
-const SHOWN: usize = 10;
+const ROWS_SHOWN: usize = 10;
 
 /// What is wrong with one row on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
+enum WrongRow {
     Nobody,
     Twice,
     Failed,
@@ -22,8 +22,8 @@ enum Wrong {
 
 /// Judges the final reads of every load whose marks are read in the end.
 #[must_use]
-pub fn check(record: &Record) -> Finding {
-    let mut wrong: Vec<(Wrong, &MemberId, u64)> = Vec::new();
+pub fn check(record: &RunRecord) -> Finding {
+    let mut wrong: Vec<(WrongRow, &MemberId, u64)> = Vec::new();
     let mut unread: Option<&Name> = None;
     let mut reads = 0;
     for (number, load) in record.marked_loads() {
@@ -34,12 +34,12 @@ pub fn check(record: &Record) -> Finding {
         }
     }
     let count = |kind| wrong.iter().filter(|(seen, ..)| *seen == kind).count();
-    let (nobody, twice, failed) = (count(Wrong::Nobody), count(Wrong::Twice), count(Wrong::Failed));
+    let (nobody, twice, failed) = (count(WrongRow::Nobody), count(WrongRow::Twice), count(WrongRow::Failed));
     let shown = |kind| {
         wrong
             .iter()
             .filter(|(seen, ..)| *seen == kind)
-            .take(SHOWN)
+            .take(ROWS_SHOWN)
             .map(|(_, node, row)| (node, row))
             .collect::<Vec<_>>()
     };
@@ -48,9 +48,9 @@ pub fn check(record: &Record) -> Finding {
         "nobody_wrote": nobody,
         "twice": twice,
         "of_failed_operations": failed,
-        "rows_nobody_wrote": shown(Wrong::Nobody),
-        "rows_twice": shown(Wrong::Twice),
-        "rows_of_failed_operations": shown(Wrong::Failed),
+        "rows_nobody_wrote": shown(WrongRow::Nobody),
+        "rows_twice": shown(WrongRow::Twice),
+        "rows_of_failed_operations": shown(WrongRow::Failed),
     });
     if !wrong.is_empty() {
         let summary = format!(
@@ -72,7 +72,7 @@ pub fn check(record: &Record) -> Finding {
 }
 
 /// Looks through the reads of one load; says how many there were.
-fn look<'a>(record: &'a Record, load: u32, wrong: &mut Vec<(Wrong, &'a MemberId, u64)>) -> usize {
+fn look<'a>(record: &'a RunRecord, load: u32, wrong: &mut Vec<(WrongRow, &'a MemberId, u64)>) -> usize {
     let ops = record.history.ops.iter().filter(|op| op.load == load);
     let mut attempted: Vec<(u64, Class)> =
         ops.flat_map(|op| op.marks().map(move |mark| (mark, op.class()))).collect();
@@ -84,15 +84,17 @@ fn look<'a>(record: &'a Record, load: u32, wrong: &mut Vec<(Wrong, &'a MemberId,
         reads += 1;
         let rows = in_order(rows);
         wrong.extend(
-            rows.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| (Wrong::Twice, &read.node, pair[0])),
+            rows.windows(2)
+                .filter(|pair| pair[0] == pair[1])
+                .map(|pair| (WrongRow::Twice, &read.node, pair[0])),
         );
         let mut left = attempted.as_slice();
         let mut last = None;
         for row in rows.iter().filter(|row| last.replace(**row) != Some(**row)) {
             left = &left[behind(left, *row)..];
             match left.iter().take_while(|(mark, _)| mark == row).last() {
-                None => wrong.push((Wrong::Nobody, &read.node, *row)),
-                Some((_, Class::Fail)) => wrong.push((Wrong::Failed, &read.node, *row)),
+                None => wrong.push((WrongRow::Nobody, &read.node, *row)),
+                Some((_, Class::Fail)) => wrong.push((WrongRow::Failed, &read.node, *row)),
                 Some(_) => {}
             }
         }

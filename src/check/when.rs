@@ -3,14 +3,14 @@
 //! A fault is on from its injection to its heal; one that was never healed is on to the end of time, one
 //! that leaves nothing to heal is on for an instant. Without faults everything is *before*.
 
-use super::record::Record;
+use super::record::RunRecord;
 use crate::model::scenario::When;
 use crate::model::{FaultRecord, Mono};
 
 /// How far around an injection or a heal its edge reaches, nanoseconds.
 const EDGE: u64 = 5_000_000_000;
 /// No end.
-const NEVER: Mono = Mono(u64::MAX);
+const NO_END: Mono = Mono(u64::MAX);
 
 /// Spans in order that do not touch; both ends belong to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,19 +19,21 @@ pub struct Spans(Vec<(Mono, Mono)>);
 impl Spans {
     /// The spans of a run that `when` names.
     #[must_use]
-    pub fn of(record: &Record, when: When) -> Self {
+    pub fn of(record: &RunRecord, when: When) -> Self {
         let faults: Vec<(Mono, Mono)> = record.history.faults.iter().filter_map(on).collect();
         let first = faults.iter().map(|(began, _)| began.0).min();
         let last = faults.iter().map(|(_, healed)| *healed).max();
         Self::merged(match when {
-            When::Always => vec![(Mono(0), NEVER)],
-            When::Before => vec![(Mono(0), first.map_or(NEVER, |first| Mono(first.saturating_sub(1))))],
+            When::Always => vec![(Mono(0), NO_END)],
+            When::Before => vec![(Mono(0), first.map_or(NO_END, |first| Mono(first.saturating_sub(1))))],
             When::DuringFault => faults,
-            When::After => last.filter(|last| *last < NEVER).map(|last| (last, NEVER)).into_iter().collect(),
+            When::After => {
+                last.filter(|last| *last < NO_END).map(|last| (last, NO_END)).into_iter().collect()
+            }
             When::Edge => faults
                 .iter()
                 .flat_map(|(began, healed)| [*began, *healed])
-                .filter(|at| *at < NEVER)
+                .filter(|at| *at < NO_END)
                 .map(|at| (Mono(at.0.saturating_sub(EDGE)), Mono(at.0.saturating_add(EDGE))))
                 .collect(),
         })
@@ -65,7 +67,7 @@ impl Spans {
 
 fn on(fault: &FaultRecord) -> Option<(Mono, Mono)> {
     let began = fault.began?;
-    let stays = if fault.verb.lasting() { began } else { NEVER };
+    let stays = if fault.verb.lasting() { began } else { NO_END };
     Some((began, fault.healed.unwrap_or(stays)))
 }
 

@@ -295,7 +295,7 @@ pub enum Verb {
     },
     /// Print completions for a shell.
     Completions {
-        /// Shell.
+        /// For which shell the completions are.
         shell: clap_complete::Shell,
     },
     /// What stands between controllers and the engine.
@@ -367,7 +367,7 @@ pub struct RunArgs {
 /// `pgha bench`
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
-    /// The suite.
+    /// A file with comparisons.
     #[arg(default_value = "benches/suite.toml", value_name = "SUITE")]
     pub suite: PathBuf,
     #[command(flatten)]
@@ -404,9 +404,9 @@ pub enum Switch {
 /// A port of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DsnEndpoint {
-    /// 5432.
+    /// The primary, 5432.
     Rw,
-    /// 5433.
+    /// Reads, 5433.
     Ro,
 }
 

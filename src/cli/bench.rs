@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::args::{BenchArgs, LabArgs, Output};
 use super::run::live::View;
 use super::run::{interrupts, write};
-use super::settings::{Over, Resolved};
+use super::settings::{Over, ResolvedLab};
 use super::{CliError, Exit, settings};
 use crate::engine::docker::Docker;
 use crate::lab::{record, up};
@@ -146,7 +146,7 @@ pub struct Checked {
     scenario: Scenario,
     scenario_text: String,
     sql: BTreeMap<Name, String>,
-    lab: Resolved,
+    lab: ResolvedLab,
 }
 
 /// Every trial of a comparison, in order, each with its lab.
@@ -172,7 +172,7 @@ pub fn trials(args: &LabArgs, folder: &Path, comparison: &Comparison) -> Result<
 fn plan<'a>(args: &BenchArgs, comparison: &'a Comparison) -> Result<Vec<Planned<'a>>, CliError> {
     let folder = args.suite.parent().unwrap_or(Path::new("."));
     let mut planned = Vec::new();
-    for Checked { trial, scenario, scenario_text, sql, lab: Resolved { spec, preset } } in
+    for Checked { trial, scenario, scenario_text, sql, lab: ResolvedLab { spec, preset } } in
         trials(&args.lab, folder, comparison)?
     {
         let order = Order {

@@ -10,7 +10,7 @@ use crate::lab::names;
 use crate::model::{Container, Name};
 
 /// Pause between two looks whether anybody reads what is printed.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const READER_LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// The container of a member, or an error that names those that are there.
 async fn container(docker: &Docker, args: &LabArgs, member: &Name) -> Result<Container, CliError> {
@@ -54,7 +54,7 @@ pub async fn logs(args: &LabArgs, member: &Name, follow: bool, tail: u32) -> Res
 /// Waits until nobody reads what is printed.
 async fn reader_gone() {
     while !super::out::gone() {
-        clock::sleep(LOOK_EVERY).await;
+        clock::sleep(READER_LOOK_PAUSE).await;
     }
 }
 

@@ -4,7 +4,7 @@ use tokio::io::{BufReader, stdin, stdout};
 
 use super::args::ClientPart;
 use super::{CliError, Exit};
-use crate::load::{agent, late, storm};
+use crate::load::{agent, late_packets, storm};
 use crate::operate;
 
 /// `pgha client …`
@@ -20,7 +20,7 @@ pub async fn client(part: ClientPart, plan: Option<&str>) -> Result<Exit, CliErr
         ClientPart::Late => {
             let plan = serde_json::from_str(plan.unwrap_or_default())
                 .map_err(|error| CliError::usage(format!("`--plan`: {error}"), ""))?;
-            return late::run(&plan)
+            return late_packets::run(&plan)
                 .await
                 .map(|()| Exit::Done)
                 .map_err(|error| CliError::usage(format!("queue {}: {error}", plan.queue), ""));

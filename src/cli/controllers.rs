@@ -27,8 +27,8 @@ pub async fn broker(ask: bool) -> Result<Exit, CliError> {
 pub async fn controller(name: &Name) -> Result<Exit, CliError> {
     let plan: ControllerPlan = plan(CONTROLLER_PLAN)?;
     match name.as_str() {
-        "repair" => Box::pin(control::process::repair(plan, stdout())).await.map_err(failed)?,
-        "scaling" => Box::pin(control::process::scaling(plan, stdout())).await.map_err(failed)?,
+        "repair" => Box::pin(control::controller_process::repair(plan, stdout())).await.map_err(failed)?,
+        "scaling" => Box::pin(control::controller_process::scaling(plan, stdout())).await.map_err(failed)?,
         other => {
             return Err(CliError::usage(format!("there is no controller `{other}`"), "repair, scaling"));
         }

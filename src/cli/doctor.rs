@@ -3,7 +3,7 @@
 use super::args::{LabArgs, Output};
 use super::{CliError, Exit, settings};
 use crate::engine::docker::EngineError;
-use crate::lab::doctor::{Finding, Grade, examine};
+use crate::lab::doctor::{DoctorFinding, Grade, examine};
 
 /// `pgha doctor`
 pub async fn doctor(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
@@ -23,7 +23,7 @@ pub async fn doctor(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
     })
 }
 
-fn print(finding: &Finding) {
+fn print(finding: &DoctorFinding) {
     let mark = match finding.grade {
         Grade::Good => "ok  ",
         Grade::Less => "less",

@@ -5,7 +5,7 @@
 //! there without a line of code here.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use super::{CliError, Exit, settings};
 use crate::chaos::{Injector, Ledger, ledger};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
+use crate::engine::locked::Locked;
 use crate::lab::{reach, record};
 use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Scenario, Span};
 use crate::run::steps::{self, Stage, Word};
@@ -207,7 +208,7 @@ pub async fn inject(args: &InjectArgs) -> Result<Exit, CliError> {
     let (_newest, newest) = watch::channel(sighting);
     let (_record, known) = watch::channel(Arc::clone(&record));
     let (over, is_over) = watch::channel(false);
-    let told: Arc<Mutex<Vec<FaultRecord>>> = Arc::default();
+    let told: Arc<Locked<Vec<FaultRecord>>> = Arc::default();
     let stage = Stage::new(
         docker,
         known,
@@ -236,7 +237,7 @@ pub async fn inject(args: &InjectArgs) -> Result<Exit, CliError> {
         }
     };
     ended?;
-    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = told.lock();
     if stays && told.iter().any(ledger::is_on) {
         eprintln!("it stays on: `pgha heal {id}` undoes it");
     }
@@ -263,7 +264,7 @@ fn free_id(asked: Option<Name>, verb: &Name, on: &[FaultRecord]) -> Result<Name,
 }
 
 /// Prints receipts as they come, and keeps the newest record of every fault.
-fn hears(told: Arc<Mutex<Vec<FaultRecord>>>) -> steps::Hears {
+fn hears(told: Arc<Locked<Vec<FaultRecord>>>) -> steps::Hears {
     Arc::new(move |word| {
         match word {
             Word::Fault(fault) => {
@@ -272,7 +273,7 @@ fn hears(told: Arc<Mutex<Vec<FaultRecord>>>) -> steps::Hears {
                     (None, Some(seen)) => println!("{}", receipt("inject", &fault, seen)),
                     (None, None) => {}
                 }
-                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut told = told.lock();
                 told.retain(|known| known.id != fault.id);
                 told.push(*fault);
             }

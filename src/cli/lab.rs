@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{DsnEndpoint, DsnFormat, LabArgs};
 use super::{CliError, Exit, settings};
 use crate::chaos::ledger;
+use crate::engine::locked::Locked;
 use crate::lab::ready::NotReady;
-use crate::lab::up::{self, News, Order};
+use crate::lab::up::{self, News, UpOrder};
 use crate::lab::{LabError, down as take_down, images, reach, record};
 use crate::model::{HostName, LabSpec, MemberId, Service, Span};
 use crate::report::html::cut;
@@ -22,7 +22,7 @@ const WIDE: usize = 110;
 /// Prints news of a founding: one line a step, and one line a member that is waited for. On a terminal these lines move.
 pub struct NewsPrinter {
     bar: Option<ProgressBar>,
-    waited: Mutex<Waited>,
+    waited: Locked<Waited>,
 }
 
 /// Members that were waited for, and those that have been.
@@ -70,7 +70,7 @@ impl NewsPrinter {
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
             bar
         });
-        Self { bar, waited: Mutex::default() }
+        Self { bar, waited: Locked::default() }
     }
 
     /// Prints one line.
@@ -103,7 +103,7 @@ impl NewsPrinter {
             News::Step(text) => self.line(&format!("  {text}")),
             News::Waiting(waiting) if self.moves() => self.board(&board(waiting)),
             News::Waiting(waiting) => {
-                let said = self.waited.lock().unwrap_or_else(PoisonError::into_inner).hear(waiting);
+                let said = self.waited.lock().hear(waiting);
                 for line in said {
                     eprintln!("  {line}");
                 }
@@ -125,7 +125,7 @@ pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
     let docker = super::engine().await?;
     let lab = resolved.spec.name.to_string();
     let caveat = resolved.spec.haproxy_caveat();
-    let order = Order { spec: resolved.spec, preset: resolved.preset, program: settings::program()?, wait };
+    let order = UpOrder { spec: resolved.spec, preset: resolved.preset, program: settings::program()?, wait };
     let printer = NewsPrinter::new();
     let news = |news: News| printer.news(&news);
     let outcome = tokio::select! {
@@ -208,7 +208,7 @@ pub async fn dsn(args: &LabArgs, endpoint: DsnEndpoint, format: DsnFormat) -> Re
 }
 
 /// Loopback addresses at which balancers serve, and after them those at which one may come to stand.
-fn published(record: &record::Record) -> Vec<Ipv4Addr> {
+fn published(record: &record::LabRecord) -> Vec<Ipv4Addr> {
     let Some(base) = crate::lab::names::network_address(&record.spec.network.publish) else {
         return Vec::new();
     };
@@ -231,7 +231,7 @@ fn balancer_hosts(spec: &LabSpec, placed: &[&HostName]) -> Vec<usize> {
     all
 }
 
-fn dsn_text(record: &record::Record, port: u16, format: DsnFormat, with_password: bool) -> Option<String> {
+fn dsn_text(record: &record::LabRecord, port: u16, format: DsnFormat, with_password: bool) -> Option<String> {
     let hosts = published(record);
     if hosts.is_empty() {
         return None;

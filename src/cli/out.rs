@@ -4,15 +4,15 @@
 //! `println!`, `print!`, `eprintln!` and `eprint!` of this room are the ones below; the standard library's end the
 //! program with a panic where the reader has gone.
 
+use crate::engine::locked::Locked;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Whether the reader of stdout has gone.
 static GONE: AtomicBool = AtomicBool::new(false);
 /// Why stdout could not be written, when that was something else.
-static FAILED: Mutex<Option<String>> = Mutex::new(None);
+static FAILED: Locked<Option<String>> = Locked::new(None);
 
 /// Says something on stdout.
 pub fn say(words: Arguments<'_>) {
@@ -24,7 +24,7 @@ pub fn say(words: Arguments<'_>) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => GONE.store(true, Ordering::Relaxed),
         Err(error) => {
-            FAILED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
+            FAILED.lock().get_or_insert(error.to_string());
         }
     }
 }
@@ -41,7 +41,7 @@ pub fn gone() -> bool {
 
 /// Why what was said on stdout did not arrive, other than that its reader went.
 pub fn failed() -> Option<String> {
-    FAILED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    FAILED.lock().clone()
 }
 
 macro_rules! print {

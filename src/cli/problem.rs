@@ -57,10 +57,10 @@ impl From<Exit> for ExitCode {
 /// Anything that ends a verb.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The lab.
+    /// Something about a lab could not be done.
     #[error(transparent)]
     Lab(#[from] LabError),
-    /// A run.
+    /// A run could not begin or go on.
     #[error(transparent)]
     Run(#[from] RunError),
     /// Problems in a lab or scenario file, with their places.

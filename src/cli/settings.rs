@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::CliError;
 use super::args::LabArgs;
-use crate::decide::placement::{self, Why};
+use crate::decide::placement::{self, WhyNot};
 use crate::model::lab::Desired;
 use crate::model::{LabSpec, Name, Scenario, Service};
 use crate::run::sql_files;
@@ -17,7 +17,7 @@ const NO_LAB: &str = "the lab cannot be read";
 
 /// A lab as resolved, and the preset it came from.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub struct ResolvedLab {
     /// The lab.
     pub spec: LabSpec,
     /// The preset, when one was named.
@@ -100,17 +100,17 @@ fn written(args: &LabArgs, over: Option<Over<'_>>) -> Result<Laid, CliError> {
 
 /// A lab, as far as it can be read, and what is wrong with it.
 struct Laid {
-    written: Option<lab::Written>,
+    written: Option<lab::WrittenLab>,
     preset: Option<Name>,
     problems: Vec<Problem>,
 }
 
 impl Laid {
     /// The lab, when nothing is wrong with it.
-    fn whole(self, subject: &str) -> Result<Resolved, CliError> {
+    fn whole(self, subject: &str) -> Result<ResolvedLab, CliError> {
         Problems::new(subject, self.problems).or(())?;
         match self.written {
-            Some(written) => Ok(Resolved { spec: written.spec, preset: self.preset }),
+            Some(written) => Ok(ResolvedLab { spec: written.spec, preset: self.preset }),
             // without a lab there was a problem
             None => Err(CliError::usage(subject, "")),
         }
@@ -121,7 +121,7 @@ impl Laid {
 ///
 /// # Errors
 /// Every problem of every layer, with its place.
-pub fn resolve(args: &LabArgs) -> Result<Resolved, CliError> {
+pub fn resolve(args: &LabArgs) -> Result<ResolvedLab, CliError> {
     written(args, None)?.whole(NO_LAB)
 }
 
@@ -129,14 +129,14 @@ pub fn resolve(args: &LabArgs) -> Result<Resolved, CliError> {
 ///
 /// # Errors
 /// As [`resolve`], and what finds no host.
-pub fn to_found(args: &LabArgs) -> Result<Resolved, CliError> {
+pub fn to_found(args: &LabArgs) -> Result<ResolvedLab, CliError> {
     let mut laid = written(args, None)?;
     laid.problems.extend(laid.written.as_ref().and_then(unplaceable));
     laid.whole(NO_LAB)
 }
 
 /// What of a lab finds no host, shown at the value that was written last of those it follows from.
-fn unplaceable(written: &lab::Written) -> Option<Problem> {
+fn unplaceable(written: &lab::WrittenLab) -> Option<Problem> {
     let wanted = Desired::founding(&written.spec);
     // more than there are hosts has been said already
     let controllers = written.spec.controllers.iter().map(|controller| controller.replicas);
@@ -167,11 +167,11 @@ fn unplaceable(written: &lab::Written) -> Option<Problem> {
     let mut paths: Vec<String> = Vec::new();
     for (_, why) in &why.hosts {
         paths.extend(match why {
-            Why::Cores { .. } => Some(of("cpus")),
-            Why::Memory { .. } => Some(of("memory")),
-            Why::Disk { .. } => Some(of("disk")),
-            Why::Has(_) => Some(format!("{section}.{number}")),
-            Why::NotAllowed => None,
+            WhyNot::Cores { .. } => Some(of("cpus")),
+            WhyNot::Memory { .. } => Some(of("memory")),
+            WhyNot::Disk { .. } => Some(of("disk")),
+            WhyNot::Has(_) => Some(format!("{section}.{number}")),
+            WhyNot::NotAllowed => None,
         });
     }
     paths.extend([section.to_owned(), "host".to_owned()]);
@@ -182,22 +182,22 @@ fn unplaceable(written: &lab::Written) -> Option<Problem> {
 
 /// A scenario and the lab it runs on, both without a problem.
 #[derive(Clone, Debug)]
-pub struct Checked {
-    /// The scenario.
+pub struct CheckedScenario {
+    /// What the file declares.
     pub scenario: Scenario,
-    /// Its text.
+    /// The file as it was read.
     pub text: String,
     /// Texts of the loads that run a file, by load.
     pub sql: BTreeMap<Name, String>,
-    /// The lab.
-    pub lab: Resolved,
+    /// The lab it runs on, and the preset that came from.
+    pub lab: ResolvedLab,
 }
 
 /// Reads a scenario that is to be run, and everything it needs besides an engine.
 ///
 /// # Errors
 /// Every problem of the scenario, of its lab, of both together, and of the files it names, at once.
-pub fn checked(args: &LabArgs, path: &Path) -> Result<Checked, CliError> {
+pub fn checked(args: &LabArgs, path: &Path) -> Result<CheckedScenario, CliError> {
     let (name, text) = (path.display().to_string(), read(path)?);
     let over = Over { name: &name, text: &text };
     let mut problems = Vec::new();
@@ -206,7 +206,7 @@ pub fn checked(args: &LabArgs, path: &Path) -> Result<Checked, CliError> {
     let lab = gather(on_lab(args, over), &mut problems)?;
     Problems::new(format!("{name} cannot be run"), problems).or(())?;
     match (scenario, lab) {
-        (Some(scenario), Some(lab)) => Ok(Checked { scenario, text, sql, lab }),
+        (Some(scenario), Some(lab)) => Ok(CheckedScenario { scenario, text, sql, lab }),
         // who has no value had a problem
         _ => Err(CliError::usage(format!("{name} cannot be run"), "")),
     }
@@ -216,7 +216,7 @@ pub fn checked(args: &LabArgs, path: &Path) -> Result<Checked, CliError> {
 ///
 /// # Errors
 /// Every problem of the lab, and of the scenario on it, at once.
-pub fn on_lab(args: &LabArgs, over: Over<'_>) -> Result<Resolved, CliError> {
+pub fn on_lab(args: &LabArgs, over: Over<'_>) -> Result<ResolvedLab, CliError> {
     let mut laid = written(args, Some(over))?;
     if let Some(written) = &laid.written {
         laid.problems.extend(unplaceable(written));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::args::LabArgs;
 use super::{CliError, Exit, settings};
 use crate::spec::{self, Problems, suite};
-use spec::What;
+use spec::FileKind;
 
 /// `pgha validate`: every problem of every file.
 ///
@@ -30,13 +30,13 @@ pub fn validate(args: &LabArgs, files: &[PathBuf]) -> Result<Exit, CliError> {
 fn one(args: &LabArgs, path: &Path) -> Result<(), CliError> {
     let name = path.display().to_string();
     let text = settings::read(path)?;
-    match spec::what(&text) {
-        Some(What::Lab) => {
+    match spec::file_kind(&text) {
+        Some(FileKind::Lab) => {
             let args = LabArgs { file: Some(path.to_owned()), ..args.clone() };
             settings::to_found(&args).map(drop)
         }
-        Some(What::Scenario) => settings::checked(args, path).map(drop),
-        Some(What::Suite) => trials(args, path, &name, &text),
+        Some(FileKind::Scenario) => settings::checked(args, path).map(drop),
+        Some(FileKind::Suite) => trials(args, path, &name, &text),
         None => Err(nothing(&name, &text).into()),
     }
 }

@@ -3,69 +3,41 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::balancer::Balancer;
 use super::driver::Failed;
-use super::haproxy_words::{self, Left};
-use super::server_exit::{self, Turns};
+use super::haproxy_words::{self, ServersLeft};
+use super::server_exit;
 use crate::decide::body::{ADMIN_PORT, STATISTICS_PORT};
 use crate::decide::repair::Routes;
-use crate::engine::haproxy::{Admin, Backends, Haproxy};
-use crate::model::control::{AdminDoors, Bodies, ControllerPlan};
+use crate::engine::haproxy::Backends;
+use crate::engine::locked::Locked;
+use crate::model::control::{BalancerPorts, Bodies, ControllerPlan};
 use crate::model::{HostName, MemberId, Service, Sight};
 
-/// Longest wait for a balancer.
-const BALANCER: Duration = Duration::from_millis(500);
-
-/// One balancer.
-pub(super) struct Balancer {
-    pub(super) member: MemberId,
-    doors: AdminDoors,
-    stats: Haproxy,
-    pub(super) admin: Admin,
-    last: Mutex<Sight<Routes>>,
-    /// Whose word about a host is the newest.
-    pub(super) turns: Turns,
-}
-
-impl Balancer {
-    fn new(member: MemberId, doors: AdminDoors) -> Arc<Self> {
-        let (stats, admin) = (Haproxy::new(doors.stats, BALANCER), Admin::new(doors.admin, BALANCER));
-        Arc::new(Self { member, doors, stats, admin, last: Mutex::default(), turns: Turns::default() })
-    }
-
-    /// Says words about a host, unless a newer word about it was begun meanwhile.
-    async fn say_in_turn(&self, host: &HostName, turn: u64, commands: &[String]) -> Result<(), String> {
-        let _talking = self.turns.talk().await;
-        if !self.turns.holds(host, turn) {
-            return Ok(());
-        }
-        self.admin.say(commands).await.map_err(|error| format!("{}: {error}", self.member))
-    }
-}
-
 /// All of them.
-pub(super) struct Balancers {
-    all: Mutex<Vec<Arc<Balancer>>>,
+pub(super) struct BalancerClients {
+    all: Locked<Vec<Arc<Balancer>>>,
     /// Longest time in which a session waits for its server connection.
     patience: Duration,
 }
 
-impl Balancers {
+impl BalancerClients {
     /// Those of a plan.
     pub(super) fn new(plan: &ControllerPlan) -> Self {
         let balancers = plan.balancers.iter();
         let all = balancers.map(|(member, doors)| Balancer::new(member.clone(), doors.clone())).collect();
         let declared = &plan.spec.balancers;
         let attempts = declared.retries.saturating_add(1);
-        Self { all: Mutex::new(all), patience: declared.timeout_connect.0.saturating_mul(attempts) }
+        Self { all: Locked::new(all), patience: declared.timeout_connect.0.saturating_mul(attempts) }
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Arc<Balancer>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock()
     }
 
     /// Whoever stands in the lab now. A record nobody could read changes nothing.
@@ -74,7 +46,7 @@ impl Balancers {
             return;
         }
         let placed = bodies.placed.iter().filter(|member| member.service == Service::Balancer);
-        let doors = |address: IpAddr| AdminDoors {
+        let doors = |address: IpAddr| BalancerPorts {
             stats: SocketAddr::new(address, STATISTICS_PORT),
             admin: SocketAddr::new(address, ADMIN_PORT),
         };
@@ -97,9 +69,9 @@ impl Balancers {
                     Ok(seen) => Sight::Seen(Routes { rw: seen.rw, ro: seen.ro, shut: seen.shut }),
                     Err(error) => Sight::Blind(error.to_string()),
                 };
-                *balancer.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+                *balancer.last.lock() = seen;
             }
-            let last = balancer.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let last = balancer.last.lock().clone();
             (balancer.member.clone(), last)
         });
         join_all(looks).await.into_iter().collect()
@@ -126,12 +98,12 @@ impl Balancers {
 
     /// Leads nobody to a host any more, and sees out whoever is there. It returns when every balancer was told; the
     /// sessions end behind it.
-    pub(super) async fn close(&self, host: &HostName, left: Left) -> Result<(), Failed> {
+    pub(super) async fn close(&self, host: &HostName, left: ServersLeft) -> Result<(), Failed> {
         let all = self.all().clone();
         let told = all.iter().map(|balancer| async move {
             let turn = balancer.turns.begin(host);
             let told = balancer.say_in_turn(host, turn, &haproxy_words::drained_both(host)).await;
-            let exit = server_exit::Exit {
+            let exit = server_exit::SessionExit {
                 balancer: Arc::clone(balancer),
                 host: host.clone(),
                 turn,

@@ -6,29 +6,34 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::clock;
 use crate::engine::http::{self, HttpError};
-use crate::model::control::{Answer, Bodies, BrokerDoor, Deed, Order, Token};
+use crate::model::control::{Bodies, BrokerAccess, BrokerAnswer, BrokerDeed, BrokerOrder, Token};
 use crate::model::scaling::Usages;
 use crate::model::sighting::EngineEvent;
 
 /// Longest wait for a look: a little more than the broker itself waits for the engine.
-const LOOK: Duration = Duration::from_millis(2_500);
+const BROKER_LOOK_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Longest wait for a deed.
-const DO: Duration = Duration::from_secs(20);
+const BROKER_DEED_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A way to the engine.
 #[derive(Debug)]
-pub struct Broker {
-    door: BrokerDoor,
+pub struct BrokerClient {
+    door: BrokerAccess,
     looks: reqwest::Client,
     deeds: reqwest::Client,
     streams: reqwest::Client,
 }
 
-impl Broker {
+impl BrokerClient {
     /// The broker behind this door.
     #[must_use]
-    pub fn new(door: BrokerDoor) -> Self {
-        Self { door, looks: http::client(LOOK), deeds: http::client(DO), streams: http::endless() }
+    pub fn new(door: BrokerAccess) -> Self {
+        Self {
+            door,
+            looks: http::client(BROKER_LOOK_TIMEOUT),
+            deeds: http::client(BROKER_DEED_TIMEOUT),
+            streams: http::endless(),
+        }
     }
 
     /// The lab's bodies as the engine shows them.
@@ -58,15 +63,20 @@ impl Broker {
     ///
     /// # Errors
     /// [`HttpError`]; after silence the effect is open.
-    pub async fn order(&self, deed: Deed, token: &Token) -> Result<Answer, HttpError> {
-        self.send(&Order { token: token.clone(), deadline: clock::now().plus(DO), deed }).await
+    pub async fn order(&self, deed: BrokerDeed, token: &Token) -> Result<BrokerAnswer, HttpError> {
+        self.send(&BrokerOrder {
+            token: token.clone(),
+            deadline: clock::now().plus(BROKER_DEED_TIMEOUT),
+            deed,
+        })
+        .await
     }
 
     /// Sends an order as it is.
     ///
     /// # Errors
     /// [`HttpError`]; after silence the effect is open.
-    pub async fn send(&self, order: &Order) -> Result<Answer, HttpError> {
+    pub async fn send(&self, order: &BrokerOrder) -> Result<BrokerAnswer, HttpError> {
         let url = self.url("orders");
         let asked = self.deeds.post(&url).bearer_auth(&self.door.secret).json(order);
         let (status, text) = http::exchange(&url, asked).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,34 +12,35 @@ use tokio::task::AbortHandle;
 use super::leadership::Leading;
 use crate::decide::body::CONTROLLER_PORT;
 use crate::engine::clock;
-use crate::engine::controller::Controller;
+use crate::engine::controller::ControllerClient;
+use crate::engine::locked::Locked;
 use crate::model::control::{Bodies, ControllerPlan};
 use crate::model::{Member, MemberId, Mono, Service, Sight};
 
 /// Longest wait for an answer.
 const ANSWERS: Duration = Duration::from_secs(2);
 /// Pause between two rounds of questions.
-const EVERY: Duration = Duration::from_secs(2);
+const ROUND_PAUSE: Duration = Duration::from_secs(2);
 /// An answer older than that says nothing any more.
-const STALE: Duration = Duration::from_secs(10);
+const ANSWER_STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// What the last round brought, and when.
 type Round = (Mono, BTreeMap<MemberId, Sight<()>>);
 
 #[derive(Default)]
-struct Known {
-    placed: Vec<(MemberId, Controller)>,
+struct KnownControllers {
+    placed: Vec<(MemberId, ControllerClient)>,
     last: Option<Round>,
 }
 
 /// All of them, and the task that asks them.
-pub(super) struct Controllers(Arc<Mutex<Known>>, AbortHandle);
+pub(super) struct Controllers(Arc<Locked<KnownControllers>>, AbortHandle);
 
 impl Controllers {
     /// Those of the plan; must be called inside the runtime, which asks them.
     pub(super) fn new(plan: &ControllerPlan, leading: Leading) -> Self {
         let placed = asked(plan, &plan.members);
-        let known = Arc::new(Mutex::new(Known { placed, last: None }));
+        let known = Arc::new(Locked::new(KnownControllers { placed, last: None }));
         let task = tokio::spawn(watch(Arc::clone(&known), leading));
         Self(known, task.abort_handle())
     }
@@ -64,7 +65,7 @@ impl Controllers {
     /// Who said that it is well, and who did not, if that was asked lately.
     pub(super) fn seen(&self, now: Mono) -> BTreeMap<MemberId, Sight<()>> {
         let known = locked(&self.0);
-        let young = known.last.as_ref().filter(|(at, _)| now.since(*at) < STALE);
+        let young = known.last.as_ref().filter(|(at, _)| now.since(*at) < ANSWER_STALE_AFTER);
         young.map(|(_, seen)| seen.clone()).unwrap_or_default()
     }
 }
@@ -75,8 +76,8 @@ impl Drop for Controllers {
     }
 }
 
-fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(known: &Locked<KnownControllers>) -> MutexGuard<'_, KnownControllers> {
+    known.lock()
 }
 
 /// Where every replica but this one serves: the port follows from the place of its controller in the lab file.
@@ -95,11 +96,11 @@ fn doors(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, SocketAddr
     others.filter(|member| member.id != plan.replica).filter_map(door).collect()
 }
 
-fn asked(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, Controller)> {
-    doors(plan, members).into_iter().map(|(id, at)| (id, Controller::new(at, ANSWERS))).collect()
+fn asked(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, ControllerClient)> {
+    doors(plan, members).into_iter().map(|(id, at)| (id, ControllerClient::new(at, ANSWERS))).collect()
 }
 
-async fn watch(known: Arc<Mutex<Known>>, leading: Leading) {
+async fn watch(known: Arc<Locked<KnownControllers>>, leading: Leading) {
     loop {
         let active = leading.borrow().is_some();
         if active {
@@ -114,6 +115,6 @@ async fn watch(known: Arc<Mutex<Known>>, leading: Leading) {
             let seen = join_all(answers).await.into_iter().collect();
             locked(&known).last = Some((clock::now(), seen));
         }
-        clock::sleep(EVERY).await;
+        clock::sleep(ROUND_PAUSE).await;
     }
 }

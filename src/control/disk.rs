@@ -16,7 +16,7 @@ use crate::engine::clock;
 use crate::engine::postgres::Session;
 
 /// Pause between two looks, and the longest that a flush takes before it is told of.
-const EVERY: Duration = Duration::from_secs(1);
+const FLUSH_PAUSE: Duration = Duration::from_secs(1);
 /// How far the WAL is on the disk.
 const FLUSHED: &str = "select pg_current_wal_flush_lsn()";
 /// A record that must reach the disk. Not in a transaction, so no setting for commits counts.
@@ -29,7 +29,7 @@ const PROGRESS: &str = "select pg_current_wal_flush_lsn(), pg_read_file('/proc/d
 pub(super) async fn watch(instance: &Instance) {
     let (mut before, mut session) = (None, None);
     loop {
-        clock::sleep(EVERY).await;
+        clock::sleep(FLUSH_PAUSE).await;
         let Some(held) = instance.primary() else {
             (before, session) = (None, None);
             instance.publish_disk(DiskSeen::Unasked);
@@ -59,7 +59,7 @@ async fn flush(instance: &Instance, session: Option<Session>) -> Option<Session>
     let mut asked = Box::pin(session.client().simple_query(FLUSH));
     let mut counted = false;
     loop {
-        match clock::timeout(EVERY, &mut asked).await {
+        match clock::timeout(FLUSH_PAUSE, &mut asked).await {
             Ok(Ok(_)) => {
                 instance.publish_disk(DiskSeen::Takes);
                 break;
@@ -91,7 +91,7 @@ async fn flush(instance: &Instance, session: Option<Session>) -> Option<Session>
 
 /// The only row of an answer that comes in time; a connection that is slow says nothing about a disk.
 async fn row(held: &Session, ask: &str) -> Option<Vec<String>> {
-    let answer = clock::timeout(EVERY, held.client().simple_query(ask)).await.ok()?.ok()?;
+    let answer = clock::timeout(FLUSH_PAUSE, held.client().simple_query(ask)).await.ok()?.ok()?;
     answer.into_iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
             (0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()

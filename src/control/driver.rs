@@ -10,7 +10,7 @@ use std::future::Future;
 use serde::{Serialize, Serializer};
 
 use super::alarms::Alarms;
-use crate::decide::brain::{Brain, Decision, Outcome};
+use crate::decide::brain::{Brain, BrainDecision, StepOutcome};
 use crate::model::control::{Alarm, Became, Raised, Token};
 use crate::model::{MemberId, Mono, Span};
 
@@ -41,11 +41,11 @@ pub trait Deeds<B: Brain>: Sync {
     /// Sleeps, at most so long, or until something wakes it.
     fn wait(&self, at_most: Span) -> impl Future<Output = ()> + Send;
 
-    /// Now.
+    /// The instant of the machine's monotonic clock.
     fn now(&self) -> Mono;
 
     /// Writes down what was decided or done. It is never waited for.
-    fn tell(&self, entry: &Entry<'_, B::Step>);
+    fn tell(&self, entry: &JournalEntry<'_, B::Step>);
 
     /// Shows what will be wanted next if everything stays as it is.
     fn expected(&self, _: Vec<String>) {}
@@ -71,7 +71,7 @@ pub enum Failed {
 /// One line of a controller's journal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
-pub enum Entry<'a, S> {
+pub enum JournalEntry<'a, S> {
     /// This replica became active, or stopped being it.
     Active {
         /// When.
@@ -115,7 +115,7 @@ pub enum Entry<'a, S> {
         at: Mono,
         /// Which.
         step: &'a S,
-        /// Its name.
+        /// The name of its kind.
         #[serde(skip)]
         name: &'static str,
         /// What went wrong.
@@ -136,7 +136,7 @@ fn tell_alarms<B: Brain, H: Deeds<B>>(hands: &H, alarms: &mut Alarms, said: &[Al
         return;
     }
     for (became, raised) in &told {
-        hands.tell(&Entry::Alarm { at, became: *became, raised });
+        hands.tell(&JournalEntry::Alarm { at, became: *became, raised });
     }
     hands.raised(alarms.raised());
 }
@@ -153,7 +153,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
     loop {
         let Some(token) = hands.leadership().await else {
             if std::mem::take(&mut was_active) {
-                hands.tell(&Entry::Active { at: hands.now(), active: false });
+                hands.tell(&JournalEntry::Active { at: hands.now(), active: false });
             }
             B::unseen(&mut memory);
             hands.wait(STANDBY).await;
@@ -169,7 +169,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             (kept, held) = (written, Some(token.revision));
         }
         if !std::mem::replace(&mut was_active, true) {
-            hands.tell(&Entry::Active { at: hands.now(), active: true });
+            hands.tell(&JournalEntry::Active { at: hands.now(), active: true });
             hands.raised(alarms.raised());
             told = None;
         }
@@ -185,7 +185,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
         memory = decision.memory;
         hurry = decision.hurry;
         let carried = carry_out(hands, brain, &decision.steps, B::looked(&seen), &token, &mut memory).await;
-        if carried == Carried::Stopped {
+        if carried == StepsEnd::Stopped {
             return;
         }
         if let Some(next) = B::keep(&memory, &kept, hands.now())
@@ -194,14 +194,14 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
             kept = next;
         }
         // something was done: what it led to is worth a look at once
-        let at_once = carried == Carried::All && !decision.steps.is_empty();
+        let at_once = carried == StepsEnd::All && !decision.steps.is_empty();
         hands.wait(if at_once { Span::millis(0) } else { decision.again_in }).await;
     }
 }
 
 /// What became of the steps of a decision.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Carried {
+enum StepsEnd {
     /// All were done.
     All,
     /// Not all of them.
@@ -218,22 +218,22 @@ async fn carry_out<B: Brain, H: Deeds<B>>(
     looked: Mono,
     token: &Token,
     memory: &mut B::Memory,
-) -> Carried {
-    let mut carried = Carried::All;
+) -> StepsEnd {
+    let mut carried = StepsEnd::All;
     for step in steps {
         let (began, name) = (hands.now(), B::name(step));
         let outcome = hands.act(step, token).await;
         let at = hands.now();
         let error = outcome.as_ref().err().map(ToString::to_string);
-        hands.tell(&Entry::Did { began, at, step, name, error });
+        hands.tell(&JournalEntry::Did { began, at, step, name, error });
         let deposed = matches!(outcome, Err(Failed::NotLeader(_)));
         let outcome = became(outcome);
         B::took(memory, step, at, &outcome);
         if outcome.is_done() && brain.stop_at() == Some(name) {
-            return Carried::Stopped;
+            return StepsEnd::Stopped;
         }
         if !outcome.is_done() {
-            carried = Carried::Some;
+            carried = StepsEnd::Some;
             if deposed || !B::goes_on(step, at.since(looked)) {
                 break;
             }
@@ -243,16 +243,16 @@ async fn carry_out<B: Brain, H: Deeds<B>>(
 }
 
 /// What a brain is told of a step.
-fn became(outcome: Result<(), Failed>) -> Outcome {
+fn became(outcome: Result<(), Failed>) -> StepOutcome {
     match outcome {
-        Ok(()) => Outcome::Done,
-        Err(Failed::Guard(why)) => Outcome::Refused(why),
-        Err(error) => Outcome::Failed(error.to_string()),
+        Ok(()) => StepOutcome::Done,
+        Err(Failed::Guard(why)) => StepOutcome::Refused(why),
+        Err(error) => StepOutcome::Failed(error.to_string()),
     }
 }
 
-fn decided<S, M>(decision: &Decision<S, M>, looked: Mono, at: Mono) -> Entry<'_, S> {
-    Entry::Decided {
+fn decided<S, M>(decision: &BrainDecision<S, M>, looked: Mono, at: Mono) -> JournalEntry<'_, S> {
+    JournalEntry::Decided {
         at,
         looked,
         step: &decision.step,

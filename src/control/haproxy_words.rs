@@ -8,11 +8,11 @@
 use crate::model::HostName;
 
 /// Both ports.
-const BACKENDS: [&str; 2] = ["rw", "ro"];
+const BACKEND_NAMES: [&str; 2] = ["rw", "ro"];
 
 /// How the servers of a host are left once nobody waits for them any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum ServersLeft {
     /// Down; the checks of a dead body agree.
     Down,
     /// In maintenance, out of reach of the checks, which a frozen body may still answer.
@@ -21,7 +21,7 @@ pub(super) enum Left {
 
 /// No new session of either port; those there are go on.
 pub(super) fn drained_both(host: &HostName) -> Vec<String> {
-    BACKENDS.iter().flat_map(|backend| drained(host, backend)).collect()
+    BACKEND_NAMES.iter().flat_map(|backend| drained(host, backend)).collect()
 }
 
 /// No new session of one port; those it has go on.
@@ -30,20 +30,20 @@ pub(super) fn drained(host: &HostName, backend: &str) -> Vec<String> {
 }
 
 /// Drained servers are left so. A server that left its drain before it is down would be led to for a moment.
-pub(super) fn left(host: &HostName, left: Left) -> Vec<String> {
+pub(super) fn left(host: &HostName, left: ServersLeft) -> Vec<String> {
     let words = |backend: &str| match left {
-        Left::Down => vec![
+        ServersLeft::Down => vec![
             format!("set server {backend}/{host} health down"),
             format!("set server {backend}/{host} state ready"),
         ],
-        Left::Parked => vec![format!("set server {backend}/{host} state maint")],
+        ServersLeft::Parked => vec![format!("set server {backend}/{host} state maint")],
     };
-    BACKENDS.into_iter().flat_map(words).collect()
+    BACKEND_NAMES.into_iter().flat_map(words).collect()
 }
 
 /// Back to the checks, beginning down: HAProxy takes a server that leaves maintenance for up.
 pub(super) fn left_to_checks(host: &HostName) -> Vec<String> {
-    let words = BACKENDS.map(|backend| {
+    let words = BACKEND_NAMES.map(|backend| {
         [
             format!("set server {backend}/{host} state ready"),
             format!("set server {backend}/{host} health down"),
@@ -65,8 +65,8 @@ mod tests {
     fn balancers_are_told_in_their_own_words() {
         let host = HostName::new("h4").expect("a name");
         insta::assert_snapshot!(drained_both(&host).join("; "), @"set server rw/h4 state drain; set server ro/h4 state drain");
-        insta::assert_snapshot!(left(&host, Left::Down).join("; "), @"set server rw/h4 health down; set server rw/h4 state ready; set server ro/h4 health down; set server ro/h4 state ready");
-        insta::assert_snapshot!(left(&host, Left::Parked).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint");
+        insta::assert_snapshot!(left(&host, ServersLeft::Down).join("; "), @"set server rw/h4 health down; set server rw/h4 state ready; set server ro/h4 health down; set server ro/h4 state ready");
+        insta::assert_snapshot!(left(&host, ServersLeft::Parked).join("; "), @"set server rw/h4 state maint; set server ro/h4 state maint");
         insta::assert_snapshot!(left_to_checks(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health down; set server ro/h4 state ready; set server ro/h4 health down");
         insta::assert_snapshot!(drained(&host, "rw").join("; "), @"set server rw/h4 state drain");
         insta::assert_snapshot!(open(&host).join("; "), @"set server rw/h4 state ready; set server rw/h4 health up");

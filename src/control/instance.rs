@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
-use futures_util::future::{join, join4};
+use futures_util::future::join;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::disk;
-use crate::decide::repair::{DiskSeen, Held, InstanceSeen, Reply, RestReply, SqlReply};
+use crate::decide::repair::{ConnectionReply, DiskSeen, HeldConnection, InstanceSeen, RestReply, SqlReply};
 use crate::engine::clock;
 use crate::engine::http::HttpError;
-use crate::engine::patroni::Patroni;
+use crate::engine::locked::Locked;
+use crate::engine::patroni::PatroniClient;
 use crate::engine::postgres::{Broken, Session};
 use crate::model::Mono;
-use crate::model::plan::{Credentials, PostgresDoors};
+use crate::model::plan::{Credentials, PostgresPorts};
 
 /// What PostgreSQL counted (PostgreSQL, "The Cumulative Statistics System": `pg_stat_database`).
 const FAILURES: &str = "select coalesce(sum(checksum_failures), 0) from pg_stat_database";
@@ -31,49 +31,49 @@ const LOST: &str =
 /// Bytes of base backups that it sends (PostgreSQL: `pg_stat_progress_basebackup`); -1: it sends none.
 const SENT: &str = "select coalesce(sum(backup_streamed), -1) from pg_stat_progress_basebackup";
 /// Longest wait for an answer over a new connection. A machine in trouble is slow, and slow is not dead.
-const LIMIT: Duration = Duration::from_secs(2);
+const NEW_CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait over the connection that is held.
 const HELD: Duration = Duration::from_millis(150);
 /// Longest wait for a replica that was made the leader to take writes.
 const PROMOTION: Duration = Duration::from_secs(2);
 /// Pause between two questions to it.
-const GLANCE: Duration = Duration::from_millis(3);
+const HURRIED_QUESTION_PAUSE: Duration = Duration::from_millis(3);
 /// Longest wait for a checkpoint before a handover.
 const CHECKPOINT: Duration = Duration::from_secs(3);
 /// Longest wait for the kernel of the other side, which tells a silent host from a silent process.
 const KERNEL: Duration = Duration::from_millis(500);
 /// Pause between two new connections.
-const EVERY: Duration = Duration::from_secs(1);
+const CONNECTION_PAUSE: Duration = Duration::from_secs(1);
 /// How long a refusal waits for what Patroni says of it.
 const BESIDE: Duration = Duration::from_millis(50);
 /// How many times as long as the last answer took the pause is: questions are part of what a starved instance has to do.
-const TIMES: u32 = 10;
+const PAUSE_FACTOR: u32 = 10;
 /// The longest such pause.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST_QUESTION_PAUSE: Duration = Duration::from_secs(5);
 /// The same while somebody is about to take writes and there is no connection to ask over. A new one costs both sides
 /// a core for milliseconds.
-const HURRY: Duration = Duration::from_millis(100);
+const HURRIED_CONNECTION_PAUSE: Duration = Duration::from_millis(100);
 /// An answer over the connection that is held which comes so soon is one of a healthy instance.
 const QUICK: Duration = Duration::from_millis(50);
 /// Longest wait for one that says anything at all.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between two questions for what changes seldom.
 const SELDOM: Duration = Duration::from_secs(10);
 /// Pause between two questions over the connection that is held.
-const BEAT: Duration = Duration::from_millis(250);
+const HELD_QUESTION_PAUSE: Duration = Duration::from_millis(250);
 
-/// One instance.
+/// A PostgreSQL with its Patroni, asked side by side and for ever.
 #[derive(Debug)]
 pub struct Instance {
-    doors: PostgresDoors,
+    doors: PostgresPorts,
     who: Credentials,
-    patroni: Patroni,
-    quick: Patroni,
-    latest: Mutex<InstanceSeen>,
-    held: Mutex<Option<Arc<Session>>>,
+    patroni: PatroniClient,
+    quick: PatroniClient,
+    latest: Locked<InstanceSeen>,
+    held: Locked<Option<Arc<Session>>>,
     hurry: AtomicBool,
     again: Notify,
-    seldom: Mutex<Seldom>,
+    seldom: Locked<Seldom>,
 }
 
 /// What changes seldom, by its own word.
@@ -92,56 +92,51 @@ struct Seldom {
 impl Instance {
     /// The instance behind these doors.
     #[must_use]
-    pub fn new(doors: PostgresDoors, who: Credentials) -> Self {
-        let patroni = Patroni::new(doors.rest, LIMIT);
-        let quick = Patroni::new(doors.rest, HELD);
+    pub fn new(doors: PostgresPorts, who: Credentials) -> Self {
+        let patroni = PatroniClient::new(doors.rest, NEW_CONNECTION_TIMEOUT);
+        let quick = PatroniClient::new(doors.rest, HELD);
         Self {
             doors,
             who,
             patroni,
             quick,
-            latest: Mutex::default(),
-            held: Mutex::default(),
+            latest: Locked::default(),
+            held: Locked::default(),
             hurry: AtomicBool::new(false),
             again: Notify::new(),
-            seldom: Mutex::default(),
+            seldom: Locked::default(),
         }
     }
 
     /// Where it listens.
     #[must_use]
-    pub const fn doors(&self) -> &PostgresDoors {
+    pub const fn doors(&self) -> &PostgresPorts {
         &self.doors
-    }
-
-    /// Looks for ever; `wake` is told when the held connection ends or the answer changes in kind.
-    pub async fn watch(self: &Arc<Self>, wake: &Arc<Notify>) {
-        join4(self.connects(wake), self.asks_patroni(wake), self.beats(wake), disk::watch(self)).await;
     }
 
     /// New connections, and the pause after each. Not in step with Patroni, which answers nobody while it looks for a
     /// PostgreSQL that is gone, or starts it: that takes writes again before.
-    async fn connects(self: &Arc<Self>, wake: &Arc<Notify>) {
+    pub(super) async fn connects(self: &Arc<Self>, wake: &Arc<Notify>) {
         loop {
             let began = clock::now();
             let sql = self.ask_sql(wake).await;
             // what Patroni said before the first refusal says nothing of a PostgreSQL that is gone
-            let beside = if matches!(sql, Reply::Refuses(_)) && self.answered() {
+            let beside = if matches!(sql, ConnectionReply::Refuses(_)) && self.answered() {
                 let rest = clock::timeout(BESIDE, self.ask_rest(&self.patroni)).await;
-                Some(rest.unwrap_or(Reply::Unasked))
+                Some(rest.unwrap_or(ConnectionReply::Unasked))
             } else {
                 None
             };
             self.tell(Some(sql.clone()), beside, wake);
-            let answered = matches!(sql, Reply::Answers(_) | Reply::Denies(_));
-            if let Reply::Silent(why) = sql
-                && matches!(self.ask_rest(&self.patroni).await, Reply::Answers(_))
+            let answered = matches!(sql, ConnectionReply::Answers(_) | ConnectionReply::Denies(_));
+            if let ConnectionReply::Silent(why) = sql
+                && matches!(self.ask_rest(&self.patroni).await, ConnectionReply::Answers(_))
             {
                 // a process that no connection reaches any more, on a host that answers, hangs
-                self.tell(Some(Reply::Hangs(why)), None, wake);
+                self.tell(Some(ConnectionReply::Hangs(why)), None, wake);
             }
             let hurry = self.hurry.load(Ordering::Relaxed) && self.open().is_none();
-            let pause = if hurry { HURRY } else { self.pause(began, answered) };
+            let pause = if hurry { HURRIED_CONNECTION_PAUSE } else { self.pause(began, answered) };
             tokio::select! {
                 () = clock::sleep_until(began.plus(pause)) => {}
                 () = self.again.notified() => {}
@@ -150,11 +145,11 @@ impl Instance {
     }
 
     /// Questions to Patroni, and the pause after each.
-    async fn asks_patroni(&self, wake: &Arc<Notify>) {
+    pub(super) async fn asks_patroni(&self, wake: &Arc<Notify>) {
         loop {
             let began = clock::now();
             let rest = self.ask_rest(&self.patroni).await;
-            let answered = matches!(rest, Reply::Answers(_));
+            let answered = matches!(rest, ConnectionReply::Answers(_));
             self.tell(None, Some(rest), wake);
             clock::sleep_until(began.plus(self.pause(began, answered))).await;
         }
@@ -166,7 +161,12 @@ impl Instance {
     }
 
     /// Keeps an answer; one of another kind wakes.
-    fn tell(&self, sql: Option<Reply<SqlReply>>, rest: Option<Reply<RestReply>>, wake: &Arc<Notify>) {
+    fn tell(
+        &self,
+        sql: Option<ConnectionReply<SqlReply>>,
+        rest: Option<ConnectionReply<RestReply>>,
+        wake: &Arc<Notify>,
+    ) {
         if self.publish(sql, rest) {
             wake.notify_one();
         }
@@ -174,28 +174,28 @@ impl Instance {
 
     /// Asks the connection that is held now and then: an instance that answers it no more as ever is worth a
     /// look, whatever that look then shows.
-    async fn beats(&self, wake: &Arc<Notify>) {
+    pub(super) async fn beats(&self, wake: &Arc<Notify>) {
         loop {
-            clock::sleep(BEAT).await;
+            clock::sleep(HELD_QUESTION_PAUSE).await;
             let held = self.beat(wake).await;
             self.found(held, wake);
         }
     }
 
-    async fn beat(&self, wake: &Arc<Notify>) -> Held {
-        let Some(session) = self.open() else { return Held::None };
-        let mut answer = pin!(in_recovery(&session, PATIENCE));
+    async fn beat(&self, wake: &Arc<Notify>) -> HeldConnection {
+        let Some(session) = self.open() else { return HeldConnection::None };
+        let mut answer = pin!(in_recovery(&session, FIRST_WORD_TIMEOUT));
         let (answer, good) = if let Ok(answer) = clock::timeout(QUICK, &mut answer).await {
-            (answer, Held::Quick)
+            (answer, HeldConnection::Quick)
         } else {
             // late already; how late it is decides about nothing yet
-            self.found(Held::Slow, wake);
-            (answer.await, Held::Slow)
+            self.found(HeldConnection::Slow, wake);
+            (answer.await, HeldConnection::Slow)
         };
         match answer {
             Ok(_) => good,
-            Err(_) if session.is_closed() => Held::None,
-            Err(_) => Held::Silent,
+            Err(_) if session.is_closed() => HeldConnection::None,
+            Err(_) => HeldConnection::Silent,
         }
     }
 
@@ -204,15 +204,16 @@ impl Instance {
         if !self.held().as_ref().is_some_and(|held| std::ptr::eq(Arc::as_ptr(held), its.as_ptr())) {
             return;
         }
-        self.found(Held::None, wake);
+        self.found(HeldConnection::None, wake);
         self.again.notify_one();
         wake.notify_one();
     }
 
     /// Keeps how the connection that is held answers; the first that is not as ever wakes.
-    fn found(&self, held: Held, wake: &Arc<Notify>) {
+    fn found(&self, held: HeldConnection, wake: &Arc<Notify>) {
         let mut latest = self.latest();
-        if std::mem::replace(&mut latest.held, held) == Held::Quick && held != Held::Quick {
+        if std::mem::replace(&mut latest.held, held) == HeldConnection::Quick && held != HeldConnection::Quick
+        {
             wake.notify_one();
         }
     }
@@ -225,7 +226,7 @@ impl Instance {
             Some(session) => {
                 // no answer in so short a time says nothing; the next new connection will
                 let sql = in_recovery(&session, HELD).await.ok();
-                self.publish(sql.map(|in_recovery| Reply::Answers(SqlReply { in_recovery })), None);
+                self.publish(sql.map(|in_recovery| ConnectionReply::Answers(SqlReply { in_recovery })), None);
             }
             None if began => self.again.notify_one(),
             None => {}
@@ -235,17 +236,17 @@ impl Instance {
 
     /// The same with what Patroni says at this moment, where it said anything lately.
     pub async fn position(&self, seen: InstanceSeen) -> InstanceSeen {
-        if !matches!(seen.rest, Reply::Answers(_)) {
+        if !matches!(seen.rest, ConnectionReply::Answers(_)) {
             return seen;
         }
         match join(self.quick.itself(), self.quick.alive()).await {
             (Ok(patroni), Ok(loop_runs)) => {
-                let rest = Reply::Answers(RestReply { patroni, loop_runs });
+                let rest = ConnectionReply::Answers(RestReply { patroni, loop_runs });
                 InstanceSeen { rest, ..seen }
             }
             // who does not answer in time is no candidate
             (Err(error), _) | (_, Err(error)) => {
-                InstanceSeen { rest: Reply::Silent(error.to_string()), ..seen }
+                InstanceSeen { rest: ConnectionReply::Silent(error.to_string()), ..seen }
             }
         }
     }
@@ -258,7 +259,7 @@ impl Instance {
             let Some(session) = self.open() else { return false };
             match in_recovery(&session, HELD).await {
                 Ok(false) => return true,
-                Ok(true) if clock::now() < deadline => clock::sleep(GLANCE).await,
+                Ok(true) if clock::now() < deadline => clock::sleep(HURRIED_QUESTION_PAUSE).await,
                 _ => return false,
             }
         }
@@ -305,9 +306,9 @@ impl Instance {
             return;
         }
         let (Ok(Some(times)), Ok(Some(lost)), Ok(sent)) = (
-            word(session, FAILURES, LIMIT).await,
-            word(session, LOST, LIMIT).await,
-            word(session, SENT, LIMIT).await,
+            word(session, FAILURES, NEW_CONNECTION_TIMEOUT).await,
+            word(session, LOST, NEW_CONNECTION_TIMEOUT).await,
+            word(session, SENT, NEW_CONNECTION_TIMEOUT).await,
         ) else {
             return;
         };
@@ -334,18 +335,18 @@ impl Instance {
     /// The connection that is held, of one that takes writes by its own last word.
     pub(super) fn primary(&self) -> Option<Arc<Session>> {
         let latest = self.latest().sql.clone();
-        let writes = matches!(latest, Reply::Answers(SqlReply { in_recovery: false }));
+        let writes = matches!(latest, ConnectionReply::Answers(SqlReply { in_recovery: false }));
         self.held().clone().filter(|session| writes && !session.is_closed())
     }
 
     /// Whether its PostgreSQL answered when it was asked last.
     fn answered(&self) -> bool {
-        matches!(self.latest().sql, Reply::Answers(_))
+        matches!(self.latest().sql, ConnectionReply::Answers(_))
     }
 
     /// A connection for one question.
     pub(super) async fn another_session(&self) -> Option<Session> {
-        Session::connect(self.doors.sql, &self.who, "pgha-controller", LIMIT).await.ok()
+        Session::connect(self.doors.sql, &self.who, "pgha-controller", NEW_CONNECTION_TIMEOUT).await.ok()
     }
 
     /// What is known of its disk.
@@ -354,19 +355,23 @@ impl Instance {
     }
 
     fn latest(&self) -> MutexGuard<'_, InstanceSeen> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.latest.lock()
     }
 
     fn seldom(&self) -> MutexGuard<'_, Seldom> {
-        self.seldom.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seldom.lock()
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     /// Whether anything changed in kind.
-    fn publish(&self, sql: Option<Reply<SqlReply>>, rest: Option<Reply<RestReply>>) -> bool {
+    fn publish(
+        &self,
+        sql: Option<ConnectionReply<SqlReply>>,
+        rest: Option<ConnectionReply<RestReply>>,
+    ) -> bool {
         let mut latest = self.latest();
         let before = (kind(&latest.sql), kind(&latest.rest));
         let recovery = latest.sql.clone();
@@ -379,11 +384,12 @@ impl Instance {
         before != (kind(&latest.sql), kind(&latest.rest)) || recovery != latest.sql
     }
 
-    async fn ask_sql(self: &Arc<Self>, wake: &Arc<Notify>) -> Reply<SqlReply> {
+    async fn ask_sql(self: &Arc<Self>, wake: &Arc<Notify>) -> ConnectionReply<SqlReply> {
         let address = self.doors.sql;
         let asked = async {
-            let session = Session::connect(address, &self.who, "pgha-controller", LIMIT).await?;
-            let in_recovery = in_recovery(&session, LIMIT).await?;
+            let session =
+                Session::connect(address, &self.who, "pgha-controller", NEW_CONNECTION_TIMEOUT).await?;
+            let in_recovery = in_recovery(&session, NEW_CONNECTION_TIMEOUT).await?;
             self.ask_seldom(&session).await;
             Ok::<_, Broken>((session, in_recovery))
         };
@@ -400,34 +406,36 @@ impl Instance {
                         this.ended(&its, &wake);
                     }
                 });
-                Reply::Answers(SqlReply { in_recovery })
+                ConnectionReply::Answers(SqlReply { in_recovery })
             }
             // the connection that is held stays: how it answers tells a frozen instance from a slow one
             Err(broken) => match read(broken, address).await {
                 // no new connection is to be had, and the one that is there can answer as well
-                Reply::Denies(why) => self.over_the_held().await.unwrap_or(Reply::Denies(why)),
+                ConnectionReply::Denies(why) => {
+                    self.over_the_held().await.unwrap_or(ConnectionReply::Denies(why))
+                }
                 reply => reply,
             },
         }
     }
 
     /// What it says over the connection that is held, if it answers there.
-    async fn over_the_held(&self) -> Option<Reply<SqlReply>> {
+    async fn over_the_held(&self) -> Option<ConnectionReply<SqlReply>> {
         let session = self.open()?;
         let in_recovery = in_recovery(&session, HELD).await.ok()?;
-        Some(Reply::Answers(SqlReply { in_recovery }))
+        Some(ConnectionReply::Answers(SqlReply { in_recovery }))
     }
 
-    async fn ask_rest(&self, patroni: &Patroni) -> Reply<RestReply> {
+    async fn ask_rest(&self, patroni: &PatroniClient) -> ConnectionReply<RestReply> {
         let (seen, alive) = join(patroni.itself(), patroni.alive()).await;
         match (seen, alive) {
-            (Ok(patroni), Ok(loop_runs)) => Reply::Answers(RestReply { patroni, loop_runs }),
+            (Ok(patroni), Ok(loop_runs)) => ConnectionReply::Answers(RestReply { patroni, loop_runs }),
             (Err(error), _) | (_, Err(error)) => match &error {
                 HttpError::NoAnswer { cause, .. } if cause.contains("refused") => {
-                    Reply::Refuses(error.to_string())
+                    ConnectionReply::Refuses(error.to_string())
                 }
                 HttpError::NoAnswer { .. } => silent_or_hanging(error.to_string(), self.doors.rest).await,
-                _ => Reply::Refuses(error.to_string()),
+                _ => ConnectionReply::Refuses(error.to_string()),
             },
         }
     }
@@ -436,22 +444,22 @@ impl Instance {
 /// From the beginning of one question to that of the next, when it took so long. What hangs beside a connection that
 /// answers as ever is asked as often as before, because that may be a freeze; where everything is slow, questions are
 /// part of what makes it so.
-fn pause(took: Duration, answered: bool, held: Held) -> Duration {
+fn pause(took: Duration, answered: bool, held: HeldConnection) -> Duration {
     match (answered, held) {
-        (true, _) => took.saturating_mul(TIMES).clamp(EVERY, LONGEST),
-        (false, Held::Slow | Held::Silent) => took.saturating_add(EVERY),
-        (false, _) => EVERY,
+        (true, _) => took.saturating_mul(PAUSE_FACTOR).clamp(CONNECTION_PAUSE, LONGEST_QUESTION_PAUSE),
+        (false, HeldConnection::Slow | HeldConnection::Silent) => took.saturating_add(CONNECTION_PAUSE),
+        (false, _) => CONNECTION_PAUSE,
     }
 }
 
-const fn kind<T>(reply: &Reply<T>) -> u8 {
+const fn kind<T>(reply: &ConnectionReply<T>) -> u8 {
     match reply {
-        Reply::Answers(_) => 0,
-        Reply::Refuses(_) => 1,
-        Reply::Hangs(_) => 2,
-        Reply::Silent(_) => 3,
-        Reply::Unasked => 4,
-        Reply::Denies(_) => 5,
+        ConnectionReply::Answers(_) => 0,
+        ConnectionReply::Refuses(_) => 1,
+        ConnectionReply::Hangs(_) => 2,
+        ConnectionReply::Silent(_) => 3,
+        ConnectionReply::Unasked => 4,
+        ConnectionReply::Denies(_) => 5,
     }
 }
 
@@ -476,24 +484,26 @@ async fn in_recovery(session: &Session, limit: Duration) -> Result<bool, Broken>
 }
 
 /// What a broken question means.
-async fn read(broken: Broken, address: SocketAddr) -> Reply<SqlReply> {
+async fn read(broken: Broken, address: SocketAddr) -> ConnectionReply<SqlReply> {
     match &broken {
         // starting up, shutting down, in recovery without hot standby: it sends everybody away
-        Broken::Refused => Reply::Refuses(broken.to_string()),
-        Broken::Sql { state, .. } if state.starts_with("57P") => Reply::Refuses(broken.to_string()),
+        Broken::Refused => ConnectionReply::Refuses(broken.to_string()),
+        Broken::Sql { state, .. } if state.starts_with("57P") => ConnectionReply::Refuses(broken.to_string()),
         Broken::Timeout(_) => silent_or_hanging(broken.to_string(), address).await,
         // any other word is one of a living server
-        Broken::Sql { .. } => Reply::Denies(broken.to_string()),
-        _ => Reply::Silent(broken.to_string()),
+        Broken::Sql { .. } => ConnectionReply::Denies(broken.to_string()),
+        _ => ConnectionReply::Silent(broken.to_string()),
     }
 }
 
 /// A kernel that takes a connection belongs to a living host.
-async fn silent_or_hanging<T>(why: String, address: SocketAddr) -> Reply<T> {
+async fn silent_or_hanging<T>(why: String, address: SocketAddr) -> ConnectionReply<T> {
     match clock::timeout(KERNEL, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Reply::Hangs(why),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Reply::Refuses(why),
-        _ => Reply::Silent(why),
+        Ok(Ok(_)) => ConnectionReply::Hangs(why),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            ConnectionReply::Refuses(why)
+        }
+        _ => ConnectionReply::Silent(why),
     }
 }
 
@@ -505,18 +515,27 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::control::instance_watch::watch;
 
     #[test]
     fn a_starved_instance_is_asked_less_often_and_one_that_may_be_frozen_is_not() {
         let ms = Duration::from_millis;
-        assert_eq!(pause(ms(8), true, Held::Quick), EVERY, "a healthy one");
-        assert_eq!(pause(ms(250), true, Held::Slow), ms(2500), "ten times as long as it took");
-        assert_eq!(pause(ms(1900), true, Held::Slow), LONGEST, "but never unseen for long");
-        assert_eq!(pause(LIMIT, false, Held::Quick), EVERY, "it hangs beside a connection that answers");
-        assert_eq!(pause(ms(3), false, Held::None), EVERY, "nobody listens");
+        assert_eq!(pause(ms(8), true, HeldConnection::Quick), CONNECTION_PAUSE, "a healthy one");
+        assert_eq!(pause(ms(250), true, HeldConnection::Slow), ms(2500), "ten times as long as it took");
         assert_eq!(
-            pause(LIMIT, false, Held::Slow),
-            LIMIT + EVERY,
+            pause(ms(1900), true, HeldConnection::Slow),
+            LONGEST_QUESTION_PAUSE,
+            "but never unseen for long"
+        );
+        assert_eq!(
+            pause(NEW_CONNECTION_TIMEOUT, false, HeldConnection::Quick),
+            CONNECTION_PAUSE,
+            "it hangs beside a connection that answers"
+        );
+        assert_eq!(pause(ms(3), false, HeldConnection::None), CONNECTION_PAUSE, "nobody listens");
+        assert_eq!(
+            pause(NEW_CONNECTION_TIMEOUT, false, HeldConnection::Slow),
+            NEW_CONNECTION_TIMEOUT + CONNECTION_PAUSE,
             "it has time of its own between two questions"
         );
     }
@@ -553,7 +572,7 @@ mod tests {
         for state in ["53300", "28P01", "3D000"] {
             let (sql, rest) = (listener().await, listener().await);
             let door = |listener: &TcpListener| listener.local_addr().expect("an address");
-            let doors = PostgresDoors { sql: door(&sql), rest: door(&rest) };
+            let doors = PostgresPorts { sql: door(&sql), rest: door(&rest) };
             let login = || "postgres".to_owned();
             let who = Credentials { user: login(), password: String::new(), database: login() };
             let instance = Arc::new(Instance::new(doors, who));
@@ -561,16 +580,16 @@ mod tests {
             let beside = tokio::spawn(patroni(rest));
             let watch = tokio::spawn({
                 let instance = Arc::clone(&instance);
-                async move { instance.watch(&Arc::new(Notify::new())).await }
+                async move { watch(&instance, &Arc::new(Notify::new())).await }
             });
             let seen = loop {
                 let seen = instance.seen(false).await;
-                if seen.sql != Reply::Unasked && matches!(seen.rest, Reply::Answers(_)) {
+                if seen.sql != ConnectionReply::Unasked && matches!(seen.rest, ConnectionReply::Answers(_)) {
                     break seen;
                 }
-                clock::sleep(GLANCE).await;
+                clock::sleep(HURRIED_QUESTION_PAUSE).await;
             };
-            assert!(matches!(seen.sql, Reply::Denies(_)), "{state}: {seen:?}");
+            assert!(matches!(seen.sql, ConnectionReply::Denies(_)), "{state}: {seen:?}");
             for task in [server, watch] {
                 task.abort();
             }
@@ -582,7 +601,7 @@ mod tests {
     async fn who_waits_for_patroni_does_not_wait_for_postgresql() {
         let (sql, rest) = (listener().await, listener().await);
         let door = |listener: &TcpListener| listener.local_addr().expect("an address");
-        let doors = PostgresDoors { sql: door(&sql), rest: door(&rest) };
+        let doors = PostgresPorts { sql: door(&sql), rest: door(&rest) };
         let who = Credentials {
             user: "postgres".to_owned(),
             password: String::new(),
@@ -594,17 +613,21 @@ mod tests {
         // `rest` takes connections, by its kernel, and never answers: a Patroni that starts its PostgreSQL
         let watch = tokio::spawn({
             let instance = Arc::clone(&instance);
-            async move { instance.watch(&Arc::new(Notify::new())).await }
+            async move { watch(&instance, &Arc::new(Notify::new())).await }
         });
         let seen = loop {
             let seen = instance.seen(true).await;
-            if knocks.load(Ordering::Relaxed) > 3 || seen.rest != Reply::Unasked {
+            if knocks.load(Ordering::Relaxed) > 3 || seen.rest != ConnectionReply::Unasked {
                 break seen;
             }
-            clock::sleep(GLANCE).await;
+            clock::sleep(HURRIED_QUESTION_PAUSE).await;
         };
-        assert_eq!(seen.rest, Reply::Unasked, "Patroni's silence ended before PostgreSQL was asked again");
-        assert!(matches!(seen.sql, Reply::Refuses(_)), "{seen:?}");
+        assert_eq!(
+            seen.rest,
+            ConnectionReply::Unasked,
+            "Patroni's silence ended before PostgreSQL was asked again"
+        );
+        assert!(matches!(seen.sql, ConnectionReply::Refuses(_)), "{seen:?}");
         watch.abort();
         server.abort();
     }

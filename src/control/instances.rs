@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::instance::Instance;
+use super::instance_watch;
 use crate::decide::body::{PATRONI_PORT, POSTGRES_PORT};
 use crate::model::control::{Bodies, ControllerPlan};
-use crate::model::plan::PostgresDoors;
+use crate::model::plan::PostgresPorts;
 use crate::model::{MemberId, Service};
 
 /// Everybody who is watched, and the task that does.
@@ -43,11 +44,11 @@ impl Instances {
             return;
         }
         let placed = bodies.placed.iter().filter(|member| member.service == Service::Postgres);
-        let wanted: BTreeMap<&MemberId, PostgresDoors> = placed
+        let wanted: BTreeMap<&MemberId, PostgresPorts> = placed
             .filter_map(|member| {
                 let address = *plan.hosts.get(&member.host)?;
                 let door = |port| SocketAddr::new(address, port);
-                Some((&member.id, PostgresDoors { sql: door(POSTGRES_PORT), rest: door(PATRONI_PORT) }))
+                Some((&member.id, PostgresPorts { sql: door(POSTGRES_PORT), rest: door(PATRONI_PORT) }))
             })
             .collect();
         self.0.retain(|member, (instance, task)| {
@@ -64,10 +65,10 @@ impl Instances {
         }
     }
 
-    fn watch(&mut self, plan: &ControllerPlan, member: &MemberId, doors: PostgresDoors, wake: &Arc<Notify>) {
+    fn watch(&mut self, plan: &ControllerPlan, member: &MemberId, doors: PostgresPorts, wake: &Arc<Notify>) {
         let instance = Arc::new(Instance::new(doors, plan.superuser.clone()));
         let (watched, wake) = (Arc::clone(&instance), Arc::clone(wake));
-        let task = tokio::spawn(async move { watched.watch(&wake).await });
+        let task = tokio::spawn(async move { instance_watch::watch(&watched, &wake).await });
         self.0.insert(member.clone(), (instance, task.abort_handle()));
     }
 }

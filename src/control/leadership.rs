@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::board::Board;
+use super::status_server::StatusServer;
 use crate::engine::clock;
-use crate::engine::etcd::{Change, Compare};
+use crate::engine::etcd::{Compare, StoreChange};
 use crate::engine::http::HttpError;
 use crate::engine::store::Store;
 use crate::model::MemberId;
@@ -21,16 +21,16 @@ use crate::model::control::Token;
 /// Seconds of the lease. etcd looks for leases that ran out every half second.
 const LEASE: u32 = 4;
 /// Pause between two renewals, and between two attempts to become active.
-const EVERY: Duration = Duration::from_millis(700);
+const RENEWAL_PAUSE: Duration = Duration::from_millis(700);
 
 /// The token of this replica while it is the active one.
 pub type Leading = watch::Receiver<Option<Token>>;
 
 /// The lease of this replica; 0 without one.
 #[derive(Clone, Debug, Default)]
-pub struct Lease(Arc<AtomicI64>);
+pub struct ReplicaLease(Arc<AtomicI64>);
 
-impl Lease {
+impl ReplicaLease {
     /// Gives up what this replica has, so that another need not wait for it to run out.
     pub async fn give_up(&self, store: &Store) {
         let lease = self.0.swap(0, Ordering::SeqCst);
@@ -47,8 +47,8 @@ pub fn campaign(
     store: Arc<Store>,
     key: String,
     replica: MemberId,
-    lease: Lease,
-    board: Arc<Board>,
+    lease: ReplicaLease,
+    board: Arc<StatusServer>,
 ) -> (Leading, impl Future<Output = ()>) {
     let (told, leading) = watch::channel(None);
     (leading, run(store, key, replica, lease, told, board))
@@ -58,9 +58,9 @@ async fn run(
     store: Arc<Store>,
     key: String,
     replica: MemberId,
-    shown: Lease,
+    shown: ReplicaLease,
     told: watch::Sender<Option<Token>>,
-    board: Arc<Board>,
+    board: Arc<StatusServer>,
 ) {
     let mut lease = None;
     loop {
@@ -82,7 +82,7 @@ async fn run(
                 told.send_if_modified(|now| now.take().is_some());
             }
         }
-        clock::sleep(EVERY).await;
+        clock::sleep(RENEWAL_PAUSE).await;
     }
 }
 
@@ -110,7 +110,7 @@ async fn turn(
     };
     let free = [Compare::ModRevision(key.to_owned(), 0)];
     let take =
-        [Change::Put { key: key.to_owned(), value: replica.as_str().as_bytes().to_vec(), lease: mine }];
+        [StoreChange::Put { key: key.to_owned(), value: replica.as_str().as_bytes().to_vec(), lease: mine }];
     store.transact(&free, &take).await?;
     let found = store.get(key).await?;
     Ok(found

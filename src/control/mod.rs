@@ -6,24 +6,29 @@
 //! A controller that is killed at any point and comes back with empty memory ends in the same lab.
 
 mod alarms;
-mod asked;
+mod balancer;
 mod balancers;
-pub mod board;
 pub mod broker_client;
+mod controller_eyes;
+pub mod controller_hands;
+pub mod controller_process;
 mod controllers;
+mod deeds_under_way;
 mod disk;
 pub mod driver;
-pub mod hands;
 mod haproxy_words;
-mod inside;
 pub mod instance;
+mod instance_watch;
 mod instances;
-mod kept;
+mod leader_words;
 pub mod leadership;
 mod orders;
-pub mod process;
+mod replacement_words;
+mod self_reports;
 mod server_exit;
 pub mod sizes;
-mod voters;
+pub mod status_server;
+mod stored_memory;
+mod voter_watch;
 
-pub use driver::{Deeds, Entry, Failed, conduct};
+pub use driver::{Deeds, Failed, JournalEntry, conduct};

@@ -5,41 +5,51 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::broker_client::Broker;
+use super::broker_client::BrokerClient;
 use super::driver::Failed;
-use crate::decide::repair::{HandoverSeen, LeaderSeen, StandbysSeen, StoreSeen, WishSeen};
-use crate::engine::etcd::{Change, Compare, KeyValue};
+use crate::decide::repair::{HandoverSeen, LeaderSeen, RepairStoreSeen, StandbysSeen, WishSeen};
+use crate::engine::etcd::{Compare, KeyValue, StoreChange};
 use crate::engine::store::Store;
-use crate::model::control::{Answer, Deed, Proof, Refusal, SwitchoverWish, Token, keys, switchover_key};
+use crate::model::control::{BrokerAnswer, BrokerDeed, BrokerRefusal, Proof, SwitchoverWish, Token};
+use crate::model::store_keys::{keys, keys_below, patroni_keys, repair_key, switchover_key};
 use crate::model::{Lsn, MemberId, Name, Sight};
 
 /// Last word of the key that says when replacements were begun.
 pub(super) const REPLACEMENTS: &str = "replacements";
 
+/// The words that a handover is asked by, each by the revision that wrote it.
+#[derive(Clone, Copy)]
+pub(super) struct HandOverWords {
+    /// The operator's wish.
+    pub(super) wish: i64,
+    /// The word that asks Patroni for nothing; 0: there is none.
+    pub(super) idle: i64,
+}
+
 /// The way to the store and to the engine.
-pub(super) struct Orders {
-    /// The store.
+pub(super) struct OrderSender {
+    /// The members of etcd.
     pub store: Arc<Store>,
     /// The way to the engine.
-    pub broker: Arc<Broker>,
+    pub broker: Arc<BrokerClient>,
     lab: Name,
 }
 
-impl Orders {
-    pub fn new(store: Arc<Store>, broker: Arc<Broker>, lab: Name) -> Self {
+impl OrderSender {
+    pub fn new(store: Arc<Store>, broker: Arc<BrokerClient>, lab: Name) -> Self {
         Self { store, broker, lab }
     }
 
     /// Patroni's keys and those of the lab, read linearizably.
     pub async fn keys(&self) -> Result<(Vec<KeyValue>, Vec<KeyValue>), String> {
-        let (patroni, ours) = (format!("/service/{}/", self.lab), keys(&self.lab));
+        let (patroni, ours) = (patroni_keys(self.lab.as_str()), keys(&self.lab));
         let (patroni, ours) = tokio::join!(self.store.list(&patroni), self.store.list(&ours));
         let said = |error: crate::engine::http::HttpError| error.to_string();
         Ok((patroni.map_err(said)?, ours.map_err(said)?))
     }
 
     /// What they say.
-    pub async fn look(&self) -> Sight<StoreSeen> {
+    pub async fn look(&self) -> Sight<RepairStoreSeen> {
         match self.keys().await {
             Ok((patroni, ours)) => Sight::Seen(read(self.lab.as_str(), &patroni, &ours)),
             Err(why) => Sight::Blind(why),
@@ -47,7 +57,12 @@ impl Orders {
     }
 
     /// One transaction that happens only while this replica is the active one.
-    pub async fn write(&self, when: &[Compare], changes: &[Change], token: &Token) -> Result<(), Failed> {
+    pub async fn write(
+        &self,
+        when: &[Compare],
+        changes: &[StoreChange],
+        token: &Token,
+    ) -> Result<(), Failed> {
         let mut all = vec![Compare::ModRevision(token.key.clone(), token.revision)];
         all.extend_from_slice(when);
         match self.store.transact(&all, changes).await {
@@ -60,24 +75,24 @@ impl Orders {
     }
 
     /// Has the broker do a deed.
-    pub async fn deed(&self, deed: Deed, token: &Token) -> Result<Option<Proof>, Failed> {
+    pub async fn deed(&self, deed: BrokerDeed, token: &Token) -> Result<Option<Proof>, Failed> {
         match self.broker.order(deed, token).await {
-            Ok(Answer::Done) => Ok(None),
-            Ok(Answer::Proof(proof)) => Ok(Some(proof)),
-            Ok(Answer::Refused { why: Refusal::NotLeader, text }) => Err(Failed::NotLeader(text)),
+            Ok(BrokerAnswer::Done) => Ok(None),
+            Ok(BrokerAnswer::Proof(proof)) => Ok(Some(proof)),
+            Ok(BrokerAnswer::Refused { why: BrokerRefusal::NotLeader, text }) => Err(Failed::NotLeader(text)),
             // late is no word about the deed: the same may be asked for again
-            Ok(Answer::Refused { why: Refusal::TooLate, text } | Answer::Failed { text }) => {
-                Err(Failed::Trouble(text))
-            }
-            Ok(Answer::Refused { text, .. }) => Err(Failed::Guard(text)),
+            Ok(
+                BrokerAnswer::Refused { why: BrokerRefusal::TooLate, text } | BrokerAnswer::Failed { text },
+            ) => Err(Failed::Trouble(text)),
+            Ok(BrokerAnswer::Refused { text, .. }) => Err(Failed::Guard(text)),
             Err(error) => Err(Failed::Trouble(error.to_string())),
         }
     }
 }
 
 /// Patroni's keys and ours.
-pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreSeen {
-    let scope = format!("/service/{lab}/");
+pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> RepairStoreSeen {
+    let scope = patroni_keys(lab);
     let key = |name: &str| patroni.iter().find(|found| found.key.strip_prefix(&scope) == Some(name));
     let json = |name: &str| -> Option<Value> { serde_json::from_slice(&key(name)?.value).ok() };
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -108,7 +123,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
     });
     // keys of ours below this part of the lab's, by their last word
     let part = |part: &str| -> Vec<(MemberId, &KeyValue)> {
-        let prefix = format!("/pgha/{lab}/{part}/");
+        let prefix = keys_below(lab, part);
         let named = |found: &KeyValue| MemberId::new(found.key.strip_prefix(&prefix)?).ok();
         ours.iter().filter_map(|found| Some((named(found)?, found))).collect()
     };
@@ -119,7 +134,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         let count = json("config")?.get("synchronous_node_count")?.as_u64()?;
         Some(StandbysSeen { count: u32::try_from(count).ok()?, mod_revision: found.mod_revision })
     });
-    let own = |name: &str| ours.iter().find(|found| found.key == format!("/pgha/{lab}/repair/{name}"));
+    let own = |name: &str| ours.iter().find(|found| found.key == repair_key(lab, name));
     let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
     let confirms = json("sync").filter(|sync| text(sync, "leader").is_some());
     let quorum = confirms.as_ref().and_then(|sync| u32::try_from(number(sync.get("quorum")?)?).ok());
@@ -128,7 +143,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> StoreS
         json("history").and_then(|lines| lines.as_array()?.last()?.get(4)?.as_str().map(str::to_owned));
     let led = confirms.as_ref().and_then(|sync| text(sync, "leader")).or(last);
     let word = own("replacing").map(|found| serde_json::from_slice(&found.value));
-    StoreSeen {
+    RepairStoreSeen {
         leader,
         unrenewed: None,
         initialized: key("initialize").is_some_and(|found| !found.value.is_empty()),
@@ -229,7 +244,7 @@ mod tests {
     #[test]
     fn what_is_not_there_or_empty_asks_for_nothing() {
         let nothing = read("lab", &[], &[]);
-        assert_eq!(nothing, StoreSeen::default());
+        assert_eq!(nothing, RepairStoreSeen::default());
         let quiet = read(
             "lab",
             &[
@@ -242,6 +257,6 @@ mod tests {
             ],
             &[],
         );
-        assert_eq!(quiet, StoreSeen::default());
+        assert_eq!(quiet, RepairStoreSeen::default());
     }
 }

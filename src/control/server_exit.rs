@@ -1,14 +1,11 @@
 //! Sessions leave a server: it is drained, sessions that have their connection are ended, those that wait for one run
 //! into the end of their wait, and then the server is left down or parked. Why in this order: `haproxy_words`.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex as Talk, MutexGuard as Talking};
-
-use super::balancers::Balancer;
-use super::haproxy_words::{self, Left};
+use super::balancer::Balancer;
+use super::haproxy_words::{self, ServersLeft};
 use crate::engine::clock;
 use crate::engine::haproxy::{AdminError, ServerSide, SessionSeen};
 use crate::model::{HostName, Mono};
@@ -21,36 +18,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// more after it: another one may lead.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
-/// Which word about the servers of a host is the newest, and that one word is said at a time.
-#[derive(Default)]
-pub(super) struct Turns {
-    newest: Mutex<BTreeMap<HostName, u64>>,
-    talk: Talk<()>,
-}
-
-impl Turns {
-    /// A new word about a host; older ones are void from here on.
-    pub(super) fn begin(&self, host: &HostName) -> u64 {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = newest.entry(host.clone()).or_default();
-        *turn += 1;
-        *turn
-    }
-
-    /// Whether no newer word about the host was begun.
-    pub(super) fn holds(&self, host: &HostName, turn: u64) -> bool {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(host) == Some(&turn)
-    }
-
-    /// Waits until nobody else talks to the balancer.
-    pub(super) async fn talk(&self) -> Talking<'_, ()> {
-        self.talk.lock().await
-    }
-}
-
 /// What is to be done about the sessions of a host.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Next {
+pub(super) struct NextExit {
     /// These are ended: they have their connection.
     pub(super) end: Vec<String>,
     /// So many wait for theirs, and must not be ended.
@@ -58,8 +28,8 @@ pub(super) struct Next {
 }
 
 /// Sorts the sessions of a host.
-pub(super) fn next(sessions: &[SessionSeen], host: &HostName) -> Next {
-    let mut next = Next::default();
+pub(super) fn next(sessions: &[SessionSeen], host: &HostName) -> NextExit {
+    let mut next = NextExit::default();
     for session in sessions.iter().filter(|session| session.host == *host) {
         match session.state {
             ServerSide::Established => next.end.push(session.id.clone()),
@@ -71,22 +41,22 @@ pub(super) fn next(sessions: &[SessionSeen], host: &HostName) -> Next {
 }
 
 /// The exit of all sessions from the servers of a host, on one balancer.
-pub(super) struct Exit {
-    /// The balancer.
+pub(super) struct SessionExit {
+    /// The balancer whose sessions leave.
     pub(super) balancer: Arc<Balancer>,
     /// Host of the servers.
     pub(super) host: HostName,
     /// The word this follows from.
     pub(super) turn: u64,
     /// How the servers are left.
-    pub(super) left: Left,
+    pub(super) left: ServersLeft,
     /// Whether the balancer has heard that it drains them.
     pub(super) drained: bool,
     /// Longest time in which a session waits for its connection.
     pub(super) patience: Duration,
 }
 
-impl Exit {
+impl SessionExit {
     /// Goes on until nothing is left, a newer word was begun, or it takes too long.
     pub(super) async fn see_out(mut self) {
         let began = clock::now();
@@ -126,13 +96,14 @@ impl Exit {
             balancer.admin.say(&haproxy_words::left(&self.host, self.left)).await?;
             *done = true;
         }
-        Ok(*done && next == Next::default())
+        Ok(*done && next == NextExit::default())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::balancer::Turns;
 
     #[test]
     fn who_waits_for_a_connection_is_not_ended() {
@@ -150,7 +121,7 @@ mod tests {
             session("0x3", "h2", ServerSide::Established),
             session("0x4", "h1", ServerSide::Closed),
         ];
-        assert_eq!(next(&sessions, &host), Next { end: vec!["0x1".to_owned()], waiting: 1 });
+        assert_eq!(next(&sessions, &host), NextExit { end: vec!["0x1".to_owned()], waiting: 1 });
     }
 
     #[test]

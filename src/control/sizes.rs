@@ -2,68 +2,69 @@
 //! Patroni of whoever was resized, so that its settings follow its size.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use metrics::gauge;
 use tokio::sync::Notify;
 
-use super::asked::asked;
-use super::balancers::Balancers;
-use super::board::Board;
-use super::driver::{Deeds, Entry, Failed};
-use super::hands::Shared;
-use super::inside::Doors;
+use super::balancers::BalancerClients;
+use super::controller_hands::HandsShared;
+use super::deeds_under_way::asked;
+use super::driver::{Deeds, Failed, JournalEntry};
 use super::leadership::Leading;
-use super::orders::{Orders, read};
+use super::orders::{OrderSender, read};
+use super::self_reports::InstanceConnections;
+use super::status_server::StatusServer;
 use crate::decide::body::PATRONI_PORT;
-use crate::decide::scaling::{Asked, Seen, Step, StoreSeen, World};
+use crate::decide::scaling::{OperatorWish, ScalingSeen, ScalingStep, ScalingStoreSeen, ScalingWorld};
 use crate::engine::clock;
-use crate::engine::etcd::{Change, Compare, KeyValue};
+use crate::engine::etcd::{Compare, KeyValue, StoreChange};
 use crate::engine::http::HttpError;
-use crate::engine::patroni::Patroni;
-use crate::model::control::{Bodies, ControllerPlan, Deed, Raised, Token};
-use crate::model::inside::Inside;
+use crate::engine::locked::Locked;
+use crate::engine::patroni::PatroniClient;
+use crate::model::control::{Bodies, BrokerDeed, ControllerPlan, Raised, Token};
 use crate::model::scaling::{CountWish, SizeWish, Usage, Usages, resize_keys, scale_key};
+use crate::model::self_report::SelfReport;
 use crate::model::sighting::PatroniSeen;
 use crate::model::{HostName, Member, MemberId, Mono, Name, Service, Sight, Size, Span};
 
 /// Longest wait for Patroni to take a word.
-const PATRONI: Duration = Duration::from_secs(2);
+const PATRONI_WORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long Patroni itself takes for a restart or a handover, at most.
-const RESTART: Duration = Duration::from_mins(1);
+const PATRONI_RESTART_TIMEOUT: Duration = Duration::from_mins(1);
 /// So long a step waits for the answer to what it asked for.
-const MOMENT: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Everything a scaling controller touches.
 pub struct Sizes {
     way: Arc<Way>,
     leading: Leading,
-    balancers: Balancers,
-    doors: Doors,
+    balancers: BalancerClients,
+    doors: InstanceConnections,
     /// What bodies used when they were looked at last: rates are differences.
-    last: Mutex<Usages>,
+    last: Locked<Usages>,
     wake: Arc<Notify>,
-    board: Arc<Board>,
+    board: Arc<StatusServer>,
 }
 
 impl Sizes {
     /// Hands for one process.
     #[must_use]
-    pub fn new(plan: ControllerPlan, shared: Shared, leading: Leading) -> Self {
-        let orders = Orders::new(shared.store, shared.broker, plan.spec.name.clone());
-        let (balancers, doors) = (Balancers::new(&plan), Doors::new(&plan));
-        let (last, wake, board) = (Mutex::default(), shared.wake, shared.board);
+    pub fn new(plan: ControllerPlan, shared: HandsShared, leading: Leading) -> Self {
+        let orders = OrderSender::new(shared.store, shared.broker, plan.spec.name.clone());
+        let (balancers, doors) = (BalancerClients::new(&plan), InstanceConnections::new(&plan));
+        let (last, wake, board) = (Locked::default(), shared.wake, shared.board);
         Self { way: Arc::new(Way { plan, orders }), leading, balancers, doors, last, wake, board }
     }
 
-    async fn look_at_store(&self) -> Sight<StoreSeen> {
+    async fn look_at_store(&self) -> Sight<ScalingStoreSeen> {
         let lab = &self.way.plan.spec.name;
         match self.way.orders.keys().await {
             Ok((patroni, ours)) => {
                 let seen = read(lab.as_str(), &patroni, &ours);
-                Sight::Seen(StoreSeen {
+                Sight::Seen(ScalingStoreSeen {
                     leader: seen.leader.map(|key| key.member),
                     maintenance: seen.maintenance,
                     replacing: seen.replacing,
@@ -82,7 +83,7 @@ impl Sizes {
         let members = bodies.placed_or(&plan.members).iter();
         let asked = members.filter(|member| member.service == Service::Postgres).map(|member| async {
             let door = rest(plan, bodies, &member.id)?;
-            Some((member.id.clone(), sight(Patroni::new(door, PATRONI).itself().await)))
+            Some((member.id.clone(), sight(PatroniClient::new(door, PATRONI_WORD_TIMEOUT).itself().await)))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }
@@ -91,7 +92,7 @@ impl Sizes {
 /// What deeds need that go on behind their step.
 struct Way {
     plan: ControllerPlan,
-    orders: Orders,
+    orders: OrderSender,
 }
 
 impl Way {
@@ -101,38 +102,38 @@ impl Way {
     }
 
     /// Patroni of a member, with the right to change something.
-    async fn patroni(&self, member: &MemberId, limit: Duration) -> Result<Patroni, Failed> {
+    async fn patroni(&self, member: &MemberId, limit: Duration) -> Result<PatroniClient, Failed> {
         let bodies = self.orders.broker.bodies().await.map_err(trouble)?;
         let door = rest(&self.plan, &bodies, member)
             .ok_or_else(|| Failed::Guard(format!("{member} is no PostgreSQL of this lab")))?;
         let login = &self.plan.rest;
-        Ok(Patroni::new(door, limit).with_login(&login.user, &login.password))
+        Ok(PatroniClient::new(door, limit).with_login(&login.user, &login.password))
     }
 
     /// A wish is no more; another one that was written meanwhile stands.
     async fn forget(&self, key: String, revision: i64, token: &Token) -> Result<(), Failed> {
         let seen = [Compare::ModRevision(key.clone(), revision)];
-        self.orders.write(&seen, &[Change::Delete(key)], token).await
+        self.orders.write(&seen, &[StoreChange::Delete(key)], token).await
     }
 
     /// Gives a member another size; its settings follow.
     async fn resize(&self, member: MemberId, from: Size, to: Size, token: &Token) -> Result<(), Failed> {
-        self.orders.deed(Deed::Resize { member: member.clone(), from, to }, token).await?;
+        self.orders.deed(BrokerDeed::Resize { member: member.clone(), from, to }, token).await?;
         self.reload(&member).await
     }
 
     async fn restart(&self, member: &MemberId) -> Result<(), Failed> {
-        self.patroni(member, RESTART).await?.restart().await.map(drop).map_err(trouble)
+        self.patroni(member, PATRONI_RESTART_TIMEOUT).await?.restart().await.map(drop).map_err(trouble)
     }
 
     async fn hand_over(&self, member: &MemberId, to: &MemberId) -> Result<(), Failed> {
-        let patroni = self.patroni(member, RESTART).await?;
+        let patroni = self.patroni(member, PATRONI_RESTART_TIMEOUT).await?;
         patroni.switchover(member.as_str(), Some(to.as_str())).await.map(drop).map_err(trouble)
     }
 
     /// Has Patroni of a member read its settings, which follow its size, again.
     async fn reload(&self, member: &MemberId) -> Result<(), Failed> {
-        let Ok(patroni) = self.patroni(member, PATRONI).await else { return Ok(()) };
+        let Ok(patroni) = self.patroni(member, PATRONI_WORD_TIMEOUT).await else { return Ok(()) };
         if let Err(error) = patroni.reload().await {
             // a Patroni that is away reads them when it starts
             tracing::warn!(%error, %member, "its settings were not read again");
@@ -149,11 +150,11 @@ fn rest(plan: &ControllerPlan, bodies: &Bodies, id: &MemberId) -> Option<std::ne
 }
 
 /// Sizes operators want; what cannot be read is nobody's wish.
-fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, Asked<SizeWish>> {
+fn wishes(prefix: &str, ours: &[KeyValue]) -> BTreeMap<MemberId, OperatorWish<SizeWish>> {
     let wish = |found: &KeyValue| {
         let member = MemberId::new(found.key.strip_prefix(prefix)?).ok()?;
         let wish = serde_json::from_slice(&found.value).unwrap_or_default();
-        Some((member, Asked { wish, revision: found.mod_revision }))
+        Some((member, OperatorWish { wish, revision: found.mod_revision }))
     };
     ours.iter().filter_map(wish).collect()
 }
@@ -165,22 +166,22 @@ fn weigh(weights: &BTreeMap<HostName, u32>, hold: Span) -> String {
 }
 
 /// How many of what an operator wants; what cannot be read is nobody's wish.
-fn counts(lab: &Name, ours: &[KeyValue]) -> BTreeMap<Service, Asked<CountWish>> {
+fn counts(lab: &Name, ours: &[KeyValue]) -> BTreeMap<Service, OperatorWish<CountWish>> {
     let wish = |service| {
         let found = ours.iter().find(|found| found.key == scale_key(lab, service))?;
         let wish = serde_json::from_slice(&found.value).ok()?;
-        Some((service, Asked { wish, revision: found.mod_revision }))
+        Some((service, OperatorWish { wish, revision: found.mod_revision }))
     };
     Service::SIZED.into_iter().filter_map(wish).collect()
 }
 
-impl Deeds<World> for Sizes {
+impl Deeds<ScalingWorld> for Sizes {
     async fn leadership(&self) -> Option<Token> {
         self.board.beat(clock::now());
         self.leading.borrow().clone()
     }
 
-    async fn look(&self, _: bool) -> Seen {
+    async fn look(&self, _: bool) -> ScalingSeen {
         let at = clock::now();
         let (bodies, usage, store) = tokio::join!(
             self.way.orders.broker.bodies(),
@@ -197,7 +198,7 @@ impl Deeds<World> for Sizes {
         };
         if let Ok(usage) = &usage {
             let last = {
-                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = self.last.lock();
                 std::mem::replace(&mut *last, usage.clone())
             };
             for (member, usage) in usage {
@@ -208,41 +209,41 @@ impl Deeds<World> for Sizes {
             show_inside(member, inside);
         }
         self.board.work(inside.iter().map(|(member, inside)| (member.clone(), inside.work)).collect());
-        Seen { at, bodies: sight(bodies), usage: sight(usage), store, postgres, inside }
+        ScalingSeen { at, bodies: sight(bodies), usage: sight(usage), store, postgres, inside }
     }
 
-    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+    async fn act(&self, step: &ScalingStep, token: &Token) -> Result<(), Failed> {
         self.board.beat(clock::now());
         let (way, token) = (Arc::clone(&self.way), token.clone());
         match step.clone() {
-            Step::Resize { member, from, to, .. } => {
-                asked(MOMENT, async move { way.resize(member, from, to, &token).await }).await
+            ScalingStep::Resize { member, from, to, .. } => {
+                asked(ANSWER_WITHIN, async move { way.resize(member, from, to, &token).await }).await
             }
-            Step::Restart { member } => {
+            ScalingStep::Restart { member } => {
                 way.leads(&token).await?;
-                asked(MOMENT, async move { way.restart(&member).await }).await
+                asked(ANSWER_WITHIN, async move { way.restart(&member).await }).await
             }
-            Step::Handover { member, to } => {
+            ScalingStep::HandOver { member, to } => {
                 way.leads(&token).await?;
-                asked(MOMENT, async move { way.hand_over(&member, &to).await }).await
+                asked(ANSWER_WITHIN, async move { way.hand_over(&member, &to).await }).await
             }
-            Step::Scale { service, generation, count, leaving, .. } => {
-                let deed = Deed::Scale { service, generation, count, leaving };
-                asked(MOMENT, async move { way.orders.deed(deed, &token).await.map(drop) }).await
+            ScalingStep::Scale { service, generation, count, leaving, .. } => {
+                let deed = BrokerDeed::Scale { service, generation, count, leaving };
+                asked(ANSWER_WITHIN, async move { way.orders.deed(deed, &token).await.map(drop) }).await
             }
-            Step::Weigh { member, weights, hold } => {
+            ScalingStep::Weigh { member, weights, hold } => {
                 way.leads(&token).await?;
                 self.balancers.push_to(&member, &[weigh(&weights, hold)]).await
             }
-            Step::Admit { member, sessions } => {
+            ScalingStep::Admit { member, sessions } => {
                 way.leads(&token).await?;
                 let ports = ["rw", "ro"].map(|port| format!("set maxconn frontend {port} {sessions}"));
                 self.balancers.push_to(&member, &ports).await
             }
-            Step::ForgetCount { service, revision } => {
+            ScalingStep::ForgetCount { service, revision } => {
                 way.forget(scale_key(&way.plan.spec.name, service), revision, &token).await
             }
-            Step::Forget { member, revision } => {
+            ScalingStep::Forget { member, revision } => {
                 let key = format!("{}{member}", resize_keys(&way.plan.spec.name));
                 way.forget(key, revision, &token).await
             }
@@ -261,7 +262,7 @@ impl Deeds<World> for Sizes {
         clock::now()
     }
 
-    fn tell(&self, entry: &Entry<'_, Step>) {
+    fn tell(&self, entry: &JournalEntry<'_, ScalingStep>) {
         self.board.tell(entry);
     }
 
@@ -284,8 +285,7 @@ fn sight<T>(answer: Result<T, HttpError>) -> Sight<T> {
 }
 
 /// What a body says of itself, as metrics.
-#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
-fn show_inside(member: &MemberId, inside: &Inside) {
+fn show_inside(member: &MemberId, inside: &SelfReport) {
     let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
     of("pgha_sessions", inside.work.sessions.into());
     of("pgha_sessions_active", inside.work.active.into());
@@ -298,7 +298,6 @@ fn show_inside(member: &MemberId, inside: &Inside) {
 }
 
 /// What a body uses, as metrics.
-#[expect(clippy::cast_precision_loss, reason = "metrics are floating point")]
 fn show(member: &MemberId, usage: &Usage, last: Option<&Usage>) {
     let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
     if let Some(cores) = last.and_then(|last| usage.since(last)) {
@@ -337,7 +336,7 @@ mod tests {
         ];
         let wishes = wishes(&prefix, &keys);
         let one = SizeWish { memory: Some(Bytes::gib(1)), ..SizeWish::default() };
-        let asked = |wish| Asked { wish, revision: 1 };
+        let asked = |wish| OperatorWish { wish, revision: 1 };
         let name = |name: &str| name.parse::<MemberId>().expect("a name");
         assert_eq!(
             wishes,

@@ -10,7 +10,7 @@ use crate::model::{MemberId, Mono, Span};
 /// What a controller wants now. Doing nothing is a decision with a reason, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Decision<S, M> {
+pub struct BrainDecision<S, M> {
     /// To be done in this order; the rest is dropped when one fails, the next look decides.
     pub steps: Vec<S>,
     /// Where the controller is in its work, one word.
@@ -32,7 +32,7 @@ pub struct Decision<S, M> {
     pub hurry: bool,
 }
 
-impl<S, M: Default> Default for Decision<S, M> {
+impl<S, M: Default> Default for BrainDecision<S, M> {
     fn default() -> Self {
         Self {
             steps: Vec::new(),
@@ -50,7 +50,7 @@ impl<S, M: Default> Default for Decision<S, M> {
 
 /// What became of a step, as far as anybody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StepOutcome {
     /// It was done, or whoever does it has been asked to.
     Done,
     /// It may not be done as it was wanted, and nothing was changed: the same is refused again until its reasons change.
@@ -59,7 +59,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl StepOutcome {
     /// Whether it was done.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -79,10 +79,10 @@ pub trait Brain: Send + Sync {
     type Kept: Default + Send + Sync;
 
     /// What must be done now.
-    fn decide(&self, seen: &Self::Seen, memory: Self::Memory) -> Decision<Self::Step, Self::Memory>;
+    fn decide(&self, seen: &Self::Seen, memory: Self::Memory) -> BrainDecision<Self::Step, Self::Memory>;
 
     /// Notes what became of a step.
-    fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, outcome: &Outcome);
+    fn took(memory: &mut Self::Memory, step: &Self::Step, at: Mono, outcome: &StepOutcome);
 
     /// Whether the steps behind one that was not done are done all the same, so long after the look they follow from.
     fn goes_on(_step: &Self::Step, _since_look: Duration) -> bool {

@@ -12,7 +12,7 @@ use crate::model::{Action, Body, ContainerStatus, Decision, Observed, Service, S
 
 /// Everything a lab should consist of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct World {
+pub struct FoundingWorld {
     /// Name of the lab's network.
     pub network: String,
     /// Network address of its /24.
@@ -23,7 +23,7 @@ pub struct World {
 
 /// What is still missing.
 #[must_use]
-pub fn found(world: &World, seen: &Observed) -> Decision {
+pub fn found(world: &FoundingWorld, seen: &Observed) -> Decision {
     let soon = Some(Span::millis(200));
     let mut ground = Vec::new();
     if !seen.networks.contains_key(&world.network) {
@@ -42,7 +42,11 @@ pub fn found(world: &World, seen: &Observed) -> Decision {
         };
     }
 
-    for (layer, what) in [(Layer::Hosts, "hosts"), (Layer::Client, "clients"), (Layer::Services, "bodies")] {
+    for (layer, what) in [
+        (FoundingLayer::Hosts, "hosts"),
+        (FoundingLayer::Client, "clients"),
+        (FoundingLayer::Services, "bodies"),
+    ] {
         let mut actions = Vec::new();
         for body in world.bodies.iter().filter(|body| layer_of(body) == layer) {
             match seen.containers.get(&body.container).map(|container| container.status) {
@@ -65,23 +69,23 @@ pub fn found(world: &World, seen: &Observed) -> Decision {
 /// Layers of a founding, bottom up. The client stands before the services because it carries the
 /// lab's record: no body with a password in it may exist before the record that knows the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layer {
+enum FoundingLayer {
     Hosts,
     Client,
     Services,
 }
 
-fn layer_of(body: &Body) -> Layer {
+fn layer_of(body: &Body) -> FoundingLayer {
     match (&body.namespace, body.service) {
-        (_, Some(Service::Broker)) => Layer::Services,
-        (Namespace::Own { .. }, _) => Layer::Hosts,
-        (Namespace::Of(_), Some(Service::Client)) => Layer::Client,
-        (Namespace::Of(_), _) => Layer::Services,
+        (_, Some(Service::Broker)) => FoundingLayer::Services,
+        (Namespace::Own { .. }, _) => FoundingLayer::Hosts,
+        (Namespace::Of(_), Some(Service::Client)) => FoundingLayer::Client,
+        (Namespace::Of(_), _) => FoundingLayer::Services,
     }
 }
 
 /// Every volume of every recipe, once.
-fn wanted_volumes(world: &World) -> Vec<VolumeWanted> {
+fn wanted_volumes(world: &FoundingWorld) -> Vec<VolumeWanted> {
     let mut names = BTreeSet::new();
     let all = world.bodies.iter().flat_map(Body::volumes);
     all.filter(|volume| names.insert(volume.name.clone())).collect()

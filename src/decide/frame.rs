@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::brain::Decision;
+use super::brain::BrainDecision;
 use super::waits::beside;
 use crate::model::control::{Alarm, AlarmKind};
 use crate::model::{MemberId, Mono, Span};
@@ -28,7 +28,7 @@ pub struct Proposal<S, N, W> {
     /// Whether it is said only when its steps are ordered.
     pub when_ordered: bool,
     /// Whether it is one of those of which one at a time is begun.
-    pub turn: Turn,
+    pub turn: OneAtATime,
     /// What it waits for.
     pub waits: Option<W>,
     /// What a person must know.
@@ -56,7 +56,7 @@ pub struct Expected {
 
 /// Of some things one at a time is begun; whatever is proposed first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Turn {
+pub enum OneAtATime {
     /// It waits for nobody.
     #[default]
     Free,
@@ -76,7 +76,7 @@ impl<S, N, W> Default for Proposal<S, N, W> {
             reason: String::new(),
             steps: Vec::new(),
             when_ordered: false,
-            turn: Turn::Free,
+            turn: OneAtATime::Free,
             waits: None,
             alarms: Vec::new(),
             soon: None,
@@ -116,7 +116,7 @@ impl<S, N, W> Proposal<S, N, W> {
 
     /// One at a time.
     #[must_use]
-    pub fn turn(mut self, turn: Turn) -> Self {
+    pub fn turn(mut self, turn: OneAtATime) -> Self {
         self.turn = turn;
         self
     }
@@ -164,8 +164,11 @@ impl<S, N, W> Proposal<S, N, W> {
     }
 }
 
+/// A step that failed so often in a row needs a person.
+pub const STUBBORN: u32 = 10;
+
 /// The rules of one brain: what may be ordered, and what is remembered with it.
-pub trait Rules {
+pub trait BrainRules {
     /// What it can want done.
     type Step;
     /// What it remembers of what it orders.
@@ -193,19 +196,19 @@ pub trait Rules {
 
 /// Proposals as they are heard.
 #[derive(Debug)]
-pub struct Admission<R: Rules> {
+pub struct Admission<R: BrainRules> {
     /// By which rules.
     pub rules: R,
-    out: Decision<R::Step, R::Memory>,
+    out: BrainDecision<R::Step, R::Memory>,
     begun: bool,
     waits: Vec<(R::Wait, Option<MemberId>)>,
     expects: Vec<Expected>,
 }
 
-impl<R: Rules> Admission<R> {
+impl<R: BrainRules> Admission<R> {
     /// Nothing heard yet. Without another word the next look is after `every`.
     pub fn new(rules: R, every: Span, memory: R::Memory) -> Self {
-        let out = Decision { memory, again_in: every, ..Decision::default() };
+        let out = BrainDecision { memory, again_in: every, ..BrainDecision::default() };
         Self { rules, out, begun: false, waits: Vec::new(), expects: Vec::new() }
     }
 
@@ -218,9 +221,9 @@ impl<R: Rules> Admission<R> {
 
     fn one(&mut self, proposal: Proposal<R::Step, R::Note, R::Wait>) {
         let closed = match proposal.turn {
-            Turn::Free => false,
-            Turn::Begins | Turn::Has => self.begun,
-            Turn::Alone => !self.out.steps.is_empty(),
+            OneAtATime::Free => false,
+            OneAtATime::Begins | OneAtATime::Has => self.begun,
+            OneAtATime::Alone => !self.out.steps.is_empty(),
         };
         if closed {
             return;
@@ -237,9 +240,9 @@ impl<R: Rules> Admission<R> {
         self.note(proposal.heard);
         let ordered = self.order(proposal.steps);
         self.begun |= match proposal.turn {
-            Turn::Free | Turn::Alone => false,
-            Turn::Begins => ordered == Ordered::All,
-            Turn::Has => true,
+            OneAtATime::Free | OneAtATime::Alone => false,
+            OneAtATime::Begins => ordered == Ordered::All,
+            OneAtATime::Has => true,
         };
         let heard = !proposal.when_ordered || ordered == Ordered::All;
         if heard && !proposal.word.is_empty() && self.out.step.is_empty() {
@@ -281,7 +284,7 @@ impl<R: Rules> Admission<R> {
     }
 
     /// The decision; `quiet` is said where no proposal had anything to say.
-    pub fn finish(mut self, quiet: &str) -> Decision<R::Step, R::Memory> {
+    pub fn finish(mut self, quiet: &str) -> BrainDecision<R::Step, R::Memory> {
         if self.out.step.is_empty() {
             "watch".clone_into(&mut self.out.step);
             quiet.clone_into(&mut self.out.reason);
@@ -306,7 +309,7 @@ enum Ordered {
 pub struct BackOff {
     /// After the first failure; doubled with each.
     pub first: Duration,
-    /// The longest.
+    /// No pause is longer than this.
     pub longest: Duration,
 }
 
@@ -324,13 +327,13 @@ impl BackOff {
 pub struct Breach {
     /// Name and subject of the step.
     pub step: String,
-    /// The rule.
+    /// The invariant that was broken, in a few words.
     pub rule: &'static str,
 }
 
 /// A decision that breaks rules is not carried out, and a person must know.
 #[must_use]
-pub fn audited<S, M>(mut decision: Decision<S, M>, breaches: Vec<Breach>) -> Decision<S, M> {
+pub fn audited<S, M>(mut decision: BrainDecision<S, M>, breaches: Vec<Breach>) -> BrainDecision<S, M> {
     for Breach { step, rule } in breaches {
         decision.steps.clear();
         "audit".clone_into(&mut decision.step);
@@ -351,7 +354,7 @@ mod tests {
         noted: Vec<&'static str>,
     }
 
-    impl Rules for Numbers {
+    impl BrainRules for Numbers {
         type Step = u32;
         type Note = &'static str;
         type Wait = ();
@@ -381,7 +384,7 @@ mod tests {
 
     type One = Proposal<u32, &'static str, ()>;
 
-    fn hear(proposals: Vec<One>) -> (Decision<u32, ()>, Vec<&'static str>) {
+    fn hear(proposals: Vec<One>) -> (BrainDecision<u32, ()>, Vec<&'static str>) {
         let rules = Numbers { refused: vec![9], noted: Vec::new() };
         let mut admission = Admission::new(rules, Span::secs(10), ());
         admission.hear(proposals);
@@ -405,13 +408,13 @@ mod tests {
 
     #[test]
     fn what_is_begun_one_at_a_time_is_begun_by_the_first_that_may() {
-        let begins = |step| One::silent().turn(Turn::Begins).step(step);
+        let begins = |step| One::silent().turn(OneAtATime::Begins).step(step);
         let (decision, _) =
-            hear(vec![begins(9), begins(1), begins(2), One::silent().turn(Turn::Alone).step(3)]);
+            hear(vec![begins(9), begins(1), begins(2), One::silent().turn(OneAtATime::Alone).step(3)]);
         assert_eq!(decision.steps, [1]);
-        let (decision, _) = hear(vec![One::silent().turn(Turn::Has), begins(1)]);
+        let (decision, _) = hear(vec![One::silent().turn(OneAtATime::Has), begins(1)]);
         assert_eq!(decision.steps, [0; 0]);
-        let (decision, _) = hear(vec![One::silent().turn(Turn::Alone).step(3), One::silent().step(4)]);
+        let (decision, _) = hear(vec![One::silent().turn(OneAtATime::Alone).step(3), One::silent().step(4)]);
         assert_eq!(decision.steps, [3, 4]);
     }
 

@@ -24,12 +24,12 @@ pub struct Unplaceable {
     /// What it does.
     pub service: Service,
     /// Every host and what it had against the body, in the order of the declaration.
-    pub hosts: Vec<(HostName, Why)>,
+    pub hosts: Vec<(HostName, WhyNot)>,
 }
 
 /// What a host has against a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum WhyNot {
     /// It is kept for other services, or the service is pinned elsewhere.
     NotAllowed,
     /// One of the same service stands there.
@@ -59,7 +59,7 @@ pub enum Why {
     },
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAllowed => f.write_str("`only` or pins keep it away"),
@@ -73,7 +73,7 @@ impl fmt::Display for Why {
     }
 }
 
-fn in_words(hosts: &[(HostName, Why)]) -> String {
+fn in_words(hosts: &[(HostName, WhyNot)]) -> String {
     if hosts.is_empty() {
         return "there is none".to_owned();
     }
@@ -97,7 +97,7 @@ pub fn place(spec: &LabSpec, desired: &Desired, existing: &[Member]) -> Result<V
     let mut members: Vec<Member> =
         existing.iter().filter(|member| !desired.without.contains(&member.id)).cloned().collect();
     let missing = missing(spec, desired, &members);
-    let mut search = Search { spec, missing: &missing, hopeless: BTreeSet::new(), stuck: None };
+    let mut search = PlacementSearch { spec, missing: &missing, hopeless: BTreeSet::new(), stuck: None };
     if search.place(0, &mut members) {
         sort(&mut members);
         return Ok(members);
@@ -176,7 +176,6 @@ impl<'a> Rooms<'a> {
         };
         let own = &member.size;
         let left = |has: u64, taken: u64, own: u64| has.saturating_sub(taken.saturating_sub(own));
-        #[expect(clippy::cast_precision_loss, reason = "thousandths of a few cores")]
         let cpus = left(has.cores, taken.cores, thousandths(own.cpus)) as f64 / 1000.0;
         let memory = Bytes(left(has.memory, taken.memory, own.memory.0));
         Size { cpus, memory, disk: Bytes(left(has.disk, taken.disk, own.disk.0)) }
@@ -322,18 +321,18 @@ struct Room {
 }
 
 /// What a host has left, and which kinds of bodies it carries.
-type Carried = (Room, BTreeSet<String>);
+type HostLeft = (Room, BTreeSet<String>);
 
-struct Search<'a> {
+struct PlacementSearch<'a> {
     spec: &'a LabSpec,
     missing: &'a [(MemberId, Service, Size)],
     /// States that lead nowhere: how many are placed, and what each host has left and carries.
-    hopeless: BTreeSet<(usize, Vec<Carried>)>,
+    hopeless: BTreeSet<(usize, Vec<HostLeft>)>,
     /// The furthest the search came, and why no further.
     stuck: Option<(usize, Unplaceable)>,
 }
 
-impl Search<'_> {
+impl PlacementSearch<'_> {
     /// Places everything from `next` on; on failure `members` is as it was.
     fn place(&mut self, next: usize, members: &mut Vec<Member>) -> bool {
         let missing = self.missing;
@@ -376,24 +375,24 @@ fn refusal(
     service: Service,
     size: &Size,
     members: &[Member],
-) -> Option<Why> {
+) -> Option<WhyNot> {
     if !spec.may_stand(service, host) {
-        return Some(Why::NotAllowed);
+        return Some(WhyNot::NotAllowed);
     }
     let kind = kind(id, service.as_str());
     if let Some(twin) = members.iter().find(|member| member.host == host.name && member.kind() == kind) {
-        return Some(Why::Has(twin.id.clone()));
+        return Some(WhyNot::Has(twin.id.clone()));
     }
     let (left, _) = carries(host, members);
     let wanted = thousandths(size.cpus);
     if left.cores < wanted {
-        return Some(Why::Cores { left: left.cores, of: thousandths(host.cpus), wanted });
+        return Some(WhyNot::Cores { left: left.cores, of: thousandths(host.cpus), wanted });
     }
     if left.memory < size.memory.0 {
-        return Some(Why::Memory { left: Bytes(left.memory), wanted: size.memory });
+        return Some(WhyNot::Memory { left: Bytes(left.memory), wanted: size.memory });
     }
     if left.disk < size.disk.0 {
-        return Some(Why::Disk { left: Bytes(left.disk), wanted: size.disk });
+        return Some(WhyNot::Disk { left: Bytes(left.disk), wanted: size.disk });
     }
     None
 }
@@ -413,7 +412,7 @@ fn dislike(spec: &LabSpec, host: &Host, service: Service, members: &[Member]) ->
 }
 
 /// What a host has left, and what it carries.
-fn carries(host: &Host, members: &[Member]) -> Carried {
+fn carries(host: &Host, members: &[Member]) -> HostLeft {
     let mut room = Room { cores: thousandths(host.cpus), memory: host.memory.0, disk: host.disk.0 };
     let mut kinds = BTreeSet::new();
     for member in members.iter().filter(|member| member.host == host.name) {

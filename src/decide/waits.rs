@@ -11,6 +11,10 @@ use crate::model::{MemberId, Mono, Span};
 
 /// A wait that was not heard for so long is over; where looks are far apart, one that three looks did not hear.
 const GAP: Duration = Duration::from_secs(5);
+/// How long something may last that a person must know at once; what was proposed says more.
+pub const AT_ONCE: Span = Span::millis(0);
+/// How long something may last that harms nobody and was perhaps forgotten.
+pub const HOUR: Span = Span::secs(3_600);
 
 /// Why a controller stands still.
 pub trait Reason: Copy + Eq {
@@ -27,7 +31,7 @@ pub trait Reason: Copy + Eq {
     fn words(self) -> &'static str;
 }
 
-/// One wait.
+/// Something that stands still, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Waiting<R> {

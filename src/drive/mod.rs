@@ -13,7 +13,7 @@ use crate::engine::hands::Hands;
 use crate::model::{Action, Decision, Observed};
 
 /// Rounds in a row that may fail before the driver gives up.
-const PATIENCE: u32 = 4;
+const FAILED_ROUNDS: u32 = 4;
 
 /// What the driver tells while it works.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub enum Progress {
 /// Why the driver gave up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{action}: {error}")]
-pub struct Stuck {
+pub struct DriverStuck {
     /// What could not be done.
     pub action: String,
     /// What the engine said.
@@ -39,12 +39,12 @@ pub struct Stuck {
 /// Runs `brain` until it says that the work is done.
 ///
 /// # Errors
-/// [`Stuck`] after several failing rounds, or at once when trying again cannot help.
+/// [`DriverStuck`] after several failing rounds, or at once when trying again cannot help.
 pub async fn drive(
     hands: &impl Hands,
     mut brain: impl FnMut(&Observed) -> Decision + Send,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<(), Stuck> {
+) -> Result<(), DriverStuck> {
     let mut failures = 0;
     loop {
         let failed = match hands.observe().await {
@@ -65,8 +65,8 @@ pub async fn drive(
             continue;
         };
         failures += 1;
-        if is_final(&error) || failures >= PATIENCE {
-            return Err(Stuck { action, error });
+        if is_final(&error) || failures >= FAILED_ROUNDS {
+            return Err(DriverStuck { action, error });
         }
         hands.pause(back_off(failures)).await;
     }

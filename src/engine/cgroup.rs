@@ -6,7 +6,7 @@ use std::fs;
 
 /// What a cgroup says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Held {
+pub struct CgroupState {
     /// Cores it may use; `None` for as many as there are.
     pub cpus: Option<f64>,
     /// Memory it may use, bytes; `None` for all.
@@ -20,7 +20,7 @@ pub struct Held {
 /// File of version 1 with its controller, file of version 2, for each number.
 const QUOTA: (&str, &str) = ("cpu/cpu.cfs_quota_us", "cpu.max");
 const PERIOD: &str = "cpu/cpu.cfs_period_us";
-const LIMIT: (&str, &str) = ("memory/memory.limit_in_bytes", "memory.max");
+const MEMORY_LIMIT_FILES: (&str, &str) = ("memory/memory.limit_in_bytes", "memory.max");
 const USED: (&str, &str) = ("memory/memory.usage_in_bytes", "memory.current");
 const STAT: (&str, &str) = ("memory/memory.stat", "memory.stat");
 const KILLS: (&str, &str) = ("memory/memory.oom_control", "memory.events");
@@ -29,13 +29,13 @@ const KILLS: (&str, &str) = ("memory/memory.oom_control", "memory.events");
 const NO_LIMIT: u64 = 1 << 60;
 
 /// The program that prints these files inside a container; what is not there is left out.
-pub const PRINT: &str = "cd /sys/fs/cgroup && head -v -n 999 cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes \
+pub const PRINT_CGROUP: &str = "cd /sys/fs/cgroup && head -v -n 999 cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes \
      memory/memory.usage_in_bytes memory/memory.stat memory/memory.oom_control cpu.max memory.max memory.current memory.stat \
      memory.events 2>/dev/null; true";
 
 /// What holds the container whose first process has this number; `None` when it is not to be seen here.
 #[must_use]
-pub fn held(pid: u32, container: &str) -> Option<Held> {
+pub fn held(pid: u32, container: &str) -> Option<CgroupState> {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     // an engine elsewhere has processes of the same numbers
     if pid == 0 || !groups.contains(container) {
@@ -59,9 +59,9 @@ fn path(groups: &str, file: &str) -> Option<String> {
     })
 }
 
-/// Reads what [`PRINT`] printed.
+/// Reads what [`PRINT_CGROUP`] printed.
 #[must_use]
-pub fn parse(printed: &str) -> Option<Held> {
+pub fn parse(printed: &str) -> Option<CgroupState> {
     let files: BTreeMap<&str, &str> = printed
         .split("==> ")
         .filter_map(|part| part.split_once(" <==\n"))
@@ -70,7 +70,7 @@ pub fn parse(printed: &str) -> Option<Held> {
     from_files(&|file| files.get(file).map(|text| (*text).to_owned()))
 }
 
-fn from_files(read: &dyn Fn(&str) -> Option<String>) -> Option<Held> {
+fn from_files(read: &dyn Fn(&str) -> Option<String>) -> Option<CgroupState> {
     let number = |(one, two): (&str, &str)| {
         read(one).or_else(|| read(two)).and_then(|text| text.trim().parse::<u64>().ok())
     };
@@ -85,9 +85,9 @@ fn from_files(read: &dyn Fn(&str) -> Option<String>) -> Option<Held> {
     };
     let kills = read(KILLS.0).or_else(|| read(KILLS.1)).unwrap_or_default();
     let oom_kills = kills.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
-    Some(Held {
+    Some(CgroupState {
         cpus,
-        memory: number(LIMIT).filter(|limit| *limit < NO_LIMIT),
+        memory: number(MEMORY_LIMIT_FILES).filter(|limit| *limit < NO_LIMIT),
         used: number(USED)?.saturating_sub(page_cache(counted)),
         oom_kills: oom_kills.unwrap_or(0),
     })
@@ -117,7 +117,10 @@ mod tests {
                     ==> memory/memory.stat <==\ninactive_file 1\ntotal_inactive_file 32768\ntotal_active_file 4096\n\n\
                     ==> memory/memory.oom_control <==\noom_kill_disable 0\nunder_oom 0\noom_kill 2\n";
         let held = parse(text).expect("a cgroup");
-        assert_eq!(held, Held { cpus: Some(0.25), memory: Some(536_870_912), used: 4096, oom_kills: 2 });
+        assert_eq!(
+            held,
+            CgroupState { cpus: Some(0.25), memory: Some(536_870_912), used: 4096, oom_kills: 2 }
+        );
     }
 
     #[test]
@@ -126,7 +129,7 @@ mod tests {
                     ==> memory.stat <==\nanon 7\ninactive_file 0\nactive_file 4096\n\n\
                     ==> memory.events <==\nlow 0\noom 1\noom_kill 1\n";
         let held = parse(text).expect("a cgroup");
-        assert_eq!(held, Held { cpus: None, memory: None, used: 4096, oom_kills: 1 });
+        assert_eq!(held, CgroupState { cpus: None, memory: None, used: 4096, oom_kills: 1 });
         assert_eq!(parse(&text.replace("max 100000", "50000 100000")).and_then(|held| held.cpus), Some(0.5));
     }
 
@@ -138,7 +141,8 @@ mod tests {
         for (file, text) in [("memory.current", "8192\n"), ("memory.stat", &stat), ("memory.max", "max\n")] {
             fs::write(dir.path().join(file), text).expect("a file");
         }
-        let script = PRINT.replace("/sys/fs/cgroup", dir.path().to_str().expect("a path that is text"));
+        let script =
+            PRINT_CGROUP.replace("/sys/fs/cgroup", dir.path().to_str().expect("a path that is text"));
         let said = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
         let held = parse(&String::from_utf8_lossy(&said.stdout)).expect("a cgroup");
         assert_eq!(held.used, 4096);

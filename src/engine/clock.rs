@@ -48,9 +48,9 @@ pub async fn sleep_until(when: Mono) {
 /// Waits on the kernel's own timer: within tens of microseconds where [`sleep`] rounds up to the
 /// next millisecond, which a schedule of operations would show as latency.
 #[derive(Debug)]
-pub struct Alarm(AsyncFd<OwnedFd>);
+pub struct KernelTimer(AsyncFd<OwnedFd>);
 
-impl Alarm {
+impl KernelTimer {
     /// One alarm; must be made inside the runtime.
     ///
     /// # Errors
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_alarm_never_rings_early() {
-        let alarm = Alarm::new().expect("a timer");
+        let alarm = KernelTimer::new().expect("a timer");
         for micros in [0, 50, 700, 3000] {
             let when = now().plus(Duration::from_micros(micros));
             alarm.wait_until(when).await.expect("it rings");

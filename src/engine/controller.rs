@@ -8,12 +8,12 @@ use crate::model::control::ControllerStatus;
 
 /// One replica of a controller.
 #[derive(Clone, Debug)]
-pub struct Controller {
+pub struct ControllerClient {
     address: SocketAddr,
     http: reqwest::Client,
 }
 
-impl Controller {
+impl ControllerClient {
     /// The replica that serves at `address`; each call ends after `limit`.
     #[must_use]
     pub fn new(address: SocketAddr, limit: Duration) -> Self {

@@ -3,7 +3,7 @@
 //! answer too late. Whoever keeps files in it is made to wait at every call, so that others come in between.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
@@ -11,17 +11,18 @@ use rand_chacha::ChaCha8Rng;
 
 use super::docker::EngineError;
 use super::hands::{Hands, Shelf};
+use crate::engine::locked::Locked;
 use crate::model::body::Body;
 use crate::model::{Action, Container, ContainerStatus, Mono, Observed};
 
 /// A small world behind the hands.
 #[derive(Debug)]
 pub struct FakeEngine {
-    state: Mutex<State>,
+    state: Locked<FakeState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct FakeState {
     seen: Observed,
     chance: ChaCha8Rng,
     trouble: f64,
@@ -38,7 +39,7 @@ impl FakeEngine {
     #[must_use]
     pub fn new(seed: u64, trouble: f64) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Locked::new(FakeState {
                 seen: Observed::default(),
                 chance: ChaCha8Rng::seed_from_u64(seed),
                 trouble,
@@ -51,9 +52,9 @@ impl FakeEngine {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FakeState> {
         // a panicking test must not hide its own message behind a poisoned lock
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// What is there now.
@@ -144,7 +145,7 @@ impl Shelf for FakeEngine {
     }
 }
 
-impl State {
+impl FakeState {
     fn create(&mut self, body: &Body) -> Result<(), EngineError> {
         if self.seen.containers.contains_key(&body.container) {
             return Ok(());

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use super::docker::EngineError;
+use super::engine_error::EngineError;
 use crate::model::{Action, Body, Mono, Observed};
 
 /// Look and do.
@@ -69,6 +69,6 @@ pub trait Shelf: Sync {
     /// Waits a moment.
     fn wait(&self, span: std::time::Duration) -> impl Future<Output = ()> + Send;
 
-    /// Now.
+    /// The instant of the machine's monotonic clock.
     fn now(&self) -> Mono;
 }

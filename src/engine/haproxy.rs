@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::clock;
 use super::http::{self, HttpError};
 use crate::model::HostName;
-use crate::model::inside::Work;
+use crate::model::self_report::Work;
 use crate::model::sighting::ServerSeen;
 
 /// States of a port that takes no new sessions.

@@ -22,7 +22,7 @@ pub enum HttpError {
     Status {
         /// What was asked.
         url: String,
-        /// The status.
+        /// Status code of HTTP.
         status: u16,
         /// The first 200 characters of the body.
         body: String,

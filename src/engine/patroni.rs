@@ -17,13 +17,13 @@ use crate::model::sighting::PatroniSeen;
 
 /// The REST of one Patroni.
 #[derive(Clone)]
-pub struct Patroni {
+pub struct PatroniClient {
     base: String,
     login: Option<(String, String)>,
     http: reqwest::Client,
 }
 
-impl fmt::Debug for Patroni {
+impl fmt::Debug for PatroniClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Patroni({}, {})", self.base, if self.login.is_some() { "with login" } else { "read only" })
     }
@@ -32,7 +32,7 @@ impl fmt::Debug for Patroni {
 /// A cluster as one Patroni knows it (`GET /cluster`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Its members.
+    /// Who has a key in Patroni's scope.
     #[serde(default)]
     pub members: Vec<ClusterMember>,
     /// The scope: the lab's name.
@@ -43,10 +43,10 @@ pub struct Cluster {
     pub pause: bool,
 }
 
-/// One member in [`Cluster`].
+/// A member of [`Cluster`], as its own Patroni wrote it down.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterMember {
-    /// Name.
+    /// What its Patroni calls itself.
     pub name: String,
     /// `leader`, `replica`, `sync_standby`, `quorum_standby`, `standby_leader`.
     #[serde(default)]
@@ -91,7 +91,7 @@ impl HistoryEntry {
     }
 }
 
-impl Patroni {
+impl PatroniClient {
     /// The REST at `address`; each call ends after `limit`.
     #[must_use]
     pub fn new(address: SocketAddr, limit: Duration) -> Self {
@@ -243,7 +243,7 @@ impl Patroni {
 
 #[derive(Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the shape is Patroni's")]
-struct Member {
+struct PatroniMember {
     state: String,
     #[serde(default)]
     role: String,
@@ -284,7 +284,7 @@ struct Itself {
 /// # Errors
 /// [`HttpError::Shape`].
 pub fn parse_member(url: &str, body: &str) -> Result<PatroniSeen, HttpError> {
-    let member: Member = http::json(url, body)?;
+    let member: PatroniMember = http::json(url, body)?;
     let role = if member.role == "master" { "primary".to_owned() } else { member.role };
     Ok(PatroniSeen {
         role,
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn credentials_never_show() {
-        let patroni = Patroni::new(SocketAddr::from(([127, 0, 0, 1], 8008)), Duration::from_secs(1));
+        let patroni = PatroniClient::new(SocketAddr::from(([127, 0, 0, 1], 8008)), Duration::from_secs(1));
         let text = format!("{:?}", patroni.with_login("admin", "s3cret"));
         assert!(!text.contains("s3cret") && !text.contains("admin"), "{text}");
     }

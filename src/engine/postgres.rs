@@ -8,8 +8,8 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use super::clock;
+use crate::engine::locked::Locked;
 use crate::model::Lsn;
 use crate::model::plan::Credentials;
 use crate::model::sighting::SqlSeen;
@@ -124,7 +125,7 @@ pub async fn within<T>(
 #[derive(Debug, Default)]
 struct Noted {
     local_commits: AtomicU64,
-    ended: Mutex<Option<Broken>>,
+    ended: Locked<Option<Broken>>,
     over: Notify,
 }
 
@@ -141,7 +142,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
         // whoever waits for its end waits no longer
-        self.noted.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Broken::Eof);
+        self.noted.ended.lock().get_or_insert(Broken::Eof);
         self.noted.over.notify_waiters();
     }
 }
@@ -188,7 +189,7 @@ impl Session {
                 }
             };
             // before the connection is dropped: only then do waiting queries learn of the end
-            *driven.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+            *driven.ended.lock() = Some(ended);
             drop(connection);
             driven.over.notify_waiters();
         });
@@ -212,7 +213,7 @@ impl Session {
         let noted = Arc::clone(&self.noted);
         async move {
             let over = noted.over.notified();
-            if noted.ended.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            if noted.ended.lock().is_none() {
                 over.await;
             }
         }
@@ -232,7 +233,7 @@ impl Session {
         if broken != Broken::Eof {
             return broken;
         }
-        let ended = self.noted.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.noted.ended.lock();
         ended.clone().unwrap_or(Broken::Eof)
     }
 }

@@ -10,26 +10,27 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::etcd::{Change, Compare, Etcd, KeyValue, Listed, Watch};
+use super::etcd::{Compare, EtcdMember, KeyValue, ListedMember, StoreChange, Watch};
 use super::http::HttpError;
 use crate::model::Span;
+use crate::model::store_keys::NOBODYS_KEY;
 
 /// Longest wait for one member.
-const LIMIT: Duration = Duration::from_millis(700);
+const ETCD_MEMBER_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// Longest wait for a member that is defragmented.
-const SLOW: Duration = Duration::from_secs(10);
+const DEFRAGMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One member of the cluster, and what keeps it from counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vote {
+pub struct VoterState {
     /// The member as the cluster lists it.
-    pub listed: Listed,
+    pub listed: ListedMember,
     /// Why it does not serve; `None`: it reads linearizably, so a quorum stands behind it.
     pub trouble: Option<String>,
 }
 
-impl Vote {
+impl VoterState {
     /// Whether this is the member of that name; one that has not started has none and is known by where its peers
     /// will reach it.
     #[must_use]
@@ -44,7 +45,7 @@ impl Vote {
 ///
 /// # Errors
 /// Why not, in words.
-pub fn carried(votes: &[Vote], without: Option<u64>, more: usize) -> Result<(), String> {
+pub fn carried(votes: &[VoterState], without: Option<u64>, more: usize) -> Result<(), String> {
     let stay = || votes.iter().filter(|vote| !vote.listed.learner && Some(vote.listed.id) != without);
     let healthy = stay().filter(|vote| vote.trouble.is_none()).count();
     let voters = stay().count() + more;
@@ -56,7 +57,7 @@ pub fn carried(votes: &[Vote], without: Option<u64>, more: usize) -> Result<(), 
 }
 
 /// Ways to the members, by address.
-type Ways = Vec<(SocketAddr, Etcd)>;
+type Ways = Vec<(SocketAddr, EtcdMember)>;
 
 /// The store behind all its members.
 #[derive(Debug)]
@@ -69,7 +70,10 @@ impl Store {
     /// The store whose members listen there.
     #[must_use]
     pub fn new(addresses: &[SocketAddr]) -> Self {
-        let ways = addresses.iter().map(|address| (*address, Etcd::new(*address, LIMIT))).collect();
+        let ways = addresses
+            .iter()
+            .map(|address| (*address, EtcdMember::new(*address, ETCD_MEMBER_TIMEOUT)))
+            .collect();
         Self { members: watch::Sender::new(ways), last: AtomicUsize::new(0) }
     }
 
@@ -85,7 +89,9 @@ impl Store {
                     .iter()
                     .map(|address| {
                         let known = ways.iter().find(|(known, _)| known == address);
-                        known.cloned().unwrap_or_else(|| (*address, Etcd::new(*address, LIMIT)))
+                        known
+                            .cloned()
+                            .unwrap_or_else(|| (*address, EtcdMember::new(*address, ETCD_MEMBER_TIMEOUT)))
                     })
                     .collect();
             }
@@ -145,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn transact(&self, when: &[Compare], changes: &[Change]) -> Result<bool, HttpError> {
+    pub async fn transact(&self, when: &[Compare], changes: &[StoreChange]) -> Result<bool, HttpError> {
         let at = self.last.load(Ordering::Relaxed);
         let outcome = self.member(at)?.transact(when, changes).await;
         if outcome.is_err() {
@@ -177,7 +183,7 @@ impl Store {
     ///
     /// # Errors
     /// [`HttpError`] of the member that was asked last.
-    pub async fn members(&self) -> Result<Vec<Listed>, HttpError> {
+    pub async fn members(&self) -> Result<Vec<ListedMember>, HttpError> {
         self.any(|member| async move { member.members().await }).await
     }
 
@@ -185,14 +191,14 @@ impl Store {
     ///
     /// # Errors
     /// [`HttpError`] when the cluster does not say who belongs to it.
-    pub async fn votes(&self) -> Result<Vec<Vote>, HttpError> {
+    pub async fn votes(&self) -> Result<Vec<VoterState>, HttpError> {
         let asked = self.members().await?.into_iter().map(|listed| async move {
             let address = listed.clients.iter().find_map(|url| url.strip_prefix("http://")?.parse().ok());
             let trouble = match address {
                 None => Some("it has not started".to_owned()),
-                Some(address) => self.way(address).get("pgha/nothing").await.err().map(|why| why.to_string()),
+                Some(address) => self.way(address).get(NOBODYS_KEY).await.err().map(|why| why.to_string()),
             };
-            Vote { listed, trouble }
+            VoterState { listed, trouble }
         });
         Ok(join_all(asked).await)
     }
@@ -212,7 +218,7 @@ impl Store {
         let mut done = 0;
         for address in addresses {
             // one that does not answer keeps its space and no alarm of the others
-            done += usize::from(Etcd::new(address, SLOW).defragment().await.is_ok());
+            done += usize::from(EtcdMember::new(address, DEFRAGMENT_TIMEOUT).defragment().await.is_ok());
         }
         for one in &spent {
             self.any(|member| async move { member.disarm(*one).await }).await?;
@@ -223,10 +229,10 @@ impl Store {
         )))
     }
 
-    fn way(&self, address: SocketAddr) -> Etcd {
+    fn way(&self, address: SocketAddr) -> EtcdMember {
         let ways = self.members.borrow();
         let known = ways.iter().find(|(known, _)| *known == address);
-        known.map_or_else(|| Etcd::new(address, LIMIT), |(_, member)| member.clone())
+        known.map_or_else(|| EtcdMember::new(address, ETCD_MEMBER_TIMEOUT), |(_, member)| member.clone())
     }
 
     /// One more member, asked of one that answers; after an error the effect is open.
@@ -245,7 +251,7 @@ impl Store {
         self.member(self.last.load(Ordering::Relaxed))?.remove_member(id).await
     }
 
-    fn member(&self, at: usize) -> Result<Etcd, HttpError> {
+    fn member(&self, at: usize) -> Result<EtcdMember, HttpError> {
         let ways = self.members.borrow();
         let index = at % ways.len().max(1);
         let none =
@@ -253,7 +259,7 @@ impl Store {
         ways.get(index).map(|(_, member)| member.clone()).ok_or_else(none)
     }
 
-    async fn any<T, F>(&self, ask: impl Fn(Etcd) -> F) -> Result<T, HttpError>
+    async fn any<T, F>(&self, ask: impl Fn(EtcdMember) -> F) -> Result<T, HttpError>
     where
         F: Future<Output = Result<T, HttpError>>,
     {
@@ -278,10 +284,15 @@ impl Store {
 mod tests {
     use super::*;
 
-    fn vote(id: u64, serves: bool) -> Vote {
-        let listed =
-            Listed { id, name: format!("etcd-{id}"), peers: Vec::new(), clients: Vec::new(), learner: false };
-        Vote { listed, trouble: (!serves).then(|| "silent".to_owned()) }
+    fn vote(id: u64, serves: bool) -> VoterState {
+        let listed = ListedMember {
+            id,
+            name: format!("etcd-{id}"),
+            peers: Vec::new(),
+            clients: Vec::new(),
+            learner: false,
+        };
+        VoterState { listed, trouble: (!serves).then(|| "silent".to_owned()) }
     }
 
     #[test]

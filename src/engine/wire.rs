@@ -31,7 +31,7 @@ pub struct Wire {
     output: BytesMut,
     local_commits: u64,
     in_transaction: bool,
-    told: Told,
+    told: ServerReport,
 }
 
 /// Whether a connection asks for SSL before it says who it is.
@@ -46,7 +46,7 @@ pub enum Ssl {
 
 /// What a server reports of itself while a session begins, from PostgreSQL 14 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ServerReport {
     /// `default_transaction_read_only`.
     pub read_only: Option<bool>,
     /// `in_hot_standby`.
@@ -55,23 +55,23 @@ pub struct Told {
 
 /// What one exchange was answered.
 #[derive(Debug, Default)]
-pub struct Reply {
-    /// Rows.
-    pub rows: Vec<Row>,
+pub struct WireReply {
+    /// What came back, in order.
+    pub rows: Vec<WireRow>,
     /// The last command's tag, `UPDATE 1`.
     pub tag: String,
 }
 
-/// One row.
-pub struct Row(DataRowBody);
+/// Columns of one answer, as text.
+pub struct WireRow(DataRowBody);
 
-impl std::fmt::Debug for Row {
+impl std::fmt::Debug for WireRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Row({} bytes)", self.0.buffer().len())
     }
 }
 
-impl Row {
+impl WireRow {
     /// Column `at` as text; `None` when it is null, is not there, or is no text.
     #[must_use]
     pub fn text(&self, at: usize) -> Option<&str> {
@@ -86,10 +86,10 @@ impl Row {
     }
 }
 
-impl Reply {
+impl WireReply {
     /// The first row.
     #[must_use]
-    pub fn first(&self) -> Option<&Row> {
+    pub fn first(&self) -> Option<&WireRow> {
         self.rows.first()
     }
 }
@@ -122,7 +122,7 @@ impl Wire {
         let stream = TcpStream::connect(address).await.map_err(|e| Broken::from(&e))?;
         stream.set_nodelay(true).map_err(|e| Broken::from(&e))?;
         let (input, output) = (BytesMut::with_capacity(8192), BytesMut::with_capacity(1024));
-        let told = Told::default();
+        let told = ServerReport::default();
         Ok(Self { stream, input, output, local_commits: 0, in_transaction: false, told })
     }
 
@@ -139,7 +139,7 @@ impl Wire {
 
     /// What the server reported of itself.
     #[must_use]
-    pub const fn told(&self) -> Told {
+    pub const fn told(&self) -> ServerReport {
         self.told
     }
 
@@ -256,8 +256,8 @@ impl Wire {
     /// # Errors
     /// [`Broken`]; after one that is not [`Broken::Sql`] the connection is of no use, and after one
     /// that is, [`Wire::is_closed`] tells.
-    pub async fn answer(&mut self) -> Result<Reply, Broken> {
-        let mut reply = Reply::default();
+    pub async fn answer(&mut self) -> Result<WireReply, Broken> {
+        let mut reply = WireReply::default();
         let mut failed = None;
         loop {
             let message = match (self.receive().await, failed.take()) {
@@ -270,7 +270,7 @@ impl Wire {
                 (Err(broken), None) => return Err(broken),
             };
             match message {
-                Message::DataRow(row) => reply.rows.push(Row(row)),
+                Message::DataRow(row) => reply.rows.push(WireRow(row)),
                 Message::CommandComplete(body) => {
                     let tag = body.tag().map_err(|e| Broken::from(&e))?;
                     tag.clone_into(&mut reply.tag);

@@ -9,10 +9,10 @@ use tokio_postgres::{Error, Row};
 use super::clock;
 use super::postgres::{Broken, Session};
 use crate::model::Bytes;
-use crate::model::inside::{Inside, Slot, Wal, Work};
+use crate::model::self_report::{SelfReport, Slot, Wal, Work};
 
 /// Sessions of clients, those in which a statement runs, those in which it waits for a lock.
-const WORK: &str = "select count(*),
+const WORK_QUERY: &str = "select count(*),
   count(*) filter (where state = 'active' and wait_event_type is distinct from 'Lock'),
   count(*) filter (where state = 'active' and wait_event_type = 'Lock')
   from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
@@ -29,17 +29,18 @@ const SLOTS: &str = "select slot_name::text, active, pg_wal_lsn_diff(case when p
 ///
 /// # Errors
 /// [`Broken`].
-pub async fn inside(session: &Session, limit: Duration) -> Result<Inside, Broken> {
+pub async fn inside(session: &Session, limit: Duration) -> Result<SelfReport, Broken> {
     let client = session.client();
     let asked = async {
-        try_join3(client.query_one(WORK, &[]), client.query_one(WAL, &[]), client.query(SLOTS, &[])).await
+        try_join3(client.query_one(WORK_QUERY, &[]), client.query_one(WAL, &[]), client.query(SLOTS, &[]))
+            .await
     };
     let asked = clock::timeout(limit, asked).await.map_err(|_| Broken::Timeout(limit))?;
     let (work, wal, slots) = asked.map_err(|error| session.explain(&error))?;
     read(&work, &wal, &slots).map_err(|error| Broken::Other(error.to_string()))
 }
 
-fn read(work: &Row, wal: &Row, slots: &[Row]) -> Result<Inside, Error> {
+fn read(work: &Row, wal: &Row, slots: &[Row]) -> Result<SelfReport, Error> {
     let count = |at: usize| -> Result<u32, Error> {
         Ok(u32::try_from(work.try_get::<_, i64>(at)?).unwrap_or(u32::MAX))
     };
@@ -47,7 +48,7 @@ fn read(work: &Row, wal: &Row, slots: &[Row]) -> Result<Inside, Error> {
         Ok(Slot { name: row.try_get(0)?, active: row.try_get(1)?, held: bytes(row.try_get(2)?) })
     };
     let slots = slots.iter().map(slot).collect::<Result<_, Error>>()?;
-    Ok(Inside {
+    Ok(SelfReport {
         work: Work { sessions: count(0)?, active: count(1)?, waiting: count(2)? },
         wal: Some(Wal { size: bytes(wal.try_get(0)?), slots }),
         most: None,

@@ -40,7 +40,7 @@ pub const UNMAPPED: &str = "unmapped";
 /// (a lock is asked for by statements, and nothing in a commit waits for one of `lock_timeout`),
 /// 25P03 idle in transaction too long and 57P05 idle session too long (said to a session in which
 /// no statement runs, so whatever had been sent by then was not read, and never will be).
-pub const CERTAIN: [&str; 9] =
+pub const CERTAIN_SQLSTATES: [&str; 9] =
     ["25006", "25P02", "25P03", "40001", "40P01", "53300", "55P03", "57P03", "57P05"];
 
 /// Classes (the first two characters) that say the same: data (22) and integrity (23), which are
@@ -63,7 +63,7 @@ pub const OPEN_CLASSES: [&str; 4] = ["08", "53", "58", "XX"];
 /// Whether an error with this SQLSTATE means that a write certainly did not happen.
 #[must_use]
 pub fn certain(state: &str) -> bool {
-    CERTAIN.contains(&state) || state.get(..2).is_some_and(|class| CERTAIN_CLASSES.contains(&class))
+    CERTAIN_SQLSTATES.contains(&state) || state.get(..2).is_some_and(|class| CERTAIN_CLASSES.contains(&class))
 }
 
 /// Whether the table of classes knows this code, be it a SQLSTATE or a [`PLAIN`] name.

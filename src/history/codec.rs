@@ -7,7 +7,7 @@
 use super::event::Event;
 use super::gather::Pairing;
 use super::line;
-use super::pairing::History;
+use super::paired::History;
 
 /// A journal as read.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub fn encode(event: &Event) -> String {
 /// # Errors
 /// [`CodecError`] for the first bad line that is not a torn last one.
 pub fn decode(text: &str) -> Result<Decoded, CodecError> {
-    let mut lines = Lines::default();
+    let mut lines = LineSplitter::default();
     let mut events = Vec::new();
     for line in text.split_inclusive('\n') {
         events.extend(lines.event(line.as_bytes())?);
@@ -55,7 +55,7 @@ pub fn decode(text: &str) -> Result<Decoded, CodecError> {
 /// A journal that is read line by line, so that neither its text nor its events are held.
 #[derive(Debug, Default)]
 pub struct Reading {
-    lines: Lines,
+    lines: LineSplitter,
     pairing: Pairing,
 }
 
@@ -79,12 +79,12 @@ impl Reading {
 }
 
 #[derive(Debug, Default)]
-struct Lines {
+struct LineSplitter {
     read: usize,
     cut: bool,
 }
 
-impl Lines {
+impl LineSplitter {
     /// The event of the next line; none of an empty one and of a torn last one.
     fn event(&mut self, line: &[u8]) -> Result<Option<Event>, CodecError> {
         self.read += 1;

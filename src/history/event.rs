@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::fault::FaultRecord;
 use crate::model::{Lsn, MemberId, Mono, Name};
 
-/// One event.
+/// Something that happened in a run: one line of its journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
@@ -173,13 +173,13 @@ impl Event {
 pub enum Asked {
     /// A list-append transaction.
     Txn(Vec<Mop>),
-    /// One register.
+    /// A read, write or compare-and-set of one key.
     Register(RegisterOp),
     /// A transfer between two accounts.
     Transfer {
         /// From this account.
         from: u32,
-        /// To this one.
+        /// The account that gains.
         to: u32,
         /// So much.
         amount: i64,
@@ -204,12 +204,12 @@ pub enum Mop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegisterOp {
-    /// Read it.
+    /// Reads what the key holds.
     Read {
         /// Key.
         k: u64,
     },
-    /// Write it.
+    /// Gives the key another value.
     Write {
         /// Key.
         k: u64,
@@ -265,8 +265,11 @@ pub struct Counted {
 }
 
 /// Parts of a run, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Phase {
     /// Load without faults.
     Baseline,
@@ -283,14 +286,8 @@ pub enum Phase {
 impl Phase {
     /// Its name, as journals write it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Hurt => "hurt",
-            Self::Heal => "heal",
-            Self::Settle => "settle",
-            Self::FinalReads => "final-reads",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -347,7 +344,7 @@ pub struct Error {
 pub struct FinalRead {
     /// When.
     pub t: Mono,
-    /// Node.
+    /// The instance that was read.
     pub node: MemberId,
     /// Whether it was read as the primary (`FOR UPDATE`).
     pub primary: bool,

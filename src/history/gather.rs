@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::event::{Event, Outcome, Signed};
 use super::keep::{Invoked, Keeper};
-use super::pairing::{History, Problem, Search, Writer};
+use super::paired::History;
+use super::problem::{JournalProblem, JournalWriter, PasswordSearch};
 use crate::model::Mono;
 
 /// Events, as they come, into one history. An end meets its beginning at once where it stands behind it, as it
@@ -23,7 +24,7 @@ pub struct Pairing {
     waiting: Vec<(u64, Mono, (u32, u64), Outcome)>,
     ends: u64,
     /// Problems with ends, each with that number.
-    problems: Vec<(u64, Problem)>,
+    problems: Vec<(u64, JournalProblem)>,
 }
 
 impl Pairing {
@@ -34,7 +35,7 @@ impl Pairing {
         match event {
             Event::Journal { t, writer, boot_id, loads, run } => {
                 let (began, name) = (t, writer);
-                history.writers.push(Writer { name, boot_id, run, began, ended: None, signed: None });
+                history.writers.push(JournalWriter { name, boot_id, run, began, ended: None, signed: None });
                 if !loads.is_empty() {
                     history.loads = loads;
                 }
@@ -47,7 +48,9 @@ impl Pairing {
             Event::Done { t, l, o, outcome } => self.end(t, (l, o), outcome),
             Event::Fault(record) => history.fault(*record),
             Event::FinalRead(read) => history.reads.push(*read),
-            Event::Searched { t, files, found } => history.searches.push(Search { at: t, files, found }),
+            Event::Searched { t, files, found } => {
+                history.searches.push(PasswordSearch { at: t, files, found });
+            }
             Event::Logs { t, bytes } => history.logs.push((t, bytes)),
             Event::Counted(counted) => history.counted.push(*counted),
             Event::Note { t, text } => history.notes.push((t, text)),
@@ -76,7 +79,7 @@ impl Pairing {
 
     fn meet(&mut self, number: u64, row: usize, t: Mono, outcome: Outcome) {
         if let Some(op) = self.keeper.ops.get(row).filter(|op| t < op.invoked) {
-            self.problems.push((number, Problem::EndedEarly { load: op.load, op: op.op }));
+            self.problems.push((number, JournalProblem::EndedEarly { load: op.load, op: op.op }));
         }
         self.keeper.end(row, t, outcome);
     }
@@ -110,17 +113,17 @@ impl Pairing {
         for row in twice {
             let Some(op) = self.keeper.ops.get(*row) else { continue };
             let (load, number) = (op.load, op.op);
-            self.history.problems.push(Problem::InvokedTwice { load, op: number });
+            self.history.problems.push(JournalProblem::InvokedTwice { load, op: number });
             let first = at.get(&(load, number)).copied().unwrap_or(*row);
             if self.keeper.move_end(*row, first) {
-                self.problems.push((0, Problem::EndedTwice { load, op: number }));
+                self.problems.push((0, JournalProblem::EndedTwice { load, op: number }));
             }
         }
         for (seen, t, (load, op), outcome) in std::mem::take(&mut self.waiting) {
             match at.get(&(load, op)) {
-                None => self.problems.push((seen, Problem::NeverInvoked { load, op })),
+                None => self.problems.push((seen, JournalProblem::NeverInvoked { load, op })),
                 Some(row) if self.keeper.ops.get(*row).is_some_and(|op| op.done.is_some()) => {
-                    self.problems.push((seen, Problem::EndedTwice { load, op }));
+                    self.problems.push((seen, JournalProblem::EndedTwice { load, op }));
                 }
                 Some(row) => self.meet(seen, *row, t, outcome),
             }

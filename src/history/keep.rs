@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::columns::{AckSource, KeptStep, part};
 use super::event::{Ack, Answer, Asked, Error, Mop, Outcome};
-use super::ops::{End, Kept, Ops, Row, Sought, Source, Told, part};
+use super::ops::{OpEnd, OpRow, Ops, Sought, ToldAt};
 use crate::model::Mono;
 
 /// A list that is read for the first time has room for twice its length: it will be read again when it is longer.
@@ -13,7 +14,7 @@ const ROOM: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     pub(super) ops: Ops,
-    sources: HashMap<Source, u32>,
+    sources: HashMap<AckSource, u32>,
     last_source: usize,
     errors: HashMap<Error, u32>,
     longest: HashMap<u64, List>,
@@ -59,7 +60,7 @@ impl Keeper {
                 Sought::Transfer(self.ops.columns.transfers.len() - 1)
             }
         };
-        self.ops.rows.push(Row {
+        self.ops.rows.push(OpRow {
             load: said.load,
             worker: said.worker,
             op: said.op,
@@ -68,8 +69,8 @@ impl Keeper {
             invoked: said.at,
             done: None,
             asked,
-            answered: Told::Nothing,
-            end: End::Never,
+            answered: ToldAt::Nothing,
+            end: OpEnd::Never,
             lo: 0,
             hi: 0,
             placed: (false, false),
@@ -80,14 +81,14 @@ impl Keeper {
     /// Writes down how the operation of a row ended.
     pub(super) fn end(&mut self, at: usize, done: Mono, outcome: Outcome) {
         let (end, mut ack) = match outcome {
-            Outcome::Fail(error) => (End::Fail(self.error(error)), None),
-            Outcome::Info(error) => (End::Info(self.error(error)), None),
-            Outcome::Ok(mut ack) => (End::Ok(self.source(&mut ack)), Some(ack)),
-            Outcome::OkLocal(mut ack) => (End::OkLocal(self.source(&mut ack)), Some(ack)),
+            Outcome::Fail(error) => (OpEnd::Fail(self.error(error)), None),
+            Outcome::Info(error) => (OpEnd::Info(self.error(error)), None),
+            Outcome::Ok(mut ack) => (OpEnd::Ok(self.source(&mut ack)), Some(ack)),
+            Outcome::OkLocal(mut ack) => (OpEnd::OkLocal(self.source(&mut ack)), Some(ack)),
         };
         let answer = ack.as_mut().and_then(|ack| ack.v.take());
         let Some(asked) = self.ops.rows.get(at).map(|row| row.asked) else { return };
-        let answered = answer.map_or(Told::Nothing, |answer| self.answer(asked, *answer));
+        let answered = answer.map_or(ToldAt::Nothing, |answer| self.answer(asked, *answer));
         let Some(row) = self.ops.rows.get_mut(at) else { return };
         row.done = Some(done);
         row.end = end;
@@ -108,11 +109,11 @@ impl Keeper {
         }
         let (done, end, answered, lo, hi, placed) =
             (row.done.take(), row.end, row.answered, row.lo, row.hi, row.placed);
-        (row.end, row.answered) = (End::Never, Told::Nothing);
+        (row.end, row.answered) = (OpEnd::Never, ToldAt::Nothing);
         let Some(first) = self.ops.rows.get_mut(to).filter(|first| first.done.is_none()) else { return true };
         (first.done, first.end, first.lo, first.hi, first.placed) = (done, end, lo, hi, placed);
         // steps stand with the question that was answered
-        first.answered = if matches!(answered, Told::Steps) { Told::Nothing } else { answered };
+        first.answered = if matches!(answered, ToldAt::Steps) { ToldAt::Nothing } else { answered };
         false
     }
 
@@ -123,7 +124,7 @@ impl Keeper {
 
     /// The number of who acknowledged.
     fn source(&mut self, ack: &mut Ack) -> u32 {
-        let source = Source { n: ack.n.take(), tl: ack.tl, sys: ack.sys.take() };
+        let source = AckSource { n: ack.n.take(), tl: ack.tl, sys: ack.sys.take() };
         // mostly the same as that of the acknowledgement before
         if self.ops.columns.sources.get(self.last_source) == Some(&source) {
             return number(self.last_source);
@@ -147,27 +148,27 @@ impl Keeper {
         next
     }
 
-    fn answer(&mut self, asked: Sought, answer: Answer) -> Told {
+    fn answer(&mut self, asked: Sought, answer: Answer) -> ToldAt {
         match answer {
             Answer::Txn(steps) => self.answered_steps(asked, &steps),
-            Answer::Value(value) => value.map_or(Told::NoValue, Told::Value),
-            Answer::Swapped(swapped) => Told::Swapped(swapped),
+            Answer::Value(value) => value.map_or(ToldAt::NoValue, ToldAt::Value),
+            Answer::Swapped(swapped) => ToldAt::Swapped(swapped),
             Answer::Balances(balances) => {
                 let from = self.ops.columns.balances.len();
                 self.ops.columns.balances.extend_from_slice(&balances);
-                Told::Balances(from, number(balances.len()))
+                ToldAt::Balances(from, number(balances.len()))
             }
-            Answer::Heartbeat(beat) => beat.map_or(Told::NoBeat, Told::Beat),
+            Answer::Heartbeat(beat) => beat.map_or(ToldAt::NoBeat, ToldAt::Beat),
         }
     }
 
     /// Steps that answer those that were asked for one by one fill them; others are kept beside them.
-    fn answered_steps(&mut self, asked: Sought, steps: &[Mop]) -> Told {
+    fn answered_steps(&mut self, asked: Sought, steps: &[Mop]) -> ToldAt {
         let Sought::Txn { from, number, odd: false } = asked else { return self.other_steps(steps) };
         let sought = part(&self.ops.columns.steps, from, number);
-        let fits = |(sought, step): (&Kept, &Mop)| match (sought, step) {
-            (Kept::Append(key, element), Mop::Append(to, own)) => (key, element) == (to, own),
-            (Kept::Ask(key), Mop::Read(of, _)) => key == of,
+        let fits = |(sought, step): (&KeptStep, &Mop)| match (sought, step) {
+            (KeptStep::Append(key, element), Mop::Append(to, own)) => (key, element) == (to, own),
+            (KeptStep::Ask(key), Mop::Read(of, _)) => key == of,
             _ => false,
         };
         if sought.len() != steps.len() || !sought.iter().zip(steps).all(fits) {
@@ -179,12 +180,12 @@ impl Keeper {
                 *sought = kept;
             }
         }
-        Told::Steps
+        ToldAt::Steps
     }
 
-    fn other_steps(&mut self, steps: &[Mop]) -> Told {
+    fn other_steps(&mut self, steps: &[Mop]) -> ToldAt {
         let (from, number) = self.steps(steps);
-        Told::Txn(from, number)
+        ToldAt::Txn(from, number)
     }
 
     fn steps(&mut self, steps: &[Mop]) -> (usize, u32) {
@@ -196,12 +197,12 @@ impl Keeper {
         (from, number(steps.len()))
     }
 
-    fn step(&mut self, step: &Mop) -> Kept {
+    fn step(&mut self, step: &Mop) -> KeptStep {
         match step {
-            Mop::Append(key, element) => Kept::Append(*key, *element),
-            Mop::Read(key, None) => Kept::Ask(*key),
+            Mop::Append(key, element) => KeptStep::Append(*key, *element),
+            Mop::Read(key, None) => KeptStep::Ask(*key),
             Mop::Read(key, Some(list)) => {
-                Kept::Read { key: *key, from: self.list(*key, list), number: number(list.len()) }
+                KeptStep::Read { key: *key, from: self.list(*key, list), number: number(list.len()) }
             }
         }
     }
@@ -243,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::history::{Event, History, Move, Reply};
+    use crate::history::{Event, History, Move, OpReply};
 
     /// A transaction that reads lists, and what its reads were answered.
     fn reads(op: u64, lists: &[(u64, Vec<u64>)]) -> [Event; 2] {
@@ -268,7 +269,7 @@ mod tests {
             let history = History::from_events((0..).zip(&all).flat_map(|(op, lists)| reads(op, lists)));
             prop_assert_eq!(history.ops.len(), all.len());
             for (op, wanted) in history.ops.iter().zip(&all) {
-                let Some(Reply::Txn(steps)) = op.answer() else { panic!("no answer") };
+                let Some(OpReply::Txn(steps)) = op.answer() else { panic!("no answer") };
                 let seen: Vec<Move<'_>> = steps.iter().collect();
                 let wanted: Vec<Move<'_>> = wanted.iter().map(|(key, list)| Move::Read(*key, Some(list))).collect();
                 prop_assert_eq!(seen, wanted);

@@ -5,12 +5,15 @@
 
 pub mod classes;
 pub mod codec;
+mod columns;
 pub mod event;
 mod gather;
 mod keep;
 mod line;
 pub mod ops;
-pub mod pairing;
+mod paired;
+mod pairing;
+mod problem;
 pub mod said;
 
 pub use codec::{CodecError, Decoded, Reading, decode, encode};
@@ -19,5 +22,6 @@ pub use event::{
 };
 pub use gather::Pairing;
 pub use ops::{Acked, Op, Ops};
-pub use pairing::{Class, History, Problem, Search, Writer};
-pub use said::{Move, Moves, Question, Reply};
+pub use paired::History;
+pub use problem::{Class, JournalProblem, JournalWriter, PasswordSearch};
+pub use said::{Move, Moves, OpQuestion, OpReply};

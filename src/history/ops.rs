@@ -6,11 +6,12 @@
 //! read of a list is the beginning of the longest, so lists cost what the longest ones do.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
-use super::event::{Error, RegisterOp};
-use super::pairing::Class;
-use super::said::{Moves, Question, Reply};
+use super::columns::{Columns, KeptStep, part};
+use super::event::Error;
+use super::problem::Class;
+use super::said::{Moves, OpQuestion, OpReply};
 use crate::model::{Lsn, MemberId, Mono};
 
 /// Numbers up to so many times as many as there are operations are taken for dense.
@@ -19,16 +20,16 @@ const DENSE: usize = 8;
 /// All operations of a run, in the order of their invocation.
 #[derive(Clone, Debug, Default)]
 pub struct Ops {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<OpRow>,
     pub(super) columns: Columns,
 }
 
 /// The row of one operation.
 #[derive(Clone, Debug)]
-pub struct Row {
-    /// Load.
+pub struct OpRow {
+    /// Number of its load in the scenario.
     pub load: u32,
-    /// Worker.
+    /// Number of its worker within the load.
     pub worker: u32,
     /// Its number within the load; for `set` also its row.
     pub op: u64,
@@ -41,8 +42,8 @@ pub struct Row {
     /// When it ended, if it did.
     pub done: Option<Mono>,
     pub(super) asked: Sought,
-    pub(super) answered: Told,
-    pub(super) end: End,
+    pub(super) answered: ToldAt,
+    pub(super) end: OpEnd,
     pub(super) lo: u64,
     pub(super) hi: u64,
     /// Whether `lo` and `hi` are known.
@@ -51,7 +52,7 @@ pub struct Row {
 
 /// How an operation ended; the number is that of its source or of its error.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum End {
+pub(super) enum OpEnd {
     Never,
     Ok(u32),
     OkLocal(u32),
@@ -76,7 +77,7 @@ pub(super) enum Sought {
 
 /// What was answered, and where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told {
+pub(super) enum ToldAt {
     Nothing,
     /// The steps that were asked for; their reads have lists now.
     Steps,
@@ -89,44 +90,16 @@ pub(super) enum Told {
     NoBeat,
 }
 
-/// What rows point to.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Columns {
-    pub(super) sources: Vec<Source>,
-    pub(super) errors: Vec<Error>,
-    pub(super) steps: Vec<Kept>,
-    pub(super) lists: Vec<u64>,
-    pub(super) registers: Vec<RegisterOp>,
-    pub(super) transfers: Vec<(u32, u32, i64)>,
-    pub(super) balances: Vec<i64>,
-}
-
-/// Who acknowledged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Source {
-    pub(super) n: Option<MemberId>,
-    pub(super) tl: Option<u32>,
-    pub(super) sys: Option<String>,
-}
-
-/// One step of a transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kept {
-    Append(u64, u64),
-    Ask(u64),
-    Read { key: u64, from: usize, number: u32 },
-}
-
 /// One operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Op<'a> {
-    row: &'a Row,
+    row: &'a OpRow,
     columns: &'a Columns,
 }
 
 impl Deref for Op<'_> {
-    type Target = Row;
-    fn deref(&self) -> &Row {
+    type Target = OpRow;
+    fn deref(&self) -> &OpRow {
         self.row
     }
 }
@@ -144,16 +117,6 @@ pub struct Acked<'a> {
     pub lo: Option<Lsn>,
     /// The commit record is not behind it.
     pub hi: Option<Lsn>,
-}
-
-/// A part of a column.
-pub(super) fn part<T>(column: &[T], from: usize, number: u32) -> &[T] {
-    let range = range(from, number);
-    column.get(range).unwrap_or_default()
-}
-
-fn range(from: usize, number: u32) -> Range<usize> {
-    from..from.saturating_add(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 impl Ops {
@@ -208,7 +171,7 @@ impl Ops {
 /// Operations, one after the other.
 #[derive(Clone, Debug)]
 pub struct Each<'a> {
-    rows: std::slice::Iter<'a, Row>,
+    rows: std::slice::Iter<'a, OpRow>,
     columns: &'a Columns,
 }
 
@@ -250,7 +213,7 @@ impl Ops {
         let dense = self.rows.len().saturating_mul(DENSE);
         let mut seen: HashMap<u32, Vec<u64>> = HashMap::new();
         let mut others: HashSet<(u32, u64)> = HashSet::new();
-        let is_new = |row: &Row| match usize::try_from(row.op).ok().filter(|op| *op < dense) {
+        let is_new = |row: &OpRow| match usize::try_from(row.op).ok().filter(|op| *op < dense) {
             None => others.insert((row.load, row.op)),
             Some(op) => {
                 let bits = seen.entry(row.load).or_default();
@@ -273,17 +236,17 @@ impl<'a> Op<'a> {
     #[must_use]
     pub const fn class(self) -> Class {
         match self.row.end {
-            End::Ok(_) => Class::Ok,
-            End::OkLocal(_) => Class::OkLocal,
-            End::Fail(_) => Class::Fail,
-            End::Info(_) | End::Never => Class::Info,
+            OpEnd::Ok(_) => Class::Ok,
+            OpEnd::OkLocal(_) => Class::OkLocal,
+            OpEnd::Fail(_) => Class::Fail,
+            OpEnd::Info(_) | OpEnd::Never => Class::Info,
         }
     }
 
     /// Its acknowledgement with its instant, when it has one (also an `ok-local` one).
     #[must_use]
     pub fn ack(self) -> Option<(Mono, Acked<'a>)> {
-        let (End::Ok(source) | End::OkLocal(source), Some(done)) = (self.row.end, self.row.done) else {
+        let (OpEnd::Ok(source) | OpEnd::OkLocal(source), Some(done)) = (self.row.end, self.row.done) else {
             return None;
         };
         let source = self.columns.sources.get(usize::try_from(source).ok()?)?;
@@ -301,8 +264,8 @@ impl<'a> Op<'a> {
     #[must_use]
     pub const fn acked(self) -> Option<Mono> {
         match self.row.end {
-            End::Ok(_) | End::OkLocal(_) => self.row.done,
-            End::Fail(_) | End::Info(_) | End::Never => None,
+            OpEnd::Ok(_) | OpEnd::OkLocal(_) => self.row.done,
+            OpEnd::Fail(_) | OpEnd::Info(_) | OpEnd::Never => None,
         }
     }
 
@@ -310,43 +273,43 @@ impl<'a> Op<'a> {
     #[must_use]
     pub fn error(self) -> Option<&'a Error> {
         match self.row.end {
-            End::Fail(error) | End::Info(error) => self.columns.errors.get(usize::try_from(error).ok()?),
-            End::Ok(_) | End::OkLocal(_) | End::Never => None,
+            OpEnd::Fail(error) | OpEnd::Info(error) => self.columns.errors.get(usize::try_from(error).ok()?),
+            OpEnd::Ok(_) | OpEnd::OkLocal(_) | OpEnd::Never => None,
         }
     }
 
     /// What it asked for, where its number does not say it.
     #[must_use]
-    pub fn asked(self) -> Option<Question<'a>> {
+    pub fn asked(self) -> Option<OpQuestion<'a>> {
         let columns = self.columns;
         match self.row.asked {
             Sought::Nothing => None,
-            Sought::Txn { from, number, odd } => Some(Question::Txn(self.steps(from, number, !odd))),
-            Sought::Register(at) => columns.registers.get(at).map(|op| Question::Register(*op)),
+            Sought::Txn { from, number, odd } => Some(OpQuestion::Txn(self.steps(from, number, !odd))),
+            Sought::Register(at) => columns.registers.get(at).map(|op| OpQuestion::Register(*op)),
             Sought::Transfer(at) => {
-                columns.transfers.get(at).map(|&(from, to, amount)| Question::Transfer { from, to, amount })
+                columns.transfers.get(at).map(|&(from, to, amount)| OpQuestion::Transfer { from, to, amount })
             }
-            Sought::Read => Some(Question::Read),
+            Sought::Read => Some(OpQuestion::Read),
         }
     }
 
     /// What it was answered beyond "done".
     #[must_use]
-    pub fn answer(self) -> Option<Reply<'a>> {
+    pub fn answer(self) -> Option<OpReply<'a>> {
         self.acked()?;
         match (self.row.answered, self.row.asked) {
-            (Told::Steps, Sought::Txn { from, number, .. }) | (Told::Txn(from, number), _) => {
-                Some(Reply::Txn(self.steps(from, number, false)))
+            (ToldAt::Steps, Sought::Txn { from, number, .. }) | (ToldAt::Txn(from, number), _) => {
+                Some(OpReply::Txn(self.steps(from, number, false)))
             }
-            (Told::Nothing | Told::Steps, _) => None,
-            (Told::Value(value), _) => Some(Reply::Value(Some(value))),
-            (Told::NoValue, _) => Some(Reply::Value(None)),
-            (Told::Swapped(swapped), _) => Some(Reply::Swapped(swapped)),
-            (Told::Balances(from, number), _) => {
-                Some(Reply::Balances(part(&self.columns.balances, from, number)))
+            (ToldAt::Nothing | ToldAt::Steps, _) => None,
+            (ToldAt::Value(value), _) => Some(OpReply::Value(Some(value))),
+            (ToldAt::NoValue, _) => Some(OpReply::Value(None)),
+            (ToldAt::Swapped(swapped), _) => Some(OpReply::Swapped(swapped)),
+            (ToldAt::Balances(from, number), _) => {
+                Some(OpReply::Balances(part(&self.columns.balances, from, number)))
             }
-            (Told::Beat(beat), _) => Some(Reply::Heartbeat(Some(beat))),
-            (Told::NoBeat, _) => Some(Reply::Heartbeat(None)),
+            (ToldAt::Beat(beat), _) => Some(OpReply::Heartbeat(Some(beat))),
+            (ToldAt::NoBeat, _) => Some(OpReply::Heartbeat(None)),
         }
     }
 
@@ -363,8 +326,8 @@ impl<'a> Op<'a> {
             _ => &[],
         };
         let appended = steps.iter().filter_map(|step| match step {
-            Kept::Append(_, element) => Some(*element),
-            Kept::Ask(_) | Kept::Read { .. } => None,
+            KeptStep::Append(_, element) => Some(*element),
+            KeptStep::Ask(_) | KeptStep::Read { .. } => None,
         });
         own.into_iter().chain(appended)
     }

@@ -1,20 +1,20 @@
 //! What operations asked for and were answered, read from where it is kept.
 
+use super::columns::{Columns, KeptStep, part};
 use super::event::{Mop, RegisterOp};
-use super::ops::{Columns, Kept, part};
 
 /// What an operation asked for, as [`Asked`](super::event::Asked) says.
 #[derive(Clone, Debug)]
-pub enum Question<'a> {
+pub enum OpQuestion<'a> {
     /// A list-append transaction; its reads without lists.
     Txn(Moves<'a>),
-    /// One register.
+    /// A read, write or compare-and-set of one key.
     Register(RegisterOp),
     /// A transfer between two accounts.
     Transfer {
         /// From this account.
         from: u32,
-        /// To this one.
+        /// The account that gains.
         to: u32,
         /// So much.
         amount: i64,
@@ -25,7 +25,7 @@ pub enum Question<'a> {
 
 /// What an operation was answered, as [`Answer`](super::event::Answer) says.
 #[derive(Clone, Debug)]
-pub enum Reply<'a> {
+pub enum OpReply<'a> {
     /// The transaction with what its reads returned.
     Txn(Moves<'a>),
     /// The register's value; `None`: never written.
@@ -99,11 +99,11 @@ impl<'a> Moves<'a> {
             }),
             Steps::Kept { columns, from, number, bare } => {
                 part(&columns.steps, from, number).get(at).map(|step| match *step {
-                    Kept::Append(key, element) => Move::Append(key, element),
-                    Kept::Read { key, from, number } if !bare => {
+                    KeptStep::Append(key, element) => Move::Append(key, element),
+                    KeptStep::Read { key, from, number } if !bare => {
                         Move::Read(key, Some(part(&columns.lists, from, number)))
                     }
-                    Kept::Ask(key) | Kept::Read { key, .. } => Move::Read(key, None),
+                    KeptStep::Ask(key) | KeptStep::Read { key, .. } => Move::Read(key, None),
                 })
             }
         }

@@ -12,8 +12,8 @@ use crate::model::{ImageRole, LabSpec};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What.
+pub struct DoctorFinding {
+    /// What was looked at, in a few words.
     pub what: &'static str,
     /// Good, missing but only some things need it, or nothing works without it.
     pub grade: Grade,
@@ -35,12 +35,17 @@ pub enum Grade {
     Bad,
 }
 
-fn finding(what: &'static str, grade: Grade, seen: impl Into<String>, note: impl Into<String>) -> Finding {
-    Finding { what, grade, seen: seen.into(), note: note.into() }
+fn finding(
+    what: &'static str,
+    grade: Grade,
+    seen: impl Into<String>,
+    note: impl Into<String>,
+) -> DoctorFinding {
+    DoctorFinding { what, grade, seen: seen.into(), note: note.into() }
 }
 
 /// Looks at everything a lab needs.
-pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec<Finding> {
+pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let docker = match docker {
         Ok(docker) => docker,
@@ -79,7 +84,7 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
     findings
 }
 
-async fn base_image(docker: &Docker, base: &str) -> Finding {
+async fn base_image(docker: &Docker, base: &str) -> DoctorFinding {
     match docker.image_id(base).await {
         Ok(Some(_)) => finding("base image", Grade::Good, format!("{base} is on the engine"), ""),
         Ok(None) => {
@@ -106,7 +111,7 @@ async fn base_image(docker: &Docker, base: &str) -> Finding {
 }
 
 /// What only a container of ours can find out: XFS on loop devices, netem.
-async fn helper(docker: &Docker) -> Vec<Finding> {
+async fn helper(docker: &Docker) -> Vec<DoctorFinding> {
     let image = match docker.our_images().await {
         Ok(images) => images
             .into_iter()
@@ -148,7 +153,7 @@ async fn helper(docker: &Docker) -> Vec<Finding> {
 }
 
 /// What can be done to packets here.
-async fn packets(docker: &Docker, image: &str) -> Finding {
+async fn packets(docker: &Docker, image: &str) -> DoctorFinding {
     let able = match docker.try_network(image, None).await {
         Ok(able) => able,
         Err(error) => return finding("packets", Grade::Bad, error.to_string(), ""),
@@ -170,7 +175,7 @@ async fn packets(docker: &Docker, image: &str) -> Finding {
 }
 
 /// Whether the loopback addresses can be published: nobody may listen there, unless it is the lab itself.
-async fn addresses(docker: &Docker, spec: &LabSpec) -> Finding {
+async fn addresses(docker: &Docker, spec: &LabSpec) -> DoctorFinding {
     let Some(base) = network_address(&spec.network.publish) else {
         return finding("addresses", Grade::Good, "nothing is published", "");
     };

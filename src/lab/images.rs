@@ -17,7 +17,7 @@ use super::LabError;
 use crate::engine::clock;
 use crate::engine::docker::{BuildContext, Docker, EngineError, ImageSeen};
 use crate::model::body::LABEL_IMAGE;
-use crate::model::lab::{Images as Declared, Source};
+use crate::model::lab::{ImageSource, Images as Declared};
 use crate::model::{ImageRole, Name};
 
 /// Image references by role.
@@ -76,7 +76,7 @@ pub async fn ensure(
     program: &Path,
     progress: &(impl Fn(&str) + Sync),
 ) -> Result<References, LabError> {
-    if declared.source == Source::Nix {
+    if declared.source == ImageSource::Nix {
         return Err(LabError::Image {
             message: "images from the flake are not built in this version".to_owned(),
             hint: "set `[images] source = \"debian\"`".to_owned(),

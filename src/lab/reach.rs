@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::record::Record;
+use super::record::LabRecord;
 use super::{LabError, names};
 use crate::decide::body::{
     CONTROLLER_PORT, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT,
@@ -12,7 +12,7 @@ use crate::decide::body::{
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::model::plan::{
-    BalancerDoors, Credentials, OperateOutcome, OperatePlan, Operation, PostgresDoors, WatchPlan,
+    BalancerDoors, Credentials, OperateOutcome, OperatePlan, Operation, PostgresPorts, WatchPlan,
 };
 use crate::model::{Member, Service, Sighting, Span};
 
@@ -28,7 +28,7 @@ pub fn program(verb: &str) -> Vec<String> {
 /// Addresses of one service, by member, at `port`.
 #[must_use]
 pub fn addresses(
-    record: &Record,
+    record: &LabRecord,
     service: Service,
     port: u16,
 ) -> BTreeMap<crate::model::MemberId, SocketAddr> {
@@ -40,7 +40,7 @@ pub fn addresses(
 
 /// Where a member serves clients: an instance itself, or a balancer's port of the primary; `None` for others.
 #[must_use]
-pub fn door(record: &Record, member: &Member) -> Option<SocketAddr> {
+pub fn door(record: &LabRecord, member: &Member) -> Option<SocketAddr> {
     let port = match member.service {
         Service::Postgres => POSTGRES_PORT,
         Service::Balancer => RW_PORT,
@@ -52,7 +52,7 @@ pub fn door(record: &Record, member: &Member) -> Option<SocketAddr> {
 /// Every host that may carry PostgreSQL, at its port, in the order of the lab file: what a connection string names
 /// that leaves out the balancers. As a balancer's configuration it outlives members that come and go.
 #[must_use]
-pub fn database_hosts(record: &Record) -> Vec<SocketAddr> {
+pub fn database_hosts(record: &LabRecord) -> Vec<SocketAddr> {
     let hosts = record.spec.hosts.iter().enumerate();
     hosts
         .filter(|(_, host)| record.spec.may_stand(Service::Postgres, host))
@@ -74,7 +74,7 @@ pub fn psql(statement: &str) -> Vec<String> {
 
 /// Credentials that Patroni's REST wants for its verbs.
 #[must_use]
-pub fn patroni_login(record: &Record) -> Credentials {
+pub fn patroni_login(record: &LabRecord) -> Credentials {
     Credentials { user: "pgha".to_owned(), password: record.secrets.rest.clone(), database: String::new() }
 }
 
@@ -87,7 +87,7 @@ const OPERATE: Span = Span::secs(180);
 /// When the client does not run or says nothing sensible. What Patroni refuses is an outcome.
 pub async fn operate(
     docker: &Docker,
-    record: &Record,
+    record: &LabRecord,
     operation: Operation,
 ) -> Result<OperateOutcome, LabError> {
     let plan = OperatePlan {
@@ -113,7 +113,7 @@ pub async fn operate(
 
 /// Credentials of PostgreSQL's superuser.
 #[must_use]
-pub fn superuser(record: &Record) -> Credentials {
+pub fn superuser(record: &LabRecord) -> Credentials {
     Credentials {
         user: "postgres".to_owned(),
         password: record.secrets.superuser.clone(),
@@ -123,7 +123,7 @@ pub fn superuser(record: &Record) -> Credentials {
 
 /// Credentials of the application.
 #[must_use]
-pub fn application(record: &Record) -> Credentials {
+pub fn application(record: &LabRecord) -> Credentials {
     Credentials {
         user: "pgha".to_owned(),
         password: record.secrets.application.clone(),
@@ -132,9 +132,9 @@ pub fn application(record: &Record) -> Credentials {
 }
 
 /// Where every replica of every controller serves.
-fn controllers(record: &Record) -> BTreeMap<crate::model::MemberId, SocketAddr> {
+fn controllers(record: &LabRecord) -> BTreeMap<crate::model::MemberId, SocketAddr> {
     let port = |member: &Member| {
-        let named = |controller: &crate::model::lab::Controller| {
+        let named = |controller: &crate::model::lab::ControllerSpec| {
             Some(controller.name.as_str()) == member.controller()
         };
         let index = u16::try_from(record.spec.controllers.iter().position(named)?).ok()?;
@@ -147,7 +147,7 @@ fn controllers(record: &Record) -> BTreeMap<crate::model::MemberId, SocketAddr> 
 
 /// What the sampler looks at.
 #[must_use]
-pub fn watch_plan(record: &Record, every: Span, probe_writes: Option<Span>, once: bool) -> WatchPlan {
+pub fn watch_plan(record: &LabRecord, every: Span, probe_writes: Option<Span>, once: bool) -> WatchPlan {
     let socket = |address, port| SocketAddr::new(IpAddr::V4(address), port);
     WatchPlan {
         every,
@@ -155,7 +155,7 @@ pub fn watch_plan(record: &Record, every: Span, probe_writes: Option<Span>, once
         postgres: record
             .of(Service::Postgres)
             .map(|(member, address)| {
-                let addresses = PostgresDoors {
+                let addresses = PostgresPorts {
                     sql: socket(address, POSTGRES_PORT),
                     rest: socket(address, PATRONI_PORT),
                 };
@@ -202,7 +202,7 @@ pub async fn start(
 ///
 /// # Errors
 /// When the client does not run or says nothing sensible.
-pub async fn look(docker: &Docker, record: &Record) -> Result<Sighting, LabError> {
+pub async fn look(docker: &Docker, record: &LabRecord) -> Result<Sighting, LabError> {
     let plan = watch_plan(record, Span::secs(1), None, true);
     let mut stream = start(docker, record.spec.name.as_str(), "watch", &plan).await?;
     let line = clock::timeout(std::time::Duration::from_secs(20), stream.next_line()).await;

@@ -14,13 +14,13 @@ use crate::model::{LabSpec, Member, MemberId, Service, Sight, Sighting};
 pub struct NotReady {
     /// Which.
     pub member: MemberId,
-    /// Why.
+    /// What is still missing, in a few words.
     pub why: String,
 }
 
 /// A body that does not run while a lab is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Down {
+pub struct BodyDown {
     /// Its member, or the name of its container.
     pub member: String,
     /// How it is, in the engine's words: `exited with code 1`, `created`.
@@ -36,7 +36,7 @@ const LINE: usize = 300;
 
 /// Who is not ready and why, a line each; of bodies that do not run, their last words under it.
 #[must_use]
-pub fn in_words(waiting: &[NotReady], down: &[Down]) -> String {
+pub fn in_words(waiting: &[NotReady], down: &[BodyDown]) -> String {
     let mut lines: Vec<String> = Vec::new();
     for one in waiting.iter().filter(|one| down.iter().all(|down| down.member != one.member.as_str())) {
         lines.push(format!("  {}: {}", one.member, one.why));
@@ -77,14 +77,14 @@ pub fn primary(sighting: &Sighting) -> Option<&MemberId> {
 
 /// What must hold of a lab besides everybody being there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ReadyWhen {
     /// Synchronous standbys it must have before its replication mode is in force.
     pub sync: u32,
     /// Whether its balancers check their servers; where they do not, 5432 leads anywhere.
     pub checked: bool,
 }
 
-impl Wanted {
+impl ReadyWhen {
     /// What the lab of this spec must be.
     #[must_use]
     pub const fn of(spec: &LabSpec) -> Self {
@@ -100,7 +100,7 @@ impl Wanted {
 /// count in PostgreSQL's view and in Patroni's: until Patroni has written them down, a strict mode may
 /// neither be in force (Patroni 4.0, quorum: `scenarios/found`) nor allow anybody to take over.
 #[must_use]
-pub fn not_ready(members: &[Member], wanted: Wanted, sighting: &Sighting) -> Vec<NotReady> {
+pub fn not_ready(members: &[Member], wanted: ReadyWhen, sighting: &Sighting) -> Vec<NotReady> {
     let primary = primary(sighting);
     let streaming: BTreeSet<&str> = primary
         .and_then(|member| sighting.postgres.get(member))
@@ -244,7 +244,7 @@ mod tests {
     use crate::model::sighting::{BalancerSeen, EtcdSeen, PatroniSeen, ServerSeen, SqlSeen};
     use crate::model::{Bytes, Name};
 
-    const ASYNC: Wanted = Wanted { sync: 0, checked: true };
+    const ASYNC: ReadyWhen = ReadyWhen { sync: 0, checked: true };
 
     fn name(text: &str) -> Name {
         Name::new(text).expect("a name")
@@ -322,7 +322,7 @@ mod tests {
             NotReady { member: name("balancer-1"), why: "does not answer: refused".to_owned() },
         ];
         let log = ["1", "2", "3", "4", "5", "6", "7", "8"].map(|n| format!("line {n}\n\n")).concat();
-        let down = |member: &str, log: &str| Down {
+        let down = |member: &str, log: &str| BodyDown {
             member: member.to_owned(),
             state: "exited with code 1".to_owned(),
             log: log.to_owned(),
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn a_mode_that_is_not_in_force_is_not_ready() {
         let said = |lab: &Sighting| -> Vec<String> {
-            not_ready(&members(), Wanted { sync: 1, ..ASYNC }, lab)
+            not_ready(&members(), ReadyWhen { sync: 1, ..ASYNC }, lab)
                 .into_iter()
                 .map(|waiting| format!("{}: {}", waiting.member, waiting.why))
                 .collect()
@@ -417,7 +417,7 @@ mod tests {
         let anywhere = BalancerSeen { rw_serves: Sight::Seen(false), ..balancer(&["h2", "h3"]) };
         lab.balancers.insert(name("balancer-1"), anywhere);
         assert!(!not_ready(&members(), ASYNC, &lab).is_empty());
-        assert_eq!(not_ready(&members(), Wanted { checked: false, ..ASYNC }, &lab), []);
+        assert_eq!(not_ready(&members(), ReadyWhen { checked: false, ..ASYNC }, &lab), []);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::images::References;
 use super::{LabError, names};
 use crate::decide::body::Secrets;
+use crate::decide::body::{CLIENT_UID, RecipeContext, broker, recipe, sandbox};
+use crate::decide::found::FoundingWorld;
 use crate::engine::docker::{Docker, EngineError};
 use crate::engine::hands::Shelf;
 use crate::model::lab::Desired;
@@ -22,7 +24,7 @@ pub const PATH: &str = "/etc/pgha/lab.json";
 /// What a lab was founded as.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Record {
+pub struct LabRecord {
     /// Version of this format; 1.
     pub schema_version: u32,
     /// Preset in force; `None` when the lab file stands alone.
@@ -71,7 +73,7 @@ pub fn new_token(lab: &str) -> String {
     format!("{lab}-{}", unguessable(8))
 }
 
-impl Record {
+impl LabRecord {
     /// The record as a file of the client's body.
     #[must_use]
     pub fn file(&self, owner: u32) -> BodyFile {
@@ -117,9 +119,9 @@ impl Record {
 const KEEPS: Duration = Duration::from_secs(10);
 /// A turn that one writer has had for so long was left behind when it was killed. Longer than a writer keeps it and the
 /// engine takes for a write.
-const LEFT: Duration = Duration::from_secs(40);
+const TURN_LEFT_BEHIND: Duration = Duration::from_secs(40);
 /// Pause between two looks at a turn.
-const GLANCE: Duration = Duration::from_millis(100);
+const TURN_LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait of [`replace`], a turn that was left behind included.
 pub const REPLACES: Duration = Duration::from_mins(1);
 
@@ -129,7 +131,11 @@ pub const REPLACES: Duration = Duration::from_mins(1);
 /// # Errors
 /// When the engine does not answer; [`LabError::Moved`] when the record is another by now: whoever wants something decides
 /// anew.
-pub async fn replace(shelf: &impl Shelf, read_before: &Record, record: &Record) -> Result<(), LabError> {
+pub async fn replace(
+    shelf: &impl Shelf,
+    read_before: &LabRecord,
+    record: &LabRecord,
+) -> Result<(), LabError> {
     let turn = take_turn(shelf, record).await?;
     let taken = shelf.now();
     let outcome = in_turn(shelf, read_before, record, taken).await;
@@ -141,7 +147,7 @@ pub async fn replace(shelf: &impl Shelf, read_before: &Record, record: &Record) 
 }
 
 /// Waits for the turn at a lab's record; one that was left behind is ended.
-async fn take_turn(shelf: &impl Shelf, record: &Record) -> Result<String, LabError> {
+async fn take_turn(shelf: &impl Shelf, record: &LabRecord) -> Result<String, LabError> {
     let lab = record.spec.name.as_str();
     let (name, image) = (names::container(lab, "record-turn"), record.images.get(&ImageRole::Host));
     let mut other: Option<(String, Mono)> = None;
@@ -152,22 +158,27 @@ async fn take_turn(shelf: &impl Shelf, record: &Record) -> Result<String, LabErr
         if let Some(has) = shelf.turn(&name).await? {
             let now = shelf.now();
             let since = other.filter(|(known, _)| *known == has).map_or(now, |(_, since)| since);
-            if now.since(since) >= LEFT {
+            if now.since(since) >= TURN_LEFT_BEHIND {
                 shelf.end_turn(&has).await?;
             }
             other = Some((has, since));
         }
-        shelf.wait(GLANCE).await;
+        shelf.wait(TURN_LOOK_PAUSE).await;
     }
 }
 
-async fn in_turn(shelf: &impl Shelf, before: &Record, record: &Record, taken: Mono) -> Result<(), LabError> {
+async fn in_turn(
+    shelf: &impl Shelf,
+    before: &LabRecord,
+    record: &LabRecord,
+    taken: Mono,
+) -> Result<(), LabError> {
     let now = read(shelf, record.spec.name.as_str()).await?;
     still(before, now.as_ref()).map_err(LabError::Moved)?;
     if shelf.now().since(taken) >= KEEPS {
         return Err(LabError::Moved("the engine is so slow that the turn at the record is over".to_owned()));
     }
-    for body in super::up::world(record).bodies {
+    for body in world(record).bodies {
         if body.service == Some(Service::Client) {
             shelf.write_files(&body).await?;
         }
@@ -176,11 +187,11 @@ async fn in_turn(shelf: &impl Shelf, before: &Record, record: &Record, taken: Mo
 }
 
 /// Whether a record is the one that was read.
-fn still(before: &Record, now: Option<&Record>) -> Result<(), String> {
+fn still(before: &LabRecord, now: Option<&LabRecord>) -> Result<(), String> {
     if now == Some(before) {
         return Ok(());
     }
-    let version = |record: &Record| record.desired.generation;
+    let version = |record: &LabRecord| record.desired.generation;
     let is = now.map_or_else(|| "it is gone".to_owned(), |now| format!("it is at version {}", version(now)));
     Err(format!(
         "the record of lab `{}` was at version {} and {is} by now: run the command once more",
@@ -189,11 +200,33 @@ fn still(before: &Record, now: Option<&Record>) -> Result<(), String> {
     ))
 }
 
+/// Every recipe of the lab.
+#[must_use]
+pub fn world(record: &LabRecord) -> FoundingWorld {
+    let context = RecipeContext {
+        spec: &record.spec,
+        members: &record.members,
+        subnet: record.subnet,
+        secrets: &record.secrets,
+        token: &record.token,
+    };
+    let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
+    bodies.extend(broker(&context));
+    for member in &record.members {
+        let mut body = recipe(&context, member);
+        if member.service == Service::Client {
+            body.files.push(record.file(CLIENT_UID));
+        }
+        bodies.push(body);
+    }
+    FoundingWorld { network: names::network(record.spec.name.as_str()), subnet: record.subnet, bodies }
+}
+
 /// Reads the record of a lab; `None` when the lab has none.
 ///
 /// # Errors
 /// When the engine does not answer or the record cannot be read.
-pub async fn read(shelf: &impl Shelf, lab: &str) -> Result<Option<Record>, LabError> {
+pub async fn read(shelf: &impl Shelf, lab: &str) -> Result<Option<LabRecord>, LabError> {
     match shelf.read_file(&names::container(lab, "client"), PATH).await {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
@@ -207,7 +240,7 @@ pub async fn read(shelf: &impl Shelf, lab: &str) -> Result<Option<Record>, LabEr
 ///
 /// # Errors
 /// [`LabError::NoLab`] when nothing of it is on the engine, [`LabError::NoRecord`] when only pieces are.
-pub async fn require(docker: &Docker, lab: &str) -> Result<Record, LabError> {
+pub async fn require(docker: &Docker, lab: &str) -> Result<LabRecord, LabError> {
     if let Some(record) = read(docker, lab).await? {
         return Ok(record);
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::ready::{Wanted, not_ready, primary};
-use super::record::{self, Record};
+use super::ready::{ReadyWhen, not_ready, primary};
+use super::record::{self, LabRecord};
 use super::{LabError, names, reach};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::model::body::DATA_PATH;
 use crate::model::control::ControllerStatus;
-use crate::model::inside::Work;
 use crate::model::scaling::Usages;
+use crate::model::self_report::Work;
 use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, ServerSeen};
 use crate::model::{Bytes, HostName, MemberId, Name, Service, Sight, Sighting, Size};
 
@@ -27,7 +27,7 @@ const APART: Duration = Duration::from_millis(500);
 /// `pgha status -o json`. Keys are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
-    /// 1.
+    /// Version of this format: 1.
     pub schema_version: u32,
     /// Name of the lab.
     pub lab: String,
@@ -45,10 +45,10 @@ pub struct Status {
     pub waiting: BTreeMap<MemberId, String>,
 }
 
-/// One host.
+/// A simulated host, and whether its sandbox runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostStatus {
-    /// Name.
+    /// As the lab file names it.
     pub name: HostName,
     /// Address on the lab's network.
     pub address: Ipv4Addr,
@@ -58,14 +58,14 @@ pub struct HostStatus {
     pub carries: Vec<MemberId>,
 }
 
-/// One member.
+/// A member of the lab, with what its own program says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberStatus {
-    /// Name.
+    /// As the lab's record names it.
     pub name: MemberId,
-    /// Service.
+    /// What it does.
     pub service: Service,
-    /// Host.
+    /// Where it stands.
     pub host: HostName,
     /// State of its container, in the engine's words; `absent` when it has none.
     pub state: String,
@@ -118,7 +118,7 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
     let work: BTreeMap<&MemberId, Work> =
         controllers.flat_map(|seen| seen.work.iter().map(|(member, work)| (member, *work))).collect();
     let cores = |member: &MemberId| used.get(member)?.since(before.get(member)?);
-    let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
+    let waiting = not_ready(&record.members, ReadyWhen::of(&record.spec), &sighting);
     let head = primary(&sighting)
         .and_then(|member| sighting.postgres.get(member))
         .and_then(|seen| seen.sql.seen())
@@ -195,7 +195,7 @@ pub async fn status(docker: &Docker, lab: &str) -> Result<Status, LabError> {
 }
 
 /// Every host, in the order of the declaration.
-fn hosts(record: &Record, state: &impl Fn(&str) -> String) -> Vec<HostStatus> {
+fn hosts(record: &LabRecord, state: &impl Fn(&str) -> String) -> Vec<HostStatus> {
     let carries = |host: &HostName| {
         record.members.iter().filter(|member| member.host == *host).map(|member| member.id.clone()).collect()
     };
@@ -211,7 +211,7 @@ fn hosts(record: &Record, state: &impl Fn(&str) -> String) -> Vec<HostStatus> {
 }
 
 /// What bodies whose sizes may move use; who does not say so at once is left out.
-pub async fn usage(docker: &Docker, record: &Record) -> Usages {
+pub async fn usage(docker: &Docker, record: &LabRecord) -> Usages {
     let sized = record.members.iter().filter(|member| record.spec.limits(member.service).is_some());
     let asked = sized.map(|member| async {
         let container = names::container(record.spec.name.as_str(), member.id.as_str());
@@ -226,7 +226,7 @@ fn up(servers: &BTreeMap<HostName, ServerSeen>) -> Vec<HostName> {
 }
 
 /// What is seen when nobody looks: every subject blind, none absent.
-fn blind(record: &Record) -> Sighting {
+fn blind(record: &LabRecord) -> Sighting {
     let why = || "the client host does not run".to_owned();
     let mut sighting = Sighting::default();
     for member in &record.members {

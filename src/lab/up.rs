@@ -4,24 +4,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::hands::DockerHands;
-use super::ready::{Down, NotReady, Wanted, in_words, not_ready};
-use super::record::{self, Record};
+use super::lab_hands::DockerHands;
+use super::ready::{BodyDown, NotReady, ReadyWhen, in_words, not_ready};
+use super::record::{self, LabRecord};
 use super::{LabError, images, names, reach};
-use crate::decide::body::{Context, broker, recipe, sandbox};
-use crate::decide::found::{World, found};
+use crate::decide::found::found;
 use crate::decide::placement;
 use crate::drive::{Progress, drive};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::model::body::LABEL_LAB;
-use crate::model::inside::files_for;
 use crate::model::lab::Desired;
+use crate::model::self_report::files_for;
 use crate::model::{Action, Container, ContainerStatus, ImageRole, LabSpec, Name, Service, Sighting, Span};
 
 /// What `up` is asked for.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct UpOrder {
     /// The lab.
     pub spec: LabSpec,
     /// The preset it came from, for the record; `None` when the lab file stands alone.
@@ -43,9 +42,9 @@ pub enum News {
 
 /// What `up` made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct StandingLab {
     /// The lab's record.
-    pub record: Record,
+    pub record: LabRecord,
     /// Image references.
     pub images: images::References,
     /// Why volumes have no size of their own, when they have none.
@@ -60,14 +59,18 @@ pub struct Standing {
 ///
 /// # Errors
 /// See [`LabError`]; nothing is removed on failure, `up` can be repeated.
-pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -> Result<Standing, LabError> {
+pub async fn up(
+    docker: &Docker,
+    order: &UpOrder,
+    news: &(impl Fn(News) + Sync),
+) -> Result<StandingLab, LabError> {
     let started = clock::now();
     let planned = plan(docker, order).await?;
     let tell = |text: &str| news(News::Step(text.to_owned()));
     let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
     enough_files(docker, &order.spec, &images).await?;
     let (record, founds) = Box::pin(agree(docker, order, &images, planned)).await?;
-    let world = world(&record);
+    let world = record::world(&record);
     let lab = order.spec.name.as_str();
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
@@ -89,7 +92,7 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
     }
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);
-    Ok(Standing { record, images, plain_volumes: hands.plain_reason(), took, created })
+    Ok(StandingLab { record, images, plain_volumes: hands.plain_reason(), took, created })
 }
 
 /// Writes down what this `up` wants, before a body is made for it; whether it founds the lab. Controllers write the record,
@@ -97,10 +100,10 @@ pub async fn up(docker: &Docker, order: &Order, news: &(impl Fn(News) + Sync)) -
 /// written.
 async fn agree(
     docker: &Docker,
-    order: &Order,
+    order: &UpOrder,
     images: &images::References,
-    planned: (Record, Option<Record>),
-) -> Result<(Record, bool), LabError> {
+    planned: (LabRecord, Option<LabRecord>),
+) -> Result<(LabRecord, bool), LabError> {
     const ATTEMPTS: usize = 5;
     let (mut record, mut known) = planned;
     for _ in 0..ATTEMPTS {
@@ -121,7 +124,7 @@ async fn agree(
 }
 
 /// Whether the lab that was founded has this record: another `up` may have made its client first.
-async fn is_ours(docker: &Docker, record: &Record) -> Result<(), LabError> {
+async fn is_ours(docker: &Docker, record: &LabRecord) -> Result<(), LabError> {
     let lab = record.spec.name.as_str();
     let now = record::require(docker, lab).await?;
     let ours = now.token == record.token;
@@ -130,7 +133,7 @@ async fn is_ours(docker: &Docker, record: &Record) -> Result<(), LabError> {
 }
 
 /// The record this `up` works by, and the lab's own when it stands.
-async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>), LabError> {
+async fn plan(docker: &Docker, order: &UpOrder) -> Result<(LabRecord, Option<LabRecord>), LabError> {
     let spec = &order.spec;
     let lab = spec.name.as_str();
     let unplaceable = |error: placement::Unplaceable| LabError::Unplaceable(error.to_string());
@@ -160,7 +163,7 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
         let generation = known.desired.generation + u64::from(known.desired.counts != wanted.counts);
         let desired = Desired { generation, ..wanted };
         let record =
-            Record { spec: spec.clone(), desired, members, preset: order.preset.clone(), ..known.clone() };
+            LabRecord { spec: spec.clone(), desired, members, preset: order.preset.clone(), ..known.clone() };
         return Ok((record, Some(known)));
     }
     let members = placement::place(spec, &wanted, &[]).map_err(unplaceable)?;
@@ -175,7 +178,7 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
         None => names::network_address(&spec.network.subnet),
     };
     let subnet = subnet.ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
-    let record = Record {
+    let record = LabRecord {
         schema_version: 1,
         preset: order.preset.clone(),
         spec: spec.clone(),
@@ -191,7 +194,7 @@ async fn plan(docker: &Docker, order: &Order) -> Result<(Record, Option<Record>)
 
 /// Makes the network of a new lab whose subnet is not fixed. Another lab may have taken the subnet since
 /// the plan was made: then the next free one is tried.
-async fn claim_subnet(docker: &Docker, record: &mut Record) -> Result<(), LabError> {
+async fn claim_subnet(docker: &Docker, record: &mut LabRecord) -> Result<(), LabError> {
     const ATTEMPTS: usize = 16;
     let network = names::network(record.spec.name.as_str());
     let fixed = record.spec.network.subnet != "auto";
@@ -216,7 +219,7 @@ async fn claim_subnet(docker: &Docker, record: &mut Record) -> Result<(), LabErr
 }
 
 /// What keeps a standing lab from becoming this spec without removals; `None` when nothing does.
-fn difference(known: &Record, spec: &LabSpec, wanted: &Desired) -> Option<String> {
+fn difference(known: &LabRecord, spec: &LabSpec, wanted: &Desired) -> Option<String> {
     for (service, count) in &known.desired.counts {
         let now = wanted.counts.get(service).copied().unwrap_or(0);
         if now < *count {
@@ -254,38 +257,16 @@ fn difference(known: &Record, spec: &LabSpec, wanted: &Desired) -> Option<String
 
 /// Whether a standing lab is what `spec` asks for, body for body and as large as they begin.
 #[must_use]
-pub fn fits(known: &Record, spec: &LabSpec) -> bool {
+pub fn fits(known: &LabRecord, spec: &LabSpec) -> bool {
     let wanted = Desired::founding(spec);
     let fresh = known.members.iter().all(|member| member.size == spec.start_size(member.service));
     fresh && known.desired.counts == wanted.counts && difference(known, spec, &wanted).is_none()
 }
 
-/// Every recipe of the lab.
-#[must_use]
-pub fn world(record: &Record) -> World {
-    let context = Context {
-        spec: &record.spec,
-        members: &record.members,
-        subnet: record.subnet,
-        secrets: &record.secrets,
-        token: &record.token,
-    };
-    let mut bodies: Vec<_> = record.spec.hosts.iter().map(|host| sandbox(&context, &host.name)).collect();
-    bodies.extend(broker(&context));
-    for member in &record.members {
-        let mut body = recipe(&context, member);
-        if member.service == Service::Client {
-            body.files.push(record.file(crate::decide::body::CLIENT_UID));
-        }
-        bodies.push(body);
-    }
-    World { network: names::network(record.spec.name.as_str()), subnet: record.subnet, bodies }
-}
-
 /// Waits until nobody is left who is not ready.
 async fn wait_ready(
     docker: &Docker,
-    record: &Record,
+    record: &LabRecord,
     wait: Span,
     news: &(impl Fn(News) + Sync),
 ) -> Result<(), LabError> {
@@ -305,7 +286,7 @@ async fn wait_ready(
         };
         let sighting: Sighting =
             serde_json::from_str(&line).map_err(|error| LabError::Client(format!("{error} in `{line}`")))?;
-        let waiting = not_ready(&record.members, Wanted::of(&record.spec), &sighting);
+        let waiting = not_ready(&record.members, ReadyWhen::of(&record.spec), &sighting);
         if waiting.is_empty() {
             watch.close_input().await;
             return Ok(());
@@ -321,7 +302,7 @@ async fn wait_ready(
 }
 
 /// Names everyone who is not ready, and bodies that do not run with their last words.
-async fn timed_out(docker: &Docker, record: &Record, wait: Span, last: &[NotReady]) -> LabError {
+async fn timed_out(docker: &Docker, record: &LabRecord, wait: Span, last: &[NotReady]) -> LabError {
     let mut down = Vec::new();
     if let Ok(seen) = docker.observe(Some(record.spec.name.as_str())).await {
         for container in seen.containers.values().filter(|one| one.status != ContainerStatus::Running) {
@@ -332,7 +313,7 @@ async fn timed_out(docker: &Docker, record: &Record, wait: Span, last: &[NotRead
 }
 
 /// How a body that does not run is, and what it wrote last.
-async fn last_of(docker: &Docker, container: &Container) -> Down {
+async fn last_of(docker: &Docker, container: &Container) -> BodyDown {
     const LINES: u32 = 20;
     let member = container.member().unwrap_or(&container.name).to_owned();
     let now = docker.inspect(&container.name).await;
@@ -344,7 +325,7 @@ async fn last_of(docker: &Docker, container: &Container) -> Down {
         _ => format!("its container is {}", container.status.as_str()),
     };
     let log = docker.last_words(&container.name, LINES).await.unwrap_or_else(|error| error.to_string());
-    Down { member, state, log }
+    BodyDown { member, state, log }
 }
 
 /// Whether the engine lets a balancer open as many files as its `maxconn` needs: asked of a container, because no

@@ -14,12 +14,12 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, Lines};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::generator::{self, Doors, Over};
+use super::generator::{self, BalancerAddresses, LoadEnd};
 use super::tally::Tallied;
 use super::watch::Watcher;
 use super::{final_read, workload};
 use crate::engine::clock;
-use crate::engine::journal::{self, Journal};
+use crate::engine::journal_writer::{self, Journal};
 use crate::engine::postgres::{Broken, Session};
 use crate::history::Event;
 use crate::model::plan::{Endpoints, FinalReadPlan, LoadPlan, WatchPlan};
@@ -35,7 +35,7 @@ pub const READER: &str = "final-reads";
 
 /// Why a subcommand of the client host could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum AgentError {
+pub enum ClientHostError {
     /// The input ended or broke before the plan was there.
     #[error("no plan on stdin: {0}")]
     NoPlan(String),
@@ -53,7 +53,7 @@ pub enum AgentError {
 /// A line on the input after the plan.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct AgentOrder {
     /// Start the load at this instant.
     #[serde(default)]
     go: Option<Mono>,
@@ -72,7 +72,7 @@ enum Wish {
     /// Balancers stand elsewhere.
     Follow(Endpoints),
     Stop,
-    /// It is gone.
+    /// Whoever drives this program has left.
     Gone,
 }
 
@@ -94,8 +94,8 @@ pub async fn idle() -> std::io::Result<()> {
 /// with `End`, the end of the input without.
 ///
 /// # Errors
-/// [`AgentError`]; a table that cannot be made is one.
-pub async fn load<R, W>(input: R, output: W) -> Result<(), AgentError>
+/// [`ClientHostError`]; a table that cannot be made is one.
+pub async fn load<R, W>(input: R, output: W) -> Result<(), ClientHostError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -104,16 +104,16 @@ where
     let plan: Arc<LoadPlan> = Arc::new(plan(&mut lines).await?);
     // held until the end of this function: the system lets go of it however the program ends
     let _lock = plan.lock.as_deref().map(lock).transpose()?;
-    let (journal, queue) = journal::channel();
-    writing(journal::write_out(queue, output), async move {
+    let (journal, queue) = journal_writer::channel();
+    writing(journal_writer::write_out(queue, output), async move {
         let loads = plan.loads.iter().map(|load| load.name.clone()).collect();
         let boot_id = clock::boot_id();
         let (writer, run) = (WRITER.to_owned(), plan.run.clone());
         journal.say(Event::Journal { t: clock::now(), writer, boot_id, loads, run });
-        let ready = generator::ready(&plan).map_err(AgentError::Work)?;
+        let ready = generator::ready(&plan).map_err(ClientHostError::Work)?;
         let prepared = tokio::select! {
             biased; // an order that waits behind finished work is no early order
-            done = prepare(&plan, &journal) => done.map_err(AgentError::Work),
+            done = prepare(&plan, &journal) => done.map_err(ClientHostError::Work),
             wish = wish(&mut lines) => Err(early(&wish)),
         };
         prepared.inspect_err(|error| note(&journal, &error.to_string()))?;
@@ -136,10 +136,10 @@ where
                 }
                 over
             }
-            Wish::Stop => Over::Stopped,
+            Wish::Stop => LoadEnd::Stopped,
             Wish::Gone | Wish::Follow(_) => return Ok(()),
         };
-        if over == Over::Stopped {
+        if over == LoadEnd::Stopped {
             note(&journal, "stopped before its time");
         }
         let (writer, signed) = (WRITER.to_owned(), Some(told.operations()));
@@ -150,13 +150,14 @@ where
 }
 
 /// Locks a file for this process alone.
-fn lock(path: &Path) -> Result<File, AgentError> {
-    let failed = |error: &dyn std::fmt::Display| AgentError::Work(format!("{}: {error}", path.display()));
+fn lock(path: &Path) -> Result<File, ClientHostError> {
+    let failed =
+        |error: &dyn std::fmt::Display| ClientHostError::Work(format!("{}: {error}", path.display()));
     let file = File::create(path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            Err(AgentError::Work("another run is writing into this lab: wait for its end".to_owned()))
+            Err(ClientHostError::Work("another run is writing into this lab: wait for its end".to_owned()))
         }
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
@@ -166,16 +167,16 @@ fn lock(path: &Path) -> Result<File, AgentError> {
 /// Another plan on the input takes the place of the first: members come and go.
 ///
 /// # Errors
-/// [`AgentError`].
-pub async fn watch<R, W>(input: R, output: W) -> Result<(), AgentError>
+/// [`ClientHostError`].
+pub async fn watch<R, W>(input: R, output: W) -> Result<(), ClientHostError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut lines = input.lines();
     let mut plan: WatchPlan = plan(&mut lines).await?;
-    let (journal, queue) = journal::channel();
-    writing(journal::write_out(queue, output), async move {
+    let (journal, queue) = journal_writer::channel();
+    writing(journal_writer::write_out(queue, output), async move {
         loop {
             let mut watcher = Watcher::new(&plan);
             if plan.once {
@@ -209,7 +210,7 @@ async fn next_plan<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Option<Watc
         if let Ok(plan) = serde_json::from_str(&line) {
             return Some(plan);
         }
-        if serde_json::from_str::<Order>(&line).is_ok_and(|order| order.stop) {
+        if serde_json::from_str::<AgentOrder>(&line).is_ok_and(|order| order.stop) {
             return None;
         }
     }
@@ -219,16 +220,16 @@ async fn next_plan<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Option<Watc
 /// `Journal` and `End`.
 ///
 /// # Errors
-/// [`AgentError`]; a node that cannot be read is an event, no error.
-pub async fn final_read<R, W>(input: R, output: W) -> Result<(), AgentError>
+/// [`ClientHostError`]; a node that cannot be read is an event, no error.
+pub async fn final_read<R, W>(input: R, output: W) -> Result<(), ClientHostError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut lines = input.lines();
     let plan: FinalReadPlan = plan(&mut lines).await?;
-    let (journal, queue) = journal::channel();
-    writing(journal::write_out(queue, output), async move {
+    let (journal, queue) = journal_writer::channel();
+    writing(journal_writer::write_out(queue, output), async move {
         let (writer, boot_id, run) = (READER.to_owned(), clock::boot_id(), plan.run.clone());
         journal.say(Event::Journal { t: clock::now(), writer, boot_id, loads: Vec::new(), run });
         let told = Tallied::new(journal.clone(), 0);
@@ -243,13 +244,13 @@ where
 /// Does `work` while its journal is written; what it said is written out even when it failed.
 async fn writing(
     write: impl Future<Output = std::io::Result<()>>,
-    work: impl Future<Output = Result<(), AgentError>>,
-) -> Result<(), AgentError> {
+    work: impl Future<Output = Result<(), ClientHostError>>,
+) -> Result<(), ClientHostError> {
     let mut write = std::pin::pin!(write);
     tokio::select! {
         broken = &mut write => {
             broken?;
-            Err(AgentError::Work("the journal ended before the work".to_owned()))
+            Err(ClientHostError::Work("the journal ended before the work".to_owned()))
         }
         done = work => {
             write.await?;
@@ -258,19 +259,21 @@ async fn writing(
     }
 }
 
-async fn plan<T: DeserializeOwned, R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Result<T, AgentError> {
-    let line = lines.next_line().await.map_err(|e| AgentError::NoPlan(e.to_string()))?;
-    let line = line.ok_or_else(|| AgentError::NoPlan("it ended".to_owned()))?;
+async fn plan<T: DeserializeOwned, R: AsyncBufRead + Unpin>(
+    lines: &mut Lines<R>,
+) -> Result<T, ClientHostError> {
+    let line = lines.next_line().await.map_err(|e| ClientHostError::NoPlan(e.to_string()))?;
+    let line = line.ok_or_else(|| ClientHostError::NoPlan("it ended".to_owned()))?;
     // the text of a plan holds passwords, so the error names the place and what was wrong, no more
-    serde_json::from_str(&line).map_err(|e| AgentError::BadPlan(e.to_string()))
+    serde_json::from_str(&line).map_err(|e| ClientHostError::BadPlan(e.to_string()))
 }
 
 async fn wish<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Wish {
     while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str::<Order>(&line) {
-            Ok(Order { stop: true, .. }) => return Wish::Stop,
-            Ok(Order { go: Some(start), .. }) => return Wish::Go(start),
-            Ok(Order { endpoints: Some(endpoints), .. }) => return Wish::Follow(endpoints),
+        match serde_json::from_str::<AgentOrder>(&line) {
+            Ok(AgentOrder { stop: true, .. }) => return Wish::Stop,
+            Ok(AgentOrder { go: Some(start), .. }) => return Wish::Go(start),
+            Ok(AgentOrder { endpoints: Some(endpoints), .. }) => return Wish::Follow(endpoints),
             // an order this version does not know must not start or stop anything
             Ok(_) | Err(_) => {}
         }
@@ -279,7 +282,7 @@ async fn wish<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Wish {
 }
 
 /// Waits for the order to stop (true) or the end of the input (false).
-async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, doors: &Doors) -> bool {
+async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, doors: &BalancerAddresses) -> bool {
     loop {
         match wish(lines).await {
             Wish::Stop => return true,
@@ -290,8 +293,8 @@ async fn until_stop<R: AsyncBufRead + Unpin>(lines: &mut Lines<R>, doors: &Doors
     }
 }
 
-fn early(wish: &Wish) -> AgentError {
-    AgentError::Work(match wish {
+fn early(wish: &Wish) -> ClientHostError {
+    ClientHostError::Work(match wish {
         Wish::Go(_) | Wish::Follow(_) => "told to go before it said it was ready".to_owned(),
         Wish::Stop => "stopped while making its tables".to_owned(),
         Wish::Gone => "the input ended while it was making its tables".to_owned(),
@@ -406,7 +409,7 @@ mod tests {
         let error = load(BufReader::new(text.as_bytes()), Vec::new()).await.expect_err("no plan");
         assert!(!error.to_string().contains("s3cret"), "{error}");
         let error = final_read(BufReader::new(&b""[..]), Vec::new()).await.expect_err("no plan");
-        assert!(matches!(error, AgentError::NoPlan(_)));
+        assert!(matches!(error, ClientHostError::NoPlan(_)));
     }
 
     #[tokio::test]

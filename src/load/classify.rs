@@ -11,7 +11,7 @@ use crate::history::event::{Error, Outcome};
 
 /// How far an operation had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum OpStage {
     /// There was no connection yet.
     Connecting,
     /// Connected; nothing that could commit had been sent.
@@ -22,11 +22,11 @@ pub enum Stage {
 
 /// The class of an operation that broke with `broken` at `stage`.
 #[must_use]
-pub fn classify(stage: Stage, broken: &Broken) -> Outcome {
+pub fn classify(stage: OpStage, broken: &Broken) -> Outcome {
     let error = Error { c: code(stage, broken), m: broken.to_string() };
     let failed = match stage {
-        Stage::Connecting | Stage::BeforeWrite => true,
-        Stage::AfterWrite => broken.state().is_some_and(classes::certain),
+        OpStage::Connecting | OpStage::BeforeWrite => true,
+        OpStage::AfterWrite => broken.state().is_some_and(classes::certain),
     };
     if failed { Outcome::Fail(error) } else { Outcome::Info(error) }
 }
@@ -38,8 +38,8 @@ pub fn reusable(broken: &Broken) -> bool {
     broken.state().is_some_and(|s| s.starts_with("23") || s == "40001" || s == "40P01")
 }
 
-fn code(stage: Stage, broken: &Broken) -> String {
-    let connecting = stage == Stage::Connecting;
+fn code(stage: OpStage, broken: &Broken) -> String {
+    let connecting = stage == OpStage::Connecting;
     match broken {
         Broken::Sql { state, .. } => return state.clone(),
         Broken::Refused => "refused",
@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    const STAGES: [Stage; 3] = [Stage::Connecting, Stage::BeforeWrite, Stage::AfterWrite];
+    const STAGES: [OpStage; 3] = [OpStage::Connecting, OpStage::BeforeWrite, OpStage::AfterWrite];
 
     fn sql(state: &str) -> Broken {
         Broken::Sql { state: state.to_owned(), message: "m".to_owned() }
@@ -79,7 +79,7 @@ mod tests {
         ]
     }
 
-    fn told(stage: Stage, broken: &Broken) -> (bool, String) {
+    fn told(stage: OpStage, broken: &Broken) -> (bool, String) {
         match classify(stage, broken) {
             Outcome::Fail(error) => (true, error.c),
             Outcome::Info(error) => (false, error.c),
@@ -92,7 +92,7 @@ mod tests {
         let states = [
             "25006", "40001", "57P01", "57P03", "53300", "28P01", "08006", "XX000", "42P01", "53100", "58030",
         ];
-        for stage in [Stage::Connecting, Stage::BeforeWrite] {
+        for stage in [OpStage::Connecting, OpStage::BeforeWrite] {
             for state in states {
                 assert_eq!(told(stage, &sql(state)), (true, state.to_owned()));
             }
@@ -108,23 +108,23 @@ mod tests {
             "25006", "40001", "40P01", "23505", "23502", "53300", "57P03", "28000", "28P01", "25P02",
             "55P03", "57P05", "22012",
         ] {
-            assert_eq!(told(Stage::AfterWrite, &sql(state)), (true, state.to_owned()));
+            assert_eq!(told(OpStage::AfterWrite, &sql(state)), (true, state.to_owned()));
         }
         for state in [
             "57P01", "57P02", "57014", "08000", "08006", "40003", "XX000", "XX001", "XX002", "53100",
             "53200", "58030",
         ] {
-            assert_eq!(told(Stage::AfterWrite, &sql(state)), (false, state.to_owned()));
+            assert_eq!(told(OpStage::AfterWrite, &sql(state)), (false, state.to_owned()));
         }
         for broken in plain() {
-            assert!(!told(Stage::AfterWrite, &broken).0, "{broken:?}");
+            assert!(!told(OpStage::AfterWrite, &broken).0, "{broken:?}");
         }
     }
 
     #[test]
     fn an_unknown_state_is_open_after_the_write_and_known_to_be_unknown() {
         for state in ["42P01", "0A000", "54000", "55000"] {
-            let (failed, code) = told(Stage::AfterWrite, &sql(state));
+            let (failed, code) = told(OpStage::AfterWrite, &sql(state));
             assert!(!failed && code == state && !classes::mapped(&code));
         }
     }
@@ -137,11 +137,11 @@ mod tests {
                 assert_eq!(classes::mapped(&code), !matches!(broken, Broken::Other(_)), "{code}");
             }
         }
-        assert_eq!(told(Stage::Connecting, &Broken::Eof).1, "connect-eof");
-        assert_eq!(told(Stage::AfterWrite, &Broken::Eof).1, "eof");
-        assert_eq!(told(Stage::Connecting, &Broken::Timeout(Duration::ZERO)).1, "connect-timeout");
-        assert_eq!(told(Stage::AfterWrite, &Broken::Timeout(Duration::ZERO)).1, "timeout");
-        assert_eq!(told(Stage::Connecting, &Broken::Refused).1, "refused");
+        assert_eq!(told(OpStage::Connecting, &Broken::Eof).1, "connect-eof");
+        assert_eq!(told(OpStage::AfterWrite, &Broken::Eof).1, "eof");
+        assert_eq!(told(OpStage::Connecting, &Broken::Timeout(Duration::ZERO)).1, "connect-timeout");
+        assert_eq!(told(OpStage::AfterWrite, &Broken::Timeout(Duration::ZERO)).1, "timeout");
+        assert_eq!(told(OpStage::Connecting, &Broken::Refused).1, "refused");
     }
 
     #[test]

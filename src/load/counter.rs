@@ -2,22 +2,22 @@
 //! acknowledged and how late operations began, in the buckets of an HdrHistogram of three digits.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
 
+use crate::engine::locked::Locked;
 use crate::history::event::{Counted, Outcome};
 use crate::model::Mono;
 
 /// Longest time that is told apart from longer ones, an hour in nanoseconds.
-const LONGEST: u64 = 3_600_000_000_000;
+const LONGEST_LATENCY: u64 = 3_600_000_000_000;
 
 /// Counts of one load since they were last taken.
 #[derive(Debug, Default)]
-pub struct Counter(Mutex<Option<Counts>>);
+pub struct Counter(Locked<Option<SecondCounts>>);
 
 #[derive(Debug)]
-struct Counts {
+struct SecondCounts {
     ok: u64,
     fail: BTreeMap<String, u64>,
     info: BTreeMap<String, u64>,
@@ -25,10 +25,10 @@ struct Counts {
     lag: Histogram<u64>,
 }
 
-impl Counts {
+impl SecondCounts {
     /// `None` never happens: the bounds are constants the library admits.
     fn new() -> Option<Self> {
-        let histogram = || Histogram::new_with_bounds(1, LONGEST, 3).ok();
+        let histogram = || Histogram::new_with_bounds(1, LONGEST_LATENCY, 3).ok();
         let (latency, lag) = (histogram()?, histogram()?);
         Some(Self { ok: 0, fail: BTreeMap::new(), info: BTreeMap::new(), latency, lag })
     }
@@ -37,9 +37,9 @@ impl Counts {
 impl Counter {
     /// An operation meant to start at `intended` was begun at `began` and ended at `ended`.
     pub fn count(&self, intended: Mono, began: Mono, ended: Mono, outcome: &Outcome) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         if counts.is_none() {
-            *counts = Counts::new();
+            *counts = SecondCounts::new();
         }
         let Some(counts) = counts.as_mut() else { return };
         let nanos = |from: Mono, to: Mono| to.0.saturating_sub(from.0);
@@ -56,7 +56,7 @@ impl Counter {
 
     /// What was counted since the last time, as the line of load `l` that ends at `t`.
     pub fn take(&self, t: Mono, l: u32) -> Counted {
-        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.0.lock();
         let Some(counts) = guard.as_mut() else { return Counted { t, l, ..Counted::default() } };
         let counted = Counted {
             t,
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_ends_within_a_thousandth_above(nanos in 1_u64..LONGEST) {
+        fn a_bucket_ends_within_a_thousandth_above(nanos in 1_u64..LONGEST_LATENCY) {
             let counter = Counter::default();
             counter.count(Mono(0), Mono(0), Mono(nanos), &Outcome::Ok(Ack::default()));
             let (end, count) = counter.take(Mono(0), 0).latency[0];

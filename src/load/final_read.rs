@@ -22,7 +22,7 @@ use crate::model::{Load, Lsn, MemberId, Mono};
 /// Pause between two looks at a replica's replay position.
 const REPLAY_POLL: Duration = Duration::from_millis(50);
 
-struct Node {
+struct NodeRead {
     member: MemberId,
     session: Session,
     seen: SqlSeen,
@@ -43,7 +43,7 @@ pub async fn run(plan: &FinalReadPlan, journal: &Tallied) {
         let met = async {
             let session = Session::connect(*address, &plan.superuser, "pgha-final-read", limit).await?;
             let seen = sql_seen(&session, limit).await?;
-            Ok::<_, Broken>(Node { member: member.clone(), session, seen })
+            Ok::<_, Broken>(NodeRead { member: member.clone(), session, seen })
         };
         met.await.map_err(|broken| (member.clone(), broken.to_string()))
     }))
@@ -73,7 +73,7 @@ pub async fn run(plan: &FinalReadPlan, journal: &Tallied) {
 async fn primary(
     plan: &FinalReadPlan,
     journal: &Tallied,
-    node: &Node,
+    node: &NodeRead,
     deadline: Mono,
 ) -> Result<Lsn, String> {
     let mut read = Vec::new();
@@ -98,7 +98,7 @@ async fn primary(
 async fn replica(
     plan: &FinalReadPlan,
     journal: &Tallied,
-    node: &Node,
+    node: &NodeRead,
     target: Result<&Lsn, &String>,
     deadline: Mono,
 ) {
@@ -119,7 +119,7 @@ async fn replica(
     }
 }
 
-async fn rows(node: &Node, load: &Load, lock: bool, limit: Duration) -> Result<Vec<u64>, String> {
+async fn rows(node: &NodeRead, load: &Load, lock: bool, limit: Duration) -> Result<Vec<u64>, String> {
     let select = workload::marks(load, lock).ok_or_else(|| "it leaves no marks".to_owned())?;
     let found = ask(node, &select, limit).await?;
     let row = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).ok().and_then(|id| u64::try_from(id).ok());
@@ -131,13 +131,13 @@ fn read_in_the_end(plan: &FinalReadPlan) -> impl Iterator<Item = (usize, &Load)>
     plan.loads.iter().enumerate().filter(|(_, load)| workload::marks(load, false).is_some())
 }
 
-async fn flushed(node: &Node, limit: Duration) -> Result<Lsn, String> {
+async fn flushed(node: &NodeRead, limit: Duration) -> Result<Lsn, String> {
     position(node, "select pg_current_wal_flush_lsn()::text", limit)
         .await?
         .ok_or_else(|| "no flush position".to_owned())
 }
 
-async fn ancestry(node: &Node, limit: Duration) -> Result<Vec<(u32, Lsn)>, String> {
+async fn ancestry(node: &NodeRead, limit: Duration) -> Result<Vec<(u32, Lsn)>, String> {
     let timeline = node.seen.timeline.ok_or_else(|| "no timeline".to_owned())?;
     let Some(file) = timeline::file_name(timeline) else { return Ok(Vec::new()) };
     let text = ask(node, &format!("select pg_read_file('pg_wal/{file}')"), limit).await?;
@@ -168,13 +168,13 @@ async fn replayed(
     }
 }
 
-async fn position(node: &Node, select: &str, limit: Duration) -> Result<Option<Lsn>, String> {
+async fn position(node: &NodeRead, select: &str, limit: Duration) -> Result<Option<Lsn>, String> {
     let found = ask(node, select, limit).await?;
     let text = found.first().and_then(|row| row.try_get::<_, Option<String>>(0).ok()).flatten();
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
-async fn ask(node: &Node, select: &str, limit: Duration) -> Result<Vec<tokio_postgres::Row>, String> {
+async fn ask(node: &NodeRead, select: &str, limit: Duration) -> Result<Vec<tokio_postgres::Row>, String> {
     let asked = clock::timeout(limit, node.session.client().query(select, &[])).await;
     asked.map_err(|e| e.to_string())?.map_err(|e| node.session.explain(&e).to_string())
 }
@@ -183,7 +183,13 @@ fn left(deadline: Mono) -> Duration {
     deadline.since(clock::now())
 }
 
-fn event(node: &Node, load: usize, primary: bool, rows: Result<Vec<u64>, String>, footing: Footing) -> Event {
+fn event(
+    node: &NodeRead,
+    load: usize,
+    primary: bool,
+    rows: Result<Vec<u64>, String>,
+    footing: Footing,
+) -> Event {
     let (rows, error) = match rows {
         Ok(rows) => (Some(rows), None),
         Err(error) => (None, Some(error)),
@@ -224,7 +230,7 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
-    use crate::engine::journal;
+    use crate::engine::journal_writer;
 
     #[tokio::test]
     async fn a_replica_that_stays_behind_is_told_by_how_far() {
@@ -253,10 +259,10 @@ mod tests {
                "superuser":{{"user":"postgres","password":"x","database":"pgha"}},"timeout":"20s"}}"#
         );
         let plan: FinalReadPlan = serde_json::from_str(&text).expect("a plan");
-        let (journal, lines) = journal::channel();
+        let (journal, lines) = journal_writer::channel();
         run(&plan, &Tallied::new(journal, 0)).await;
         let mut out = Vec::new();
-        journal::write_out(lines, &mut out).await.expect("memory takes everything");
+        journal_writer::write_out(lines, &mut out).await.expect("memory takes everything");
         let out = String::from_utf8(out).expect("text");
         assert_eq!(out.lines().count(), 2);
         for line in out.lines() {

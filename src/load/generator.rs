@@ -10,29 +10,30 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::classify::{Stage, classify};
+use super::classify::{OpStage, classify};
 use super::client::pgbench::{self, Bench};
 use super::client::pool::{Lent, Pool};
 use super::client::{Connected, Opener};
 use super::counter::Counter;
 use super::tally::Tallied;
 use super::workload::dice::Dice;
-use super::workload::turn::Ended;
+use super::workload::turn::OpEnded;
 use super::workload::{self, Script};
-use crate::engine::clock::{self, Alarm};
+use crate::engine::clock::{self, KernelTimer};
+use crate::engine::locked::Locked;
 use crate::engine::postgres::{Broken, within};
 use crate::history::Event;
 use crate::history::event::{Ack, Outcome};
 use crate::model::plan::{Endpoints, LoadPlan};
-use crate::model::scenario::{Client, Endpoint, LoadModel, Record, Session, Via, Workload};
+use crate::model::scenario::{Client, Endpoint, LoadModel, Recording, SessionUse, Via, Workload};
 use crate::model::{Load, Mono};
 use crate::spec::arrivals::{Arrivals, Starts};
 
@@ -45,7 +46,7 @@ const LAST_LOGS: Duration = Duration::from_secs(5);
 
 /// How the load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub enum LoadEnd {
     /// Its time was up and every operation had ended.
     Done,
     /// It was told to stop; operations on their way have no end in the journal.
@@ -110,9 +111,9 @@ fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
 
 /// The doors of every load that goes through balancers.
 #[derive(Debug)]
-pub struct Doors(Vec<(Endpoint, watch::Sender<Vec<SocketAddr>>)>);
+pub struct BalancerAddresses(Vec<(Endpoint, watch::Sender<Vec<SocketAddr>>)>);
 
-impl Doors {
+impl BalancerAddresses {
     /// Balancers stand there now: new connections go there, those that are open go on. Nobody at all is no news.
     pub fn follow(&self, endpoints: &Endpoints) {
         for (endpoint, doors) in &self.0 {
@@ -130,10 +131,12 @@ impl Doors {
 impl Ready {
     /// Its doors, to be told where balancers stand.
     #[must_use]
-    pub fn doors(&self) -> Doors {
+    pub fn doors(&self) -> BalancerAddresses {
         let balanced = |load: &Load| load.direct.is_none() && load.via == Via::Balancers;
         let through = self.loads.iter().filter(|line| balanced(&line.load));
-        Doors(through.map(|line| (line.load.endpoint.unwrap_or(Endpoint::Rw), line.doors.clone())).collect())
+        BalancerAddresses(
+            through.map(|line| (line.load.endpoint.unwrap_or(Endpoint::Rw), line.doors.clone())).collect(),
+        )
     }
 }
 
@@ -144,13 +147,13 @@ pub async fn run(
     journal: &Tallied,
     start: Mono,
     stop: impl Future<Output = ()>,
-) -> Over {
+) -> LoadEnd {
     let end = start.plus(plan.duration.0);
     let queues: Vec<Arc<Queue>> = ready
         .loads
         .iter()
         .map(|line| {
-            let starts = line.starts.clone().map(Mutex::new);
+            let starts = line.starts.clone().map(Locked::new);
             Arc::new(Queue { start, end, starts, next: AtomicU64::new(0) })
         })
         .collect();
@@ -161,7 +164,7 @@ pub async fn run(
     for (at, line) in ready.loads.iter().enumerate() {
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         let writer = ready.loads.iter().position(|other| Some(&other.load.name) == line.load.of.as_ref());
-        let counter = (line.load.record == Record::Histogram).then(Arc::<Counter>::default);
+        let counter = (line.load.record == Recording::Histogram).then(Arc::<Counter>::default);
         counters.extend(counter.iter().map(|counter| (index, Arc::clone(counter))));
         if line.load.workload == Workload::Pgbench {
             let bench = Bench {
@@ -197,7 +200,7 @@ pub async fn run(
                 journal: journal.clone(),
                 counter: counter.clone(),
                 line: None,
-                alarm: Alarm::new().ok(),
+                alarm: KernelTimer::new().ok(),
                 writer: writer.map(|writer| Arc::clone(&queues[writer])),
             };
             workers.spawn(worker.run(Arc::clone(&queues[at])));
@@ -206,22 +209,22 @@ pub async fn run(
     let limits = ready.loads.iter().filter_map(|line| line.load.answer_limit());
     let patience = limits.max().unwrap_or_default().max(LAST_ANSWERS);
     let over = tokio::select! {
-        () = stop => Over::Stopped,
+        () = stop => LoadEnd::Stopped,
         () = async {
             while workers.join_next().await.is_some() {}
             while benches.join_next().await.is_some() {}
-        } => Over::Done,
+        } => LoadEnd::Done,
         () = clock::sleep_until(end.plus(patience)) => {
             let text = format!(
                 "operations that had no answer {} s after the end of the load are left open",
                 patience.as_secs_f64()
             );
             journal.say(Event::Note { t: clock::now(), text });
-            Over::Done
+            LoadEnd::Done
         }
         never = join_all(counters.iter().map(|(l, counter)| count(*l, counter, journal, start))), if !counters.is_empty() => {
             drop(never);
-            Over::Done
+            LoadEnd::Done
         }
     };
     // what pgbench wrote down is read when it is over
@@ -257,7 +260,7 @@ async fn count(l: u32, counter: &Counter, journal: &Tallied, start: Mono) {
 struct Queue {
     start: Mono,
     end: Mono,
-    starts: Option<Mutex<Starts>>,
+    starts: Option<Locked<Starts>>,
     next: AtomicU64,
 }
 
@@ -272,7 +275,7 @@ impl Queue {
             return Some((self.next.fetch_add(1, Ordering::Relaxed), now.max(self.start)));
         };
         // number and start are taken under one lock, so that numbers follow the schedule
-        let mut starts = starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut starts = starts.lock();
         let offset = starts.next()?;
         Some((self.next.fetch_add(1, Ordering::Relaxed), self.start.plus(offset)))
     }
@@ -283,21 +286,19 @@ impl Queue {
     }
 
     fn dropped(&self) -> usize {
-        self.starts
-            .as_ref()
-            .map_or(0, |starts| starts.lock().unwrap_or_else(PoisonError::into_inner).by_ref().count())
+        self.starts.as_ref().map_or(0, |starts| starts.lock().by_ref().count())
     }
 }
 
 /// The connection of a worker, between and under its operations.
-enum Line {
+enum WorkerConnection {
     /// Its own.
     Kept(Connected),
     /// The pool's.
     Lent(Lent),
 }
 
-impl Line {
+impl WorkerConnection {
     const fn connected(&mut self) -> &mut Connected {
         match self {
             Self::Kept(line) => line,
@@ -318,8 +319,8 @@ struct Worker {
     journal: Tallied,
     /// Counts operations instead of recording them.
     counter: Option<Arc<Counter>>,
-    line: Option<Line>,
-    alarm: Option<Alarm>,
+    line: Option<WorkerConnection>,
+    alarm: Option<KernelTimer>,
     /// The load whose tables are read, for a load that only reads.
     writer: Option<Arc<Queue>>,
 }
@@ -351,7 +352,7 @@ impl Worker {
     }
 
     fn kept(&self) -> bool {
-        self.load().session == Session::Kept
+        self.load().session == SessionUse::Kept
     }
 
     /// Ahead of the first operation, so that it does not pay for the connection; a failure here is no
@@ -374,14 +375,14 @@ impl Worker {
     /// After an operation whose connection is good for another one.
     fn put_away(&mut self) {
         match (self.line.take(), &self.pool) {
-            (Some(Line::Lent(lent)), Some(pool)) => pool.give_back(lent),
+            (Some(WorkerConnection::Lent(lent)), Some(pool)) => pool.give_back(lent),
             (line, _) if self.kept() => self.line = line,
             _ => {}
         }
     }
 
     /// Does one operation and records or counts it.
-    async fn recorded(&mut self, op: u64, intended: Mono) -> Ended {
+    async fn recorded(&mut self, op: u64, intended: Mono) -> OpEnded {
         let near = self.writer.as_ref().map_or(op, |writer| writer.newest());
         let task = self.opener.script.task(op, near);
         // a wait may end a moment early, and nothing is sent before it is meant to be
@@ -404,7 +405,7 @@ impl Worker {
         ended
     }
 
-    async fn operation(&mut self, op: u64, task: &workload::Task) -> Ended {
+    async fn operation(&mut self, op: u64, task: &workload::OpTask) -> OpEnded {
         // libpq learns of an end by asking; a pool has just asked
         let looks = self.load().client == Client::Wire;
         if looks && self.line.as_mut().is_some_and(|line| line.connected().wire.is_closed()) {
@@ -426,23 +427,23 @@ impl Worker {
         self.opener.script.run(wire, who, op, task).await
     }
 
-    fn unconnected(broken: &Broken) -> Ended {
-        let outcome = classify(Stage::Connecting, broken);
-        Ended { at: clock::now(), outcome, reusable: false, read_only: false }
+    fn unconnected(broken: &Broken) -> OpEnded {
+        let outcome = classify(OpStage::Connecting, broken);
+        OpEnded { at: clock::now(), outcome, reusable: false, read_only: false }
     }
 
     /// A new connection, the pool's or its own.
-    async fn open(&self) -> Result<Line, Broken> {
+    async fn open(&self) -> Result<WorkerConnection, Broken> {
         match &self.pool {
-            Some(pool) => pool.open(&self.opener).await.map(Line::Lent),
-            None => self.opener.open(self.door).await.map(Line::Kept),
+            Some(pool) => pool.open(&self.opener).await.map(WorkerConnection::Lent),
+            None => self.opener.open(self.door).await.map(WorkerConnection::Kept),
         }
     }
 
     /// A connection for one operation: what the pool lends, or a new one.
-    async fn connect(&self) -> Result<Line, Broken> {
+    async fn connect(&self) -> Result<WorkerConnection, Broken> {
         match &self.pool {
-            Some(pool) => pool.borrow(&self.opener).await.map(Line::Lent),
+            Some(pool) => pool.borrow(&self.opener).await.map(WorkerConnection::Lent),
             None => self.open().await,
         }
     }

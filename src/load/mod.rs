@@ -12,7 +12,7 @@ pub mod client;
 pub mod counter;
 pub mod final_read;
 pub mod generator;
-pub mod late;
+pub mod late_packets;
 pub mod prober;
 pub mod storm;
 pub mod tally;

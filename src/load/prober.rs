@@ -4,13 +4,14 @@
 //! read-only, or nothing that says either. Only the first two are facts about the instance.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_postgres::Statement;
 
 use crate::engine::clock;
+use crate::engine::locked::Locked;
 use crate::engine::postgres::Session;
 use crate::model::plan::Credentials;
 use crate::model::{MemberId, Mono};
@@ -30,19 +31,19 @@ pub struct Prober {
 
 /// The latest answer of a probing task.
 #[derive(Debug, Default)]
-pub struct Latest(Mutex<Option<(Mono, Option<bool>)>>);
+pub struct Latest(Locked<Option<(Mono, Option<bool>)>>);
 
 impl Latest {
     /// The answer, unless it is older than `fresh`.
     #[must_use]
     pub fn get(&self, now: Mono, fresh: Duration) -> Option<bool> {
-        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = self.0.lock();
         latest.filter(|(at, _)| now.since(*at) <= fresh).and_then(|(_, writable)| writable)
     }
 
     /// Notes an answer; true when it differs from the one before.
     pub fn set(&self, at: Mono, writable: Option<bool>) -> bool {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.0.lock();
         let before = latest.replace((at, writable));
         before.is_none_or(|(_, was)| was != writable)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::agent::AgentError;
+use super::agent::ClientHostError;
 use crate::engine::clock;
 use crate::engine::postgres::Session;
 use crate::model::plan::StormPlan;
@@ -19,23 +19,23 @@ use crate::model::plan::StormPlan;
 /// What `pg_stat_activity` shows of a storm.
 pub const APPLICATION: &str = "pgha-storm";
 /// Pause before a connection that was refused or lost is tried again.
-const AGAIN: Duration = Duration::from_millis(250);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// Pause between two looks for the file.
-const LOOK: Duration = Duration::from_millis(50);
+const FILE_LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Holds the connections of a [`StormPlan`]; says `{"tried":<count>}` when each was tried once.
 ///
 /// # Errors
-/// [`AgentError`]; a connection that is refused is none.
-pub async fn storm<R, W>(input: R, mut output: W) -> Result<(), AgentError>
+/// [`ClientHostError`]; a connection that is refused is none.
+pub async fn storm<R, W>(input: R, mut output: W) -> Result<(), ClientHostError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let line = input.lines().next_line().await.map_err(|error| AgentError::NoPlan(error.to_string()))?;
-    let line = line.ok_or_else(|| AgentError::NoPlan("it ended".to_owned()))?;
+    let line = input.lines().next_line().await.map_err(|error| ClientHostError::NoPlan(error.to_string()))?;
+    let line = line.ok_or_else(|| ClientHostError::NoPlan("it ended".to_owned()))?;
     let plan: StormPlan =
-        serde_json::from_str(&line).map_err(|error| AgentError::BadPlan(error.to_string()))?;
+        serde_json::from_str(&line).map_err(|error| ClientHostError::BadPlan(error.to_string()))?;
     File::create(&plan.until_gone)?;
     let plan = Arc::new(plan);
     let tried = Arc::new(AtomicU32::new(0));
@@ -51,7 +51,7 @@ where
             let _ = output.write_all(format!("{{\"tried\":{}}}\n", plan.count).as_bytes()).await;
             let _ = output.flush().await;
         }
-        clock::sleep(LOOK).await;
+        clock::sleep(FILE_LOOK_PAUSE).await;
     }
     connections.abort_all();
     Ok(())
@@ -70,10 +70,10 @@ async fn hold(plan: Arc<StormPlan>, tried: Arc<AtomicU32>) {
         }
         if let Ok(session) = session {
             while !session.is_closed() {
-                clock::sleep(AGAIN).await;
+                clock::sleep(RECONNECT_PAUSE).await;
             }
         }
-        clock::sleep(AGAIN).await;
+        clock::sleep(RECONNECT_PAUSE).await;
     }
 }
 

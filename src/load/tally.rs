@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::journal::Journal;
+use crate::engine::journal_writer::Journal;
 use crate::history::{Event, Signed, Tally};
 
 /// A journal with its counts. Clones share them.
@@ -75,13 +75,13 @@ impl Tallied {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::journal;
+    use crate::engine::journal_writer;
     use crate::history::{Ack, Counted, Outcome};
     use crate::model::Mono;
 
     #[test]
     fn what_ended_and_what_did_not_is_counted_by_load() {
-        let (journal, _lines) = journal::channel();
+        let (journal, _lines) = journal_writer::channel();
         let told = Tallied::new(journal, 2);
         for op in 0..3 {
             told.say(Event::invoke(Mono(1), 0, op, 0, Mono(1)));

@@ -16,12 +16,12 @@ use tokio::task::JoinSet;
 
 use super::prober::{Latest, Prober};
 use crate::engine::clock;
-use crate::engine::controller::Controller;
-use crate::engine::etcd::Etcd;
+use crate::engine::controller::ControllerClient;
+use crate::engine::etcd::EtcdMember;
 use crate::engine::haproxy::Haproxy;
-use crate::engine::patroni::Patroni;
+use crate::engine::patroni::PatroniClient;
 use crate::engine::postgres::{Broken, Session, sql_seen};
-use crate::model::plan::{BalancerDoors, Credentials, PostgresDoors, WatchPlan};
+use crate::model::plan::{BalancerDoors, Credentials, PostgresPorts, WatchPlan};
 use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, SqlSeen};
 use crate::model::{MemberId, Mono, Sight, Sighting};
 
@@ -35,9 +35,9 @@ const SETTLE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Watcher {
     postgres: Vec<PostgresEye>,
-    etcd: Vec<(MemberId, Etcd)>,
+    etcd: Vec<(MemberId, EtcdMember)>,
     balancers: Vec<BalancerEye>,
-    controllers: Vec<(MemberId, Controller)>,
+    controllers: Vec<(MemberId, ControllerClient)>,
     every: Duration,
     changed: Arc<Notify>,
     // dropped with the watcher: the probes end with it
@@ -48,15 +48,15 @@ pub struct Watcher {
 struct PostgresEye {
     member: MemberId,
     sql: SocketAddr,
-    patroni: Patroni,
+    patroni: PatroniClient,
     superuser: Credentials,
     limit: Duration,
     session: Option<Session>,
-    probe: Probe,
+    probe: WatchProbe,
 }
 
 #[derive(Debug)]
-enum Probe {
+enum WatchProbe {
     /// No write probes asked for.
     None,
     /// Written at each look; for a single sighting.
@@ -83,31 +83,32 @@ impl Watcher {
         let changed = Arc::new(Notify::new());
         let mut tasks = JoinSet::new();
         let mut postgres = Vec::new();
-        for (member, PostgresDoors { sql, rest }) in &plan.postgres {
+        for (member, PostgresPorts { sql, rest }) in &plan.postgres {
             let probe = match (&plan.application, plan.write_probe_every) {
                 (Some(who), Some(every)) => {
                     let prober = Prober::new(member.clone(), *sql, who.clone(), limit);
                     if plan.once {
-                        Probe::Inline(Box::new(prober))
+                        WatchProbe::Inline(Box::new(prober))
                     } else {
                         let latest = Arc::new(Latest::default());
                         tasks.spawn(prober.run(every.0, Arc::clone(&latest), Arc::clone(&changed)));
-                        Probe::Task(latest, every.0 * 2 + SETTLE)
+                        WatchProbe::Task(latest, every.0 * 2 + SETTLE)
                     }
                 }
-                _ => Probe::None,
+                _ => WatchProbe::None,
             };
             postgres.push(PostgresEye {
                 member: member.clone(),
                 sql: *sql,
-                patroni: Patroni::new(*rest, limit),
+                patroni: PatroniClient::new(*rest, limit),
                 superuser: plan.superuser.clone(),
                 limit,
                 session: None,
                 probe,
             });
         }
-        let etcd = plan.etcd.iter().map(|(member, at)| (member.clone(), Etcd::new(*at, limit))).collect();
+        let etcd =
+            plan.etcd.iter().map(|(member, at)| (member.clone(), EtcdMember::new(*at, limit))).collect();
         let balancer = |(member, doors): (&MemberId, &BalancerDoors)| BalancerEye {
             member: member.clone(),
             stats: Haproxy::new(doors.stats, limit),
@@ -118,7 +119,7 @@ impl Watcher {
         };
         let balancers = plan.balancers.iter().map(balancer).collect();
         let controller =
-            |(member, at): (&MemberId, &SocketAddr)| (member.clone(), Controller::new(*at, limit));
+            |(member, at): (&MemberId, &SocketAddr)| (member.clone(), ControllerClient::new(*at, limit));
         let controllers = plan.controllers.iter().map(controller).collect();
         Self { postgres, etcd, balancers, controllers, every: plan.every.0, changed, _probes: tasks }
     }
@@ -163,15 +164,15 @@ impl Watcher {
     }
 }
 
-async fn look_at_etcd(etcd: &Etcd) -> Sight<EtcdSeen> {
+async fn look_at_etcd(etcd: &EtcdMember) -> Sight<EtcdSeen> {
     etcd.seen().await.map_or_else(|e| Sight::Blind(e.to_string()), Sight::Seen)
 }
 
 impl PostgresEye {
     async fn look(&mut self) -> (MemberId, PostgresSeen) {
         let writable = match &mut self.probe {
-            Probe::Inline(prober) => prober.probe().await,
-            Probe::None | Probe::Task(..) => None,
+            WatchProbe::Inline(prober) => prober.probe().await,
+            WatchProbe::None | WatchProbe::Task(..) => None,
         };
         let looking = ask(&mut self.session, self.sql, &self.superuser, self.limit);
         let (patroni, sql) = join(self.patroni.seen(), looking).await;
@@ -179,8 +180,8 @@ impl PostgresEye {
         let sql = match sql {
             Ok(seen) => {
                 let writable = match &self.probe {
-                    Probe::Task(latest, fresh) => latest.get(clock::now(), *fresh),
-                    Probe::None | Probe::Inline(_) => writable,
+                    WatchProbe::Task(latest, fresh) => latest.get(clock::now(), *fresh),
+                    WatchProbe::None | WatchProbe::Inline(_) => writable,
                 };
                 Sight::Seen(SqlSeen { writable, ..seen })
             }

@@ -12,9 +12,22 @@ use super::units::Mono;
 
 /// What an alarm is about. What raises and clears each, and what a person does then: `docs/src/own-controller.md`.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum AlarmKind {
     /// The engine cannot be seen.
     EngineBlind,
@@ -140,47 +153,8 @@ impl AlarmKind {
 
     /// Its word in files and journals.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EngineBlind => "engine-blind",
-            Self::StoreBlind => "store-blind",
-            Self::NotFounded => "not-founded",
-            Self::AuditRefuses => "audit-refuses",
-            Self::SeveralBodies => "several-bodies",
-            Self::NoBody => "no-body",
-            Self::StateUnknown => "state-unknown",
-            Self::NoLeader => "no-leader",
-            Self::NoSuccessor => "no-successor",
-            Self::NoWrites => "no-writes",
-            Self::NoProof => "no-proof",
-            Self::BadData => "bad-data",
-            Self::Frozen => "frozen",
-            Self::Flaps => "flaps",
-            Self::StartsSpent => "starts-spent",
-            Self::CannotStart => "cannot-start",
-            Self::WaitsForHost => "waits-for-host",
-            Self::ReplacementsSpent => "replacements-spent",
-            Self::NewcomerFailed => "newcomer-failed",
-            Self::NewcomerLate => "newcomer-late",
-            Self::CopiesMissing => "copies-missing",
-            Self::StandbyMissing => "standby-missing",
-            Self::NoQuorum => "no-quorum",
-            Self::NoSuchMember => "no-such-member",
-            Self::HandOverFirst => "hand-over-first",
-            Self::HandoverStuck => "handover-stuck",
-            Self::VolumesStay => "volumes-stay",
-            Self::Drifted => "drifted",
-            Self::Stranger => "stranger",
-            Self::TooMany => "too-many",
-            Self::DeedFails => "deed-fails",
-            Self::Maintenance => "maintenance",
-            Self::DiskFull => "disk-full",
-            Self::WalHeld => "wal-held",
-            Self::SizeRefused => "size-refused",
-            Self::SizeLimit => "size-limit",
-            Self::ScalingHeld => "scaling-held",
-            Self::Other => "other",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The kind of this word.
@@ -247,8 +221,9 @@ pub struct Raised {
 }
 
 /// What became of an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Became {
     /// It was not there before.
     Raised,
@@ -261,12 +236,8 @@ pub enum Became {
 impl Became {
     /// Its word in journals and metrics.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Raised => "raised",
-            Self::Changed => "changed",
-            Self::Cleared => "cleared",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::VolumeWanted;
 use super::id::{HostName, MemberId};
-use super::lab::{Restart, Service, Size};
+pub use super::image::ImageRole;
+use super::lab::{RestartRule, Service, Size};
 use super::units::Bytes;
 
 /// Where a body keeps its data.
@@ -62,10 +62,10 @@ pub struct Body {
     /// What it gets of its host; `None`: no limit (sandboxes do no work).
     pub size: Option<Size>,
     /// Restart policy.
-    pub restart: Restart,
+    pub restart: RestartRule,
     /// Signal that asks it to stop.
     pub stop_signal: String,
-    /// Labels.
+    /// What the engine and this program know it by.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -80,46 +80,13 @@ impl Body {
     }
 }
 
-/// An image of the lab, by what it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ImageRole {
-    /// Sandbox of a simulated host; also the storage and network helper.
-    Host,
-    /// etcd.
-    Etcd,
-    /// PostgreSQL and Patroni.
-    Postgres,
-    /// HAProxy.
-    Haproxy,
-    /// This program: client, later controllers.
-    Pgha,
-}
-
-impl ImageRole {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Host, Self::Etcd, Self::Postgres, Self::Haproxy, Self::Pgha];
-
-    /// Name of the role, of its folder in `lab/images` and of the repository `pgha/<role>`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Etcd => "etcd",
-            Self::Postgres => "postgres",
-            Self::Haproxy => "haproxy",
-            Self::Pgha => "pgha",
-        }
-    }
-}
-
 /// Whose network namespace a body lives in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Namespace {
     /// Its own, on the lab's network: a sandbox.
     Own {
-        /// Its address.
+        /// Where the host is reached in the lab's network.
         address: Ipv4Addr,
         /// Loopback address on which 5432 and 5433 are published.
         publish: Option<Ipv4Addr>,
@@ -178,4 +145,15 @@ impl std::fmt::Debug for BodyFile {
             self.contents.len()
         )
     }
+}
+
+/// A volume that should exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeWanted {
+    /// What the engine calls it.
+    pub name: String,
+    /// Member it belongs to.
+    pub member: String,
+    /// Real size, for data; `None` for configuration.
+    pub size: Option<Bytes>,
 }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::body::Body;
-use super::units::{Bytes, Span};
+use super::body::{Body, VolumeWanted};
+use super::units::Span;
 
 /// One idempotent deed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use super::units::{Bytes, Span};
 pub enum Action {
     /// The lab's network exists.
     EnsureNetwork {
-        /// Name.
+        /// What the engine calls it.
         name: String,
         /// Network address of its /24.
         subnet: Ipv4Addr,
@@ -33,17 +33,6 @@ pub enum Action {
         /// Recipe: files are written again before a start, for a creation may have been cut short.
         body: Box<Body>,
     },
-}
-
-/// A volume that should exist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumeWanted {
-    /// Name.
-    pub name: String,
-    /// Member it belongs to.
-    pub member: String,
-    /// Real size, for data; `None` for configuration.
-    pub size: Option<Bytes>,
 }
 
 impl Action {

@@ -39,17 +39,15 @@ impl Name {
         if first_ok && rest_ok && text.len() <= 41 { Ok(Self(text)) } else { Err(BadName(text)) }
     }
 
+    /// The name of a word that follows [`NAME_PATTERN`] as it stands.
+    pub(super) fn of_word(word: &'static str) -> Self {
+        Self(word.to_owned())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl From<super::lab::Service> for Name {
-    fn from(service: super::lab::Service) -> Self {
-        // the word of a service is a name
-        Self(service.as_str().to_owned())
     }
 }
 

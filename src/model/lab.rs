@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::body::ImageRole;
 use super::id::{HostName, MemberId, Name};
+use super::image::ImageRole;
 use super::units::{Bytes, Span};
 
 /// A whole lab: hosts, services, sizes, settings.
@@ -24,19 +24,19 @@ pub struct LabSpec {
     /// What the images are made from.
     pub images: Images,
     /// Addresses.
-    pub network: Network,
+    pub network: NetworkSpec,
     /// The simulated hosts; one of them carries the client.
     #[serde(rename = "host")]
     pub hosts: Vec<Host>,
     /// The store that holds Patroni's state.
-    pub etcd: Etcd,
+    pub etcd: EtcdSpec,
     /// The database.
     pub postgres: Postgres,
-    /// The balancers.
-    pub balancers: Balancers,
+    /// What leads clients to instances.
+    pub balancers: BalancersSpec,
     /// Controllers; none in the presets that show Patroni and HAProxy alone.
     #[serde(rename = "controller", default)]
-    pub controllers: Vec<Controller>,
+    pub controllers: Vec<ControllerSpec>,
 }
 
 /// Where images come from, and which versions are in them.
@@ -44,7 +44,7 @@ pub struct LabSpec {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Images {
     /// `debian` builds on the engine from Debian packages; `nix` is refused by this version.
-    pub source: Source,
+    pub source: ImageSource,
     /// Debian suite, for example `trixie` or `forky`.
     pub suite: Name,
     /// PostgreSQL major version as packaged in that suite.
@@ -69,7 +69,7 @@ impl Images {
 /// Who builds the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum ImageSource {
     /// Debian packages, built on the engine.
     Debian,
     /// The flake's image outputs; not built in this version.
@@ -79,7 +79,7 @@ pub enum Source {
 /// Addresses of the lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Network {
+pub struct NetworkSpec {
     /// `auto` (a free /24 of 198.18.0.0/15) or a /24 such as `198.18.7.0/24`.
     pub subnet: String,
     /// `none`, or the loopback /24 on which host n publishes 5432 and 5433 at address n, such as `127.0.1.0/24`.
@@ -90,7 +90,7 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Host {
-    /// Its name.
+    /// What everything else calls it, for example `h1`.
     pub name: HostName,
     /// Cores it has for bodies.
     pub cpus: f64,
@@ -104,18 +104,32 @@ pub struct Host {
 }
 
 /// What a body does. The order is the order in which bodies are founded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Service {
-    /// Load and probes: the seed's project core.
+    /// Load and probes: the project core of the service's page of 2022.
     Client,
-    /// etcd.
+    /// A member of the store.
     Etcd,
     /// PostgreSQL under Patroni.
     Postgres,
     /// HAProxy.
     Balancer,
-    /// A controller.
+    /// A program that repairs or scales the lab.
     Controller,
     /// The broker between controllers and the engine; nobody declares or places it.
     #[schemars(skip)]
@@ -134,15 +148,14 @@ impl Service {
 
     /// The prefix of member names, for example `postgres` in `postgres-1`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Etcd => "etcd",
-            Self::Postgres => "postgres",
-            Self::Balancer => "balancer",
-            Self::Controller => "controller",
-            Self::Broker => "broker",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl From<Service> for Name {
+    fn from(service: Service) -> Self {
+        Self::of_word(service.as_str())
     }
 }
 
@@ -174,7 +187,7 @@ impl<T: Copy> Range<T> {
 /// The etcd cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Etcd {
+pub struct EtcdSpec {
     /// Number of members; odd.
     pub members: u32,
     /// Pins: the only hosts that may carry one. Empty: placement decides.
@@ -210,7 +223,7 @@ pub struct Postgres {
     /// Disk of each.
     pub disk: Range<Bytes>,
     /// The engine's restart policy of a PostgreSQL body.
-    pub restart: Restart,
+    pub restart: RestartRule,
     /// Whether the clock of every member can be set wrong: Patroni and PostgreSQL run with libfaketime.
     #[serde(default)]
     pub fake_clock: bool,
@@ -219,7 +232,7 @@ pub struct Postgres {
     #[serde(default = "default_wal_segment")]
     pub wal_segment: Bytes,
     /// Patroni's timings and limits.
-    pub patroni: Patroni,
+    pub patroni: PatroniSpec,
     /// PostgreSQL settings on top of those derived from the sizes.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,
@@ -233,7 +246,7 @@ const fn default_wal_segment() -> Bytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Replication {
-    /// Acknowledge before any replica has it (the seed).
+    /// Acknowledge before any replica has it (the service's page of 2022).
     Async,
     /// Patroni's `synchronous_mode: on`, strict.
     Sync,
@@ -245,16 +258,16 @@ pub enum Replication {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reads {
-    /// Every instance, the primary too (the seed's text).
+    /// Every instance, the primary too (the text of the service's page of 2022).
     Any,
-    /// Replicas; the primary only when no replica can serve (the seed's picture).
+    /// Replicas; the primary only when no replica can serve (the diagram of the service's page of 2022).
     Replicas,
 }
 
 /// The engine's restart policy of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Restart {
+pub enum RestartRule {
     /// A dead body stays dead until somebody starts it.
     No,
     /// The engine starts it again.
@@ -264,7 +277,7 @@ pub enum Restart {
 /// Patroni's settings, named as in its documentation (dynamic configuration).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Patroni {
+pub struct PatroniSpec {
     /// Leader lease, seconds (Patroni: ttl, 30).
     pub ttl: u32,
     /// Pause of the loop, seconds (Patroni: `loop_wait`, 10).
@@ -289,10 +302,10 @@ const fn default_member_slots_ttl() -> u32 {
 /// The weight of an instance that readers are led to as much as to any.
 pub const FULL_WEIGHT: u32 = 100;
 
-/// The balancers.
+/// HAProxy: how many, what they check, and how long they wait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Balancers {
+pub struct BalancersSpec {
     /// Number of balancers, all active.
     pub instances: Range<u32>,
     /// Pins: the only hosts that may carry one. Empty: placement decides.
@@ -307,7 +320,7 @@ pub struct Balancers {
     /// Most sessions of one balancer (HAProxy: maxconn).
     pub maxconn: u32,
     /// Health checks against Patroni's REST.
-    pub check: Check,
+    pub check: HealthCheck,
     /// Attempts after a failed connect (HAProxy: retries).
     pub retries: u32,
     /// Whether a failed connect may go to another server (HAProxy: option redispatch).
@@ -359,7 +372,7 @@ pub enum BalancerStart {
 /// Health checks of the balancers, named as in HAProxy's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Check {
+pub struct HealthCheck {
     /// `false` switches the checks off altogether: every server counts as up. Only sabotage wants that.
     pub enabled: bool,
     /// Pause between two checks.
@@ -387,7 +400,7 @@ pub const OURS: &str = "pgha";
 /// One controller: an image that keeps the controllers' contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Controller {
+pub struct ControllerSpec {
     /// Its name, for example `repair`.
     pub name: Name,
     /// How many of it run; one is active.
@@ -404,9 +417,9 @@ pub struct Controller {
 pub struct Size {
     /// Cores.
     pub cpus: f64,
-    /// Memory.
+    /// Bytes of memory that the body may use.
     pub memory: Bytes,
-    /// Disk.
+    /// Bytes of its data volume.
     pub disk: Bytes,
 }
 

@@ -19,12 +19,12 @@ pub struct Observed {
     pub networks: BTreeMap<String, String>,
 }
 
-/// One container.
+/// A container as the engine shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Container {
     /// The engine's id: names are reused, ids are not.
     pub id: String,
-    /// Name.
+    /// What the engine calls it.
     pub name: String,
     /// Image reference it was created from.
     pub image: String,
@@ -40,19 +40,32 @@ pub struct Container {
     pub started_at: String,
     /// Whether the engine may start it again by itself; true when not asked.
     pub restarts: bool,
-    /// Labels.
+    /// What it was created with.
     pub labels: BTreeMap<String, String>,
     /// Address on the lab's network; sandboxes only.
     pub address: Option<Ipv4Addr>,
 }
 
 /// State of a container as the engine names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ContainerStatus {
     /// Made, never started.
     Created,
-    /// Running.
+    /// Its first process is there and not frozen.
     Running,
     /// Frozen by the cgroup freezer.
     Paused,
@@ -71,17 +84,8 @@ pub enum ContainerStatus {
 impl ContainerStatus {
     /// The engine's word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Restarting => "restarting",
-            Self::Removing => "removing",
-            Self::Exited => "exited",
-            Self::Dead => "dead",
-            Self::Unknown => "unknown",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

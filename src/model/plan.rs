@@ -20,9 +20,9 @@ use super::units::Span;
 pub struct Credentials {
     /// Role.
     pub user: String,
-    /// Its password.
+    /// What it proves itself with.
     pub password: String,
-    /// Database.
+    /// Which database it connects to.
     pub database: String,
 }
 
@@ -112,11 +112,11 @@ pub struct WatchPlan {
     pub write_probe_every: Option<Span>,
     /// PostgreSQL members.
     #[serde(default)]
-    pub postgres: BTreeMap<MemberId, PostgresDoors>,
+    pub postgres: BTreeMap<MemberId, PostgresPorts>,
     /// Client ports of etcd.
     #[serde(default)]
     pub etcd: BTreeMap<MemberId, SocketAddr>,
-    /// Balancers.
+    /// Where each balancer is asked, and where it serves.
     #[serde(default)]
     pub balancers: BTreeMap<MemberId, BalancerDoors>,
     /// Where controllers serve their status.
@@ -138,7 +138,7 @@ pub struct WatchPlan {
 /// Where one PostgreSQL member listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PostgresDoors {
+pub struct PostgresPorts {
     /// PostgreSQL itself.
     pub sql: SocketAddr,
     /// Patroni's REST.
@@ -151,9 +151,9 @@ pub struct PostgresDoors {
 pub struct BalancerDoors {
     /// Statistics over HTTP.
     pub stats: SocketAddr,
-    /// 5432.
+    /// Where it serves the primary, 5432.
     pub rw: SocketAddr,
-    /// 5433.
+    /// Where it serves reads, 5433.
     pub ro: SocketAddr,
 }
 
@@ -177,9 +177,11 @@ pub struct FinalReadPlan {
 const fn default_connect_timeout() -> Span {
     Span::secs(2)
 }
+
 const fn default_prepare_timeout() -> Span {
     Span::secs(60)
 }
+
 const fn default_look_timeout() -> Span {
     Span::millis(1000)
 }
@@ -200,15 +202,16 @@ pub struct OperatePlan {
     /// Whether the lab has controllers, who may do it better than Patroni.
     #[serde(default)]
     pub controllers: bool,
-    /// The lab.
+    /// Whose store and members these are.
     pub lab: Name,
     /// Longest wait for all of it.
     pub timeout: Span,
 }
 
 /// What an operator can ask of Patroni, and of controllers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Operation {
     /// A planned handover, to this member or to whom Patroni chooses.
     Switchover {
@@ -255,16 +258,8 @@ pub enum Operation {
 impl Operation {
     /// Its name in files and on the command line.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Switchover { .. } => "switchover",
-            Self::Failover { .. } => "failover",
-            Self::Maintenance { .. } => "maintenance",
-            Self::RollingRestart { .. } => "rolling-restart",
-            Self::Replace { .. } => "replace",
-            Self::Resize { .. } => "resize",
-            Self::Scale { .. } => "scale",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Resolved {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Stamp {
-    /// The run.
+    /// Name of the run's directory.
     pub run: String,
     /// The kernel's boot id.
     pub boot: String,

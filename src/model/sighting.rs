@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::control::ControllerStatus;
+use super::controller_status::ControllerStatus;
 use super::id::{HostName, MemberId};
 use super::observed::ContainerStatus;
 use super::run::Stamp;
@@ -139,7 +139,7 @@ pub struct PatroniSeen {
     pub role: String,
     /// `running`, `streaming`, `starting`, `stopped`, …
     pub state: String,
-    /// Timeline.
+    /// On which timeline it is, by Patroni's word.
     pub timeline: Option<u32>,
     /// `streaming` when the replica streams (Patroni: `replication_state`).
     pub replication_state: Option<String>,
@@ -177,7 +177,7 @@ pub struct SqlSeen {
     pub writable: Option<bool>,
     /// Timeline being written or replayed.
     pub timeline: Option<u32>,
-    /// System identifier.
+    /// What tells its data directory from others; 64 bits, as text.
     pub system_identifier: Option<String>,
     /// Written (primary) or received (replica) position.
     pub lsn: Option<Lsn>,
@@ -208,11 +208,11 @@ pub struct EtcdSeen {
     pub linearizable: bool,
     /// Voting members it knows.
     pub members: u32,
-    /// Version.
+    /// Release of etcd.
     pub version: String,
 }
 
-/// One balancer.
+/// A balancer, by its own statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BalancerSeen {
@@ -243,9 +243,9 @@ const fn is_zero(number: &u32) -> bool {
 pub struct ServerSeen {
     /// HAProxy's word: `UP`, `DOWN`, `MAINT`, `UP 1/2`, …
     pub status: String,
-    /// Sessions on it.
+    /// Clients that are connected to it.
     pub sessions: u32,
-    /// Weight.
+    /// Its share of new readers, beside the others'.
     pub weight: u32,
 }
 

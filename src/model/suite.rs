@@ -23,7 +23,7 @@ pub struct Suite {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Comparison {
-    /// Its name.
+    /// What `--only` and reports call it.
     pub name: Name,
     /// What it shows.
     pub about: String,
@@ -92,7 +92,7 @@ impl Metric {
         }
     }
 
-    /// In words.
+    /// What it measures, for people.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -127,9 +127,9 @@ pub struct Phase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Arm {
-    /// Its name.
+    /// What tables and `--only` call it.
     pub name: Name,
-    /// Its preset.
+    /// The preset of its lab.
     pub preset: Name,
     /// Settings on top of it, shaped like `lab.toml`.
     #[serde(default, skip_serializing_if = "Value::is_null")]

@@ -63,9 +63,9 @@ pub enum EtcdPick {
     Minority,
     /// As many as must not be lost.
     Majority,
-    /// All.
+    /// Every member of etcd.
     All,
-    /// This one.
+    /// The member of this name.
     Named(MemberId),
 }
 
@@ -74,9 +74,9 @@ pub enum EtcdPick {
 pub enum Which {
     /// One, the first by name.
     Any,
-    /// All.
+    /// Every member of the service.
     All,
-    /// This one.
+    /// The member of this name.
     Named(MemberId),
 }
 

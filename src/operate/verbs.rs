@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::clock;
-use crate::engine::etcd::{Change, Compare};
-use crate::engine::patroni::{Cluster, Patroni};
+use crate::engine::etcd::{Compare, StoreChange};
+use crate::engine::patroni::{Cluster, PatroniClient};
 use crate::engine::store::Store;
 use crate::model::control::{SwitchoverWish, asked_key, switchover_key};
 use crate::model::plan::{OperateOutcome, OperatePlan, Operation};
@@ -13,14 +13,23 @@ use crate::model::scaling::{CountWish, resize_keys, scale_key};
 use crate::model::{MemberId, Mono};
 
 /// Longest wait for a question that only reads.
-const READ: Duration = Duration::from_secs(2);
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long controllers have to take what they are asked for.
 const TAKEN: Duration = Duration::from_secs(5);
 /// Pause between two looks at a member that is coming back.
-const LOOK: Duration = Duration::from_millis(200);
+const MEMBER_LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What Patroni said, or why it said nothing, and by whom.
-type Said = Result<(MemberId, String), (MemberId, String)>;
+type PatroniSaid = Result<(MemberId, String), (MemberId, String)>;
+
+/// How the leadership is handed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HandoverKind {
+    /// Patroni shuts the old leader down first.
+    Planned,
+    /// The candidate is promoted, whoever leads.
+    Forced,
+}
 
 /// Asks Patroni for what the plan wants.
 pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
@@ -29,9 +38,11 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
     let said = match &plan.operation {
         Operation::Switchover { candidate } => match controllers(plan, candidate.as_ref(), deadline).await {
             Some(said) => keep(&mut outcome, said),
-            None => handover(plan, &mut outcome, candidate.as_ref(), true).await,
+            None => handover(plan, &mut outcome, candidate.as_ref(), HandoverKind::Planned).await,
         },
-        Operation::Failover { candidate } => handover(plan, &mut outcome, Some(candidate), false).await,
+        Operation::Failover { candidate } => {
+            handover(plan, &mut outcome, Some(candidate), HandoverKind::Forced).await
+        }
         Operation::Maintenance { on } => maintenance(plan, &mut outcome, *on).await,
         Operation::RollingRestart { members } => rolling(plan, &mut outcome, members, deadline).await,
         Operation::Replace { members } => {
@@ -60,15 +71,15 @@ pub async fn carry_out(plan: &OperatePlan) -> OperateOutcome {
     outcome
 }
 
-fn patroni(plan: &OperatePlan, member: &MemberId, limit: Duration) -> Option<Patroni> {
+fn patroni(plan: &OperatePlan, member: &MemberId, limit: Duration) -> Option<PatroniClient> {
     let door = plan.rest.get(member)?;
-    Some(Patroni::new(*door, limit).with_login(&plan.login.user, &plan.login.password))
+    Some(PatroniClient::new(*door, limit).with_login(&plan.login.user, &plan.login.password))
 }
 
 /// The cluster, and the member that told.
 async fn cluster(plan: &OperatePlan) -> Option<(MemberId, Cluster)> {
     for member in plan.rest.keys() {
-        if let Some(patroni) = patroni(plan, member, READ)
+        if let Some(patroni) = patroni(plan, member, QUESTION_TIMEOUT)
             && let Ok(cluster) = patroni.cluster().await
         {
             return Some((member.clone(), cluster));
@@ -77,7 +88,7 @@ async fn cluster(plan: &OperatePlan) -> Option<(MemberId, Cluster)> {
     None
 }
 
-fn keep(outcome: &mut OperateOutcome, said: Said) -> bool {
+fn keep(outcome: &mut OperateOutcome, said: PatroniSaid) -> bool {
     let done = said.is_ok();
     outcome.said.push(match said {
         Ok(said) | Err(said) => said,
@@ -94,7 +105,11 @@ fn nobody(outcome: &mut OperateOutcome, plan: &OperatePlan) -> bool {
 
 /// Asks the controllers for a handover and waits for its end; `None` when none of them took it in time, or there is
 /// none: then Patroni is asked.
-async fn controllers(plan: &OperatePlan, candidate: Option<&MemberId>, deadline: Mono) -> Option<Said> {
+async fn controllers(
+    plan: &OperatePlan,
+    candidate: Option<&MemberId>,
+    deadline: Mono,
+) -> Option<PatroniSaid> {
     if !plan.controllers {
         return None;
     }
@@ -106,7 +121,7 @@ async fn controllers(plan: &OperatePlan, candidate: Option<&MemberId>, deadline:
     let (store, key) = (Store::new(&plan.etcd), switchover_key(&plan.lab));
     // plain data: serialising it cannot fail
     let value = serde_json::to_vec(&SwitchoverWish { candidate: candidate.cloned() }).unwrap_or_default();
-    let wish = Change::Put { key: key.clone(), value, lease: 0 };
+    let wish = StoreChange::Put { key: key.clone(), value, lease: 0 };
     store.transact(&[Compare::ModRevision(key.clone(), 0)], &[wish]).await.ok().filter(|written| *written)?;
     let revision = store.get(&key).await.ok()?.map_or(0, |wish| wish.mod_revision);
     let patience = clock::now().plus(TAKEN);
@@ -114,7 +129,7 @@ async fn controllers(plan: &OperatePlan, candidate: Option<&MemberId>, deadline:
     loop {
         if !taken && clock::now() >= patience {
             let back = [Compare::ModRevision(key.clone(), revision)];
-            match store.transact(&back, &[Change::Delete(key.clone())]).await {
+            match store.transact(&back, &[StoreChange::Delete(key.clone())]).await {
                 Ok(true) => return None,
                 // taken in this moment, or not known: two would be asked
                 Ok(false) | Err(_) => taken = true,
@@ -133,13 +148,13 @@ async fn controllers(plan: &OperatePlan, candidate: Option<&MemberId>, deadline:
             let said = "a controller took it and nobody else leads yet";
             return Some(Err((asked, said.to_owned())));
         }
-        clock::sleep(LOOK).await;
+        clock::sleep(MEMBER_LOOK_PAUSE).await;
     }
 }
 
 /// Whether a member leads and runs, by its own Patroni's word.
 async fn writes(plan: &OperatePlan, member: &MemberId) -> bool {
-    let Some(patroni) = patroni(plan, member, READ) else { return false };
+    let Some(patroni) = patroni(plan, member, QUESTION_TIMEOUT) else { return false };
     matches!(patroni.itself().await, Ok(seen) if seen.role == "primary" && seen.state == "running")
 }
 
@@ -147,11 +162,11 @@ async fn handover(
     plan: &OperatePlan,
     outcome: &mut OperateOutcome,
     candidate: Option<&MemberId>,
-    in_order: bool,
+    how: HandoverKind,
 ) -> bool {
     let Some((asked, cluster)) = cluster(plan).await else { return nobody(outcome, plan) };
     let Some(patroni) = patroni(plan, &asked, plan.timeout.0) else { return nobody(outcome, plan) };
-    let answer = if in_order {
+    let answer = if how == HandoverKind::Planned {
         let Some(leader) = cluster.leader() else {
             return keep(outcome, Err((asked, "nobody leads: there is nothing to hand over".to_owned())));
         };
@@ -164,7 +179,7 @@ async fn handover(
 
 async fn maintenance(plan: &OperatePlan, outcome: &mut OperateOutcome, on: bool) -> bool {
     for member in plan.rest.keys() {
-        let Some(patroni) = patroni(plan, member, READ) else { continue };
+        let Some(patroni) = patroni(plan, member, QUESTION_TIMEOUT) else { continue };
         match patroni.pause(on).await {
             Ok(_) => {
                 let words = if on { "paused" } else { "not paused" };
@@ -185,8 +200,8 @@ async fn ask(
     wish: impl Fn(&MemberId) -> (String, Vec<u8>),
 ) -> bool {
     let store = Store::new(&plan.etcd);
-    let put = |(key, value)| Change::Put { key, value, lease: 0 };
-    let wishes: Vec<Change> = members.iter().map(|member| put(wish(member))).collect();
+    let put = |(key, value)| StoreChange::Put { key, value, lease: 0 };
+    let wishes: Vec<StoreChange> = members.iter().map(|member| put(wish(member))).collect();
     let written = store.transact(&[], &wishes).await;
     for member in members {
         let said = match &written {
@@ -235,7 +250,7 @@ fn in_turn(members: &[MemberId], roles: &BTreeMap<&str, &str>) -> Vec<MemberId> 
 /// Whether a member runs again, and streams when it is a replica.
 async fn back(plan: &OperatePlan, member: &MemberId, deadline: Mono) -> bool {
     loop {
-        if let Some(patroni) = patroni(plan, member, READ)
+        if let Some(patroni) = patroni(plan, member, QUESTION_TIMEOUT)
             && let Ok(seen) = patroni.seen().await
         {
             let streams = seen.replication_state.as_deref() == Some("streaming") || seen.state == "streaming";
@@ -246,11 +261,11 @@ async fn back(plan: &OperatePlan, member: &MemberId, deadline: Mono) -> bool {
         if clock::now() >= deadline {
             return false;
         }
-        clock::sleep(LOOK).await;
+        clock::sleep(MEMBER_LOOK_PAUSE).await;
     }
 }
 
-fn worded<E: std::fmt::Display>(member: MemberId, answer: Result<String, E>) -> Said {
+fn worded<E: std::fmt::Display>(member: MemberId, answer: Result<String, E>) -> PatroniSaid {
     match answer {
         Ok(text) => Ok((member, text.trim().to_owned())),
         Err(error) => Err((member, error.to_string())),

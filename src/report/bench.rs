@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{BackLine, Report};
 use crate::check::brokered::done;
-use crate::check::{Record, failovers, latency};
+use crate::check::{RunRecord, failovers, latency};
 use crate::model::scenario::{Endpoint, LoadModel, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
@@ -77,7 +77,7 @@ pub fn point(
     arm: &Name,
     trial: u32,
     report: &Report,
-    record: Option<&Record>,
+    record: Option<&RunRecord>,
     run: String,
 ) -> Point {
     let line = back(comparison, report);
@@ -111,7 +111,7 @@ fn out(line: &BackLine, back: Option<f64>) -> f64 {
     back.unwrap_or(if line.hurt > 0 { line.longest_ms } else { line.nobody_ms })
 }
 
-fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> Option<f64> {
+fn value(comparison: &Comparison, report: &Report, record: Option<&RunRecord>) -> Option<f64> {
     match comparison.metric {
         Metric::WriteOutage => report.endpoints.get(&Endpoint::Rw).map(|line| line.outage_max_ms),
         Metric::LastBack => back(comparison, report).map(|line| out(line, line.last_back_ms)),
@@ -130,7 +130,7 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&Record>) -> O
 }
 
 /// Operations of scheduled loads through a port that were not acknowledged.
-fn failed(report: &Report, record: Option<&Record>, endpoint: &str) -> f64 {
+fn failed(report: &Report, record: Option<&RunRecord>, endpoint: &str) -> f64 {
     let closed = |name: &str| {
         let mut declared = record.into_iter().flat_map(|record| &record.scenario.loads);
         declared.any(|load| load.name.as_str() == name && load.model == LoadModel::Closed)
@@ -143,7 +143,7 @@ fn failed(report: &Report, record: Option<&Record>, endpoint: &str) -> f64 {
 
 /// Reads meant for a while after a fault that were not acknowledged, or not within `limit` of the instant they were meant
 /// for; `None` where the fault never began.
-fn unserved(record: &Record, fault: &Name, limit: Option<Duration>) -> Option<f64> {
+fn unserved(record: &RunRecord, fault: &Name, limit: Option<Duration>) -> Option<f64> {
     let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
     let from = fault.began?.plus(UNDER_WAY);
     let reads = reads(record);
@@ -155,13 +155,13 @@ fn unserved(record: &Record, fault: &Name, limit: Option<Duration>) -> Option<f6
 }
 
 /// Numbers of the loads on 5433.
-fn reads(record: &Record) -> BTreeSet<u32> {
+fn reads(record: &RunRecord) -> BTreeSet<u32> {
     let loads = (0_u32..).zip(&record.scenario.loads);
     loads.filter(|(_, load)| load.endpoint == Some(Endpoint::Ro)).map(|(number, _)| number).collect()
 }
 
 /// Latencies of what was read through 5433 when a fault had been on for a while.
-fn settled_reads(record: &Record, fault: &Name) -> Option<Percentiles> {
+fn settled_reads(record: &RunRecord, fault: &Name) -> Option<Percentiles> {
     let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
     let from = fault.began?.plus(SETTLED);
     let reads = reads(record);
@@ -169,7 +169,7 @@ fn settled_reads(record: &Record, fault: &Name) -> Option<Percentiles> {
 }
 
 /// When what happened after the fault was intended.
-fn stages(comparison: &Comparison, report: &Report, record: &Record) -> BTreeMap<String, f64> {
+fn stages(comparison: &Comparison, report: &Report, record: &RunRecord) -> BTreeMap<String, f64> {
     let Some(fault) = record.history.faults.iter().find(|fault| fault.id == comparison.fault) else {
         return BTreeMap::new();
     };

@@ -9,11 +9,11 @@ use super::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
     Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
-use crate::check::alarm::{self, Told};
+use crate::check::alarm::{self, AlarmTold};
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
-use crate::check::outage::{self, Backs, End, EndpointOutages, Outage};
-use crate::check::{Judgement, Record, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
+use crate::check::outage::{self, Backs, EndpointOutages, Outage, OutageEnd};
+use crate::check::{Judgement, RunRecord, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
 use crate::history::{Class, Counted};
 use crate::model::scenario::{Endpoint, Load};
 use crate::model::{FaultRecord, Mono, Name};
@@ -34,20 +34,20 @@ pub struct Measured {
 impl Measured {
     /// Measures a record.
     #[must_use]
-    pub fn of(record: &Record) -> Self {
+    pub fn of(record: &RunRecord) -> Self {
         Self { outages: outage::measure(record), exposed: exposure::measure(record) }
     }
 }
 
 /// Puts the report of a judged run together.
 #[must_use]
-pub fn build(record: &Record, judgement: &Judgement) -> Report {
+pub fn build(record: &RunRecord, judgement: &Judgement) -> Report {
     build_with(record, judgement, &Measured::of(record))
 }
 
 /// The same from what was measured already.
 #[must_use]
-pub fn build_with(record: &Record, judgement: &Judgement, measured: &Measured) -> Report {
+pub fn build_with(record: &RunRecord, judgement: &Judgement, measured: &Measured) -> Report {
     let zero = zero(record);
     let outages = &measured.outages;
     let writers = one_writer::measure(record);
@@ -97,7 +97,7 @@ pub fn build_with(record: &Record, judgement: &Judgement, measured: &Measured) -
 }
 
 /// The instant from which a report counts: the first operation; where loads are only counted, the first phase.
-pub(super) fn zero(record: &Record) -> Mono {
+pub(super) fn zero(record: &RunRecord) -> Mono {
     let phase = record.history.phases.iter().map(|(at, _)| *at).min();
     record.history.load_start().or(phase).unwrap_or_default()
 }
@@ -127,8 +127,8 @@ fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
     }
 }
 
-fn alarm_line(told: Told, zero: Mono) -> AlarmLine {
-    let Told { controller, kind, subject, raised, said, cleared } = told;
+fn alarm_line(told: AlarmTold, zero: Mono) -> AlarmLine {
+    let AlarmTold { controller, kind, subject, raised, said, cleared } = told;
     let mut said = said.into_iter();
     let text = said.next().map(|(_, text)| text).unwrap_or_default();
     AlarmLine {
@@ -142,7 +142,7 @@ fn alarm_line(told: Told, zero: Mono) -> AlarmLine {
     }
 }
 
-fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
+fn load_line(record: &RunRecord, index: usize, load: &Load) -> LoadLine {
     let ops = || record.history.ops.iter().filter(|op| usize::try_from(op.load) == Ok(index));
     let mut operations = Operations::default();
     for op in ops() {
@@ -183,7 +183,7 @@ fn load_line(record: &Record, index: usize, load: &Load) -> LoadLine {
     }
 }
 
-fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> EndpointLine {
+fn endpoint_line(record: &RunRecord, seen: &EndpointOutages, zero: Mono) -> EndpointLine {
     let window = |window: &Outage| WindowLine {
         from_ms: from_zero(window.from, zero),
         to_ms: from_zero(window.to, zero),
@@ -203,7 +203,7 @@ fn endpoint_line(record: &Record, seen: &EndpointOutages, zero: Mono) -> Endpoin
 }
 
 /// How clients came back after a fault, or over the whole run; `None` where the journal numbers none.
-fn back_line(record: &Record, seen: &EndpointOutages, fault: Option<&Name>) -> Option<BackLine> {
+fn back_line(record: &RunRecord, seen: &EndpointOutages, fault: Option<&Name>) -> Option<BackLine> {
     let backs = outage::backs_of(record, seen, fault).filter(|_| seen.crowd.numbered)?;
     let Backs { clients, hurt, out_before, never_back, first, median, last, longest, nobody, .. } = backs;
     Some(BackLine {
@@ -220,10 +220,10 @@ fn back_line(record: &Record, seen: &EndpointOutages, fault: Option<&Name>) -> O
     })
 }
 
-fn client_lines(record: &Record, seen: &EndpointOutages) -> Vec<ClientLine> {
+fn client_lines(record: &RunRecord, seen: &EndpointOutages) -> Vec<ClientLine> {
     let mut clients: BTreeMap<(u32, u32), (u64, u64, bool)> = BTreeMap::new();
     let numbered =
-        seen.crowd.outs.iter().map(|out| (out.load, out.client, out.nanos(), out.end == End::Never));
+        seen.crowd.outs.iter().map(|out| (out.load, out.client, out.nanos(), out.end == OutageEnd::Never));
     let workers = seen.clients.iter().map(|outage| (outage.load, outage.worker, outage.nanos(), false));
     let outs: Vec<_> = if seen.crowd.numbered { numbered.collect() } else { workers.collect() };
     for (load, client, took, left) in outs {
@@ -249,11 +249,12 @@ fn one_writer_line(writers: &Writers, zero: Mono) -> OneWriterLine {
     OneWriterLine { zombie_windows: windows.collect(), zombie_fates: writers.zombie_fates }
 }
 
-fn staleness(record: &Record) -> Option<Staleness> {
+fn staleness(record: &RunRecord) -> Option<Staleness> {
     let reads = stale_reads::measure(record);
     let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale))?;
-    let count =
-        |pick: fn(&stale_reads::Read<'_>) -> bool| reads.iter().filter(|read| pick(read)).count() as u64;
+    let count = |pick: fn(&stale_reads::HeartbeatRead<'_>) -> bool| {
+        reads.iter().filter(|read| pick(read)).count() as u64
+    };
     Some(Staleness {
         p50_ms: all.p50,
         p99_ms: all.p99,
@@ -265,7 +266,7 @@ fn staleness(record: &Record) -> Option<Staleness> {
 }
 
 /// The last fault injected before the outage ended.
-fn blamed<'a>(record: &'a Record, window: &Outage) -> Option<&'a FaultRecord> {
+fn blamed<'a>(record: &'a RunRecord, window: &Outage) -> Option<&'a FaultRecord> {
     let before =
         record.history.faults.iter().filter(|fault| fault.began.is_some_and(|began| began < window.to));
     before.max_by_key(|fault| fault.began)
@@ -290,7 +291,7 @@ fn loss(losses: &Losses, writers: &Writers, judgement: &Judgement) -> Loss {
 }
 
 /// The stages after a fault that interrupted 5432; a fault that did not has none.
-fn failover(record: &Record, outages: &[EndpointOutages], fault: &FaultRecord) -> Option<Failover> {
+fn failover(record: &RunRecord, outages: &[EndpointOutages], fault: &FaultRecord) -> Option<Failover> {
     let began = fault.began?;
     let rw = outages.iter().find(|seen| seen.endpoint == Endpoint::Rw)?;
     let window = outage::of_fault(record, rw, &fault.id)?;

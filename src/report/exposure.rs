@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::Record;
+use crate::check::RunRecord;
 use crate::model::lab::Replication;
 use crate::model::sighting::{PostgresSeen, SqlSeen};
 use crate::model::{Lsn, MemberId, Mono, Sighting};
@@ -76,7 +76,7 @@ impl Spread {
 
 /// Exposure look by look; empty when no look says where primary and copies were, as in runs of older editions.
 #[must_use]
-pub fn measure(record: &Record) -> Vec<Exposed> {
+pub fn measure(record: &RunRecord) -> Vec<Exposed> {
     let load_ran = record.history.load_start().zip(record.history.load_end());
     let Some((from, to)) = load_ran else { return Vec::new() };
     let looks = record.sightings_in_order();
@@ -111,7 +111,7 @@ pub fn sum_up(exposed: &[Exposed]) -> Option<Exposure> {
 /// Acknowledged writes by timeline: where their commit was not before, and when they were acknowledged; in order.
 type Acks = BTreeMap<u32, Vec<(Lsn, Mono)>>;
 
-fn acknowledged(record: &Record) -> Acks {
+fn acknowledged(record: &RunRecord) -> Acks {
     let mut acks = Acks::new();
     for op in record.history.ops.iter().filter(|op| op.leaves_marks()) {
         let Some((done, ack)) = op.ack() else { continue };
@@ -125,7 +125,7 @@ fn acknowledged(record: &Record) -> Acks {
     acks
 }
 
-fn at_look(record: &Record, seen: &Sighting, acks: &Acks) -> Exposed {
+fn at_look(record: &RunRecord, seen: &Sighting, acks: &Acks) -> Exposed {
     let sql = seen.postgres.iter().filter_map(|(member, postgres)| Some((member, postgres.sql.seen()?)));
     let primary = sql.filter(|(_, sql)| !sql.in_recovery).max_by_key(|(_, sql)| sql.timeline);
     let nothing = Exposed { at: seen.at, primary: None, could_follow: Vec::new(), writes: None, bytes: None };
@@ -157,7 +157,7 @@ fn has(sql: &SqlSeen) -> Option<Lsn> {
 }
 
 /// Whether Patroni would take a copy for the next primary.
-fn may_follow(record: &Record, postgres: &PostgresSeen, (timeline, end): (u32, Lsn), has: Lsn) -> bool {
+fn may_follow(record: &RunRecord, postgres: &PostgresSeen, (timeline, end): (u32, Lsn), has: Lsn) -> bool {
     let lab = &record.resolved.lab.postgres;
     let Some(sql) = postgres.sql.seen() else { return false };
     let patroni = postgres.patroni.seen();

@@ -27,9 +27,9 @@ pub use markdown::markdown;
 pub use summary::summary;
 
 use crate::check::one_writer::Fates;
-use crate::check::record::{Check, EndsSeen, Judgement, Record};
+use crate::check::record::{Check, EndsSeen, Judgement, RunRecord};
 use crate::check::redundancy::Redundancy;
-use crate::check::sizes::Change;
+use crate::check::sizes::LimitChange;
 use crate::model::alarm::AlarmKind;
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Receipt};
@@ -37,7 +37,7 @@ use crate::stats::Percentiles;
 
 /// The report of a judged run, and its page; what both rest on is measured once.
 #[must_use]
-pub fn with_page(record: &Record, judgement: &Judgement) -> (Report, String) {
+pub fn with_page(record: &RunRecord, judgement: &Judgement) -> (Report, String) {
     let measured = Measured::of(record);
     let report = build_with(record, judgement, &measured);
     let page = html::write(&html::page(record, &report, &measured));
@@ -90,7 +90,7 @@ pub struct Report {
     pub redundancy: Vec<Redundancy>,
     /// What bodies were held to, change by change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sizes: Vec<Change>,
+    pub sizes: Vec<LimitChange>,
     /// What controllers said needs a person, in the order in which they said it; absent where no controller wrote a journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<AlarmLine>>,

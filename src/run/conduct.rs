@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::claim::Claim;
 use super::dir::RunDir;
 use super::journal::Lines;
-use super::phases::Run;
+use super::phases::StandingRun;
 use super::pulse::Beat;
 use super::resolved::resolved;
 use super::samples::Samples;
@@ -20,8 +20,8 @@ use crate::check::{self, Judgement};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::history::Event;
-use crate::lab::record::{self, Record};
-use crate::lab::up::{self, News, Order as UpOrder};
+use crate::lab::record::{self, LabRecord};
+use crate::lab::up::{self, News, UpOrder};
 use crate::lab::{LabError, down};
 use crate::model::Expect;
 use crate::model::scenario::Skip;
@@ -84,7 +84,7 @@ pub const OUTCOME: &str = "outcome.json";
 
 /// What came out.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Its directory.
     pub dir: PathBuf,
     /// The verdict and its checks.
@@ -105,7 +105,7 @@ pub async fn run(
     order: &Order,
     interrupt: watch::Receiver<bool>,
     tell: &(impl Fn(Tell) + Sync),
-) -> Result<Outcome, RunError> {
+) -> Result<RunOutcome, RunError> {
     let step = |text: String| tell(Tell::Step(text));
     let began = clock::now();
     let cannot = refusals::refusals(docker, &order.spec, &order.scenario, &order.program, &|text: &str| {
@@ -148,7 +148,7 @@ pub async fn run(
     let (judgement, report) = judge(&dir)?;
     let ended = Ended { interrupted, seconds: clock::now().since(began).as_secs_f64() };
     dir.write_json(OUTCOME, &ended)?;
-    Ok(Outcome { dir: dir.path().to_owned(), judgement, report, ended })
+    Ok(RunOutcome { dir: dir.path().to_owned(), judgement, report, ended })
 }
 
 /// Takes a lab down that runs founded and left to one another; one that people founded stays.
@@ -172,7 +172,7 @@ pub async fn clear(docker: &Docker, state: &Path, lab: &str) -> Result<(), RunEr
 async fn leftovers(
     docker: &Docker,
     order: &Order,
-    record: &Record,
+    record: &LabRecord,
     step: &(impl Fn(String) + Sync),
 ) -> Result<(), RunError> {
     let path = ledger::of_lab(&order.state, order.spec.name.as_str(), &record.token);
@@ -260,8 +260,15 @@ async fn carry_out(
         || crate::spec::schedule::asks_for_sizes(&order.scenario);
     let looks = written.is_some();
     let samples = Samples::start(docker, &record, written, sizes).await?;
-    let run =
-        Run { docker, order, record: &record, history: &history, samples: &samples, tell, name: &stamp.run };
+    let run = StandingRun {
+        docker,
+        order,
+        record: &record,
+        history: &history,
+        samples: &samples,
+        tell,
+        name: &stamp.run,
+    };
     let outcome = run.phases(&ledger, interrupt).await;
     if let Err(error) = &outcome {
         // what there is gets judged: without its end signed, the journal says unknown

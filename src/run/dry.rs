@@ -1,16 +1,16 @@
 //! What a run would do and when, without an engine: targets are resolved against the lab as declared,
 //! whole and with its first instance as primary. Pure.
 
-use crate::chaos::{World, hits};
+use crate::chaos::{PossibleTargets, hits};
 use crate::decide::placement;
 use crate::model::lab::{Desired, Replication};
 use crate::model::scenario::{ActsOn, Client, LoadModel, Via};
 use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
 use crate::model::{LabSpec, Load, Member, Name, Scenario, Service, Sight, Sighting, Span, Verb};
-use crate::spec::schedule::{self, Planned, Start};
+use crate::spec::schedule::{self, PlannedStep, Start};
 
 /// One line of a dry run; `None` for what has no time before it happens.
-type Line = (Option<Span>, String);
+type DryLine = (Option<Span>, String);
 
 /// Everything a run of `scenario` with `seed` on a lab of `spec` would do, one line each in the order of
 /// time. Ends with a newline.
@@ -20,8 +20,8 @@ type Line = (Option<Span>, String);
 pub fn actions(scenario: &Scenario, spec: &LabSpec, seed: u64) -> Result<String, String> {
     let members = placement::place(spec, &Desired::founding(spec), &[]).map_err(|why| why.to_string())?;
     let sighting = whole(spec, &members);
-    let world = World { members: &members, hosts: &spec.hosts, sighting: &sighting };
-    let mut lines: Vec<Line> = Vec::new();
+    let world = PossibleTargets { members: &members, hosts: &spec.hosts, sighting: &sighting };
+    let mut lines: Vec<DryLine> = Vec::new();
     for load in &scenario.loads {
         lines.push((Some(Span::default()), format!("load    {}", describe_load(load))));
     }
@@ -41,14 +41,14 @@ pub fn actions(scenario: &Scenario, spec: &LabSpec, seed: u64) -> Result<String,
         counts(&members),
         scenario.duration
     );
-    let text = |(at, text): &Line| match at {
+    let text = |(at, text): &DryLine| match at {
         Some(at) => format!("{:9.3} s  {text}\n", at.0.as_secs_f64()),
         None => format!("        … s  {text}\n"),
     };
     Ok(lines.iter().map(text).fold(head, |all, line| all + &line))
 }
 
-fn step(planned: &Planned, duration: Span, world: World<'_>, lines: &mut Vec<Line>) {
+fn step(planned: &PlannedStep, duration: Span, world: PossibleTargets<'_>, lines: &mut Vec<DryLine>) {
     let begin = match &planned.start {
         Start::At(at) => Some(*at),
         _ => None,

@@ -11,8 +11,8 @@ use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::history::Event;
 use crate::lab::names;
-use crate::lab::record::Record;
-use crate::model::control::Kept;
+use crate::lab::record::LabRecord;
+use crate::model::control::KeptLine;
 use crate::model::{LabSpec, Name, Service};
 
 /// Keeps what every member of these records wrote since the wall clock second `since`: a lab may have seen runs
@@ -23,7 +23,7 @@ use crate::model::{LabSpec, Name, Service};
 pub async fn collect_logs(
     docker: &Docker,
     spec: &LabSpec,
-    records: [&Record; 2],
+    records: [&LabRecord; 2],
     since: i64,
     dir: &RunDir,
 ) -> Result<BTreeMap<Name, u64>, RunError> {
@@ -67,7 +67,7 @@ fn kept(logs: &BTreeMap<Name, Result<String, String>>) -> BTreeMap<Name, String>
     let mut kept: BTreeMap<Name, String> = BTreeMap::new();
     let broker = logs.get(&Name::from(Service::Broker)).and_then(|log| log.as_ref().ok());
     for line in broker.into_iter().flat_map(|log| log.lines()) {
-        if let Ok(Kept { kept: member, line }) = serde_json::from_str(line) {
+        if let Ok(KeptLine { kept: member, line }) = serde_json::from_str(line) {
             let log = kept.entry(member).or_default();
             log.push_str(&line);
             log.push('\n');
@@ -80,7 +80,7 @@ fn kept(logs: &BTreeMap<Name, Result<String, String>>) -> BTreeMap<Name, String>
 ///
 /// # Errors
 /// When a file cannot be read or the journal not be written.
-pub fn search_all(record: &Record, dir: &RunDir, history: &Lines) -> Result<(), RunError> {
+pub fn search_all(record: &LabRecord, dir: &RunDir, history: &Lines) -> Result<(), RunError> {
     let secrets = &record.secrets;
     let secrets = [
         &secrets.superuser,

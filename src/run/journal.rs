@@ -4,9 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::engine::clock;
+use crate::engine::locked::Locked;
 use crate::history::event::Phase;
 use crate::history::{Event, Signed};
 use crate::model::{Sighting, Stamp};
@@ -14,7 +14,7 @@ use crate::model::{Sighting, Stamp};
 /// A file of JSON lines with several writers; a line is written whole or not at all.
 #[derive(Debug)]
 pub struct Lines {
-    file: Mutex<File>,
+    file: Locked<File>,
     written: AtomicU64,
     of: Option<Stamp>,
 }
@@ -26,7 +26,7 @@ impl Lines {
     /// When it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Mutex::new(file), written: AtomicU64::new(0), of: None })
+        Ok(Self { file: Locked::new(file), written: AtomicU64::new(0), of: None })
     }
 
     /// The same, whose sightings say which run they are of.
@@ -49,7 +49,7 @@ impl Lines {
         let mut bytes = Vec::with_capacity(line.len() + 1);
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         file.write_all(&bytes)?;
         self.written.fetch_add(1, Ordering::SeqCst);
         Ok(())

@@ -3,7 +3,7 @@
 //! Invariant: healing always runs, whatever becomes of the load or of the journal.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -19,11 +19,12 @@ use crate::chaos::Ledger;
 use crate::decide::body::{POSTGRES_PORT, RO_PORT, RW_PORT};
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
+use crate::engine::locked::Locked;
 use crate::history::Event;
 use crate::history::event::Phase;
 use crate::lab::reach;
-use crate::lab::ready::{NotReady, Wanted, not_ready, primary};
-use crate::lab::record::Record;
+use crate::lab::ready::{NotReady, ReadyWhen, not_ready, primary};
+use crate::lab::record::LabRecord;
 use crate::load::agent::READY;
 use crate::model::plan::{Credentials, Endpoints, FinalReadPlan, LoadPlan};
 use crate::model::scenario::Skip;
@@ -44,10 +45,10 @@ const LEAD: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_secs(1);
 
 /// A run whose lab stands.
-pub(super) struct Run<'a, T> {
+pub(super) struct StandingRun<'a, T> {
     pub docker: &'a Docker,
     pub order: &'a Order,
-    pub record: &'a Arc<Record>,
+    pub record: &'a Arc<LabRecord>,
     pub history: &'a Arc<Lines>,
     pub samples: &'a Samples,
     pub tell: &'a T,
@@ -56,7 +57,7 @@ pub(super) struct Run<'a, T> {
 }
 
 /// Where balancers serve.
-fn endpoints(record: &Record) -> Endpoints {
+fn endpoints(record: &LabRecord) -> Endpoints {
     let at = |port| reach::addresses(record, Service::Balancer, port).into_values().collect();
     Endpoints { rw: at(RW_PORT), ro: at(RO_PORT) }
 }
@@ -64,11 +65,11 @@ fn endpoints(record: &Record) -> Endpoints {
 /// What is shown live, and since when.
 struct Show {
     start: Mono,
-    phase: Mutex<Phase>,
-    pulse: Mutex<Pulse>,
+    phase: Locked<Phase>,
+    pulse: Locked<Pulse>,
 }
 
-impl<T: Fn(Tell) + Sync> Run<'_, T> {
+impl<T: Fn(Tell) + Sync> StandingRun<'_, T> {
     fn step(&self, text: impl Into<String>) {
         (self.tell)(Tell::Step(text.into()));
     }
@@ -90,8 +91,8 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         let names = self.order.scenario.loads.iter().map(|load| &load.name);
         let show = Arc::new(Show {
             start,
-            phase: Mutex::new(Phase::Baseline),
-            pulse: Mutex::new(Pulse::new(names)),
+            phase: Locked::new(Phase::Baseline),
+            pulse: Locked::new(Pulse::new(names)),
         });
         let (over_in, over) = watch::channel(false);
         let (says, mut said) = mpsc::unbounded_channel();
@@ -134,7 +135,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
     }
 
     fn phase(&self, show: &Show, phase: Phase) -> Result<(), RunError> {
-        *show.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        *show.phase.lock() = phase;
         self.beat(show);
         Ok(self.history.phase(phase)?)
     }
@@ -142,9 +143,9 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
     fn beat(&self, show: &Show) {
         if self.order.live {
             let seconds = clock::now().since(show.start).as_secs_f64();
-            let phase = *show.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            let phase = *show.phase.lock();
             let primary = primary(&self.samples.newest()).cloned();
-            let mut pulse = show.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pulse = show.pulse.lock();
             (self.tell)(Tell::Beat(Box::new(pulse.beat(seconds, phase, primary))));
         }
     }
@@ -211,7 +212,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
         if self.order.live
             && let Ok(event) = serde_json::from_str::<Event>(line)
         {
-            show.pulse.lock().unwrap_or_else(PoisonError::into_inner).feel(&event);
+            show.pulse.lock().feel(&event);
         }
         Ok(())
     }
@@ -302,7 +303,7 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
     /// Who is not ready, of those who belong to the lab now.
     fn waiting(&self, sighting: &Sighting) -> Vec<NotReady> {
         let record = self.samples.record();
-        not_ready(&record.members, Wanted::of(&record.spec), sighting)
+        not_ready(&record.members, ReadyWhen::of(&record.spec), sighting)
     }
 
     async fn final_reads(&self, show: &Show) -> Result<(), RunError> {
@@ -338,11 +339,11 @@ impl<T: Fn(Tell) + Sync> Run<'_, T> {
 fn hears(history: Arc<Lines>, show: Arc<Show>, says: mpsc::UnboundedSender<String>) -> Hears {
     Arc::new(move |word| match word {
         Word::Hurt => {
-            *show.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::Hurt;
+            *show.phase.lock() = Phase::Hurt;
             history.phase(Phase::Hurt)
         }
         Word::Fault(fault) => {
-            show.pulse.lock().unwrap_or_else(PoisonError::into_inner).fault(&fault);
+            show.pulse.lock().fault(&fault);
             history.event(&Event::Fault(fault))
         }
         Word::Note(text) => history.note(text),

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::RunError;
-use crate::check::Record;
+use crate::check::RunRecord;
 use crate::check::whole::SIGNED;
 use crate::history::{History, Reading};
 use crate::model::run::Resolved;
@@ -35,7 +35,7 @@ fn json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
 ///
 /// # Errors
 /// [`RunError::Unreadable`] with file and reason. A torn last line is no error: the run was killed.
-pub fn read(dir: &Path) -> Result<Record, RunError> {
+pub fn read(dir: &Path) -> Result<RunRecord, RunError> {
     let unreadable =
         |name: &str, why: String| RunError::Unreadable { path: dir.join(name).display().to_string(), why };
     let (history, cut) = history(dir).map_err(|why| unreadable("history.jsonl", why))?;
@@ -55,7 +55,7 @@ pub fn read(dir: &Path) -> Result<Record, RunError> {
     let resolved: Resolved = json(dir, "resolved.json")?;
     // older runs are judged without their ledger
     let torn = torn || torn_ledger && resolved.edition >= SIGNED;
-    Ok(Record {
+    Ok(RunRecord {
         scenario: json(dir, "scenario.json")?,
         resolved,
         ledger,

@@ -6,7 +6,7 @@ use super::RunError;
 use super::conduct::Order;
 use crate::engine::clock;
 use crate::engine::docker::Docker;
-use crate::lab::record::Record;
+use crate::lab::record::LabRecord;
 use crate::lab::{images, names, up};
 use crate::model::Service;
 use crate::model::run::Resolved;
@@ -18,7 +18,7 @@ use crate::model::run::Resolved;
 pub async fn resolved(
     docker: &Docker,
     order: &Order,
-    record: &Record,
+    record: &LabRecord,
     images: &images::References,
     run: &str,
 ) -> Result<Resolved, RunError> {
@@ -52,7 +52,7 @@ pub async fn resolved(
 }
 
 /// Versions as the programs report them; one that does not answer is left out.
-async fn versions(docker: &Docker, record: &Record) -> BTreeMap<String, String> {
+async fn versions(docker: &Docker, record: &LabRecord) -> BTreeMap<String, String> {
     let asked = [
         (Service::Postgres, "patroni", vec!["patroni", "--version"]),
         (Service::Etcd, "etcd", vec!["etcd", "--version"]),

@@ -2,7 +2,7 @@
 //! engine. The judged do not keep the record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use super::journal::Lines;
 use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
-use crate::lab::record::{self, Record};
+use crate::engine::locked::Locked;
+use crate::lab::record::{self, LabRecord};
 use crate::lab::{LabError, reach, status};
 use crate::model::scaling::Usages;
 use crate::model::sighting::{BodySeen, EngineEvent};
@@ -29,7 +30,7 @@ const ENGINE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Samples {
     newest: watch::Receiver<Sighting>,
-    record: watch::Receiver<Arc<Record>>,
+    record: watch::Receiver<Arc<LabRecord>>,
     measured: watch::Sender<Usages>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -44,7 +45,7 @@ impl Samples {
     /// When the client does not run.
     pub async fn start(
         docker: &Docker,
-        record: &Arc<Record>,
+        record: &Arc<LabRecord>,
         lines: Option<Arc<Lines>>,
         sizes: bool,
     ) -> Result<Self, LabError> {
@@ -63,7 +64,7 @@ impl Samples {
         }
         if let Some(lines) = lines {
             let (docker, lab) = (docker.clone(), record.borrow().spec.name.to_string());
-            let heard = Arc::new(Mutex::new(Vec::new()));
+            let heard = Arc::new(Locked::new(Vec::new()));
             tasks.push(tokio::spawn(listen(
                 docker.clone(),
                 lab.clone(),
@@ -83,13 +84,13 @@ impl Samples {
 
     /// The lab's record as it was read last: members come and go.
     #[must_use]
-    pub fn record(&self) -> Arc<Record> {
+    pub fn record(&self) -> Arc<LabRecord> {
         Arc::clone(&self.record.borrow())
     }
 
     /// A receiver that is told of every new record.
     #[must_use]
-    pub fn records(&self) -> watch::Receiver<Arc<Record>> {
+    pub fn records(&self) -> watch::Receiver<Arc<LabRecord>> {
         self.record.clone()
     }
 
@@ -122,7 +123,7 @@ async fn services(
     mut stream: ExecStream,
     newest: watch::Sender<Sighting>,
     lines: Option<Arc<Lines>>,
-    mut record: watch::Receiver<Arc<Record>>,
+    mut record: watch::Receiver<Arc<LabRecord>>,
     mut stopped: watch::Receiver<bool>,
 ) -> bool {
     let whole = loop {
@@ -153,7 +154,7 @@ async fn services(
     whole
 }
 
-type Heard = Arc<Mutex<Vec<EngineEvent>>>;
+type Heard = Arc<Locked<Vec<EngineEvent>>>;
 
 /// Collects the engine's events until it is stopped. A connection that breaks is made anew from the next
 /// second on: what happened in between is told then.
@@ -169,7 +170,7 @@ async fn listen(docker: Docker, lab: String, heard: Heard, mut stopped: watch::R
             };
             let Some(Ok(event)) = event else { break };
             since = clock::utc_seconds();
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+            heard.lock().push(event);
         }
         since += 1;
         tokio::select! {
@@ -184,7 +185,7 @@ async fn listen(docker: Docker, lab: String, heard: Heard, mut stopped: watch::R
 async fn usage(
     docker: Docker,
     lines: Option<Arc<Lines>>,
-    record: watch::Receiver<Arc<Record>>,
+    record: watch::Receiver<Arc<LabRecord>>,
     measured: watch::Sender<Usages>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -209,7 +210,7 @@ async fn engine(
     lab: String,
     lines: Arc<Lines>,
     heard: Heard,
-    record: watch::Sender<Arc<Record>>,
+    record: watch::Sender<Arc<LabRecord>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut known = Known::default();
@@ -217,7 +218,7 @@ async fn engine(
     let mut last = false;
     loop {
         let at = clock::now();
-        let events = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let events = std::mem::take(&mut *heard.lock());
         known.forget(&events);
         let bodies = bodies(&docker, &lab, &mut known).await;
         // events are written also when the engine does not show its bodies
@@ -242,7 +243,7 @@ async fn engine(
 }
 
 /// Reads the lab's record again: somebody came or went.
-async fn renew(docker: &Docker, lab: &str, known: &watch::Sender<Arc<Record>>) {
+async fn renew(docker: &Docker, lab: &str, known: &watch::Sender<Arc<LabRecord>>) {
     if let Ok(Some(read)) = record::read(docker, lab).await {
         known.send_if_modified(|known| {
             let news = **known != read;

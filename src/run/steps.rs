@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use rand_chacha::ChaCha8Rng;
@@ -16,14 +16,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::RunError;
-use crate::chaos::{Hits, Injector, Ledger, World, hits};
+use crate::chaos::{Hits, Injector, Ledger, PossibleTargets, hits};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
-use crate::lab::record::Record;
+use crate::engine::locked::Locked;
+use crate::lab::record::LabRecord;
 use crate::model::scaling::Usages;
 use crate::model::{FaultRecord, Mono, Name, Sighting, Span, Verb};
-use crate::spec::condition::{Condition, Mark, Watched};
-use crate::spec::schedule::{self, Planned, Start, Turn};
+use crate::spec::condition::{Condition, StepMark, Watched};
+use crate::spec::schedule::{self, FaultTurn, PlannedStep, Start};
 
 /// What the steps say while they go.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ pub struct Stage {
     /// The engine.
     pub docker: Docker,
     /// The lab as it is recorded now: members come and go.
-    pub record: watch::Receiver<Arc<Record>>,
+    pub record: watch::Receiver<Arc<LabRecord>>,
     /// Where faults are written down first.
     pub ledger: Arc<Ledger>,
     /// The newest look at the lab.
@@ -62,8 +63,8 @@ pub struct Stage {
     pub hears: Hears,
     /// Whether deeds are done; without, everything but the deeds.
     pub real: bool,
-    marks: Arc<watch::Sender<BTreeMap<Name, Mark>>>,
-    hurt: Arc<Mutex<bool>>,
+    marks: Arc<watch::Sender<BTreeMap<Name, StepMark>>>,
+    hurt: Arc<Locked<bool>>,
 }
 
 impl fmt::Debug for Stage {
@@ -76,7 +77,7 @@ impl fmt::Debug for Stage {
 ///
 /// # Errors
 /// The first error of a step; the others are healed all the same.
-pub async fn run(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
+pub async fn run(stage: &Stage, plan: &[PlannedStep]) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     for group in schedule::groups(plan) {
         let stage = stage.clone();
@@ -97,7 +98,7 @@ pub async fn run(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
 ///
 /// # Errors
 /// When a step could not be injected.
-pub async fn begin(stage: &Stage, plan: &[Planned]) -> Result<(), RunError> {
+pub async fn begin(stage: &Stage, plan: &[PlannedStep]) -> Result<(), RunError> {
     let sighting = stage.newest.borrow().clone();
     let mut shots = Vec::new();
     for planned in plan {
@@ -125,7 +126,7 @@ impl Stage {
     #[expect(clippy::too_many_arguments, reason = "the parts of a run are made once, and handed on once")]
     pub fn new(
         docker: Docker,
-        record: watch::Receiver<Arc<Record>>,
+        record: watch::Receiver<Arc<LabRecord>>,
         ledger: Arc<Ledger>,
         newest: watch::Receiver<Sighting>,
         start: Mono,
@@ -147,7 +148,7 @@ impl Stage {
     }
 
     /// One group from its beginning to its last heal.
-    async fn group(&self, group: &[Planned]) -> Result<(), RunError> {
+    async fn group(&self, group: &[PlannedStep]) -> Result<(), RunError> {
         let Some(first) = group.first() else { return Ok(()) };
         let begin = match self.begin(&first.start).await {
             Ok(begin) => begin,
@@ -187,7 +188,7 @@ impl Stage {
             }
             Start::After { id, mark, offset } => {
                 let mut marks = self.marks.subscribe();
-                let came = |marks: &BTreeMap<Name, Mark>| marks.get(id).is_some_and(|seen| seen >= mark);
+                let came = |marks: &BTreeMap<Name, StepMark>| marks.get(id).is_some_and(|seen| seen >= mark);
                 tokio::select! {
                     biased;
                     () = self.is_over() => return Err(format!("the load ended before step {id}")),
@@ -235,7 +236,7 @@ impl Stage {
     }
 
     /// Injects a group at one instant, and heals each of it in its time.
-    async fn as_one(&self, begin: Mono, group: &[Planned]) -> Result<(), RunError> {
+    async fn as_one(&self, begin: Mono, group: &[PlannedStep]) -> Result<(), RunError> {
         let sighting = self.newest.borrow().clone();
         let mut shots = Vec::new();
         for planned in group {
@@ -245,7 +246,7 @@ impl Stage {
         }
         let faults = self.inject(&shots).await?;
         for planned in group {
-            self.mark(&planned.id, Mark::Began);
+            self.mark(&planned.id, StepMark::Began);
         }
         join_all(group.iter().zip(faults).map(|(planned, fault)| async move {
             match planned.lasts {
@@ -253,7 +254,7 @@ impl Stage {
                 None => self.is_over().await,
             }
             self.heal(fault).await;
-            self.mark(&planned.id, Mark::Healed);
+            self.mark(&planned.id, StepMark::Healed);
         }))
         .await;
         Ok(())
@@ -264,18 +265,23 @@ impl Stage {
         &self,
         begin: Mono,
         id: &Name,
-        turns: &[Turn],
+        turns: &[FaultTurn],
         chance: &mut ChaCha8Rng,
     ) -> Result<(), RunError> {
         let mut outcome = Ok(());
         for turn in turns {
             outcome = outcome.and(self.turn(begin, id, turn, chance).await);
         }
-        self.mark(id, Mark::Healed);
+        self.mark(id, StepMark::Healed);
         outcome
     }
 
-    async fn swizzle(&self, begin: Mono, planned: &Planned, chance: &mut ChaCha8Rng) -> Result<(), RunError> {
+    async fn swizzle(
+        &self,
+        begin: Mono,
+        planned: &PlannedStep,
+        chance: &mut ChaCha8Rng,
+    ) -> Result<(), RunError> {
         let sighting = self.newest.borrow().clone();
         let hosts = self.resolve(&planned.verb, &sighting, chance)?.targets;
         let turns = schedule::swizzle(&planned.id, &hosts, planned.lasts.unwrap_or_default(), chance);
@@ -284,7 +290,7 @@ impl Stage {
             self.turn(begin, &planned.id, turn, &mut schedule::rng(planned.chance)).await
         }))
         .await;
-        self.mark(&planned.id, Mark::Healed);
+        self.mark(&planned.id, StepMark::Healed);
         ended.into_iter().collect()
     }
 
@@ -293,7 +299,7 @@ impl Stage {
         &self,
         begin: Mono,
         id: &Name,
-        turn: &Turn,
+        turn: &FaultTurn,
         chance: &mut ChaCha8Rng,
     ) -> Result<(), RunError> {
         let faults = match self.take_turn(begin, turn, chance).await {
@@ -303,7 +309,7 @@ impl Stage {
                 return Err(error);
             }
         };
-        self.mark(id, Mark::Began);
+        self.mark(id, StepMark::Began);
         self.sleep_or_over(begin.plus(turn.heal_at.0)).await;
         for fault in faults {
             self.heal(fault).await;
@@ -314,7 +320,7 @@ impl Stage {
     async fn take_turn(
         &self,
         begin: Mono,
-        turn: &Turn,
+        turn: &FaultTurn,
         chance: &mut ChaCha8Rng,
     ) -> Result<Vec<FaultRecord>, RunError> {
         if !self.sleep_or_over(begin.plus(turn.at.0)).await {
@@ -328,15 +334,15 @@ impl Stage {
     /// Whom `verb` hits in the lab as it was seen.
     fn resolve(&self, verb: &Verb, sighting: &Sighting, chance: &mut ChaCha8Rng) -> Result<Hits, RunError> {
         let record = self.record();
-        let world = World { members: &record.members, hosts: &record.spec.hosts, sighting };
+        let world = PossibleTargets { members: &record.members, hosts: &record.spec.hosts, sighting };
         Ok(hits(verb, world, chance)?)
     }
 
-    fn record(&self) -> Arc<Record> {
+    fn record(&self) -> Arc<LabRecord> {
         Arc::clone(&self.record.borrow())
     }
 
-    fn injector<'a>(&'a self, record: &'a Record) -> Injector<'a> {
+    fn injector<'a>(&'a self, record: &'a LabRecord) -> Injector<'a> {
         Injector { docker: &self.docker, record, ledger: &self.ledger }
     }
 
@@ -365,7 +371,7 @@ impl Stage {
 
     /// Says once that the first fault is about to be injected, before any is meant.
     fn say_hurt(&self) -> io::Result<()> {
-        let mut said = self.hurt.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.hurt.lock();
         if !*said {
             self.say(Word::Hurt)?;
             *said = true;
@@ -381,7 +387,7 @@ impl Stage {
     }
 
     /// Records a turn that was meant and never injected.
-    fn never(&self, turn: &Turn, error: &RunError) -> io::Result<()> {
+    fn never(&self, turn: &FaultTurn, error: &RunError) -> io::Result<()> {
         let record = FaultRecord {
             notes: BTreeMap::from([("never".to_owned(), error.to_string().into())]),
             ..FaultRecord::meant(turn.id.clone(), turn.verb.clone(), clock::now())
@@ -400,7 +406,7 @@ impl Stage {
         }
     }
 
-    fn mark(&self, id: &Name, mark: Mark) {
+    fn mark(&self, id: &Name, mark: StepMark) {
         self.marks.send_modify(|marks| {
             let known = marks.entry(id.clone()).or_insert(mark);
             *known = mark.max(*known);

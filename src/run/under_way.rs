@@ -1,7 +1,7 @@
 //! What controllers have under way, by what they say: a run settles when they have nothing.
 
 use crate::model::control::ControllerStatus;
-use crate::model::lab::{Controller, OURS, controller_of};
+use crate::model::lab::{ControllerSpec, OURS, controller_of};
 use crate::model::{MemberId, Sighting};
 
 /// Words of a controller that has nothing under way: it looks, may not act, or has refused to.
@@ -9,7 +9,7 @@ const RESTS: [&str; 7] = ["watch", "hold", "refuse", "maintenance", "blind", "st
 
 /// A controller of ours that has something under way, in its own words. What it has not begun it only watches.
 pub(super) fn under_way<'a>(
-    declared: &[Controller],
+    declared: &[ControllerSpec],
     seen: &'a Sighting,
 ) -> Option<(&'a MemberId, &'a ControllerStatus)> {
     let ours = |member: &MemberId| {
@@ -33,7 +33,7 @@ mod tests {
         let member: MemberId = "repair-1".parse().expect("a name");
         let declared = |image: &str| {
             let text = format!(r#"{{"name":"repair","replicas":1,"image":"{image}"}}"#);
-            let controller: Controller = serde_json::from_str(&text).expect("a controller");
+            let controller: ControllerSpec = serde_json::from_str(&text).expect("a controller");
             [controller]
         };
         let seen = |active: bool, step: &str| {

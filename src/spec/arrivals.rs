@@ -52,7 +52,6 @@ impl Arrivals {
     /// rate falls to zero before so many are due.
     #[must_use]
     pub fn intended_start(&self, n: u64) -> Option<Duration> {
-        #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 operations")]
         let n = n as f64;
         // the last corner by which no more than n are due, so that a zero rate at the start is stepped over
         let index = self.corners.partition_point(|corner| corner.due <= n).checked_sub(1)?;
@@ -129,7 +128,6 @@ mod tests {
 
     proptest! {
         #[test]
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand operations")]
         fn starts_never_go_back_and_follow_the_area(rates in prop::collection::vec(0.0_f64..300.0, 1..6)) {
             let points: Vec<_> = rates.iter().zip(0..).map(|(rate, at)| (Span::secs(at * 3), *rate)).collect();
             let arrivals = Arrivals::curve(&points);

@@ -182,7 +182,7 @@ fn size(inside: &str) -> Result<Condition, (String, String)> {
 
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
+pub enum StepMark {
     /// Its first fault has been injected.
     Began,
     /// Its last fault has been healed.
@@ -258,13 +258,13 @@ impl Watched {
 
     /// Whether `condition` is met now.
     #[must_use]
-    pub fn meets(&self, condition: &Condition, marks: &BTreeMap<Name, Mark>) -> bool {
+    pub fn meets(&self, condition: &Condition, marks: &BTreeMap<Name, StepMark>) -> bool {
         match condition {
             Condition::PrimaryChanged => self.primary.is_some() && self.primary != self.first,
             Condition::NoPrimary => self.looked && self.primary.is_none(),
             Condition::Streaming(count) => self.streaming >= *count as usize,
             Condition::Fault(id) => marks.contains_key(id),
-            Condition::Healed(id) => marks.get(id) == Some(&Mark::Healed),
+            Condition::Healed(id) => marks.get(id) == Some(&StepMark::Healed),
             Condition::Controller(text) => {
                 controller(text).is_some_and(|(name, step)| self.steps.get(name).is_some_and(|at| at == step))
             }
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn a_fault_that_was_healed_has_also_begun() {
         let name = |text: &str| Name::new(text).expect("a name");
-        let marks = BTreeMap::from([(name("a"), Mark::Began), (name("b"), Mark::Healed)]);
+        let marks = BTreeMap::from([(name("a"), StepMark::Began), (name("b"), StepMark::Healed)]);
         let watched = Watched::default();
         let met = |text: &str| watched.meets(&Condition::parse(text).expect("a condition"), &marks);
         assert!(met("fault(a)") && met("fault(b)") && met("healed(b)"));

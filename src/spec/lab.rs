@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use super::lab_rules;
-use super::problem::{Problem, Problems, Source};
+use super::problem::{Problem, Problems, SourceText};
 use super::schema;
-use super::shape::Shape;
-use super::tree::{self, Entry, Node, NodeKind};
+use super::shape::SchemaShape;
+use super::tree::{self, NodeKind, TableEntry, TomlNode};
 use crate::model::LabSpec;
 
 /// The lab everybody starts from.
@@ -37,7 +37,7 @@ pub enum LayerKind {
     BuiltIn,
     /// A lab file.
     File,
-    /// A preset.
+    /// A preset that comes with the program.
     Preset,
     /// A scenario; its `[lab] set` counts.
     Scenario,
@@ -131,13 +131,13 @@ const SUBJECT: &str = "the lab cannot be read";
 
 /// A lab that was read, and where each of its values was written.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct WrittenLab {
     /// The lab.
     pub spec: LabSpec,
-    tree: Node,
+    tree: TomlNode,
 }
 
-impl Written {
+impl WrittenLab {
     /// A problem about the key among `paths` (joined by dots) that was written last.
     #[must_use]
     pub fn problem(&self, paths: &[&str], message: impl Into<String>, hint: impl Into<String>) -> Problem {
@@ -158,7 +158,7 @@ pub fn resolve(layers: &[Layer]) -> Result<LabSpec, Problems> {
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn read_all(layers: &[Layer]) -> Result<Written, Problems> {
+pub fn read_all(layers: &[Layer]) -> Result<WrittenLab, Problems> {
     let (written, problems) = read_far(layers);
     let problems = Problems::new(SUBJECT, problems);
     match written {
@@ -170,12 +170,12 @@ pub fn read_all(layers: &[Layer]) -> Result<Written, Problems> {
 /// The same as far as it goes: a lab that breaks a rule can still be held against what is asked of it, so that
 /// everything is said at once. Without a lab there is a problem.
 #[must_use]
-pub fn read_far(layers: &[Layer]) -> (Option<Written>, Vec<Problem>) {
+pub fn read_far(layers: &[Layer]) -> (Option<WrittenLab>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut merged: Option<Node> = None;
-    let shape = Shape::pruning(schema::lab_layer());
+    let mut merged: Option<TomlNode> = None;
+    let shape = SchemaShape::pruning(schema::lab_layer());
     for (number, layer) in layers.iter().enumerate() {
-        let source = Source::layer(&layer.name, &layer.text, number);
+        let source = SourceText::layer(&layer.name, &layer.text, number);
         let Some(mut node) = read(layer.kind, &source, &mut problems) else { continue };
         check_layer(&shape, &mut node, &mut problems);
         match &mut merged {
@@ -184,13 +184,16 @@ pub fn read_far(layers: &[Layer]) -> (Option<Written>, Vec<Problem>) {
         }
     }
     let Some(mut merged) = merged else {
-        return (None, vec![Problem::new(&Source::new("lab", ""), None, "no layer of settings was given")]);
+        return (
+            None,
+            vec![Problem::new(&SourceText::new("lab", ""), None, "no layer of settings was given")],
+        );
     };
     fill_hosts(&mut merged);
     match serde_json::from_value::<LabSpec>(merged.value()) {
         Ok(spec) => {
             lab_rules::check(&spec, &merged, &mut problems);
-            (Some(Written { spec, tree: merged }), problems)
+            (Some(WrittenLab { spec, tree: merged }), problems)
         }
         Err(why) => {
             if problems.is_empty() {
@@ -201,7 +204,7 @@ pub fn read_far(layers: &[Layer]) -> (Option<Written>, Vec<Problem>) {
     }
 }
 
-fn read(kind: LayerKind, source: &Arc<Source>, problems: &mut Vec<Problem>) -> Option<Node> {
+fn read(kind: LayerKind, source: &Arc<SourceText>, problems: &mut Vec<Problem>) -> Option<TomlNode> {
     if kind != LayerKind::Scenario {
         return Some(tree::read(source, problems));
     }
@@ -210,7 +213,7 @@ fn read(kind: LayerKind, source: &Arc<Source>, problems: &mut Vec<Problem>) -> O
 }
 
 /// Compares one layer with the schema, its short forms written out.
-pub(crate) fn check_layer(shape: &Shape, node: &mut Node, problems: &mut Vec<Problem>) {
+pub(crate) fn check_layer(shape: &SchemaShape, node: &mut TomlNode, problems: &mut Vec<Problem>) {
     write_out(node);
     shape.check(node, problems);
 }
@@ -221,12 +224,12 @@ const RANGES: &[(&str, &[&str])] = &[
     ("balancers", &["instances", "cpus", "memory", "disk"]),
 ];
 
-fn write_out(lab: &mut Node) {
+fn write_out(lab: &mut TomlNode) {
     for (service, keys) in RANGES {
         for key in *keys {
             let Some(node) = lab.get_mut(service).and_then(|service| service.get_mut(key)) else { continue };
             if let NodeKind::Leaf(_) = node.kind {
-                let entry = |key: &str| Entry {
+                let entry = |key: &str| TableEntry {
                     key: key.to_owned(),
                     key_span: node.span.clone(),
                     node: node.clone(),
@@ -240,9 +243,9 @@ fn write_out(lab: &mut Node) {
 /// A host that declares no capacity has that of a small computer.
 const HOST_DEFAULTS: &str = "cpus = 2.0\nmemory = \"4GiB\"\ndisk = \"20GiB\"\n";
 
-fn fill_hosts(lab: &mut Node) {
-    let defaults = tree::read(&Source::new("built-in host", HOST_DEFAULTS), &mut Vec::new());
-    if let Some(Node { kind: NodeKind::Array(hosts), .. }) = lab.get_mut("host") {
+fn fill_hosts(lab: &mut TomlNode) {
+    let defaults = tree::read(&SourceText::new("built-in host", HOST_DEFAULTS), &mut Vec::new());
+    if let Some(TomlNode { kind: NodeKind::Array(hosts), .. }) = lab.get_mut("host") {
         for host in hosts {
             let mut filled = defaults.clone();
             filled.merge(host.clone());

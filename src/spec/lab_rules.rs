@@ -4,14 +4,14 @@ use std::net::Ipv4Addr;
 use std::ops::Range as Between;
 use std::sync::Arc;
 
-use super::parameters::{self, Place};
-use super::problem::{Problem, Source as Text};
+use super::parameters::{self, ProblemPlace};
+use super::problem::{Problem, SourceText as Text};
 use super::shape::{did_you_mean, first_line};
-use super::tree::Node;
+use super::tree::TomlNode;
 use crate::model::control::RepairPolicy;
-use crate::model::inside::{files_for, memory_for, session, sessions};
-use crate::model::lab::{OURS, Range, Replication, Source};
+use crate::model::lab::{ImageSource, OURS, Range, Replication};
 use crate::model::scaling::ScalingPolicy;
+use crate::model::self_report::{files_for, memory_for, session, sessions};
 use crate::model::{Bytes, HostName, LabSpec, Service};
 
 /// mkfs.xfs refuses smaller file systems.
@@ -30,15 +30,15 @@ const SUITES: [(&str, u32); 3] = [("bookworm", 15), ("trixie", 17), ("forky", 18
 const RESERVED: [&str; 8] =
     ["client", "etcd", "postgres", "balancer", "controller", "broker", "host", "helper"];
 
-struct Rules<'a> {
+struct LabRules<'a> {
     spec: &'a LabSpec,
-    tree: &'a Node,
+    tree: &'a TomlNode,
     problems: &'a mut Vec<Problem>,
 }
 
 /// Applies every rule; problems point at the layer that wrote the value.
-pub(crate) fn check(spec: &LabSpec, tree: &Node, problems: &mut Vec<Problem>) {
-    let mut rules = Rules { spec, tree, problems };
+pub(crate) fn check(spec: &LabSpec, tree: &TomlNode, problems: &mut Vec<Problem>) {
+    let mut rules = LabRules { spec, tree, problems };
     if spec.schema != 1 {
         rules.say("schema", format!("this version reads schema 1, found {}", spec.schema), None);
     }
@@ -55,18 +55,18 @@ pub(crate) fn check(spec: &LabSpec, tree: &Node, problems: &mut Vec<Problem>) {
 }
 
 /// A problem at the head of a value.
-pub(crate) fn at(node: &Node, message: impl Into<String>) -> Problem {
+pub(crate) fn at(node: &TomlNode, message: impl Into<String>) -> Problem {
     Problem::new(&node.source, Some(first_line(&node.source.text, &node.span)), message)
 }
 
 /// The value among those at `paths` that was written last: of a rule between values it is the one that broke it.
-pub(crate) fn latest<'a>(tree: &'a Node, paths: &[&str]) -> &'a Node {
-    let nodes = paths.iter().filter_map(|path| path.split('.').try_fold(tree, Node::get));
+pub(crate) fn latest<'a>(tree: &'a TomlNode, paths: &[&str]) -> &'a TomlNode {
+    let nodes = paths.iter().filter_map(|path| path.split('.').try_fold(tree, TomlNode::get));
     let latest = nodes.reduce(|best, node| if node.source.layer > best.source.layer { node } else { best });
     latest.unwrap_or_else(|| paths.first().map_or(tree, |path| tree.nearest(path)))
 }
 
-impl Rules<'_> {
+impl LabRules<'_> {
     fn say(&mut self, path: &str, message: impl Into<String>, hint: Option<&str>) {
         let problem = at(self.tree.nearest(path), message);
         self.problems.push(if let Some(hint) = hint { problem.hint(hint) } else { problem });
@@ -151,7 +151,7 @@ impl Rules<'_> {
 
     fn images(&mut self) {
         let images = &self.spec.images;
-        if images.source == Source::Nix {
+        if images.source == ImageSource::Nix {
             let problem =
                 at(self.tree.nearest("images.source"), "images from the flake are not built in this version");
             self.problems.push(problem.hint("source = \"debian\"").unbuilt());
@@ -285,18 +285,18 @@ impl Rules<'_> {
     }
 
     /// Where a problem about parameters is shown, and in which text.
-    fn place(&self, place: &Place) -> (Arc<Text>, Between<usize>) {
+    fn place(&self, place: &ProblemPlace) -> (Arc<Text>, Between<usize>) {
         let parameters = self.tree.nearest("postgres.parameters");
-        let head = |node: &Node| (Arc::clone(&node.source), first_line(&node.source.text, &node.span));
+        let head = |node: &TomlNode| (Arc::clone(&node.source), first_line(&node.source.text, &node.span));
         let entry =
             |name: &str| parameters.entries().iter().find(|entry| entry.key.eq_ignore_ascii_case(name));
         match place {
-            Place::Path(path) => head(self.tree.nearest(path)),
+            ProblemPlace::Path(path) => head(self.tree.nearest(path)),
             // what is not set was written by nobody: any other place is better
-            Place::Value(name) => {
+            ProblemPlace::Value(name) => {
                 entry(name).map_or_else(|| (Text::new("", ""), 0..0), |entry| head(&entry.node))
             }
-            Place::Name(name) => entry(name).map_or_else(
+            ProblemPlace::Name(name) => entry(name).map_or_else(
                 || head(parameters),
                 |entry| (Arc::clone(&entry.node.source), entry.key_span.clone()),
             ),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::lab::{Range, Restart};
+use crate::model::lab::{Range, RestartRule};
 use crate::model::{Bytes, Span};
 
 fn resolved(layers: &[Layer]) -> LabSpec {
@@ -38,7 +38,10 @@ fn every_preset_resolves_and_says_what_its_name_promises() {
     let tuned = with([Layer::preset("stock-tuned").expect("a preset")]);
     assert_eq!((tuned.postgres.patroni.ttl, tuned.postgres.patroni.loop_wait), (20, 1));
     assert_eq!(tuned.balancers.check.fastinter, Some(Span::millis(500)));
-    assert_eq!(with([Layer::preset("stock-restart").expect("a preset")]).postgres.restart, Restart::Always);
+    assert_eq!(
+        with([Layer::preset("stock-restart").expect("a preset")]).postgres.restart,
+        RestartRule::Always
+    );
     let small = with([Layer::preset("small").expect("a preset")]);
     assert_eq!((small.hosts.len(), small.etcd.members), (4, 1));
     assert_eq!((small.postgres.instances, small.balancers.instances), (Range::fixed(2), Range::fixed(1)));

@@ -10,6 +10,8 @@
 
 pub mod arrivals;
 pub mod condition;
+mod draft;
+mod file_kind;
 pub mod lab;
 mod lab_rules;
 mod parameters;
@@ -21,7 +23,6 @@ pub mod schema;
 mod shape;
 pub mod suite;
 mod tree;
-mod what;
 
-pub use problem::{Kind, Problem, Problems};
-pub use what::{What, what};
+pub use file_kind::{FileKind, file_kind};
+pub use problem::{Problem, ProblemKind, Problems};

@@ -8,14 +8,14 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
 /// A text and the name it goes by in messages.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceText {
     pub(crate) name: String,
     pub(crate) text: Arc<str>,
     /// Which of several layers it is; the last one wins.
     pub(crate) layer: usize,
 }
 
-impl Source {
+impl SourceText {
     pub(crate) fn new(name: &str, text: &str) -> Arc<Self> {
         Self::layer(name, text, 0)
     }
@@ -27,7 +27,7 @@ impl Source {
 
 /// What sort of problem it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProblemKind {
     /// The text is wrong.
     Wrong,
     /// The text is right, and this version cannot do it.
@@ -38,7 +38,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// Wrong, or only not built.
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// What was expected and what was seen, in one sentence.
     pub message: String,
     /// What would have been right.
@@ -49,9 +49,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(source: &Source, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(source: &SourceText, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
         let named = NamedSource::new(&source.name, Arc::clone(&source.text)).with_language("TOML");
-        Self { kind: Kind::Wrong, message: message.into(), hint: None, span, source: named }
+        Self { kind: ProblemKind::Wrong, message: message.into(), hint: None, span, source: named }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -60,7 +60,7 @@ impl Problem {
     }
 
     pub(crate) fn unbuilt(mut self) -> Self {
-        self.kind = Kind::Unbuilt;
+        self.kind = ProblemKind::Unbuilt;
         self
     }
 
@@ -170,7 +170,7 @@ impl Diagnostic for Problems {
 #[must_use]
 pub fn about_all(name: &str, text: &str, message: &str, hint: &str) -> Problem {
     let first = text.find('\n').unwrap_or(text.len());
-    Problem::new(&Source::new(name, text), Some(0..first), message).hint(hint)
+    Problem::new(&SourceText::new(name, text), Some(0..first), message).hint(hint)
 }
 
 /// Which of `known` was probably meant by `seen`.
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn problems_come_in_the_order_of_the_text_and_once() {
-        let source = Source::new("a.toml", "abc");
+        let source = SourceText::new("a.toml", "abc");
         let at = |start| Problem::new(&source, Some(start..start + 1), "bad");
         let problems = Problems::new("a.toml", vec![at(2), at(0), at(2)]);
         let starts: Vec<_> = problems.list.iter().filter_map(|p| p.span.clone()).map(|s| s.start).collect();

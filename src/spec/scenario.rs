@@ -2,27 +2,15 @@
 
 use serde::de::DeserializeOwned;
 
+pub use super::draft::step_id;
+use super::draft::{Draft, head};
 use super::lab;
-use super::problem::{Problem, Problems, Source};
+use super::problem::{Problem, Problems, SourceText};
 use super::scenario_rules;
 use super::schema;
-use super::shape::Shape;
-use super::tree::{self, Node};
-use crate::model::scenario::Ends;
-use crate::model::{Expect, LabSpec, Load, Name, Scenario, Span, Step};
-
-/// Those parts of a scenario that could be read, so that a broken one does not hide the problems
-/// of the others. Elements carry the node they came from.
-pub(crate) struct Draft<'a> {
-    pub(crate) tree: &'a Node,
-    pub(crate) schema: Option<u32>,
-    pub(crate) duration: Option<Span>,
-    pub(crate) timeout: Option<Span>,
-    pub(crate) loads: Vec<(&'a Node, Load)>,
-    pub(crate) steps: Vec<(&'a Node, Step)>,
-    pub(crate) expects: Vec<(&'a Node, Expect)>,
-    pub(crate) ends: Option<Ends>,
-}
+use super::shape::SchemaShape;
+use super::tree::{self, TomlNode};
+use crate::model::{LabSpec, Load, Name, Scenario};
 
 /// Reads the text of a scenario; `name` is what messages call it, usually its path.
 ///
@@ -30,11 +18,11 @@ pub(crate) struct Draft<'a> {
 /// Every problem of the file, in the order of its lines.
 pub fn parse(name: &str, text: &str) -> Result<Scenario, Problems> {
     let mut problems = Vec::new();
-    let source = Source::new(name, text);
+    let source = SourceText::new(name, text);
     let mut tree = tree::read(&source, &mut problems);
-    Shape::new(schema::scenario()).check(&mut tree, &mut problems);
+    SchemaShape::new(schema::scenario()).check(&mut tree, &mut problems);
     if let Some(set) = tree.get("lab").and_then(|lab| lab.get("set")) {
-        lab::check_layer(&Shape::pruning(schema::lab_layer()), &mut set.clone(), &mut problems);
+        lab::check_layer(&SchemaShape::pruning(schema::lab_layer()), &mut set.clone(), &mut problems);
     }
     let draft = Draft::of(&tree);
     scenario_rules::check(&draft, &mut problems);
@@ -52,7 +40,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Problems> {
 /// Every name that it does not, where it stands.
 pub fn fits_lab(name: &str, text: &str, lab: &LabSpec) -> Result<(), Problems> {
     let mut problems = Vec::new();
-    let tree = tree::read(&Source::new(name, text), &mut problems);
+    let tree = tree::read(&SourceText::new(name, text), &mut problems);
     scenario_rules::names::check(&Draft::of(&tree), lab, &mut problems);
     Problems::new(format!("{name} does not fit lab `{}`", lab.name), problems).or(())
 }
@@ -60,33 +48,33 @@ pub fn fits_lab(name: &str, text: &str, lab: &LabSpec) -> Result<(), Problems> {
 /// The preset a scenario names, read as far as it can be.
 #[must_use]
 pub fn preset(text: &str) -> Option<Name> {
-    one(tree::read(&Source::new("", text), &mut Vec::new()).get("lab")?, "preset")
+    one(tree::read(&SourceText::new("", text), &mut Vec::new()).get("lab")?, "preset")
 }
 
 /// A problem about the value at `path` (keys joined by dots, positions of lists as numbers), or about the nearest
 /// one on the way to it.
 #[must_use]
 pub fn problem(name: &str, text: &str, path: &str, message: &str, hint: &str) -> Problem {
-    let tree = tree::read(&Source::new(name, text), &mut Vec::new());
+    let tree = tree::read(&SourceText::new(name, text), &mut Vec::new());
     let mut at = &tree;
     for key in path.split('.') {
         let item = key.parse().ok().and_then(|index: usize| at.items().get(index));
         let Some(next) = item.or_else(|| at.get(key)) else { break };
         at = next;
     }
-    scenario_rules::head(at, message).hint(hint)
+    head(at, message).hint(hint)
 }
 
 /// Every load that could be read, with its position.
 #[must_use]
 pub fn loads(text: &str) -> Vec<(usize, Load)> {
-    let tree = tree::read(&Source::new("", text), &mut Vec::new());
-    let items = tree.get("load").map_or(&[][..], Node::items).iter().enumerate();
+    let tree = tree::read(&SourceText::new("", text), &mut Vec::new());
+    let items = tree.get("load").map_or(&[][..], TomlNode::items).iter().enumerate();
     items.filter_map(|(at, item)| Some((at, serde_json::from_value(item.value()).ok()?))).collect()
 }
 
 impl<'a> Draft<'a> {
-    fn of(tree: &'a Node) -> Self {
+    fn of(tree: &'a TomlNode) -> Self {
         Self {
             tree,
             schema: one(tree, "schema"),
@@ -103,7 +91,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn step_ids(&self) -> Vec<&'a str> {
         self.tree
             .get("step")
-            .map_or(&[][..], Node::items)
+            .map_or(&[][..], TomlNode::items)
             .iter()
             .filter_map(|s| s.get("id")?.text())
             .collect()
@@ -113,30 +101,20 @@ impl<'a> Draft<'a> {
     pub(crate) fn load_names(&self) -> Vec<&'a str> {
         self.tree
             .get("load")
-            .map_or(&[][..], Node::items)
+            .map_or(&[][..], TomlNode::items)
             .iter()
             .filter_map(|l| l.get("name")?.text())
             .collect()
     }
 }
 
-fn one<T: DeserializeOwned>(tree: &Node, key: &str) -> Option<T> {
+fn one<T: DeserializeOwned>(tree: &TomlNode, key: &str) -> Option<T> {
     serde_json::from_value(tree.get(key)?.value()).ok()
 }
 
-fn many<'a, T: DeserializeOwned>(tree: &'a Node, key: &str) -> Vec<(&'a Node, T)> {
-    let items = tree.get(key).map_or(&[][..], Node::items);
+fn many<'a, T: DeserializeOwned>(tree: &'a TomlNode, key: &str) -> Vec<(&'a TomlNode, T)> {
+    let items = tree.get(key).map_or(&[][..], TomlNode::items);
     items.iter().filter_map(|item| Some((item, serde_json::from_value(item.value()).ok()?))).collect()
-}
-
-/// The id a step has in records: its own, or `step-3` for the third of the file.
-#[must_use]
-pub fn step_id(index: usize, step: &Step) -> Name {
-    match &step.id {
-        Some(id) => id.clone(),
-        // the pattern of names admits every number; a name that could not be made would need 10^36 steps
-        None => Name::new(format!("step-{}", index + 1)).unwrap_or_else(|_| unreachable!("step-N is a name")),
-    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ mod sizes;
 mod steps;
 mod verbs;
 
+use super::draft::Draft;
 use super::problem::Problem;
-use super::scenario::Draft;
-use super::shape::{did_you_mean, first_line};
-use super::tree::Node;
+use super::shape::did_you_mean;
+use super::tree::TomlNode;
 use crate::model::Expect;
 use crate::model::scaling::amount;
 
@@ -45,11 +45,6 @@ pub(crate) const CHECKS: &[&str] = &[
     "secrets",
 ];
 
-/// A node's first line: a problem about a whole step is shown at its head.
-pub(crate) fn head(node: &Node, message: impl Into<String>) -> Problem {
-    Problem::new(&node.source, Some(first_line(&node.source.text, &node.span)), message)
-}
-
 /// What is wrong.
 pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     if let Some(schema) = draft.schema.filter(|schema| *schema != 1) {
@@ -82,7 +77,7 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
 }
 
 fn twice(draft: &Draft<'_>, array: &str, key: &str, problems: &mut Vec<Problem>) {
-    let nodes = draft.tree.get(array).map_or(&[][..], Node::items);
+    let nodes = draft.tree.get(array).map_or(&[][..], TomlNode::items);
     let named: Vec<_> =
         nodes.iter().filter_map(|node| node.get(key)).filter_map(|n| Some((n, n.text()?))).collect();
     for (index, (node, text)) in named.iter().enumerate() {
@@ -94,7 +89,7 @@ fn twice(draft: &Draft<'_>, array: &str, key: &str, problems: &mut Vec<Problem>)
     }
 }
 
-fn check_expect(node: &Node, expect: &Expect, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+fn check_expect(node: &TomlNode, expect: &Expect, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let mut name = |key: &str, name: &str, what: &str, known: Vec<&str>| {
         if !known.contains(&name) {
             let hint = did_you_mean(&format!("{what}s"), name, known.iter().copied());

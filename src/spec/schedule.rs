@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::condition::{Condition, Mark};
-use super::scenario::step_id;
+use super::condition::{Condition, StepMark};
+use super::draft::step_id;
 use crate::model::{HostName, Name, Scenario, Span, Step, Target, Verb};
 
 /// When a step begins.
@@ -21,22 +21,22 @@ pub enum Start {
         /// That step.
         id: Name,
         /// What of it is waited for: its last heal, or its first fault when it is not healed under load.
-        mark: Mark,
+        mark: StepMark,
         /// Pause after that.
         offset: Span,
     },
     /// When this is met.
     When {
-        /// This.
+        /// What it waits for.
         condition: Condition,
         /// Longest wait from the start of the load; the rest of the load when `None`.
         within: Option<Span>,
     },
 }
 
-/// One planned step.
+/// A step of the scenario with the instant it is due at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Planned {
+pub struct PlannedStep {
     /// Index of the step in the scenario, from 0.
     pub step: usize,
     /// Its id; `step-1` for a first step without one.
@@ -55,7 +55,7 @@ pub struct Planned {
 
 /// One fault of a step that is made of several. Times count from the beginning of the step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
+pub struct FaultTurn {
     /// Its id, the step's with a suffix.
     pub id: Name,
     /// When it is injected.
@@ -69,14 +69,14 @@ pub struct Turn {
 /// The steps of a scenario in the order of their times; steps of one time in the order of the file,
 /// steps whose time nobody knows before at the end.
 #[must_use]
-pub fn plan(scenario: &Scenario, seed: u64) -> Vec<Planned> {
+pub fn plan(scenario: &Scenario, seed: u64) -> Vec<PlannedStep> {
     let steps: Vec<&Step> = scenario.steps.iter().collect();
-    let mut plan: Vec<Planned> = steps
+    let mut plan: Vec<PlannedStep> = steps
         .iter()
         .zip(times(&steps))
         .enumerate()
         .filter_map(|(index, (step, time))| {
-            Some(Planned {
+            Some(PlannedStep {
                 step: index,
                 id: step_id(index, step),
                 start: match time {
@@ -100,10 +100,10 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Vec<Planned> {
 
 /// Steps that are injected as one, each with itself alone where it names no group.
 #[must_use]
-pub fn groups(plan: &[Planned]) -> Vec<Vec<Planned>> {
-    let mut groups: Vec<Vec<Planned>> = Vec::new();
+pub fn groups(plan: &[PlannedStep]) -> Vec<Vec<PlannedStep>> {
+    let mut groups: Vec<Vec<PlannedStep>> = Vec::new();
     for planned in plan {
-        let of_its_group = |group: &&mut Vec<Planned>| {
+        let of_its_group = |group: &&mut Vec<PlannedStep>| {
             planned.together.is_some() && group.iter().all(|other| other.together == planned.together)
         };
         match groups.iter_mut().find(of_its_group) {
@@ -123,7 +123,7 @@ fn start(steps: &[&Step], step: &Step) -> Option<Start> {
     }
     let id = step.after.clone()?;
     let before = steps[predecessor(steps, &id)?];
-    let mark = if length(before).is_some() { Mark::Healed } else { Mark::Began };
+    let mark = if length(before).is_some() { StepMark::Healed } else { StepMark::Began };
     Some(Start::After { id, mark, offset: step.at.unwrap_or_default() })
 }
 
@@ -141,12 +141,12 @@ fn length(step: &Step) -> Option<Duration> {
 /// The turns of a `repeat`. One that must be undone is healed after `lasts`, and when the next one is to
 /// begin in any case.
 #[must_use]
-pub fn turns(id: &Name, every: Span, times: u32, verb: &Verb, lasts: Option<Span>) -> Vec<Turn> {
+pub fn turns(id: &Name, every: Span, times: u32, verb: &Verb, lasts: Option<Span>) -> Vec<FaultTurn> {
     let on = if verb.lasting() { Span::default() } else { lasts.unwrap_or(every).min(every) };
     (0..times)
         .map(|turn| {
             let at = every.0.saturating_mul(turn);
-            Turn {
+            FaultTurn {
                 id: sub_id(id, &(turn + 1).to_string()),
                 at: Span(at),
                 heal_at: Span(at.saturating_add(on.0)),
@@ -159,7 +159,7 @@ pub fn turns(id: &Name, every: Span, times: u32, verb: &Verb, lasts: Option<Span
 /// The isolations of a `swizzle`: spread evenly over the first half of `lasts` in one order of the seed,
 /// healed over the second half in another; the last one at its very end. In the order of their beginnings.
 #[must_use]
-pub fn swizzle(id: &Name, hosts: &[HostName], lasts: Span, chance: &mut ChaCha8Rng) -> Vec<Turn> {
+pub fn swizzle(id: &Name, hosts: &[HostName], lasts: Span, chance: &mut ChaCha8Rng) -> Vec<FaultTurn> {
     let (mut inward, mut outward) = (hosts.to_vec(), hosts.to_vec());
     inward.shuffle(chance);
     outward.shuffle(chance);
@@ -172,7 +172,7 @@ pub fn swizzle(id: &Name, hosts: &[HostName], lasts: Span, chance: &mut ChaCha8R
         .map(|(index, host)| {
             let left = outward.iter().position(|other| other == host).unwrap_or(index);
             let still_on = slot.saturating_mul(number(hosts.len() - 1 - left));
-            Turn {
+            FaultTurn {
                 id: sub_id(id, host.as_str()),
                 at: Span(slot.saturating_mul(number(index))),
                 heal_at: Span(lasts.0.saturating_sub(still_on)),
@@ -335,8 +335,8 @@ mod tests {
             starts,
             [
                 Start::When { condition: Condition::NoPrimary, within: Some(Span::secs(40)) },
-                after("cut", Mark::Healed, Span::secs(2)),
-                after("step-2", Mark::Began, Span::default()),
+                after("cut", StepMark::Healed, Span::secs(2)),
+                after("step-2", StepMark::Began, Span::default()),
             ]
         );
     }
@@ -389,10 +389,10 @@ mod tests {
         let seen = |seed| swizzle(&name("s"), &hosts, Span::secs(80), &mut rng(seed));
         let turns = seen(7);
         assert_eq!(turns, seen(7), "the seed decides");
-        let orders = |turns: &[Turn]| -> (Vec<String>, Vec<String>) {
+        let orders = |turns: &[FaultTurn]| -> (Vec<String>, Vec<String>) {
             let mut healed = turns.to_vec();
             healed.sort_by_key(|turn| turn.heal_at);
-            let ids = |turns: &[Turn]| turns.iter().map(|turn| turn.id.to_string()).collect();
+            let ids = |turns: &[FaultTurn]| turns.iter().map(|turn| turn.id.to_string()).collect();
             (ids(turns), ids(&healed))
         };
         let (inward, outward) = orders(&turns);

@@ -8,17 +8,17 @@
 use serde_json::Value;
 
 use super::problem::{Problem, nearest};
-use super::tree::{Node, NodeKind};
+use super::tree::{NodeKind, TomlNode};
 use crate::model::target::BadTarget;
 use crate::model::{Bytes, Name, Span, Target};
 
 /// A schema, ready to compare with.
-pub(crate) struct Shape {
+pub(crate) struct SchemaShape {
     root: Value,
     prune: bool,
 }
 
-impl Shape {
+impl SchemaShape {
     /// Reports differences and leaves the tree as it is.
     pub(crate) const fn new(root: Value) -> Self {
         Self { root, prune: false }
@@ -31,7 +31,7 @@ impl Shape {
     }
 
     /// Compares `node` with the schema; problems are added to `problems`.
-    pub(crate) fn check(&self, node: &mut Node, problems: &mut Vec<Problem>) {
+    pub(crate) fn check(&self, node: &mut TomlNode, problems: &mut Vec<Problem>) {
         self.node(&self.root, node, problems);
     }
 
@@ -58,7 +58,7 @@ impl Shape {
     }
 
     /// Whether what is left of the node can be used.
-    fn node(&self, schema: &Value, node: &mut Node, problems: &mut Vec<Problem>) -> bool {
+    fn node(&self, schema: &Value, node: &mut TomlNode, problems: &mut Vec<Problem>) -> bool {
         let (schema, name) = self.plain(schema);
         if let Some(options) = schema["oneOf"].as_array() {
             return if options.iter().all(|option| option.get("const").is_some()) {
@@ -82,7 +82,7 @@ impl Shape {
         }
     }
 
-    fn table(&self, schema: &Value, node: &mut Node, problems: &mut Vec<Problem>) -> bool {
+    fn table(&self, schema: &Value, node: &mut TomlNode, problems: &mut Vec<Problem>) -> bool {
         let whole = node.span.clone();
         let source = std::sync::Arc::clone(&node.source);
         let NodeKind::Table(entries) = &mut node.kind else {
@@ -124,7 +124,7 @@ impl Shape {
     }
 
     /// A table with exactly one key that says what it is: `{ kill = { … } }`.
-    fn tagged(&self, options: &[Value], node: &mut Node, problems: &mut Vec<Problem>) -> bool {
+    fn tagged(&self, options: &[Value], node: &mut TomlNode, problems: &mut Vec<Problem>) -> bool {
         let tags = || {
             let keys = options.iter().filter_map(|option| option["properties"].as_object());
             keys.flat_map(|properties| properties.keys().map(String::as_str))
@@ -152,7 +152,7 @@ impl Shape {
         false
     }
 
-    fn array(&self, schema: &Value, node: &mut Node, problems: &mut Vec<Problem>) -> bool {
+    fn array(&self, schema: &Value, node: &mut TomlNode, problems: &mut Vec<Problem>) -> bool {
         let NodeKind::Array(items) = &mut node.kind else { return wrong(node, "an array", problems) };
         if let Some(parts) = schema["items"].as_array() {
             if parts.len() != items.len() {
@@ -176,7 +176,7 @@ impl Shape {
     }
 }
 
-fn leaf(schema: &Value, name: &str, kind: &str, node: &Node, problems: &mut Vec<Problem>) -> bool {
+fn leaf(schema: &Value, name: &str, kind: &str, node: &TomlNode, problems: &mut Vec<Problem>) -> bool {
     let NodeKind::Leaf(value) = &node.kind else { return wrong(node, kind_in_words(kind, name), problems) };
     let fits = match kind {
         "string" => value.is_string(),
@@ -213,7 +213,7 @@ fn leaf(schema: &Value, name: &str, kind: &str, node: &Node, problems: &mut Vec<
 }
 
 fn choice<'a>(
-    node: &Node,
+    node: &TomlNode,
     words: impl Iterator<Item = &'a str> + Clone,
     problems: &mut Vec<Problem>,
 ) -> bool {
@@ -229,7 +229,7 @@ fn choice<'a>(
     false
 }
 
-fn wrong(node: &Node, wanted: &str, problems: &mut Vec<Problem>) -> bool {
+fn wrong(node: &TomlNode, wanted: &str, problems: &mut Vec<Problem>) -> bool {
     let seen = match &node.kind {
         NodeKind::Table(_) => "a table",
         NodeKind::Array(_) => "an array",

@@ -6,16 +6,16 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::problem::{Problem, Problems, Source};
+use super::problem::{Problem, Problems, SourceText};
 use super::schema;
-use super::shape::Shape;
+use super::shape::SchemaShape;
 use super::tree;
 use crate::model::scenario::{Client, Via};
 use crate::model::suite::{Arm, Comparison, Suite};
 use crate::model::{Load, Name, Scenario, Span};
 
 /// How long the load goes on when the fault is over.
-const AFTER: Duration = Duration::from_secs(3);
+const LOAD_AFTER_FAULT: Duration = Duration::from_secs(3);
 
 /// Reads the text of a suite; `name` is what messages call it, usually its path.
 ///
@@ -23,9 +23,9 @@ const AFTER: Duration = Duration::from_secs(3);
 /// Every problem of the file, in the order of its lines.
 pub fn parse(name: &str, text: &str) -> Result<Suite, Problems> {
     let mut problems = Vec::new();
-    let source = Source::new(name, text);
+    let source = SourceText::new(name, text);
     let mut tree = tree::read(&source, &mut problems);
-    Shape::new(schema::suite()).check(&mut tree, &mut problems);
+    SchemaShape::new(schema::suite()).check(&mut tree, &mut problems);
     let subject = format!("{name} is no suite");
     if !problems.is_empty() {
         return Err(Problems::new(subject, problems));
@@ -166,7 +166,7 @@ pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> R
         step.verb = verb.clone();
     }
     (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
-    made.duration = Span(at.0 + arm.lasts.0 + AFTER);
+    made.duration = Span(at.0 + arm.lasts.0 + LOAD_AFTER_FAULT);
     Ok(made)
 }
 

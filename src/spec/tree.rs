@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde_json::{Map, Number, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Source};
+use super::problem::{Problem, SourceText};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) source: Arc<Source>,
+pub(crate) struct TomlNode {
+    pub(crate) source: Arc<SourceText>,
     pub(crate) span: Range<usize>,
     pub(crate) kind: NodeKind,
 }
@@ -22,34 +22,34 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     /// Text, number or truth.
     Leaf(Value),
-    Array(Vec<Node>),
-    Table(Vec<Entry>),
+    Array(Vec<TomlNode>),
+    Table(Vec<TableEntry>),
 }
 
 /// One key of a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct TableEntry {
     pub(crate) key: String,
     pub(crate) key_span: Range<usize>,
-    pub(crate) node: Node,
+    pub(crate) node: TomlNode,
 }
 
 /// Reads TOML. What cannot be read is reported and left out of the tree.
-pub(crate) fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Node {
+pub(crate) fn read(source: &Arc<SourceText>, problems: &mut Vec<Problem>) -> TomlNode {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors {
         problems.push(Problem::new(source, error.span(), error.message().trim().to_owned()));
     }
     let span = table.span();
     let entries = entries(source, table.get_ref(), problems);
-    Node { source: Arc::clone(source), span, kind: NodeKind::Table(entries) }
+    TomlNode { source: Arc::clone(source), span, kind: NodeKind::Table(entries) }
 }
 
-fn entries(source: &Arc<Source>, table: &DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = Vec::with_capacity(table.len());
+fn entries(source: &Arc<SourceText>, table: &DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<TableEntry> {
+    let mut entries: Vec<TableEntry> = Vec::with_capacity(table.len());
     for (key, value) in table {
         if let Some(node) = node(source, value.get_ref(), value.span(), problems) {
-            entries.push(Entry { key: key.get_ref().to_string(), key_span: key.span(), node });
+            entries.push(TableEntry { key: key.get_ref().to_string(), key_span: key.span(), node });
         }
     }
     // the map is sorted by key; people read in the order of the file
@@ -58,11 +58,11 @@ fn entries(source: &Arc<Source>, table: &DeTable<'_>, problems: &mut Vec<Problem
 }
 
 fn node(
-    source: &Arc<Source>,
+    source: &Arc<SourceText>,
     value: &DeValue<'_>,
     span: Range<usize>,
     problems: &mut Vec<Problem>,
-) -> Option<Node> {
+) -> Option<TomlNode> {
     let mut refuse = |what: &str| {
         problems.push(Problem::new(source, Some(span.clone()), what));
         None
@@ -87,16 +87,16 @@ fn node(
         }
         DeValue::Table(table) => NodeKind::Table(entries(source, table, problems)),
     };
-    Some(Node { source: Arc::clone(source), span, kind })
+    Some(TomlNode { source: Arc::clone(source), span, kind })
 }
 
-impl Node {
+impl TomlNode {
     /// A problem about this value.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::new(&self.source, Some(self.span.clone()), message)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[TableEntry] {
         if let NodeKind::Table(entries) = &self.kind { entries } else { &[] }
     }
 
@@ -161,9 +161,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn tree(text: &str) -> Node {
+    fn tree(text: &str) -> TomlNode {
         let mut problems = Vec::new();
-        let node = read(&Source::new("t.toml", text), &mut problems);
+        let node = read(&SourceText::new("t.toml", text), &mut problems);
         assert!(problems.is_empty(), "{problems:?}");
         node
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_broken_line_does_not_hide_the_others() {
         let mut problems = Vec::new();
-        let source = Source::new("t.toml", "a = \nb = 2\nc = [1\nd = 1979-05-27\n");
+        let source = SourceText::new("t.toml", "a = \nb = 2\nc = [1\nd = 1979-05-27\n");
         read(&source, &mut problems);
         assert!(problems.len() >= 2, "{problems:?}");
     }

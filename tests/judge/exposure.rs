@@ -1,6 +1,6 @@
 //! Exposure: what would be gone if the primary died at a look, from positions and acknowledgements.
 
-use pgha::check::Record;
+use pgha::check::RunRecord;
 use pgha::model::lab::Replication;
 use pgha::model::{Lsn, Mono, Sight};
 use pgha::report::{Exposed, Measured, exposed, exposure};
@@ -31,7 +31,7 @@ fn behind(looks: &[(u64, [u64; 2])]) -> Story {
     story
 }
 
-fn seen(record: &Record) -> Vec<(Option<u64>, Option<u64>, usize)> {
+fn seen(record: &RunRecord) -> Vec<(Option<u64>, Option<u64>, usize)> {
     exposed(record).iter().map(|look| (look.writes, look.bytes, look.could_follow.len())).collect()
 }
 

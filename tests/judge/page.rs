@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pgha::check::{Record, judge};
+use pgha::check::{RunRecord, judge};
 use pgha::history::{Event, Outcome};
 use pgha::model::Sight;
 use pgha::model::control::ControllerStatus;
@@ -14,13 +14,13 @@ use serde_json::json;
 use crate::stored;
 use crate::story::{EVERY, MS, Plan, Story, ZERO, error, healthy, name, tell};
 
-fn shown(record: &Record) -> Page {
+fn shown(record: &RunRecord) -> Page {
     let measured = Measured::of(record);
     let report = build_with(record, &judge(record), &measured);
     page(record, &report, &measured)
 }
 
-fn written(record: &Record) -> String {
+fn written(record: &RunRecord) -> String {
     with_page(record, &judge(record)).1
 }
 
@@ -77,7 +77,7 @@ fn lane(lane: &Lane) -> Vec<String> {
     lines
 }
 
-fn of_stored(folder: &str) -> Record {
+fn of_stored(folder: &str) -> RunRecord {
     stored::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories").join(folder))
 }
 
@@ -197,7 +197,7 @@ fn hostile_text_stays_text() {
 }
 
 /// A long run with so many operations, a fault, and a lab that changes at every look.
-fn long(operations: u64) -> Record {
+fn long(operations: u64) -> RunRecord {
     let mut story = tell(&Plan {
         before: operations / 2,
         after: operations / 2,

@@ -7,24 +7,24 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use pgha::check::register::WORK;
-use pgha::check::register::search::{Deed, Known, Step, Told, linearizable};
+use pgha::check::register::SEARCH_WORK;
+use pgha::check::register::search::{RegisterDeed, KnownValue, RegisterStep, RegisterAnswer, linearizable};
 use pgha::model::Mono;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// What the search says with the work a key is given.
-fn told(start: Known, steps: &[Step]) -> Told {
-    linearizable(start, steps, &mut WORK.clone())
+fn told(start: KnownValue, steps: &[RegisterStep]) -> RegisterAnswer {
+    linearizable(start, steps, &mut SEARCH_WORK.clone())
 }
 
-fn step(op: u64, invoked: u64, done: Option<u64>, deed: Deed) -> Step {
-    Step { op, invoked: Mono(invoked), done: done.map(Mono), deed }
+fn step(op: u64, invoked: u64, done: Option<u64>, deed: RegisterDeed) -> RegisterStep {
+    RegisterStep { op, invoked: Mono(invoked), done: done.map(Mono), deed }
 }
 
 /// Whether any order works, tried one by one.
-fn some_order(steps: &[Step], value: Option<i64>, taken: &mut Vec<bool>) -> bool {
+fn some_order(steps: &[RegisterStep], value: Option<i64>, taken: &mut Vec<bool>) -> bool {
     if steps.iter().zip(&*taken).all(|(step, taken)| *taken || step.done.is_none()) {
         return true;
     }
@@ -35,10 +35,10 @@ fn some_order(steps: &[Step], value: Option<i64>, taken: &mut Vec<bool>) -> bool
             continue;
         }
         let after = match steps[next].deed {
-            Deed::Write(new) => Some(Some(new)),
-            Deed::Read(seen) => (seen == value).then_some(value),
-            Deed::Swap(from, new) => (value == Some(from)).then_some(Some(new)),
-            Deed::Refuse(from) => (value != Some(from)).then_some(value),
+            RegisterDeed::Write(new) => Some(Some(new)),
+            RegisterDeed::Read(seen) => (seen == value).then_some(value),
+            RegisterDeed::Swap(from, new) => (value == Some(from)).then_some(Some(new)),
+            RegisterDeed::Refuse(from) => (value != Some(from)).then_some(value),
         };
         if let Some(after) = after {
             taken[next] = true;
@@ -52,11 +52,11 @@ fn some_order(steps: &[Step], value: Option<i64>, taken: &mut Vec<bool>) -> bool
 }
 
 /// The same from any first value: one of those that are asked for, or one that is not.
-fn some_order_from_anything(steps: &[Step]) -> bool {
+fn some_order_from_anything(steps: &[RegisterStep]) -> bool {
     let asked = steps.iter().filter_map(|step| match step.deed {
-        Deed::Read(value) => Some(value),
-        Deed::Swap(from, _) | Deed::Refuse(from) => Some(Some(from)),
-        Deed::Write(_) => None,
+        RegisterDeed::Read(value) => Some(value),
+        RegisterDeed::Swap(from, _) | RegisterDeed::Refuse(from) => Some(Some(from)),
+        RegisterDeed::Write(_) => None,
     });
     asked.chain([None, Some(-1)]).any(|value| some_order(steps, value, &mut vec![false; steps.len()]))
 }
@@ -64,17 +64,17 @@ fn some_order_from_anything(steps: &[Step]) -> bool {
 /// (when it was sent, how long it took, what it did, which value, whether its end is known)
 type Raw = (u64, u64, u8, i64, bool);
 
-fn small(raw: &[Raw], written: impl Fn(i64, i64) -> i64, asked: i64) -> Vec<Step> {
+fn small(raw: &[Raw], written: impl Fn(i64, i64) -> i64, asked: i64) -> Vec<RegisterStep> {
     let one = |(op, (at, took, what, value, ended)): (u64, &Raw)| {
         let new = written(op.cast_signed(), *value);
         let old = asked + value - 1;
         let deed = match what {
-            0 => Deed::Write(new),
-            1 => Deed::Read((*value > 0).then_some(old)),
-            2 => Deed::Swap(old, new),
-            _ => Deed::Refuse(old),
+            0 => RegisterDeed::Write(new),
+            1 => RegisterDeed::Read((*value > 0).then_some(old)),
+            2 => RegisterDeed::Swap(old, new),
+            _ => RegisterDeed::Refuse(old),
         };
-        let open = !ended && matches!(deed, Deed::Write(_) | Deed::Swap(..));
+        let open = !ended && matches!(deed, RegisterDeed::Write(_) | RegisterDeed::Swap(..));
         step(op, *at, (!open).then_some(at + took), deed)
     };
     (0..).zip(raw).map(one).collect()
@@ -88,20 +88,20 @@ proptest! {
         raw in prop::collection::vec((0u64..12, 0u64..6, 0u8..4, 0i64..4, any::<bool>()), 1..7), unique in any::<bool>()
     ) {
         let steps = if unique { small(&raw, |op, _| 100 + op, 100) } else { small(&raw, |_, value| value, 1) };
-        let seen = told(Known::Is(None), &steps) == Told::Yes;
+        let seen = told(KnownValue::Is(None), &steps) == RegisterAnswer::Yes;
         prop_assert_eq!(seen, some_order(&steps, None, &mut vec![false; steps.len()]), "{:?}", steps);
-        let seen = told(Known::Anything, &steps) == Told::Yes;
+        let seen = told(KnownValue::Anything, &steps) == RegisterAnswer::Yes;
         prop_assert_eq!(seen, some_order_from_anything(&steps), "{:?}", steps);
     }
 }
 
 /// A register of five values under clients that read, write and compare, as Jepsen's test of etcd asks for it:
 /// a quarter of the operations ends unknown, and half of these took effect, at any time.
-fn etcd_like(seed: u64) -> Vec<Step> {
+fn etcd_like(seed: u64) -> Vec<RegisterStep> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let (clients, number) = (chance.random_range(5..=10), chance.random_range(87..=200));
     let mut now: Option<i64> = None;
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<RegisterStep> = Vec::new();
     let mut idle_from = vec![0; clients];
     // when each takes effect
     let mut coming: Vec<(u64, usize)> = Vec::new();
@@ -118,11 +118,11 @@ fn etcd_like(seed: u64) -> Vec<Step> {
             }
             let took = chance.random_range(2..14);
             let deed = match chance.random_range(0..3) {
-                0 => Deed::Read(None),
-                1 => Deed::Write(chance.random_range(0..5)),
-                _ => Deed::Swap(chance.random_range(0..5), chance.random_range(0..5)),
+                0 => RegisterDeed::Read(None),
+                1 => RegisterDeed::Write(chance.random_range(0..5)),
+                _ => RegisterDeed::Swap(chance.random_range(0..5), chance.random_range(0..5)),
             };
-            let unknown = !matches!(deed, Deed::Read(_)) && chance.random_bool(0.38);
+            let unknown = !matches!(deed, RegisterDeed::Read(_)) && chance.random_bool(0.38);
             let late = if unknown { chance.random_range(0..60) } else { 0 };
             coming.push((time + chance.random_range(1..took) + late, steps.len()));
             steps.push(step(steps.len() as u64, time, (!unknown).then_some(time + took), deed));
@@ -135,13 +135,13 @@ fn etcd_like(seed: u64) -> Vec<Step> {
     steps
 }
 
-fn take_effect(step: &mut Step, now: &mut Option<i64>, chance: &mut ChaCha8Rng) {
+fn take_effect(step: &mut RegisterStep, now: &mut Option<i64>, chance: &mut ChaCha8Rng) {
     let happens = step.done.is_some() || chance.random_bool(0.5);
     match step.deed {
-        Deed::Read(_) => step.deed = Deed::Read(*now),
-        Deed::Write(value) if happens => *now = Some(value),
-        Deed::Swap(from, to) if *now == Some(from) && happens => *now = Some(to),
-        Deed::Swap(from, _) if *now != Some(from) && step.done.is_some() => step.deed = Deed::Refuse(from),
+        RegisterDeed::Read(_) => step.deed = RegisterDeed::Read(*now),
+        RegisterDeed::Write(value) if happens => *now = Some(value),
+        RegisterDeed::Swap(from, to) if *now == Some(from) && happens => *now = Some(to),
+        RegisterDeed::Swap(from, _) if *now != Some(from) && step.done.is_some() => step.deed = RegisterDeed::Refuse(from),
         _ => {}
     }
 }
@@ -153,18 +153,18 @@ fn histories_with_a_quarter_of_unknown_ends_are_decided() {
         let mut steps = etcd_like(seed);
         unknown += steps.iter().filter(|step| step.done.is_none()).count();
         all += steps.len();
-        assert_eq!(told(Known::Is(None), &steps), Told::Yes, "seed {seed}");
+        assert_eq!(told(KnownValue::Is(None), &steps), RegisterAnswer::Yes, "seed {seed}");
         // three reads that saw something else
-        let mut reads: Vec<&mut Step> =
-            steps.iter_mut().filter(|step| matches!(step.deed, Deed::Read(_))).collect();
+        let mut reads: Vec<&mut RegisterStep> =
+            steps.iter_mut().filter(|step| matches!(step.deed, RegisterDeed::Read(_))).collect();
         for (part, value) in [(1, 3), (2, 1), (3, 4)] {
             let at = reads.len() * part / 4;
-            reads[at].deed = Deed::Read(Some(value));
+            reads[at].deed = RegisterDeed::Read(Some(value));
         }
-        match told(Known::Is(None), &steps) {
-            Told::Yes => {}
-            Told::No(_) => refused += 1,
-            Told::TooMuch(short) => panic!("seed {seed}: {short:?}"),
+        match told(KnownValue::Is(None), &steps) {
+            RegisterAnswer::Yes => {}
+            RegisterAnswer::No(_) => refused += 1,
+            RegisterAnswer::TooMuch(short) => panic!("seed {seed}: {short:?}"),
         }
     }
     assert!(unknown * 5 > all && unknown * 3 < all, "{unknown} of {all}");
@@ -172,13 +172,13 @@ fn histories_with_a_quarter_of_unknown_ends_are_decided() {
 }
 
 /// One key with eighteen writes of unknown end, and compare-and-sets that were refused.
-fn refusals(number: u64) -> Vec<Step> {
-    let mut steps = vec![step(0, 0, Some(1), Deed::Write(1))];
-    steps.extend((0..18).map(|op| step(1 + op, 2, None, Deed::Write(100 + op.cast_signed()))));
+fn refusals(number: u64) -> Vec<RegisterStep> {
+    let mut steps = vec![step(0, 0, Some(1), RegisterDeed::Write(1))];
+    steps.extend((0..18).map(|op| step(1 + op, 2, None, RegisterDeed::Write(100 + op.cast_signed()))));
     for refusal in 0..number {
         let at = 10 + 10 * refusal;
-        steps.push(step(50 + refusal, at, Some(at + 1), Deed::Write(1)));
-        steps.push(step(100 + refusal, at + 2, Some(at + 3), Deed::Refuse(1)));
+        steps.push(step(50 + refusal, at, Some(at + 1), RegisterDeed::Write(1)));
+        steps.push(step(100 + refusal, at + 2, Some(at + 3), RegisterDeed::Refuse(1)));
     }
     steps
 }
@@ -186,26 +186,26 @@ fn refusals(number: u64) -> Vec<Step> {
 #[test]
 fn writes_of_unknown_end_beside_refusals_are_decided() {
     for number in 1..=18 {
-        assert_eq!(told(Known::Is(None), &refusals(number)), Told::Yes, "{number}");
+        assert_eq!(told(KnownValue::Is(None), &refusals(number)), RegisterAnswer::Yes, "{number}");
     }
     // each explains one refusal at most
-    assert_eq!(told(Known::Is(None), &refusals(19)), Told::No(118));
+    assert_eq!(told(KnownValue::Is(None), &refusals(19)), RegisterAnswer::No(118));
 }
 
 #[test]
 fn a_search_that_is_given_up_says_what_stood_in_its_way() {
     let steps = refusals(1);
-    let Told::TooMuch(short) = linearizable(Known::Is(None), &steps, &mut 40) else {
+    let RegisterAnswer::TooMuch(short) = linearizable(KnownValue::Is(None), &steps, &mut 40) else {
         panic!("it was enough")
     };
     assert_eq!((short.op, short.ended, short.ends, short.unknown), (100, 2, 3, 1));
 }
 
 /// A log of Jepsen's test of etcd: lines are in the order of time.
-fn log(name: &str) -> Vec<Step> {
+fn log(name: &str) -> Vec<RegisterStep> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge/logs").join(name);
     let text = std::fs::read_to_string(path).expect("a log");
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<RegisterStep> = Vec::new();
     let mut open: HashMap<&str, usize> = HashMap::new();
     for (time, line) in (0..).zip(text.lines()) {
         let Some((_, told)) = line.split_once("jepsen.util - ") else { continue };
@@ -217,23 +217,23 @@ fn log(name: &str) -> Vec<Step> {
         if kind == ":invoke" {
             open.insert(process, steps.len());
             let deed = match (what, numbers.as_slice()) {
-                (":write", [value]) => Deed::Write(*value),
-                (":cas", [from, to]) => Deed::Swap(*from, *to),
-                _ => Deed::Read(None),
+                (":write", [value]) => RegisterDeed::Write(*value),
+                (":cas", [from, to]) => RegisterDeed::Swap(*from, *to),
+                _ => RegisterDeed::Read(None),
             };
             steps.push(step(time, time, None, deed));
         } else if let Some(index) = open.remove(process) {
             let step = &mut steps[index];
             step.done = (kind != ":info" && value != ":timed-out").then_some(Mono(time));
             step.deed = match (kind, step.deed) {
-                (":ok", Deed::Read(_)) => Deed::Read(numbers.first().copied()),
-                (":fail", Deed::Swap(from, _)) => Deed::Refuse(from),
+                (":ok", RegisterDeed::Read(_)) => RegisterDeed::Read(numbers.first().copied()),
+                (":fail", RegisterDeed::Swap(from, _)) => RegisterDeed::Refuse(from),
                 (_, deed) => deed,
             };
         }
     }
     // a read that was not answered says nothing
-    steps.retain(|step| step.done.is_some() || !matches!(step.deed, Deed::Read(_)));
+    steps.retain(|step| step.done.is_some() || !matches!(step.deed, RegisterDeed::Read(_)));
     steps
 }
 
@@ -244,10 +244,10 @@ fn public_logs_end_as_their_publisher_says() {
     for (name, sound) in logs {
         let steps = log(name);
         assert!(steps.len() > 60, "{name}: {}", steps.len());
-        match told(Known::Is(None), &steps) {
-            Told::Yes => assert!(sound, "{name}"),
-            Told::No(_) => assert!(!sound, "{name}"),
-            Told::TooMuch(short) => panic!("{name}: {short:?}"),
+        match told(KnownValue::Is(None), &steps) {
+            RegisterAnswer::Yes => assert!(sound, "{name}"),
+            RegisterAnswer::No(_) => assert!(!sound, "{name}"),
+            RegisterAnswer::TooMuch(short) => panic!("{name}: {short:?}"),
         }
     }
 }

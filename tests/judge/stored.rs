@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgha::check::{Record, judge};
+use pgha::check::{RunRecord, judge};
 use pgha::history::{History, decode};
 use pgha::model::Name;
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ fn read(folder: &Path, file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub fn load(folder: &Path) -> Record {
+pub fn load(folder: &Path) -> RunRecord {
     let decoded = decode(&read(folder, "history.jsonl")).expect("a journal");
     let parse = |line: &str| serde_json::from_str(line).expect("a sighting");
-    Record {
+    RunRecord {
         scenario: serde_json::from_str(&read(folder, "scenario.json")).expect("a scenario"),
         resolved: serde_json::from_str(&read(folder, "resolved.json")).expect("a resolved lab"),
         history: History::from_events(decoded.events),
@@ -44,7 +44,7 @@ fn logs(folder: &Path) -> BTreeMap<Name, String> {
         .collect()
 }
 
-fn said(record: &Record) -> Value {
+fn said(record: &RunRecord) -> Value {
     let judgement = judge(record);
     let checks: serde_json::Map<String, Value> = judgement
         .checks
@@ -66,7 +66,7 @@ pub fn folders() -> Vec<PathBuf> {
 pub fn stories() -> Vec<(String, Story)> {
     let story = |folder: PathBuf| {
         let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
-        let Record { scenario, resolved, sightings, logs, complete, .. } = load(&folder);
+        let RunRecord { scenario, resolved, sightings, logs, complete, .. } = load(&folder);
         let events = decode(&read(&folder, "history.jsonl")).expect("a journal").events;
         (name, Story { scenario, resolved, events, sightings, logs, ledger: None, complete })
     };

@@ -1,7 +1,7 @@
 //! Builds runs as they could have been: a primary is killed, a replica takes over. One deterministic
 //! story by a [`Plan`]; tests then spoil it.
 
-use pgha::check::Record;
+use pgha::check::RunRecord;
 use pgha::history::{Ack, Error, Event, FinalRead, History, Outcome, Phase, encode};
 use pgha::model::fault::{FaultRecord, Receipt, ReceiptState};
 use pgha::model::observed::ContainerStatus;
@@ -72,8 +72,8 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn record(&self) -> Record {
-        Record {
+    pub fn record(&self) -> RunRecord {
+        RunRecord {
             scenario: self.scenario.clone(),
             resolved: self.resolved.clone(),
             history: History::from_events(self.events.clone()),

@@ -162,10 +162,13 @@ pub fn register_on_a_replica() -> Story {
 const fn write(v: i64) -> RegisterOp {
     RegisterOp::Write { k: 1, v }
 }
+
 const READ: RegisterOp = RegisterOp::Read { k: 1 };
+
 pub const fn done() -> End {
     End::Ok("postgres-1", 1, None)
 }
+
 pub fn value(v: Option<i64>) -> End {
     ok(Answer::Value(v))
 }
@@ -865,7 +868,7 @@ pub const TALES: &[Tale] = &[
         "audit",
         || {
             keeping(|story| {
-                story.resolved.lab.postgres.restart = pgha::model::lab::Restart::Always;
+                story.resolved.lab.postgres.restart = pgha::model::lab::RestartRule::Always;
                 happened(story, unhealed_body(90), "die", "postgres-2");
                 happened(story, unhealed_body(100), "start", "postgres-2");
             })

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use pgha::chaos::{Injector, Ledger, World, hits};
+use pgha::chaos::{Injector, Ledger, PossibleTargets, hits};
 use pgha::engine::docker::Docker;
-use pgha::lab::record::{self, Record};
+use pgha::lab::record::{self, LabRecord};
 use pgha::model::{FaultRecord, Name, ReceiptState, Verb};
 use pgha::spec::schedule;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::desk::{Lab, engine, rounds, succeed, whole};
 
 struct Stand {
     docker: Docker,
-    record: Record,
+    record: LabRecord,
     ledger: Ledger,
     times: BTreeMap<String, Vec<(u128, u128)>>,
 }
@@ -29,7 +29,11 @@ impl Stand {
     async fn inject(&self, verb: &Value) -> FaultRecord {
         let verb: Verb = serde_json::from_value(verb.clone()).expect("a verb");
         let seen = self.whole().await;
-        let world = World { members: &self.record.members, hosts: &self.record.spec.hosts, sighting: &seen };
+        let world = PossibleTargets {
+            members: &self.record.members,
+            hosts: &self.record.spec.hosts,
+            sighting: &seen,
+        };
         let hit = hits(&verb, world, &mut schedule::rng(1)).expect("somebody to hit");
         let id: Name = verb.name().parse().expect("a name");
         let fault = self.injector().inject(&id, &verb, &hit, &mut |_| {}).await;

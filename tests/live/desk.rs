@@ -14,8 +14,8 @@ use std::time::Duration;
 use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::reach;
-use pgha::lab::ready::{Wanted, not_ready};
-use pgha::lab::record::Record;
+use pgha::lab::ready::{ReadyWhen, not_ready};
+use pgha::lab::record::LabRecord;
 use pgha::model::Sighting;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -57,11 +57,11 @@ pub fn rounds() -> usize {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One look at which nobody is missing.
-pub async fn whole(docker: &Docker, record: &Record) -> Sighting {
+pub async fn whole(docker: &Docker, record: &LabRecord) -> Sighting {
     let deadline = clock::now().plus(PATIENCE);
     loop {
         let seen = reach::look(docker, record).await.expect("a look");
-        let missing = not_ready(&record.members, Wanted::of(&record.spec), &seen);
+        let missing = not_ready(&record.members, ReadyWhen::of(&record.spec), &seen);
         if missing.is_empty() {
             return seen;
         }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use pgha::engine::docker::Docker;
-use pgha::lab::{names, record, up};
+use pgha::lab::{names, record};
 use pgha::model::ImageRole;
 
 use crate::desk::{Lab, query, succeed};
@@ -48,7 +48,7 @@ pub fn a_body_from_another_image_is_made_anew_and_nobodys_is_removed(lab: &Lab) 
         let docker = Docker::connect().await.expect("an engine");
         let record = record::require(&docker, &lab.name).await.expect("a record");
         assert_eq!(record.images[&ImageRole::Postgres], right);
-        let bodies = up::world(&record).bodies;
+        let bodies = record::world(&record).bodies;
         let body = bodies.into_iter().find(|body| body.member.as_str() == replica).expect("its recipe");
         docker.remove_container(&container).await.expect("its body goes");
         assert!(docker.create_body(&body, &wrong).await.expect("another body"));

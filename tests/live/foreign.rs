@@ -8,8 +8,8 @@ use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::images;
 use pgha::lab::record;
-use pgha::model::control::{Answer, Deed, Order, Refusal, Token};
-use pgha::model::lab::{Images, Source};
+use pgha::model::control::{BrokerAnswer, BrokerDeed, BrokerOrder, BrokerRefusal, Token};
+use pgha::model::lab::{ImageSource, Images};
 use pgha::model::{ImageRole, Mono};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ impl Image {
     /// Builds it on the lab's image of Debian that has Python, Patroni's.
     pub fn build(lab: &Lab) -> Self {
         let suite = "trixie".parse().expect("a name");
-        let declared = Images { source: Source::Debian, suite, postgres: 17, haproxy: None };
+        let declared = Images { source: ImageSource::Debian, suite, postgres: 17, haproxy: None };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let bases = runtime.block_on(async {
             let docker = Docker::connect().await.expect("an engine");
@@ -68,21 +68,21 @@ pub fn the_broker_obeys_its_leadership_alone(lab: &Lab) {
         let broker = broker(&record, &record.secrets.broker);
         let bodies = broker.bodies().await.expect("the lab's bodies");
         let found = bodies.members.iter().find(|(id, _)| id.as_str() == "postgres-1");
-        let deed = Deed::Fence { container: found.expect("a member").1[0].id.clone(), leader: None };
+        let deed = BrokerDeed::Fence { container: found.expect("a member").1[0].id.clone(), leader: None };
         let token = token(lab, &record, "mend");
         let old = Token { revision: token.revision - 1, ..token.clone() };
         let ours = Token { key: format!("/pgha/{}/controllers/repair/leader", lab.name), ..token.clone() };
         let now = clock::now();
         let (soon, before) = (Mono(now.0 + 20_000_000_000), Mono(now.0 - 1));
         for (token, deadline, why) in [
-            (old, soon, Refusal::NotLeader),
-            (ours, soon, Refusal::NotLeader),
-            (token, before, Refusal::TooLate),
+            (old, soon, BrokerRefusal::NotLeader),
+            (ours, soon, BrokerRefusal::NotLeader),
+            (token, before, BrokerRefusal::TooLate),
         ] {
-            let order = Order { token, deadline, deed: deed.clone() };
+            let order = BrokerOrder { token, deadline, deed: deed.clone() };
             let answer = broker.send(&order).await.expect("an answer");
             assert!(
-                matches!(&answer, Answer::Refused { why: seen, .. } if *seen == why),
+                matches!(&answer, BrokerAnswer::Refused { why: seen, .. } if *seen == why),
                 "{order:?}: {answer:?}"
             );
         }

@@ -2,7 +2,7 @@
 
 use pgha::engine::docker::Docker;
 use pgha::lab::record;
-use pgha::model::control::{Answer, Deed, Refusal};
+use pgha::model::control::{BrokerAnswer, BrokerDeed, BrokerRefusal};
 use pgha::model::{MemberId, Service};
 use serde_json::Value;
 
@@ -127,10 +127,10 @@ pub fn what_cannot_be_is_refused(lab: &Lab) {
             (Service::Balancer, now, 3, std::collections::BTreeSet::new()),
             (Service::Etcd, now, 5, std::collections::BTreeSet::new()),
         ] {
-            let deed = Deed::Scale { service, generation, count, leaving };
+            let deed = BrokerDeed::Scale { service, generation, count, leaving };
             let answer = broker.order(deed.clone(), &token).await.expect("an answer");
             assert!(
-                matches!(answer, Answer::Refused { why: Refusal::NotAllowed, .. }),
+                matches!(answer, BrokerAnswer::Refused { why: BrokerRefusal::NotAllowed, .. }),
                 "{deed:?}: {answer:?}"
             );
         }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::ready::primary;
-use pgha::lab::record::{self, Record};
+use pgha::lab::record::{self, LabRecord};
 use pgha::model::Sighting;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ struct Key {
 struct Desk<'a> {
     lab: &'a Lab,
     docker: Docker,
-    record: Record,
+    record: LabRecord,
 }
 
 /// Every claim, one after the other, on one lab with one etcd member and two instances.

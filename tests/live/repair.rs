@@ -5,12 +5,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
-use pgha::control::broker_client::Broker;
+use pgha::control::broker_client::BrokerClient;
 use pgha::decide::body::BROKER_PORT;
 use pgha::engine::clock;
 use pgha::engine::docker::Docker;
-use pgha::lab::record::{self, Record};
-use pgha::model::control::{Answer, BrokerDoor, Deed, Refusal, Token};
+use pgha::lab::record::{self, LabRecord};
+use pgha::model::control::{BrokerAccess, BrokerAnswer, BrokerDeed, BrokerRefusal, Token};
 use pgha::model::{Name, Service};
 
 use crate::desk::{Lab, succeed};
@@ -40,9 +40,9 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             found.expect("a member").1[0].id.clone()
         };
         let token = token(lab, &record, "repair");
-        let fence = |container: String| Deed::Fence { container, leader: None };
-        let refused = |answer: Answer| match answer {
-            Answer::Refused { why, .. } => why,
+        let fence = |container: String| BrokerDeed::Fence { container, leader: None };
+        let refused = |answer: BrokerAnswer| match answer {
+            BrokerAnswer::Refused { why, .. } => why,
             other => panic!("not refused: {other:?}"),
         };
 
@@ -50,34 +50,36 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
         let stranger = Token { key: format!("/pgha/{}/nobody", lab.name), ..token.clone() };
         for wrong in [old, stranger] {
             let answer = broker.order(fence(body("postgres-1")), &wrong).await.expect("an answer");
-            assert_eq!(refused(answer), Refusal::NotLeader, "{wrong:?}");
+            assert_eq!(refused(answer), BrokerRefusal::NotLeader, "{wrong:?}");
         }
-        let late = pgha::model::control::Order {
+        let late = pgha::model::control::BrokerOrder {
             token: token.clone(),
             deadline: pgha::model::Mono(clock::now().0 - 1),
             deed: fence(body("postgres-1")),
         };
-        assert_eq!(refused(broker.send(&late).await.expect("an answer")), Refusal::TooLate);
+        assert_eq!(refused(broker.send(&late).await.expect("an answer")), BrokerRefusal::TooLate);
         let short: String = body("postgres-1").chars().take(12).collect();
         // a controller's body may be taken down: its process may be frozen
         for foreign in [body("etcd-1"), body("client"), short] {
             let answer = broker.order(fence(foreign.clone()), &token).await.expect("an answer");
-            assert_eq!(refused(answer), Refusal::NotAllowed, "{foreign}");
+            assert_eq!(refused(answer), BrokerRefusal::NotAllowed, "{foreign}");
         }
         // who runs is not removed, who belongs to the lab keeps its volumes, and names come in their order
         let name = |text: &str| text.parse::<Name>().expect("a name");
         let (member, service) = (name("postgres-1"), Service::Postgres);
-        let elsewhere = Deed::Create { member: member.clone(), service, host: name("client") };
-        let skipped = Deed::Create { member: name("postgres-9"), service, host: name("h1") };
-        let client = Deed::Create { member: name("client"), service: Service::Client, host: name("client") };
-        let (retire, discard) = (Deed::Retire { member: member.clone() }, Deed::Discard { member });
+        let elsewhere = BrokerDeed::Create { member: member.clone(), service, host: name("client") };
+        let skipped = BrokerDeed::Create { member: name("postgres-9"), service, host: name("h1") };
+        let client =
+            BrokerDeed::Create { member: name("client"), service: Service::Client, host: name("client") };
+        let (retire, discard) =
+            (BrokerDeed::Retire { member: member.clone() }, BrokerDeed::Discard { member });
         for deed in [elsewhere, skipped, client, retire, discard] {
             let answer = broker.order(deed.clone(), &token).await.expect("an answer");
-            assert_eq!(refused(answer), Refusal::NotAllowed, "{deed:?}");
+            assert_eq!(refused(answer), BrokerRefusal::NotAllowed, "{deed:?}");
         }
-        let nobody = Deed::Start { container: "0".repeat(64) };
+        let nobody = BrokerDeed::Start { container: "0".repeat(64) };
         let answer = broker.order(nobody, &token).await.expect("an answer");
-        assert_eq!(refused(answer), Refusal::NotThere);
+        assert_eq!(refused(answer), BrokerRefusal::NotThere);
     });
 }
 
@@ -144,10 +146,10 @@ pub fn member_in(lab: &Lab, role: &str) -> Option<String> {
 }
 
 /// The broker of a lab, with this secret.
-pub fn broker(record: &Record, secret: &str) -> Broker {
+pub fn broker(record: &LabRecord, secret: &str) -> BrokerClient {
     let [a, b, c, _] = record.subnet.octets();
     let address = SocketAddr::from((Ipv4Addr::new(a, b, c, 9), BROKER_PORT));
-    Broker::new(BrokerDoor { address, secret: secret.to_owned() })
+    BrokerClient::new(BrokerAccess { address, secret: secret.to_owned() })
 }
 
 /// A verb with these words is refused as a mistake, each for its reason.
@@ -160,7 +162,7 @@ pub fn refused(lab: &Lab, verb: &str, cases: &[(&[&str], &str)]) {
 }
 
 /// The leadership of a controller as the store has it, read by its own command line.
-pub fn token(lab: &Lab, record: &Record, controller: &str) -> Token {
+pub fn token(lab: &Lab, record: &LabRecord, controller: &str) -> Token {
     let key = format!("/pgha/{}/controllers/{controller}/leader", record.spec.name);
     let words = ["exec", "etcd-1", "--", "/usr/bin/etcdctl", "get", &key, "--write-out", "json"];
     let said = lab.pgha(&words);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use pgha::engine::docker::Docker;
 use pgha::lab::record;
-use pgha::model::control::{Answer, Deed, Refusal};
+use pgha::model::control::{BrokerAnswer, BrokerDeed, BrokerRefusal};
 use pgha::model::{Bytes, Size};
 use serde_json::Value;
 
@@ -103,9 +103,12 @@ pub fn what_cannot_be_is_refused(lab: &Lab) {
         for (from, to) in
             [(stale, Size { cpus: 0.7, ..member.size }), (member.size, Size { cpus: 99.0, ..small })]
         {
-            let deed = Deed::Resize { member: member.id.clone(), from, to };
+            let deed = BrokerDeed::Resize { member: member.id.clone(), from, to };
             let answer = broker.order(deed, &token).await.expect("an answer");
-            assert!(matches!(answer, Answer::Refused { why: Refusal::NotAllowed, .. }), "{answer:?}");
+            assert!(
+                matches!(answer, BrokerAnswer::Refused { why: BrokerRefusal::NotAllowed, .. }),
+                "{answer:?}"
+            );
         }
     });
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use pgha::chaos::{Hits, Injector, Ledger};
 use pgha::engine::docker::Docker;
-use pgha::lab::record::{self, Record};
+use pgha::lab::record::{self, LabRecord};
 use pgha::model::{Bytes, FaultRecord, Name, Receipt, ReceiptState, Verb};
 
 use crate::desk::{Lab, engine, rounds, succeed};
@@ -14,7 +14,7 @@ use crate::desk::{Lab, engine, rounds, succeed};
 /// A body of one lab and what is done to it.
 struct Desk {
     docker: Docker,
-    record: Record,
+    record: LabRecord,
     ledger: Ledger,
 }
 

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pgha::engine::clock::{self, Alarm};
-use pgha::engine::journal;
+use pgha::engine::clock::{self, KernelTimer};
+use pgha::engine::journal_writer;
 use pgha::history::{Event, History, Signed, decode};
 use pgha::load::generator;
 use pgha::load::tally::Tallied;
@@ -116,7 +116,7 @@ async fn connection(socket: TcpStream, began: Mono, manner: Manner, seen: &Seen)
     socket.set_nodelay(true).ok()?;
     let stall = manner.stall;
     let (reader, mut writer) = socket.into_split();
-    let (mut reader, alarm) = (BufReader::new(reader), Alarm::new().ok()?);
+    let (mut reader, alarm) = (BufReader::new(reader), KernelTimer::new().ok()?);
     if manner.mute {
         std::future::pending::<()>().await;
     }
@@ -229,14 +229,14 @@ pub async fn load_on(
     );
     let plan: Arc<LoadPlan> = Arc::new(serde_json::from_str(&plan).expect("a plan"));
     let ready = generator::ready(&plan).expect("a load that can be run");
-    let (journal, lines) = journal::channel();
+    let (journal, lines) = journal_writer::channel();
     let mut text = Vec::new();
     let running = async move {
         let told = Tallied::new(journal, plan.loads.len());
         generator::run(ready, &plan, &told, start, stop).await;
         told.operations()
     };
-    let (written, signed) = tokio::join!(journal::write_out(lines, &mut text), running);
+    let (written, signed) = tokio::join!(journal_writer::write_out(lines, &mut text), running);
     written.expect("memory takes everything");
     let text = String::from_utf8(text).expect("text");
     let events: Vec<Event> = decode(&text).expect("a journal").events;

@@ -13,8 +13,8 @@ mod lab;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use pgha::control::{Deeds, Entry, Failed, conduct};
-use pgha::decide::repair::{Kept, Seen, Step, World};
+use pgha::control::{Deeds, Failed, JournalEntry, conduct};
+use pgha::decide::repair::{RepairSeen, RepairStep, RepairWorld, StoredMemory};
 use pgha::model::alarm::AlarmKind;
 use pgha::model::control::{Budget, Raised, RepairPolicy, Token};
 use pgha::model::lab::Replication;
@@ -39,7 +39,7 @@ fn spec(mode: Replication) -> LabSpec {
     spec
 }
 
-fn world(mode: Replication, lab: &Lab) -> World {
+fn world(mode: Replication, lab: &Lab) -> RepairWorld {
     let policy = RepairPolicy {
         freeze_grace: Span::secs(1),
         start_grace: Span::millis(500),
@@ -50,7 +50,7 @@ fn world(mode: Replication, lab: &Lab) -> World {
         replacements: REPLACEMENTS,
         ..RepairPolicy::default()
     };
-    World { spec: spec(mode), members: lab.placed(), lag: Bytes(LAG), policy }
+    RepairWorld { spec: spec(mode), members: lab.placed(), lag: Bytes(LAG), policy }
 }
 
 /// One process of a controller.
@@ -71,26 +71,26 @@ impl Hands {
     }
 }
 
-impl Deeds<World> for Hands {
+impl Deeds<RepairWorld> for Hands {
     async fn leadership(&self) -> Option<Token> {
         let revision = self.lab().leadership(self.replica)?;
         Some(Token { key: "repair".to_owned(), revision })
     }
 
-    async fn recall(&self) -> Option<Kept> {
+    async fn recall(&self) -> Option<StoredMemory> {
         Some(self.lab().recall())
     }
 
-    async fn keep(&self, kept: &Kept, token: &Token) -> Result<(), Failed> {
+    async fn keep(&self, kept: &StoredMemory, token: &Token) -> Result<(), Failed> {
         let other = || Failed::NotLeader("another is the active one".to_owned());
         self.lab().keep(kept, token.revision).then_some(()).ok_or_else(other)
     }
 
-    async fn look(&self, _: bool) -> Seen {
+    async fn look(&self, _: bool) -> RepairSeen {
         self.lab().look()
     }
 
-    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+    async fn act(&self, step: &RepairStep, token: &Token) -> Result<(), Failed> {
         let mut lab = self.lab();
         if lab.leadership(self.replica) != Some(token.revision) {
             return Err(Failed::NotLeader("another is the active one".to_owned()));
@@ -108,8 +108,8 @@ impl Deeds<World> for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, entry: &Entry<'_, Step>) {
-        let Entry::Decided { step, reason, .. } = entry else { return };
+    fn tell(&self, entry: &JournalEntry<'_, RepairStep>) {
+        let JournalEntry::Decided { step, reason, .. } = entry else { return };
         let mut lab = self.lab();
         if *step == "audit" {
             lab.broken.get_or_insert_with(|| (*reason).to_owned());
@@ -124,7 +124,7 @@ impl Deeds<World> for Hands {
     }
 }
 
-async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<RepairWorld>) {
     conduct(&Hands { lab, replica }, &world).await;
 }
 

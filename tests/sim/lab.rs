@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use pgha::control::Failed;
 use pgha::decide::repair::{
-    DiskSeen, HandoverSeen, Held, InstanceSeen, Kept, LeaderSeen, Reply, RestReply, Seen, SqlReply, Step,
-    StoreSeen, WishSeen,
+    ConnectionReply, DiskSeen, HandoverSeen, HeldConnection, InstanceSeen, LeaderSeen, RepairSeen,
+    RepairStep, RepairStoreSeen, RestReply, SqlReply, StoredMemory, WishSeen,
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
@@ -147,9 +147,9 @@ pub(super) struct Lab {
     idle: i64,
     pub(super) others: Others,
     pub(super) broken: Option<String>,
-    pub(super) earlier: Option<Seen>,
+    pub(super) earlier: Option<RepairSeen>,
     /// What controllers write down for one another.
-    pub(super) kept: Kept,
+    pub(super) kept: StoredMemory,
     /// Whether the leadership is lost and taken anew all the time.
     flaps: bool,
 }
@@ -216,7 +216,7 @@ impl Lab {
             others: Others::new(),
             broken: None,
             earlier: None,
-            kept: Kept::default(),
+            kept: StoredMemory::default(),
             flaps: seed % 4 == 1,
         }
     }
@@ -441,9 +441,9 @@ impl Lab {
         placed.map(place).collect()
     }
 
-    pub(super) fn look(&self, told: &Proofs) -> Seen {
+    pub(super) fn look(&self, told: &Proofs) -> RepairSeen {
         let (proofs, fenced) = (told.proofs.clone(), told.fenced.clone());
-        let mut seen = Seen { at: Mono(self.now * 1_000_000), proofs, fenced, ..Seen::default() };
+        let mut seen = RepairSeen { at: Mono(self.now * 1_000_000), proofs, fenced, ..RepairSeen::default() };
         if self.mutant == Mutant::CutOffIsDoom {
             for proof in seen.proofs.values_mut().filter(|proof| proof.level == ProofLevel::CutOff) {
                 proof.level = ProofLevel::Doomed;
@@ -490,7 +490,7 @@ impl Lab {
             if self.mutant == Mutant::NoGuard && leader.is_none() {
                 leader = self.all().find(|n| self.runs(*n)).map(|n| (n, 0));
             }
-            seen.store = Sight::Seen(StoreSeen {
+            seen.store = Sight::Seen(RepairStoreSeen {
                 leader: leader.map(|(n, revision)| LeaderSeen {
                     member: member(n),
                     mod_revision: revision,
@@ -511,7 +511,7 @@ impl Lab {
                 parked: self.parked.iter().map(|n| (host(self.bodies[*n].host), member(*n))).collect(),
                 replacing: self.replacing.clone(),
                 asked: self.others.asked.iter().map(|id| (id.clone(), 1)).collect(),
-                ..StoreSeen::default()
+                ..RepairStoreSeen::default()
             });
         }
         for n in self.all().filter(|n| self.bodies[*n].placed) {
@@ -520,10 +520,10 @@ impl Lab {
             let asked = self.handover.is_some_and(|(from, ..)| from == n) && self.mutant == Mutant::Hasty;
             if self.runs(n)
                 && (asked || self.bodies[n].stopped.is_some())
-                && let Reply::Answers(rest) = &mut one.rest
+                && let ConnectionReply::Answers(rest) = &mut one.rest
             {
                 "stopping".clone_into(&mut rest.patroni.state);
-                one.sql = Reply::Refuses(String::new());
+                one.sql = ConnectionReply::Refuses(String::new());
             }
             seen.postgres.insert(member(n), one);
         }
@@ -533,19 +533,24 @@ impl Lab {
     }
 
     /// The effect of a step, with the guards of broker, store and balancers.
-    pub(super) fn effect(&mut self, step: &Step, token: &Token, told: &mut Proofs) -> Result<(), Failed> {
+    pub(super) fn effect(
+        &mut self,
+        step: &RepairStep,
+        token: &Token,
+        told: &mut Proofs,
+    ) -> Result<(), Failed> {
         let current = self.active.is_some_and(|(_, revision, _)| revision == token.revision);
         if self.mutant != Mutant::AnyToken && !current {
             return Err(Failed::NotLeader("an old token".to_owned()));
         }
-        let life = step.disruptive() || matches!(step, Step::Release { .. });
+        let life = step.disruptive() || matches!(step, RepairStep::Release { .. });
         if life && !current {
             self.broke("an old controller acted");
         }
         if (step.disruptive() && self.now < self.engine_back) || self.now < self.store_back {
             return Err(Failed::Trouble("no answer".to_owned()));
         }
-        let word = matches!(step, Step::Intend { .. } | Step::Forget { .. });
+        let word = matches!(step, RepairStep::Intend { .. } | RepairStep::Forget { .. });
         if Others::means(step.subject()) && !word {
             let powered: Vec<bool> = (0..HOSTS).map(|host| self.powered(host)).collect();
             let Self { others, replacing, chance, now, .. } = self;
@@ -556,49 +561,48 @@ impl Lab {
         }
         let n = number(step.subject());
         match step {
-            Step::Close { park, member, .. } => {
-                let owner = number(member);
-                if *park && !self.parked.contains(&owner) {
-                    self.parked.push(owner);
+            RepairStep::Close { park, member, .. } => {
+                if *park {
+                    self.park(number(member));
                 }
                 self.doors[n - 1] = false;
             }
-            Step::Open { member, .. } => {
+            RepairStep::Open { member, .. } => {
                 let body = &self.bodies[number(member)];
                 if body.status != Status::Running || !body.primary {
                     return Err(Failed::Guard("it does not take writes".to_owned()));
                 }
                 self.doors[n - 1] = !self.is_parked(n - 1);
             }
-            Step::Unpark { .. } => {
+            RepairStep::Unpark { .. } => {
                 let bodies = &self.bodies;
                 self.parked.retain(|parked| bodies[*parked].host != n - 1);
             }
-            Step::Create { .. } | Step::Intend { .. } | Step::Retire { .. } | Step::Forget { .. } => {
+            RepairStep::Create { .. }
+            | RepairStep::Intend { .. }
+            | RepairStep::Retire { .. }
+            | RepairStep::Forget { .. } => {
                 return self.membership(step, n);
             }
-            Step::Discard { .. } => {
+            RepairStep::Discard { .. } => {
                 if self.bodies[n].placed {
                     self.broke("the volumes of a member of the lab were removed");
                 }
             }
-            Step::Remove { .. } => self.broke("a container of the record was removed"),
-            Step::Wake { .. }
-            | Step::EndSessions { .. }
-            | Step::Standbys { .. }
-            | Step::Prepare { .. }
-            | Step::Shut { .. }
-            | Step::Reopen { .. } => {}
-            Step::DrainReads { member, .. } => {
-                let owner = number(member);
-                if !self.parked.contains(&owner) {
-                    self.parked.push(owner);
-                }
+            RepairStep::Remove { .. } => self.broke("a container of the record was removed"),
+            RepairStep::Wake { .. }
+            | RepairStep::EndSessions { .. }
+            | RepairStep::Standbys { .. }
+            | RepairStep::Prepare { .. }
+            | RepairStep::Shut { .. }
+            | RepairStep::Reopen { .. } => {}
+            RepairStep::DrainReads { member, .. } => self.park(number(member)),
+            RepairStep::Drain { .. } | RepairStep::HandOver { .. } | RepairStep::Yield { .. } => {
+                return self.planned(step, n);
             }
-            Step::Drain { .. } | Step::HandOver { .. } | Step::Yield { .. } => return self.planned(step, n),
-            Step::Fence { container, key, .. } => return self.fence(n, container, *key, told),
-            Step::End { .. } => return self.end(n),
-            Step::Start { container, alone, .. } => {
+            RepairStep::Fence { container, key, .. } => return self.fence(n, container, *key, told),
+            RepairStep::End { .. } => return self.end(n),
+            RepairStep::Start { container, alone, .. } => {
                 // alone it leads again by its own key, or lets Patroni's election decide
                 let alone = *alone && self.key.is_none_or(|(holder, ..)| holder == n);
                 let may = alone || self.key.is_some_and(|(holder, ..)| holder != n);
@@ -617,7 +621,7 @@ impl Lab {
                     (self.bodies[n].status, self.bodies[n].primary) = (Status::Running, false);
                 }
             }
-            Step::Release { mod_revision, .. } => {
+            RepairStep::Release { mod_revision, .. } => {
                 if self.key.is_none_or(|(holder, revision, _)| (holder, revision) != (n, *mod_revision)) {
                     return Err(Failed::Guard("another key".to_owned()));
                 }
@@ -631,6 +635,13 @@ impl Lab {
             }
         }
         Ok(())
+    }
+
+    /// A host is out of reach of the checks, for the sake of this member.
+    fn park(&mut self, owner: usize) {
+        if !self.parked.contains(&owner) {
+            self.parked.push(owner);
+        }
     }
 
     /// A body that is stuck is ended while nobody leads.
@@ -677,18 +688,18 @@ impl Lab {
     }
 
     /// What store and balancers do for a planned handover, with their guards.
-    fn planned(&mut self, step: &Step, n: usize) -> Result<(), Failed> {
+    fn planned(&mut self, step: &RepairStep, n: usize) -> Result<(), Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
         let key = self.key.map(|(holder, revision, _)| (holder, revision));
         match step {
-            Step::Drain { member, .. } => {
+            RepairStep::Drain { member, .. } => {
                 let owner = number(member);
                 if !self.parked.contains(&owner) {
                     self.parked.push(owner);
                 }
                 self.doors[n - 1] = false;
             }
-            Step::HandOver { mod_revision, candidate, wish, idle, .. } => {
+            RepairStep::HandOver { mod_revision, candidate, wish, idle, .. } => {
                 let asked = self.handover.is_some() || self.idle != *idle;
                 if key != Some((n, *mod_revision)) || self.wish != Some(*wish) || asked {
                     return guard("the key, the wish or the handover is another");
@@ -697,7 +708,7 @@ impl Lab {
                 self.handover = Some((n, number(candidate), self.revision, self.now));
                 self.wish = None;
             }
-            Step::Yield { mod_revision, handover, .. } => {
+            RepairStep::Yield { mod_revision, handover, .. } => {
                 let asked = self.handover.map(|(_, _, revision, _)| revision);
                 if key != Some((n, *mod_revision)) || asked != Some(*handover) {
                     return guard("the key or the handover is another");
@@ -718,11 +729,11 @@ impl Lab {
     }
 
     /// What the broker and the store do for a replacement, with their guards.
-    fn membership(&mut self, step: &Step, n: usize) -> Result<(), Failed> {
+    fn membership(&mut self, step: &RepairStep, n: usize) -> Result<(), Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
         let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
         match step {
-            Step::Create { host: on, .. } if else_leads => {
+            RepairStep::Create { host: on, .. } if else_leads => {
                 let at = number(on) - 1;
                 if !self.powered(at) {
                     return Err(Failed::Trouble("no host".to_owned()));
@@ -762,7 +773,7 @@ impl Lab {
                     }
                 }
             }
-            Step::Intend { service, member, by, host, why } => {
+            RepairStep::Intend { service, member, by, host, why } => {
                 if self.replacing.is_some() {
                     return guard("the key is there");
                 }
@@ -772,7 +783,7 @@ impl Lab {
                 let word = Replacing { service, member, by, host, why, begun };
                 self.replacing = Some(word);
             }
-            Step::Retire { .. } if else_leads => {
+            RepairStep::Retire { .. } if else_leads => {
                 let left = self.bodies.iter().filter(|body| body.placed).count();
                 if self.bodies[n].there && self.bodies[n].status != Status::Exited {
                     return guard("it runs");
@@ -802,7 +813,7 @@ impl Lab {
                 }
                 (self.bodies[n].placed, self.bodies[n].there) = (false, false);
             }
-            Step::Forget { member, wish } => {
+            RepairStep::Forget { member, wish } => {
                 self.replacing = None;
                 if wish.is_some() {
                     self.others.asked.remove(member);
@@ -857,15 +868,15 @@ pub(super) fn instance(body: &Body, cloning: bool, now: u64) -> InstanceSeen {
     match status {
         // its ports are closed
         Status::Running if body.doomed => InstanceSeen {
-            sql: Reply::Refuses(String::new()),
-            rest: Reply::Refuses(String::new()),
+            sql: ConnectionReply::Refuses(String::new()),
+            rest: ConnectionReply::Refuses(String::new()),
             ..InstanceSeen::default()
         },
         Status::Running if cloning => {
             let patroni = PatroniSeen { state: "creating replica".to_owned(), ..PatroniSeen::default() };
             InstanceSeen {
-                sql: Reply::Refuses(String::new()),
-                rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+                sql: ConnectionReply::Refuses(String::new()),
+                rest: ConnectionReply::Answers(RestReply { patroni, loop_runs: true }),
                 ..InstanceSeen::default()
             }
         }
@@ -879,24 +890,24 @@ pub(super) fn instance(body: &Body, cloning: bool, now: u64) -> InstanceSeen {
                 ..PatroniSeen::default()
             };
             InstanceSeen {
-                held: Held::Quick,
+                held: HeldConnection::Quick,
                 disk: if body.hung {
                     DiskSeen::Waits { so_far: body.lsn.to_string(), at: Mono(now * 1_000_000) }
                 } else {
                     DiskSeen::Takes
                 },
-                sql: Reply::Answers(SqlReply { in_recovery: !body.primary }),
-                rest: Reply::Answers(RestReply { patroni, loop_runs: true }),
+                sql: ConnectionReply::Answers(SqlReply { in_recovery: !body.primary }),
+                rest: ConnectionReply::Answers(RestReply { patroni, loop_runs: true }),
             }
         }
         Status::Paused => {
             let hangs = || String::new();
-            let (sql, rest) = (Reply::Hangs(hangs()), Reply::Hangs(hangs()));
-            InstanceSeen { sql, rest, held: Held::Silent, ..InstanceSeen::default() }
+            let (sql, rest) = (ConnectionReply::Hangs(hangs()), ConnectionReply::Hangs(hangs()));
+            InstanceSeen { sql, rest, held: HeldConnection::Silent, ..InstanceSeen::default() }
         }
         _ => InstanceSeen {
-            sql: Reply::Refuses(String::new()),
-            rest: Reply::Refuses(String::new()),
+            sql: ConnectionReply::Refuses(String::new()),
+            rest: ConnectionReply::Refuses(String::new()),
             ..InstanceSeen::default()
         },
     }

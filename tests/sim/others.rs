@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgha::control::Failed;
 use pgha::decide::placement::new_name;
-use pgha::decide::repair::{Routes, Step, Vote, Voters};
+use pgha::decide::repair::{RepairStep, Routes, VoterStanding, VotersSeen};
 use pgha::model::control::{Bodies, Replacing};
 use pgha::model::lab::kind;
 use pgha::model::sighting::{BodySeen, ServerSeen};
@@ -140,15 +140,15 @@ impl Others {
     }
 
     /// The cluster, by those of its members who answer.
-    pub(super) fn voters(&self, now: u64) -> Sight<Voters> {
+    pub(super) fn voters(&self, now: u64) -> Sight<VotersSeen> {
         let vote = |one: &Other| match one.listed {
-            false => Vote::Out,
-            true if !one.runs() => Vote::Fails("silent".to_owned()),
-            true if now < one.ready => Vote::Joins,
-            true => Vote::Serves,
+            false => VoterStanding::Out,
+            true if !one.runs() => VoterStanding::Fails("silent".to_owned()),
+            true if now < one.ready => VoterStanding::Joins,
+            true => VoterStanding::Serves,
         };
         let members = self.all.iter().filter(|one| one.of(Service::Etcd));
-        Sight::Seen(Voters {
+        Sight::Seen(VotersSeen {
             listed: u32::try_from(self.all.iter().filter(|one| one.listed).count()).expect("few"),
             members: members.map(|one| (one.id.clone(), vote(one))).collect(),
         })
@@ -261,7 +261,7 @@ impl Others {
     /// The effect of a step on one of them; what must not happen comes back as a sentence.
     pub(super) fn effect(
         &mut self,
-        step: &Step,
+        step: &RepairStep,
         replacing: Option<&Replacing>,
         powered: &[bool],
         now: u64,
@@ -270,38 +270,38 @@ impl Others {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
         let at = self.position(step.subject());
         match step {
-            Step::Start { member, .. } => match at.filter(|at| self.all[*at].there) {
+            RepairStep::Start { member, .. } => match at.filter(|at| self.all[*at].there) {
                 Some(at) if powered[self.all[at].host] => {
                     self.all[at].turn(Status::Running);
                     self.all[at].shut = false;
                 }
                 _ => return Err(Failed::Trouble(format!("{member} has no container, or no host"))),
             },
-            Step::Create { member, service, host } => {
+            RepairStep::Create { member, service, host } => {
                 return self.create((member, *service, host), powered, now, chance);
             }
-            Step::Retire { .. } => {
+            RepairStep::Retire { .. } => {
                 let Some(at) = at else { return guard("no such member") };
                 return self.retire(at, replacing, now);
             }
             // the broker takes databases down, and controllers
-            Step::Fence { .. } if at.is_some_and(|at| self.all[at].service == Service::Controller) => {
+            RepairStep::Fence { .. } if at.is_some_and(|at| self.all[at].service == Service::Controller) => {
                 if let Some(one) = at.and_then(|at| self.all.get_mut(at)) {
                     self.done.restarted += u32::from(one.frozen);
                     one.turn(Status::Exited);
                 }
             }
-            Step::Shut { .. } | Step::Reopen { .. } => {
+            RepairStep::Shut { .. } | RepairStep::Reopen { .. } => {
                 let Some(at) = at.filter(|at| self.all[*at].runs()) else {
                     return guard("it does not answer");
                 };
-                self.all[at].shut = matches!(step, Step::Shut { .. });
+                self.all[at].shut = matches!(step, RepairStep::Shut { .. });
                 self.all[at].busy = now + chance.random_range(0..2_000);
             }
-            Step::Discard { .. } if at.is_some_and(|at| self.all[at].placed) => {
+            RepairStep::Discard { .. } if at.is_some_and(|at| self.all[at].placed) => {
                 return Ok(Some("the volumes of a member of the lab were removed"));
             }
-            Step::Discard { .. } => {}
+            RepairStep::Discard { .. } => {}
             _ => return Ok(Some("a step that is none for it")),
         }
         Ok(None)

@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use pgha::decide::placement::place;
 use pgha::engine::fake::FakeEngine;
 use pgha::engine::hands::Shelf;
-use pgha::lab::record::{self, Record};
-use pgha::lab::{LabError, names, up};
+use pgha::lab::record::{self, LabRecord};
+use pgha::lab::{LabError, names};
 use pgha::model::Service;
 use pgha::model::lab::Desired;
 
@@ -20,10 +20,10 @@ use super::{runtime, spec};
 const WRITERS: u64 = 3;
 const WRITES: u64 = 4;
 
-fn founded() -> Record {
+fn founded() -> LabRecord {
     let spec = spec();
     let desired = Desired::founding(&spec);
-    Record {
+    LabRecord {
         schema_version: 1,
         preset: None,
         members: place(&spec, &desired, &[]).expect("the built-in lab fits its hosts"),
@@ -37,18 +37,18 @@ fn founded() -> Record {
 }
 
 /// Writes the record of a lab that is founded, as the making of its client does.
-async fn found(engine: &FakeEngine, record: &Record) {
-    let bodies = up::world(record).bodies;
+async fn found(engine: &FakeEngine, record: &LabRecord) {
+    let bodies = record::world(record).bodies;
     let client = bodies.iter().find(|body| body.service == Some(Service::Client)).expect("a client");
     engine.write_files(client).await.expect("written");
 }
 
-async fn now(engine: &FakeEngine, record: &Record) -> Record {
+async fn now(engine: &FakeEngine, record: &LabRecord) -> LabRecord {
     record::read(engine, record.spec.name.as_str()).await.expect("an answer").expect("a record")
 }
 
 /// Adds one to the version of the record, again and again until no other writer came in between; how often one did.
-async fn write(engine: &FakeEngine, founded: &Record) -> u64 {
+async fn write(engine: &FakeEngine, founded: &LabRecord) -> u64 {
     let mut conflicts = 0;
     for _ in 0..WRITES {
         loop {

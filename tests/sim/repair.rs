@@ -10,8 +10,8 @@ mod others;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use pgha::control::{Deeds, Entry, Failed, conduct};
-use pgha::decide::repair::{Kept, Memory, Seen, Step, World, repair};
+use pgha::control::{Deeds, Failed, JournalEntry, conduct};
+use pgha::decide::repair::{RepairMemory, RepairSeen, RepairStep, RepairWorld, StoredMemory, repair};
 use pgha::model::control::{Budget, RepairPolicy, Token};
 use pgha::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
@@ -47,7 +47,7 @@ impl Hands {
     }
 }
 
-impl Deeds<World> for Hands {
+impl Deeds<RepairWorld> for Hands {
     async fn leadership(&self) -> Option<Token> {
         self.way().await;
         let mut lab = self.lab();
@@ -67,7 +67,7 @@ impl Deeds<World> for Hands {
         Some(Token { key: "repair".to_owned(), revision })
     }
 
-    async fn look(&self, _: bool) -> Seen {
+    async fn look(&self, _: bool) -> RepairSeen {
         self.way().await;
         let proofs = self.proofs.lock().expect("proofs").clone();
         let mut lab = self.lab();
@@ -75,7 +75,7 @@ impl Deeds<World> for Hands {
         if lab.now < CALM && lab.chance.random_bool(0.03) {
             // an old view has this process's proofs and nothing newer
             let Proofs { proofs, fenced } = proofs;
-            return lab.earlier.clone().map_or(fresh, |earlier| Seen { proofs, fenced, ..earlier });
+            return lab.earlier.clone().map_or(fresh, |earlier| RepairSeen { proofs, fenced, ..earlier });
         }
         if lab.chance.random_bool(0.1) {
             lab.earlier = Some(fresh.clone());
@@ -83,7 +83,7 @@ impl Deeds<World> for Hands {
         fresh
     }
 
-    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+    async fn act(&self, step: &RepairStep, token: &Token) -> Result<(), Failed> {
         self.way().await;
         let mut lab = self.lab();
         let dice = if lab.now < CALM { lab.chance.random_range(0..40) } else { 40 };
@@ -101,14 +101,14 @@ impl Deeds<World> for Hands {
         }
     }
 
-    async fn recall(&self) -> Option<Kept> {
+    async fn recall(&self) -> Option<StoredMemory> {
         self.way().await;
         let lab = self.lab();
-        let known = || if lab.mutant == Mutant::Forgets { Kept::default() } else { lab.kept.clone() };
+        let known = || if lab.mutant == Mutant::Forgets { StoredMemory::default() } else { lab.kept.clone() };
         (lab.now >= lab.store_back).then(known)
     }
 
-    async fn keep(&self, kept: &Kept, token: &Token) -> Result<(), Failed> {
+    async fn keep(&self, kept: &StoredMemory, token: &Token) -> Result<(), Failed> {
         self.way().await;
         let mut lab = self.lab();
         if lab.now < lab.store_back || lab.active.is_none_or(|(_, revision, _)| revision != token.revision) {
@@ -127,14 +127,14 @@ impl Deeds<World> for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, entry: &Entry<'_, Step>) {
-        if let Entry::Decided { step: "audit", reason, .. } = entry {
+    fn tell(&self, entry: &JournalEntry<'_, RepairStep>) {
+        if let JournalEntry::Decided { step: "audit", reason, .. } = entry {
             self.lab().broken.get_or_insert_with(|| (*reason).to_owned());
         }
     }
 }
 
-async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<World>) {
+async fn process(lab: Arc<Mutex<Lab>>, replica: usize, world: Arc<RepairWorld>) {
     let hands = Hands { lab, replica, proofs: Mutex::default() };
     conduct(&hands, &world).await;
 }
@@ -176,7 +176,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 11]) {
         ..RepairPolicy::default()
     };
     let members = (0..3).map(place).chain(others::Others::new().members()).collect();
-    let world = Arc::new(World { spec: spec(), members, lag: Bytes::mib(1), policy });
+    let world = Arc::new(RepairWorld { spec: spec(), members, lag: Bytes::mib(1), policy });
     let lab = Arc::new(Mutex::new(Lab::new(seed, mutant)));
     let born = |replica| Box::pin(process(Arc::clone(&lab), replica, Arc::clone(&world)));
     let mut whole_since = None;
@@ -208,7 +208,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 11]) {
         if whole || lab.now >= END {
             // what a controller that has just begun would do says what the others wait for
             let seen = lab.look(&Proofs::default());
-            let next = repair(&world, &seen, Memory::default());
+            let next = repair(&world, &seen, RepairMemory::default());
             let told = |why| format!("{why}; {}: {} {:?}", next.step, next.reason, next.alarms);
             return Turn::End((lab.whole().map_err(told), done));
         }

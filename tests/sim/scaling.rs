@@ -8,14 +8,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pgha::control::{Deeds, Entry, Failed, conduct};
-use pgha::decide::brain::{Brain, Outcome};
+use pgha::control::{Deeds, Failed, JournalEntry, conduct};
+use pgha::decide::brain::{Brain, StepOutcome};
 use pgha::decide::placement;
-use pgha::decide::scaling::{Asked, Concern, Decision, Memory, Seen, Step, StoreSeen, World, scaling};
+use pgha::decide::scaling::{
+    Concern, OperatorWish, ScalingDecision, ScalingMemory, ScalingSeen, ScalingStep, ScalingStoreSeen,
+    ScalingWorld, scaling,
+};
 use pgha::model::control::{Bodies, Replacing, Token};
-use pgha::model::inside::{Inside, sessions};
 use pgha::model::lab::{Desired, FULL_WEIGHT, Range};
 use pgha::model::scaling::{CountWish, DiskUsage, ScalingPolicy, SizeWish, Usage, memory_step};
+use pgha::model::self_report::{SelfReport, sessions};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
 use pgha::model::{Bytes, ContainerStatus, LabSpec, Lsn, Member, MemberId, Mono, Service, Sight, Size, Span};
 use pgha::spec::lab::{Layer, resolve};
@@ -64,49 +67,50 @@ enum Mutant {
 
 /// The brain, or one that does it wrong.
 struct Brains {
-    world: World,
+    world: ScalingWorld,
     mutant: Mutant,
 }
 
 impl Brain for Brains {
-    type Seen = Seen;
-    type Step = Step;
-    type Memory = Memory;
+    type Seen = ScalingSeen;
+    type Step = ScalingStep;
+    type Memory = ScalingMemory;
     type Kept = ();
 
-    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+    fn decide(&self, seen: &ScalingSeen, memory: ScalingMemory) -> ScalingDecision {
         let mut decision = scaling(&self.world, seen, memory);
         let asked = seen.store.seen().map(|store| store.asked.clone()).unwrap_or_default();
-        let grows = |step: &Step| matches!(step, Step::Resize { from, to, .. } if to.disk > from.disk);
+        let grows =
+            |step: &ScalingStep| matches!(step, ScalingStep::Resize { from, to, .. } if to.disk > from.disk);
         let failed = decision.memory.notes.failed.clone();
         match self.mutant {
-            Mutant::KeepsWishes => decision.steps.retain(|step| !matches!(step, Step::Forget { .. })),
+            Mutant::KeepsWishes => decision.steps.retain(|step| !matches!(step, ScalingStep::Forget { .. })),
             Mutant::SkipsDisks => decision.steps.retain(|step| {
                 let id = step.subject();
                 !grows(step) || !asked.contains_key(&id) && !failed.contains_key(&(Concern::Size, id))
             }),
             Mutant::TellsAllOrNone => {
                 let deaf = failed.keys().any(|(concern, _)| *concern == Concern::Weights);
-                decision.steps.retain(|step| !deaf || !matches!(step, Step::Weigh { .. }));
+                decision.steps.retain(|step| !deaf || !matches!(step, ScalingStep::Weigh { .. }));
             }
             _ => {}
         }
         decision
     }
 
-    fn took(memory: &mut Memory, step: &Step, at: Mono, outcome: &Outcome) {
-        World::took(memory, step, at, outcome);
+    fn took(memory: &mut ScalingMemory, step: &ScalingStep, at: Mono, outcome: &StepOutcome) {
+        ScalingWorld::took(memory, step, at, outcome);
     }
 
-    fn goes_on(step: &Step, since_look: std::time::Duration) -> bool {
-        World::goes_on(step, since_look)
+    fn goes_on(step: &ScalingStep, since_look: std::time::Duration) -> bool {
+        ScalingWorld::goes_on(step, since_look)
     }
 
-    fn name(step: &Step) -> &'static str {
-        World::name(step)
+    fn name(step: &ScalingStep) -> &'static str {
+        ScalingWorld::name(step)
     }
 
-    fn looked(seen: &Seen) -> Mono {
+    fn looked(seen: &ScalingSeen) -> Mono {
         seen.at
     }
 
@@ -190,10 +194,10 @@ struct Lab {
     deaf: Option<MemberId>,
     heard: BTreeMap<MemberId, (u64, bool)>,
     /// What was asked for and comes later.
-    later: Vec<(u64, Step, Token)>,
+    later: Vec<(u64, ScalingStep, Token)>,
     /// When the active controller looked last.
     looked: u64,
-    earlier: Option<Seen>,
+    earlier: Option<ScalingSeen>,
     broken: Option<String>,
     done: Done,
 }
@@ -316,7 +320,8 @@ impl Lab {
         {
             self.wants_less(id);
         }
-        let due: Vec<(u64, Step, Token)> = self.later.extract_if(.., |(at, ..)| *at <= self.now).collect();
+        let due: Vec<(u64, ScalingStep, Token)> =
+            self.later.extract_if(.., |(at, ..)| *at <= self.now).collect();
         for (_, step, token) in due {
             let _nobody_hears = self.effect(&step, &token, false);
         }
@@ -502,7 +507,7 @@ impl Lab {
         )
     }
 
-    fn look(&self) -> Seen {
+    fn look(&self) -> ScalingSeen {
         let at = Mono(self.now * 1_000_000);
         let body = |member: &Member, machine: &Machine| BodySeen {
             id: format!("{}.{}", member.id, machine.container),
@@ -550,7 +555,7 @@ impl Lab {
             why: "by the seed".to_owned(),
             begun: None,
         };
-        Seen {
+        ScalingSeen {
             at,
             bodies: Sight::Seen(Bodies {
                 members: all
@@ -566,7 +571,7 @@ impl Lab {
             usage: Sight::Seen(
                 all.iter().map(|(member, machine)| (member.id.clone(), usage(member, machine))).collect(),
             ),
-            store: Sight::Seen(StoreSeen {
+            store: Sight::Seen(ScalingStoreSeen {
                 leader: self.leader.clone(),
                 maintenance: self.maintenance,
                 replacing: self.replacing.then_some(replacing),
@@ -574,15 +579,17 @@ impl Lab {
                     .wishes
                     .iter()
                     .map(|(service, (count, revision))| {
-                        (*service, Asked { wish: CountWish { count: *count }, revision: *revision })
+                        (*service, OperatorWish { wish: CountWish { count: *count }, revision: *revision })
                     })
                     .collect(),
                 asked: self
                     .sizes
                     .iter()
-                    .map(|(id, (wish, revision))| (id.clone(), Asked { wish: *wish, revision: *revision }))
+                    .map(|(id, (wish, revision))| {
+                        (id.clone(), OperatorWish { wish: *wish, revision: *revision })
+                    })
                     .collect(),
-                ..StoreSeen::default()
+                ..ScalingStoreSeen::default()
             }),
             postgres: databases
                 .map(|(member, machine)| (member.id.clone(), Sight::Seen(patroni(member, machine))))
@@ -590,26 +597,26 @@ impl Lab {
             inside: self
                 .takes
                 .iter()
-                .map(|(id, most)| (id.clone(), Inside { most: *most, ..Inside::default() }))
+                .map(|(id, most)| (id.clone(), SelfReport { most: *most, ..SelfReport::default() }))
                 .collect(),
         }
     }
 
     /// What the broker and Patroni do. `half`: it is cut off after the record was written.
-    fn effect(&mut self, step: &Step, token: &Token, half: bool) -> Result<(), Failed> {
+    fn effect(&mut self, step: &ScalingStep, token: &Token, half: bool) -> Result<(), Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
         let checked = self.mutant != Mutant::Unchecked;
         if checked && self.active.is_none_or(|(_, revision, _)| revision != token.revision) {
             return Err(Failed::NotLeader("another leads".to_owned()));
         }
         match step {
-            Step::Resize { member, from, to, why } => self.resize(member, *from, *to, why, half),
-            Step::Restart { member } | Step::Handover { member, .. } => {
+            ScalingStep::Resize { member, from, to, why } => self.resize(member, *from, *to, why, half),
+            ScalingStep::Restart { member } | ScalingStep::HandOver { member, .. } => {
                 let Some(placed) = self.members.iter().find(|placed| placed.id == *member) else {
                     return guard("no such member");
                 };
                 let size = placed.size;
-                if let Step::Handover { to, .. } = step {
+                if let ScalingStep::HandOver { to, .. } = step {
                     if !self.machines.contains_key(to) {
                         return guard("no such candidate");
                     }
@@ -630,33 +637,35 @@ impl Lab {
                 self.done.restarts += 1;
                 Ok(())
             }
-            Step::Scale { service, generation, count, leaving, .. } => {
+            ScalingStep::Scale { service, generation, count, leaving, .. } => {
                 let done = self.scale(*service, *generation, *count, leaving);
                 if half { done.and(Err(Failed::Trouble("cut off".to_owned()))) } else { done }
             }
-            Step::ForgetCount { service, revision } => {
+            ScalingStep::ForgetCount { service, revision } => {
                 if self.wishes.get(service).is_none_or(|(_, written)| written != revision) {
                     return guard("another wish by now");
                 }
                 self.wishes.remove(service);
                 Ok(())
             }
-            Step::Forget { member, revision } => {
+            ScalingStep::Forget { member, revision } => {
                 if self.sizes.get(member).is_none_or(|(_, written)| written != revision) {
                     return guard("another wish by now");
                 }
                 self.sizes.remove(member);
                 Ok(())
             }
-            Step::Admit { member, .. } | Step::Weigh { member, .. } if self.deaf.as_ref() == Some(member) => {
+            ScalingStep::Admit { member, .. } | ScalingStep::Weigh { member, .. }
+                if self.deaf.as_ref() == Some(member) =>
+            {
                 Err(Failed::Trouble("it hears nothing".to_owned()))
             }
-            Step::Admit { member, sessions } => {
+            ScalingStep::Admit { member, sessions } => {
                 // a word for each port: cut off, they differ
                 self.takes.insert(member.clone(), Some(*sessions).filter(|_| !half));
                 if half { Err(Failed::Trouble("cut off".to_owned())) } else { Ok(()) }
             }
-            Step::Weigh { member, weights, .. } => {
+            ScalingStep::Weigh { member, weights, .. } => {
                 let uneven = weights.values().any(|weight| *weight < FULL_WEIGHT);
                 self.heard.insert(member.clone(), (self.now, uneven));
                 self.done.weighed += 1;
@@ -666,8 +675,8 @@ impl Lab {
     }
 
     /// Whether less memory is asked for than is in use.
-    fn refuses(&self, step: &Step) -> bool {
-        let Step::Resize { member, to, .. } = step else { return false };
+    fn refuses(&self, step: &ScalingStep) -> bool {
+        let ScalingStep::Resize { member, to, .. } = step else { return false };
         self.machines.get(member).is_some_and(|machine| to.memory < Self::used(machine).0)
     }
 
@@ -844,7 +853,7 @@ impl Deeds<Brains> for Hands {
         Some(Token { key: "scaling".to_owned(), revision })
     }
 
-    async fn look(&self, _: bool) -> Seen {
+    async fn look(&self, _: bool) -> ScalingSeen {
         self.way().await;
         let mut lab = self.lab();
         lab.looked = lab.now;
@@ -861,9 +870,12 @@ impl Deeds<Brains> for Hands {
         fresh
     }
 
-    async fn act(&self, step: &Step, token: &Token) -> Result<(), Failed> {
+    async fn act(&self, step: &ScalingStep, token: &Token) -> Result<(), Failed> {
         self.way().await;
-        let felt = matches!(step, Step::Resize { .. } | Step::Restart { .. } | Step::Handover { .. });
+        let felt = matches!(
+            step,
+            ScalingStep::Resize { .. } | ScalingStep::Restart { .. } | ScalingStep::HandOver { .. }
+        );
         if felt && self.lab().mutant == Mutant::Waits {
             let end = self.lab().now + 2 * LOOKS;
             Until(Arc::clone(&self.lab), end).await;
@@ -902,8 +914,8 @@ impl Deeds<Brains> for Hands {
         Mono(self.lab().now * 1_000_000)
     }
 
-    fn tell(&self, entry: &Entry<'_, Step>) {
-        if let Entry::Decided { step: "audit", reason, .. } = entry {
+    fn tell(&self, entry: &JournalEntry<'_, ScalingStep>) {
+        if let JournalEntry::Decided { step: "audit", reason, .. } = entry {
             self.lab().break_(reason);
         }
     }
@@ -914,7 +926,7 @@ async fn process(lab: Arc<Mutex<Lab>>, replica: usize, brains: Arc<Brains>) {
 }
 
 /// Two hosts that are too small for everything their bodies may want, and windows of seconds.
-fn world() -> World {
+fn world() -> ScalingWorld {
     let mut spec = super::spec();
     spec.hosts[0].cpus = 3.0;
     spec.hosts[0].memory = Bytes::mib(2_200);
@@ -930,7 +942,7 @@ fn world() -> World {
     (policy.memory.up_window, policy.memory.down_window) = (Span::secs(1), Span::secs(5));
     policy.disk.up_window = Span::secs(1);
     (policy.instances.out_window, policy.instances.in_window) = (Span::secs(3), Span::secs(8));
-    World { spec, policy }
+    ScalingWorld { spec, policy }
 }
 
 /// One run; what broke, and what was reached.

@@ -1,6 +1,6 @@
 //! A link that comes and goes: a loop inside the sandbox, so that it outlives the runner. Pure text.
 
-use super::rules::{self, Rule};
+use super::rules::{self, PacketRule};
 use crate::model::Span;
 
 /// Where the loop's process number stands: memory of the sandbox, gone when it restarts.
@@ -11,7 +11,7 @@ fn file(mark: &str) -> String {
 /// A bash script that starts the loop and comes back when the link is silent for the first time. The
 /// chains are laid already and do not act yet.
 #[must_use]
-pub fn start(mark: &str, rules: &[Rule], on: Span, off: Span) -> String {
+pub fn start(mark: &str, rules: &[PacketRule], on: Span, off: Span) -> String {
     let (silent, reachable) = (rules::jump(mark, rules, true), rules::jump(mark, rules, false));
     let (on, off) = (on.0.as_secs_f64(), off.0.as_secs_f64());
     format!(
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_loop_begins_silent_and_is_a_group_of_its_own() {
         let rules =
-            [Rule { hook: Hook::In, text: "! -i lo -j DROP".to_owned(), bait: None, shadowed: false }];
+            [PacketRule { hook: Hook::In, text: "! -i lo -j DROP".to_owned(), bait: None, shadowed: false }];
         let start = start("0011aabbccdd", &rules, Span::millis(1500), Span::secs(2));
         let (silent, looped) = (start.find("silent || exit 1"), start.find("setsid bash"));
         assert!(silent.is_some() && silent < looped, "{start}");

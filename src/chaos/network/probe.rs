@@ -9,14 +9,14 @@ use std::time::Duration;
 /// A port where nobody listens: discard.
 pub const CLOSED: u16 = 9;
 /// Silence begins here: many times a round trip inside one machine.
-pub const LIMIT: Duration = Duration::from_millis(300);
+pub const SILENCE_BEGINS: Duration = Duration::from_millis(300);
 /// How long an answer is waited for where one must come: a machine that is busy answers late, and no
 /// time is lost where it does not.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What one attempt said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub struct ProbeAnswer {
     /// To whom.
     pub to: Ipv4Addr,
     /// To which port.
@@ -50,11 +50,11 @@ pub fn script(whom: &[(Ipv4Addr, u16)], limit: Duration) -> String {
 
 /// What the script printed; lines of others are left out.
 #[must_use]
-pub fn read(printed: &str) -> Vec<Probe> {
+pub fn read(printed: &str) -> Vec<ProbeAnswer> {
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let ["probe", to, port, said, took] = words.as_slice() else { return None };
-        Some(Probe {
+        Some(ProbeAnswer {
             to: to.parse().ok()?,
             port: port.parse().ok()?,
             answered: *said == "answered",
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_one_is_tried_at_once() {
-        let script = script(&[(Ipv4Addr::LOCALHOST, CLOSED), (Ipv4Addr::LOCALHOST, 5432)], LIMIT);
+        let script = script(&[(Ipv4Addr::LOCALHOST, CLOSED), (Ipv4Addr::LOCALHOST, 5432)], SILENCE_BEGINS);
         assert!(
             script.ends_with("probe 127.0.0.1 9 0.300 &\nprobe 127.0.0.1 5432 0.300 &\nwait\n"),
             "{script}"

@@ -6,24 +6,26 @@ use crate::chaos::family::{Scene, Victim};
 use crate::engine::docker::{EngineError, Helper};
 use crate::lab::names;
 use crate::model::plan::LatePlan;
-use crate::model::{FaultRecord, Verb};
+use crate::model::{FaultRecord, Span};
 
 /// Seconds the helper gets to let go of what still waits.
-const GRACE: u32 = 2;
+const HELPER_GRACE: u32 = 2;
 
 fn name(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> String {
     names::container(scene.record.spec.name.as_str(), &format!("late-{}-{}", rules::mark(fault), victim.name))
 }
 
 /// Starts the helper. Until the rules are laid it has nothing to do.
-pub(super) async fn start(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-    let Verb::Delay { delay, jitter, .. } = &fault.verb else {
-        return Err(format!("`{}` makes nothing late", fault.verb.name()));
-    };
+pub(super) async fn start(
+    scene: &Scene<'_>,
+    fault: &FaultRecord,
+    victim: &Victim,
+    delay: Span,
+    jitter: Span,
+) -> Result<(), String> {
     let mark = rules::mark(fault);
     let seed = u64::from_str_radix(&mark, 16).unwrap_or(1);
-    let plan =
-        LatePlan { queue: rules::queue(&mark), delay: *delay, jitter: *jitter, seed, bind_only: false };
+    let plan = LatePlan { queue: rules::queue(&mark), delay, jitter, seed, bind_only: false };
     // the client's image holds this program
     let client = names::container(scene.record.spec.name.as_str(), "client");
     let image = scene.docker.inspect(&client).await.map_err(|error| error.to_string())?.image;
@@ -51,7 +53,7 @@ pub fn command(plan: &LatePlan) -> Result<Vec<String>, String> {
 /// Ends the helper: it lets go of what waits, then it is removed.
 pub(super) async fn end(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
     let name = name(scene, fault, victim);
-    match scene.docker.stop(&name, GRACE).await {
+    match scene.docker.stop(&name, HELPER_GRACE).await {
         Ok(()) | Err(EngineError::NotFound(_)) => {}
         Err(error) => return Err(error.to_string()),
     }
@@ -74,7 +76,7 @@ pub(super) async fn gone(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim
 }
 
 /// A script that prints the kernel's own view of the queues.
-pub(super) const LOOK: &str = "sed 's/^/queue /' /proc/net/netfilter/nfnetlink_queue\n";
+pub(super) const QUEUE_STATISTICS: &str = "sed 's/^/queue /' /proc/net/netfilter/nfnetlink_queue\n";
 
 /// Packets the kernel put into our queue so far; `None` when nobody reads it.
 pub(super) fn read(number: u16, printed: &str) -> Option<u64> {

@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::scenario::Direction;
-use crate::model::{FaultRecord, HostName, Verb};
+use crate::model::scenario::{Direction, NetworkVerb};
+use crate::model::{FaultRecord, HostName};
 
 /// What the chains of this program begin with.
 pub const PREFIX: &str = "PGHA-";
@@ -53,7 +53,7 @@ impl Hook {
 
 /// One rule: what matches, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct PacketRule {
     /// Where.
     pub hook: Hook,
     /// In the words of iptables, without the chain.
@@ -125,23 +125,24 @@ pub fn cuts(fault: &FaultRecord) -> Result<Vec<Cut>, String> {
 /// A sentence when a host has no address or the notes are not whole.
 pub fn rules(
     fault: &FaultRecord,
+    verb: NetworkVerb<'_>,
     here: &HostName,
     address: impl Fn(&HostName) -> Option<Ipv4Addr>,
-) -> Result<Vec<Rule>, String> {
+) -> Result<Vec<PacketRule>, String> {
     let all = |hook: Hook, what: &str| {
         let device = if hook == Hook::In { "-i" } else { "-o" };
-        Rule { hook, text: format!("! {device} lo{what}"), bait: None, shadowed: false }
+        PacketRule { hook, text: format!("! {device} lo{what}"), bait: None, shadowed: false }
     };
     let mark = mark(fault);
-    Ok(match &fault.verb {
-        Verb::Isolate { .. } | Verb::Flap { .. } | Verb::PowerOff { .. } => {
+    Ok(match verb {
+        NetworkVerb::Isolate | NetworkVerb::Flap { .. } => {
             vec![all(Hook::In, " -j DROP"), all(Hook::Out, " -j DROP")]
         }
-        Verb::Loss { percent, .. } => vec![all(
+        NetworkVerb::Loss { percent } => vec![all(
             Hook::In,
             &format!(" -m statistic --mode random --probability {:.6} -j DROP", percent / 100.0),
         )],
-        Verb::Bandwidth { rate, .. } => vec![all(
+        NetworkVerb::Bandwidth { rate } => vec![all(
             Hook::In,
             &format!(
                 " -m hashlimit --hashlimit-above {}b/s --hashlimit-burst {}b --hashlimit-name {PREFIX}{mark} -j DROP",
@@ -149,18 +150,17 @@ pub fn rules(
                 (rate.0 / 8).max(LEAST_BURST),
             ),
         )],
-        Verb::Delay { .. } => {
+        NetworkVerb::Delay { .. } => {
             vec![all(Hook::Late, &format!(" -j NFQUEUE --queue-num {} --queue-bypass", queue(&mark)))]
         }
-        Verb::Partition { ports, direction, .. } => {
+        NetworkVerb::Partition { ports, direction } => {
             let mut rules = Vec::new();
             for cut in cuts(fault)?.iter().filter(|cut| cut.to == *here) {
                 let from = address(&cut.from).ok_or_else(|| format!("host {} has no address", cut.from))?;
-                rules.extend(cut_rules(fault, cut, from, *direction, ports));
+                rules.extend(cut_rules(fault, cut, from, direction, ports));
             }
             rules
         }
-        other => return Err(format!("`{}` lays no rules", other.name())),
     })
 }
 
@@ -173,8 +173,8 @@ fn cut_rules(
     from: Ipv4Addr,
     direction: Direction,
     ports: &[u16],
-) -> Vec<Rule> {
-    let rule = |filter: String, bait: Bait| Rule {
+) -> Vec<PacketRule> {
+    let rule = |filter: String, bait: Bait| PacketRule {
         hook: Hook::In,
         text: format!("-s {from}/32{filter} -j DROP"),
         bait: Some(bait),
@@ -194,7 +194,7 @@ fn cut_rules(
         if back {
             let bait = bait(&cut.to, &cut.from, Some(*port));
             let answers = rule(format!(" -p tcp -m tcp --sport {port}"), bait);
-            rules.push(Rule { shadowed: direction == Direction::Both, ..answers });
+            rules.push(PacketRule { shadowed: direction == Direction::Both, ..answers });
         }
     }
     rules
@@ -213,14 +213,14 @@ fn ways(fault: &FaultRecord, cut: &Cut, direction: Direction) -> (bool, bool) {
 }
 
 /// The hooks that some rule uses.
-fn hooks(rules: &[Rule]) -> impl Iterator<Item = Hook> {
+fn hooks(rules: &[PacketRule]) -> impl Iterator<Item = Hook> {
     Hook::ALL.into_iter().filter(|hook| rules.iter().any(|rule| rule.hook == *hook))
 }
 
 /// What iptables-restore reads to lay `rules`, all at once, each table at one instant. `jumps`: whether
 /// they act.
 #[must_use]
-pub fn lay(mark: &str, rules: &[Rule], jumps: bool) -> String {
+pub fn lay(mark: &str, rules: &[PacketRule], jumps: bool) -> String {
     let mut text = String::new();
     for hook in hooks(rules) {
         let ((table, kernels), chain) = (hook.place(), chain(mark, hook));
@@ -238,7 +238,7 @@ pub fn lay(mark: &str, rules: &[Rule], jumps: bool) -> String {
 
 /// What iptables-restore reads to make laid rules act, or to stop them.
 #[must_use]
-pub fn jump(mark: &str, rules: &[Rule], on: bool) -> String {
+pub fn jump(mark: &str, rules: &[PacketRule], on: bool) -> String {
     hooks(rules).fold(String::new(), |mut text, hook| {
         let (table, kernels) = hook.place();
         let verb = if on { "-I" } else { "-D" };
@@ -249,7 +249,7 @@ pub fn jump(mark: &str, rules: &[Rule], on: bool) -> String {
 
 /// A shell script that takes the chains away, whatever is left of them.
 #[must_use]
-pub fn take_away(mark: &str, rules: &[Rule]) -> String {
+pub fn take_away(mark: &str, rules: &[PacketRule]) -> String {
     hooks(rules).fold(String::new(), |mut text, hook| {
         let ((table, kernels), chain) = (hook.place(), chain(mark, hook));
         let _ = write!(
@@ -264,7 +264,7 @@ pub fn take_away(mark: &str, rules: &[Rule]) -> String {
 
 /// A shell script that prints the rules with what they caught.
 #[must_use]
-pub fn count(mark: &str, rules: &[Rule]) -> String {
+pub fn count(mark: &str, rules: &[PacketRule]) -> String {
     hooks(rules).fold(String::new(), |mut text, hook| {
         let _ = writeln!(text, "iptables -t {} -S {} -v", hook.place().0, chain(mark, hook));
         text
@@ -274,7 +274,7 @@ pub fn count(mark: &str, rules: &[Rule]) -> String {
 /// Packets that each rule caught, in the order of `rules` as [`lay`] lays them; `None` when that is not
 /// what was printed.
 #[must_use]
-pub fn caught(mark: &str, rules: &[Rule], printed: &str) -> Option<Vec<u64>> {
+pub fn caught(mark: &str, rules: &[PacketRule], printed: &str) -> Option<Vec<u64>> {
     let mut counts = Vec::new();
     for rule in rules {
         let chain = format!("-A {} ", chain(mark, rule.hook));

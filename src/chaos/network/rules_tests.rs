@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Bytes, Mono, Name, Span, Target};
+use crate::model::scenario::FamilyVerb;
+use crate::model::{Bytes, Mono, Name, Span, Target, Verb};
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
@@ -37,6 +38,17 @@ fn address(host: &HostName) -> Option<Ipv4Addr> {
 
 fn partition(direction: Direction, ports: &[u16]) -> Verb {
     Verb::Partition { from: Vec::new(), to: Vec::new(), direction, ports: ports.to_vec(), shape: None }
+}
+
+fn rules(
+    fault: &FaultRecord,
+    here: &HostName,
+    address: impl Fn(&HostName) -> Option<Ipv4Addr>,
+) -> Result<Vec<PacketRule>, String> {
+    match fault.verb.family() {
+        FamilyVerb::Network(verb) => super::rules(fault, verb, here, address),
+        other => Err(format!("{other:?} lays no rules")),
+    }
 }
 
 fn laid(fault: &FaultRecord, here: &str) -> String {
@@ -139,7 +151,7 @@ fn chains_are_of_one_fault_and_fit_the_kernel() {
 
 #[test]
 fn what_a_rule_caught_is_read_in_its_order() {
-    let rule = |hook, text: &str| Rule { hook, text: text.to_owned(), bait: None, shadowed: false };
+    let rule = |hook, text: &str| PacketRule { hook, text: text.to_owned(), bait: None, shadowed: false };
     let rules = [
         rule(Hook::In, "-s 1.2.3.4/32 -j DROP"),
         rule(Hook::In, "-s 1.2.3.5/32 -j DROP"),

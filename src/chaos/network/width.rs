@@ -49,7 +49,7 @@ pub fn take_away(mark: &str) -> String {
 }
 
 /// A script that prints the link's statistics.
-pub const LOOK: &str = "tc -s qdisc show dev eth0\n";
+pub const LINK_STATISTICS: &str = "tc -s qdisc show dev eth0\n";
 
 /// A bash script that sends more at once than the bucket holds: a link on which nobody sends shows no
 /// width.

@@ -8,48 +8,63 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::probe::{self, Probe};
-use super::rules::{self, Bait, Hook, Rule};
-use super::{address, client_host, down, flap, peers, queue, rules_of, run, uses_queue, width};
-use crate::chaos::family::{Scene, Seen, Victim};
-use crate::model::{FaultRecord, HostName, Verb};
+use super::probe::{self, ProbeAnswer};
+use super::rules::{self, Bait, Hook, PacketRule};
+use super::sandbox::{address, client_host, down, peers, rules_of, run, uses_queue};
+use super::{flap, queue, width};
+use crate::chaos::family::{Scene, Victim, VictimSeen};
+use crate::model::scenario::NetworkVerb;
+use crate::model::{FaultRecord, HostName};
 
 const COUNTERS: &str = "packet counters of the rules";
 const LINK: &str = "statistics of the link";
 const QUEUE: &str = "the kernel's queue, connection attempts";
-const GONE: &str = "chains in the host's namespace, connection attempts";
+const GONE_SOURCE: &str = "chains in the host's namespace, connection attempts";
 /// Datagrams that bait a rule which catches only some packets.
 const DATAGRAMS: u32 = 200;
 
 /// Whether a fault bit one host.
-pub(super) async fn bit(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
-    let (source, seen) = match &fault.verb {
-        Verb::Bandwidth { rate, .. } => (LINK, narrow(scene, fault, victim, *rate).await),
-        Verb::Delay { delay, jitter, .. } => {
+pub(super) async fn bit(
+    scene: &Scene<'_>,
+    fault: &FaultRecord,
+    verb: NetworkVerb<'_>,
+    victim: &Victim,
+) -> VictimSeen {
+    let (source, seen) = match verb {
+        NetworkVerb::Bandwidth { rate } => (LINK, narrow(scene, fault, victim, rate).await),
+        NetworkVerb::Delay { delay, jitter } => {
             let least = delay.0.saturating_sub(jitter.0);
             (QUEUE, late(scene, fault, victim, least, delay.0 + jitter.0).await)
         }
-        _ => (COUNTERS, dropped(scene, fault, victim).await),
+        NetworkVerb::Isolate
+        | NetworkVerb::Partition { .. }
+        | NetworkVerb::Loss { .. }
+        | NetworkVerb::Flap { .. } => (COUNTERS, dropped(scene, fault, verb, victim).await),
     };
     match seen {
-        Ok((proved, text)) => Seen::new(proved, source, text),
-        Err(why) => Seen::new(false, source, why),
+        Ok((proved, text)) => VictimSeen::new(proved, source, text),
+        Err(why) => VictimSeen::new(false, source, why),
     }
 }
 
 /// Every rule caught something.
-async fn dropped(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(bool, String), String> {
-    let rules = rules_of(scene, fault, &victim.name)?;
+async fn dropped(
+    scene: &Scene<'_>,
+    fault: &FaultRecord,
+    verb: NetworkVerb<'_>,
+    victim: &Victim,
+) -> Result<(bool, String), String> {
+    let rules = rules_of(scene, fault, verb, &victim.name)?;
     if rules.is_empty() {
         return Ok((true, "its packets are dropped where they would arrive".to_owned()));
     }
     let mark = rules::mark(fault);
-    let flaps = matches!(fault.verb, Verb::Flap { .. });
+    let flaps = matches!(verb, NetworkVerb::Flap { .. });
     let look = rules::count(&mark, &rules) + &if flaps { flap::look(&mark) } else { String::new() };
     let mut baited = "";
     let (mut printed, mut counts) = counted(scene, victim, &mark, &rules, &look).await?;
     if silent(&rules, &counts) > 0 {
-        bait(scene, fault, victim, &rules, &counts).await;
+        bait(scene, verb, victim, &rules, &counts).await;
         baited = ", some of them attempts of ours";
         (printed, counts) = counted(scene, victim, &mark, &rules, &look).await?;
     }
@@ -65,7 +80,7 @@ async fn dropped(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Res
 }
 
 /// Rules that should have caught something and did not.
-fn silent(rules: &[Rule], counts: &[u64]) -> usize {
+fn silent(rules: &[PacketRule], counts: &[u64]) -> usize {
     rules.iter().zip(counts).filter(|(rule, count)| **count == 0 && !rule.shadowed).count()
 }
 
@@ -73,7 +88,7 @@ async fn counted(
     scene: &Scene<'_>,
     victim: &Victim,
     mark: &str,
-    rules: &[Rule],
+    rules: &[PacketRule],
     look: &str,
 ) -> Result<(String, Vec<u64>), String> {
     let said = run(scene, &victim.name, look).await?;
@@ -83,11 +98,17 @@ async fn counted(
 }
 
 /// Gives the rules that caught nothing yet something to catch.
-async fn bait(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim, rules: &[Rule], counts: &[u64]) {
+async fn bait(
+    scene: &Scene<'_>,
+    verb: NetworkVerb<'_>,
+    victim: &Victim,
+    rules: &[PacketRule],
+    counts: &[u64],
+) {
     let quiet = || rules.iter().zip(counts).filter(|(_, count)| **count == 0).map(|(rule, _)| rule);
     let here = &victim.name;
-    if let (Verb::Loss { .. }, Some(peer), Some(to)) =
-        (&fault.verb, peers(scene, here).first(), address(scene, here))
+    if let (NetworkVerb::Loss { .. }, Some(peer), Some(to)) =
+        (verb, peers(scene, here).first(), address(scene, here))
     {
         let script = format!("for i in $(seq {DATAGRAMS}); do echo > /dev/udp/{to}/9; done 2>/dev/null");
         // whether they left is seen in the counter
@@ -95,11 +116,11 @@ async fn bait(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim, rules: &[
         return;
     }
     let baits: Vec<Bait> = quiet().map(|rule| bait_for(scene, here, rule)).collect();
-    let _ = attempts(scene, &baits, probe::LIMIT).await;
+    let _ = attempts(scene, &baits, probe::SILENCE_BEGINS).await;
 }
 
 /// The attempt that a rule must catch.
-fn bait_for(scene: &Scene<'_>, here: &HostName, rule: &Rule) -> Bait {
+fn bait_for(scene: &Scene<'_>, here: &HostName, rule: &PacketRule) -> Bait {
     let peer = || peers(scene, here).first().copied().unwrap_or(here).clone();
     rule.bait.clone().unwrap_or_else(|| match rule.hook {
         Hook::In => Bait { from: peer(), to: here.clone(), port: None },
@@ -108,7 +129,7 @@ fn bait_for(scene: &Scene<'_>, here: &HostName, rule: &Rule) -> Bait {
 }
 
 /// Tries every connection, all hosts at once. `None` for one whose host did not run.
-async fn attempts(scene: &Scene<'_>, baits: &[Bait], limit: Duration) -> Vec<Option<Probe>> {
+async fn attempts(scene: &Scene<'_>, baits: &[Bait], limit: Duration) -> Vec<Option<ProbeAnswer>> {
     let mut by_host: BTreeMap<&HostName, Vec<(Ipv4Addr, u16)>> = BTreeMap::new();
     for bait in baits {
         if let Some(to) = address(scene, &bait.to) {
@@ -119,7 +140,7 @@ async fn attempts(scene: &Scene<'_>, baits: &[Bait], limit: Duration) -> Vec<Opt
         let said = run(scene, host, &probe::script(whom, limit)).await;
         ((*host).clone(), said.map(|said| probe::read(&said.stdout)).unwrap_or_default())
     });
-    let said: BTreeMap<HostName, Vec<Probe>> = join_all(asked).await.into_iter().collect();
+    let said: BTreeMap<HostName, Vec<ProbeAnswer>> = join_all(asked).await.into_iter().collect();
     let find = |bait: &Bait| {
         let (to, port) = (address(scene, &bait.to)?, bait.port.unwrap_or(probe::CLOSED));
         said.get(&bait.from)?.iter().find(|probe| probe.to == to && probe.port == port).copied()
@@ -149,7 +170,7 @@ async fn narrow(
 }
 
 async fn link(scene: &Scene<'_>, victim: &Victim, mark: &str, before: &str) -> Result<(u64, u64), String> {
-    let said = run(scene, &victim.name, &format!("{before}{}", width::LOOK)).await?;
+    let said = run(scene, &victim.name, &format!("{before}{}", width::LINK_STATISTICS)).await?;
     width::read(mark, &said.stdout)
         .ok_or_else(|| format!("no queue discipline of ours: {}", said.stdout.trim()))
 }
@@ -169,8 +190,9 @@ async fn late(
         .map(|to| (to, probe::CLOSED))
         .into_iter()
         .collect();
-    let look = if uses_queue(fault) { queue::LOOK } else { width::LOOK };
-    let said = run(scene, &victim.name, &(probe::script(&whom, most + probe::LIMIT) + look)).await?.stdout;
+    let look = if uses_queue(fault) { queue::QUEUE_STATISTICS } else { width::LINK_STATISTICS };
+    let said =
+        run(scene, &victim.name, &(probe::script(&whom, most + probe::SILENCE_BEGINS) + look)).await?.stdout;
     let through = if uses_queue(fault) {
         queue::read(rules::queue(&mark), &said)
     } else {
@@ -188,23 +210,32 @@ async fn late(
 }
 
 /// Whether nothing of a fault is left on one host, and packets come through again.
-pub(super) async fn undone(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Seen {
+pub(super) async fn undone(
+    scene: &Scene<'_>,
+    fault: &FaultRecord,
+    verb: NetworkVerb<'_>,
+    victim: &Victim,
+) -> VictimSeen {
     let seen = match left(scene, fault, victim).await {
-        Ok(None) => through(scene, fault, victim).await,
+        Ok(None) => through(scene, fault, verb, victim).await,
         Ok(Some(left)) => (false, left),
         Err(_) if down(scene, &victim.name).await => {
             (true, "the sandbox does not run: its rules went with its namespace".to_owned())
         }
         Err(why) => (false, why),
     };
-    Seen::new(seen.0, GONE, seen.1)
+    VictimSeen::new(seen.0, GONE_SOURCE, seen.1)
 }
 
 /// What is left of a fault on one host.
 async fn left(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<Option<String>, String> {
     let mark = rules::mark(fault);
-    let look =
-        format!("iptables-save | grep -c -- {}{mark}\n{}{}", rules::PREFIX, flap::look(&mark), width::LOOK);
+    let look = format!(
+        "iptables-save | grep -c -- {}{mark}\n{}{}",
+        rules::PREFIX,
+        flap::look(&mark),
+        width::LINK_STATISTICS
+    );
     let said = run(scene, &victim.name, &look).await?.stdout;
     let lines: u32 = said.lines().next().and_then(|line| line.parse().ok()).ok_or("iptables said nothing")?;
     Ok(if lines > 0 {
@@ -221,13 +252,18 @@ async fn left(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result
 }
 
 /// Whether packets come through where the fault was, when nothing else keeps them from it.
-async fn through(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> (bool, String) {
+async fn through(
+    scene: &Scene<'_>,
+    fault: &FaultRecord,
+    verb: NetworkVerb<'_>,
+    victim: &Victim,
+) -> (bool, String) {
     let here = &victim.name;
-    let mut baits: Vec<Bait> = match rules_of(scene, fault, here) {
+    let mut baits: Vec<Bait> = match rules_of(scene, fault, verb, here) {
         Ok(rules) => rules.into_iter().filter_map(|rule| rule.bait).collect(),
         Err(why) => return (false, why),
     };
-    if matches!(fault.verb, Verb::Partition { .. }) {
+    if matches!(verb, NetworkVerb::Partition { .. }) {
         if baits.is_empty() {
             return (true, "no rule was laid here".to_owned());
         }
@@ -238,7 +274,7 @@ async fn through(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> (bo
         };
         baits = vec![Bait { from: here.clone(), to: to.clone(), port: None }];
     }
-    let tried = attempts(scene, &baits, probe::PATIENCE).await;
+    let tried = attempts(scene, &baits, probe::ANSWER_TIMEOUT).await;
     let silent: Vec<&Bait> = baits
         .iter()
         .zip(&tried)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::hand::{Hand, in_body};
-use crate::chaos::family::{Scene, Seen, Victim};
+use crate::chaos::family::{Scene, Victim, VictimSeen};
 use crate::chaos::sql;
 use crate::engine::clock;
 use crate::lab::names;
@@ -42,8 +42,8 @@ dd if=/dev/shm/flipped of="$file" bs=65536 oflag=seek_bytes seek="$2" conv=notru
 dd of="$file" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
 "#;
 /// From the body, whose data directory it is.
-const READ: &str = r#"dd if="$1/$2" bs=65536 iflag=skip_bytes,count_bytes skip="$3" count="$4" 2>/dev/null | sha256sum | cut -c 1-64"#;
-const SOURCE: &str = "the file, read back by another process";
+const READ_BACK_SCRIPT: &str = r#"dd if="$1/$2" bs=65536 iflag=skip_bytes,count_bytes skip="$3" count="$4" 2>/dev/null | sha256sum | cut -c 1-64"#;
+const CORRUPT_SOURCE: &str = "the file, read back by another process";
 /// A record that was just written has been replayed by then.
 const REPLAYED: Duration = Duration::from_millis(300);
 /// PostgreSQL's page and its header (`bufpage.h`); an index keeps a special space at the end, a table does not.
@@ -166,25 +166,25 @@ fn flipped(spot: &Spot, now: &str) -> bool {
     now == spot.new && now != spot.old
 }
 
-pub async fn bit(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim, bytes: u32) -> Seen {
+pub async fn bit(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim, bytes: u32) -> VictimSeen {
     let spot = match noted(fault, victim) {
         Ok(spot) => spot,
-        Err(why) => return Seen::new(false, SOURCE, why),
+        Err(why) => return VictimSeen::new(false, CORRUPT_SOURCE, why),
     };
     let (offset, bytes) = (spot.offset.to_string(), bytes.to_string());
     let read = |root| [root, spot.file.as_str(), offset.as_str(), bytes.as_str()];
-    let mut now = in_body(scene, &victim.container.id, READ, &read("/data/postgres")).await;
+    let mut now = in_body(scene, &victim.container.id, READ_BACK_SCRIPT, &read("/data/postgres")).await;
     if now.is_err() {
         // a body that does not run cannot read: a helper of its own can
         let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
-        now = hand.run(READ, &read("/disk/postgres")).await;
+        now = hand.run(READ_BACK_SCRIPT, &read("/disk/postgres")).await;
         now = hand.remove().await.and(now);
     }
     match now {
-        Err(why) => Seen::new(false, SOURCE, why),
-        Ok(now) => Seen::new(
+        Err(why) => VictimSeen::new(false, CORRUPT_SOURCE, why),
+        Ok(now) => VictimSeen::new(
             flipped(&spot, &now),
-            SOURCE,
+            CORRUPT_SOURCE,
             format!("{} at {offset}: sha256 {:.12}, was {:.12}", spot.file, now, spot.old),
         ),
     }

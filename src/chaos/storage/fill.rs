@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::hand::{Hand, in_body};
-use crate::chaos::family::{Scene, Seen, Victim};
+use crate::chaos::family::{Scene, Victim, VictimSeen};
 use crate::model::{Bytes, FaultRecord};
 
 /// `fallocate` of unwritten extents takes the blocks for good: `statvfs` shows it. The largest step that still
@@ -33,19 +33,19 @@ top_up
 echo $! > /dev/shm/top-up
 "#;
 /// Twice, because the one that tops up may just have opened it.
-const EMPTY: &str = r#"[ ! -e /dev/shm/top-up ] || kill "$(cat /dev/shm/top-up)" 2>/dev/null
+const EMPTY_FILL_SCRIPT: &str = r#"[ ! -e /dev/shm/top-up ] || kill "$(cat /dev/shm/top-up)" 2>/dev/null
 rm -f "$1"; sleep 0.05; rm -f "$1"
 "#;
 /// Block size, blocks free to anybody, blocks; and bytes of the file, if it is there.
-const LOOK: &str =
+const FREE_SPACE_SCRIPT: &str =
     r#"stat -f -c '%S %a %b' "$1"; if [ -e "$1/$2" ]; then stat -c %s "$1/$2"; else echo gone; fi"#;
 /// Under this key the notes keep what was free, and of how much, before.
-const NOTE: &str = "space";
+const SPACE_NOTE: &str = "space";
 /// XFS keeps some blocks back that no file gets.
 const KEPT_BACK: u64 = 1 << 20;
 /// What the victim itself may have written between two looks: a segment of WAL.
 const WRITTEN: u64 = 16 << 20;
-const SOURCE: &str = "statvfs in the body";
+const FILL_SOURCE: &str = "statvfs in the body";
 
 /// What `statvfs` says, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn bite(space: Space, before: Option<(u64, u64)>, leave: Bytes) -> bool {
 
 /// What was free of the victim's disk, and its size, before.
 fn before(fault: &FaultRecord, victim: &Victim) -> Option<(u64, u64)> {
-    let note = fault.notes.get(NOTE)?.get(victim.name.as_str())?;
+    let note = fault.notes.get(SPACE_NOTE)?.get(victim.name.as_str())?;
     Some((note.get("free")?.as_u64()?, note.get("size")?.as_u64()?))
 }
 
@@ -87,9 +87,11 @@ fn file(fault: &FaultRecord) -> String {
 /// In the body where it runs; a body that the full disk has ended is looked at from the helper.
 async fn look(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<Space, String> {
     let file = file(fault);
-    let text = match in_body(scene, &victim.container.id, LOOK, &["/data", &file]).await {
+    let text = match in_body(scene, &victim.container.id, FREE_SPACE_SCRIPT, &["/data", &file]).await {
         Ok(text) => text,
-        Err(_) => Hand::of(scene, fault.id.as_str(), &victim.name).run(LOOK, &["/disk", &file]).await?,
+        Err(_) => {
+            Hand::of(scene, fault.id.as_str(), &victim.name).run(FREE_SPACE_SCRIPT, &["/disk", &file]).await?
+        }
     };
     parse(&text).ok_or_else(|| format!("statvfs answered `{text}`"))
 }
@@ -104,7 +106,7 @@ pub async fn prepare(
     if space.free <= leave.0.saturating_add(KEPT_BACK) {
         return Err(format!("{} has only {} bytes free: there is nothing to fill", victim.name, space.free));
     }
-    let note = fault.notes.entry(NOTE.to_owned()).or_insert_with(|| json!({}));
+    let note = fault.notes.entry(SPACE_NOTE.to_owned()).or_insert_with(|| json!({}));
     note[victim.name.as_str()] = json!({ "free": space.free, "size": space.size });
     Ok(())
 }
@@ -116,7 +118,7 @@ pub async fn deed(hand: Hand<'_>, fault: &FaultRecord, leave: Bytes, once: bool)
 }
 
 pub async fn undo(hand: Hand<'_>, fault: &FaultRecord) -> Result<(), String> {
-    hand.run(EMPTY, &[&format!("/disk/{}", file(fault))]).await.map(|_| ())
+    hand.run(EMPTY_FILL_SCRIPT, &[&format!("/disk/{}", file(fault))]).await.map(|_| ())
 }
 
 pub async fn seen(
@@ -125,9 +127,9 @@ pub async fn seen(
     victim: &Victim,
     leave: Bytes,
     healed: bool,
-) -> Seen {
+) -> VictimSeen {
     match look(scene, fault, victim).await {
-        Err(why) => Seen::new(false, SOURCE, why),
+        Err(why) => VictimSeen::new(false, FILL_SOURCE, why),
         Ok(space) => {
             let before = before(fault, victim);
             let proved = if healed {
@@ -143,7 +145,7 @@ pub async fn seen(
                 // writing to a String cannot fail
                 let _ = write!(text, ", {bytes} bytes where {free} of {size} were free");
             }
-            Seen::new(proved, SOURCE, text)
+            VictimSeen::new(proved, FILL_SOURCE, text)
         }
     }
 }

@@ -2,7 +2,7 @@
 //! uninterruptible; on any other it returns at once. That wait is the evidence.
 
 use super::hand::Hand;
-use crate::chaos::family::Seen;
+use crate::chaos::family::VictimSeen;
 
 const FREEZE: &str = "fsfreeze --freeze /disk";
 /// One that is not frozen is fine; whether it is, says `undone`.
@@ -19,14 +19,14 @@ waits "$pid" || { rm -f "/disk/$1"; echo returned; exit 0; }
 sed -n 's/^State:[[:space:]]*//p' "/proc/$pid/status"
 "#;
 /// A synced write, in the background: nobody could end it on a frozen filesystem.
-const WRITE: &str = r#"waits() { [ -n "$1" ] && [ -e "/proc/$1" ] && ! grep -qs '^State:.*Z' "/proc/$1/status"; }
+const SYNCED_WRITE_SCRIPT: &str = r#"waits() { [ -n "$1" ] && [ -e "/proc/$1" ] && ! grep -qs '^State:.*Z' "/proc/$1/status"; }
 ! waits "$(cat /dev/shm/probe 2>/dev/null)" || { echo "an earlier write still waits"; exit 0; }
 dd if=/dev/zero of="/disk/$1" bs=512 count=1 conv=fsync </dev/null >/dev/null 2>&1 &
 pid=$!; echo "$pid" > /dev/shm/probe; n=0
 while waits "$pid" && [ "$n" -lt 100 ]; do sleep 0.02; n=$(( n + 1 )); done
 if waits "$pid"; then echo waits; else wait "$pid" && rm -f "/disk/$1" && echo returned; fi
 "#;
-const SOURCE: &str = "process table, a write of the helper";
+const FREEZE_SOURCE: &str = "process table, a write of the helper";
 
 fn file(fault: &str) -> String {
     format!(".pgha-probe-{fault}")
@@ -36,10 +36,12 @@ pub async fn deed(hand: Hand<'_>) -> Result<(), String> {
     hand.run(FREEZE, &[]).await.map(|_| ())
 }
 
-pub async fn bit(hand: Hand<'_>, fault: &str) -> Seen {
+pub async fn bit(hand: Hand<'_>, fault: &str) -> VictimSeen {
     match hand.run(PROBE, &[&file(fault)]).await {
-        Err(why) => Seen::new(false, SOURCE, why),
-        Ok(state) => Seen::new(hangs(&state), SOURCE, format!("a process that writes a line: {state}")),
+        Err(why) => VictimSeen::new(false, FREEZE_SOURCE, why),
+        Ok(state) => {
+            VictimSeen::new(hangs(&state), FREEZE_SOURCE, format!("a process that writes a line: {state}"))
+        }
     }
 }
 
@@ -51,10 +53,10 @@ pub async fn undo(hand: Hand<'_>) -> Result<(), String> {
     hand.run(THAW, &[]).await.map(|_| ())
 }
 
-pub async fn undone(hand: Hand<'_>, fault: &str) -> Seen {
-    match hand.run(WRITE, &[&file(fault)]).await {
-        Err(why) => Seen::new(false, SOURCE, why),
-        Ok(said) => Seen::new(said == "returned", SOURCE, format!("a synced write: {said}")),
+pub async fn undone(hand: Hand<'_>, fault: &str) -> VictimSeen {
+    match hand.run(SYNCED_WRITE_SCRIPT, &[&file(fault)]).await {
+        Err(why) => VictimSeen::new(false, FREEZE_SOURCE, why),
+        Ok(said) => VictimSeen::new(said == "returned", FREEZE_SOURCE, format!("a synced write: {said}")),
     }
 }
 

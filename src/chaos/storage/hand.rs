@@ -11,7 +11,7 @@ use crate::lab::names;
 use crate::model::{ContainerStatus, Name};
 
 /// Longest that one script may take: none does more than a few system calls.
-const PATIENCE: Duration = Duration::from_secs(20);
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Helper of `fault` on `victim`'s disk.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +109,7 @@ async fn exec(
 ) -> Result<ExecOutput, EngineError> {
     let command: Vec<String> =
         ["sh", "-c", script, "disk"].iter().chain(words).map(|word| (*word).to_owned()).collect();
-    match clock::timeout(PATIENCE, scene.docker.exec(container, &command)).await {
+    match clock::timeout(SCRIPT_TIMEOUT, scene.docker.exec(container, &command)).await {
         Ok(done) => done,
         Err(_) => Err(EngineError::Timeout(format!("a script in {container}"))),
     }

@@ -3,7 +3,7 @@
 //! lifts it (cgroup-v2.rst). Direct and synced writes obey; what the kernel writes back later does not.
 
 use super::hand::{Hand, in_body};
-use crate::chaos::family::{Scene, Seen, Victim};
+use crate::chaos::family::{Scene, Victim, VictimSeen};
 
 /// Version, device of the volume, cgroup of the container whose id is given (none: it does not run).
 const FIND: &str = r#"set -u
@@ -12,12 +12,12 @@ while read -r _ _ number _ point _; do [ "$point" != /disk ] || device=$number; 
 if [ -d /cgroup/blkio ]; then version=1; root=/cgroup/blkio; else version=2; root=/cgroup; fi
 echo "$version $device $(find "$root" -maxdepth 8 -type d -name "*$1*" 2>/dev/null | head -n 1)"
 "#;
-const WRITE: &str = r#"set -eu
+const TIMED_WRITE_SCRIPT: &str = r#"set -eu
 dir=$1; shift
 while [ $# -gt 0 ]; do echo "$2" > "$dir/$1"; shift 2; done
 "#;
 /// What the cgroup says of the device.
-const READ: &str = r#"cd "$1" || exit 1
+const DEVICE_SCRIPT: &str = r#"cd "$1" || exit 1
 for file in blkio.throttle.*_device io.max; do [ ! -e "$file" ] || sed -n "s/^$2 /$file /p" "$file"; done
 "#;
 /// Direct writes in the body; nanoseconds. An earlier file is removed first: what is overwritten needs no allocation.
@@ -28,7 +28,7 @@ end=$(date +%s%N)
 rm -f "$file"
 echo "$code $(( end - begin ))"
 "#;
-const SOURCE: &str = "cgroup file, timed direct writes in the body";
+const SLOW_SOURCE: &str = "cgroup file, timed direct writes in the body";
 /// No probe writes more than this.
 const LARGEST: u64 = 16 << 20;
 /// Below this a write is too quick to tell a throttle from a busy machine.
@@ -44,17 +44,17 @@ pub struct Limit {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct DiskPlace {
     v2: bool,
     device: String,
     dir: Option<String>,
 }
 
-fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<DiskPlace> {
     let mut words = text.split_whitespace();
     let (version, device) = (words.next()?, words.next()?);
     device.split_once(':')?;
-    Some(Place { v2: version == "2", device: device.to_owned(), dir: words.next().map(str::to_owned) })
+    Some(DiskPlace { v2: version == "2", device: device.to_owned(), dir: words.next().map(str::to_owned) })
 }
 
 /// Files and lines that set a limit, or lift it.
@@ -93,17 +93,17 @@ fn bite(file: &str, limit: Limit, expected: u64, took: Option<u64>) -> bool {
     said && (expected < TELLING || took.is_some_and(|took| took >= expected / 2))
 }
 
-async fn find(hand: Hand<'_>, victim: &Victim) -> Result<Place, String> {
+async fn find(hand: Hand<'_>, victim: &Victim) -> Result<DiskPlace, String> {
     let text = hand.run(FIND, &[&victim.container.id]).await?;
     place(&text).ok_or_else(|| format!("its disk's device was not found: `{text}`"))
 }
 
-async fn write(hand: Hand<'_>, at: &Place, limit: Option<Limit>) -> Result<(), String> {
+async fn write(hand: Hand<'_>, at: &DiskPlace, limit: Option<Limit>) -> Result<(), String> {
     let Some(dir) = &at.dir else { return Ok(()) };
     let all = writes(at.v2, &at.device, limit);
     let mut words = vec![dir.as_str()];
     words.extend(all.iter().flat_map(|(file, line)| [file.as_str(), line.as_str()]));
-    hand.run(WRITE, &words).await.map(|_| ())
+    hand.run(TIMED_WRITE_SCRIPT, &words).await.map(|_| ())
 }
 
 pub async fn prepare(hand: Hand<'_>, victim: &Victim, limit: Limit) -> Result<(), String> {
@@ -137,7 +137,7 @@ async fn look(
 ) -> Result<(Option<String>, Option<u64>), String> {
     let at = find(hand, victim).await?;
     let Some(dir) = &at.dir else { return Ok((None, None)) };
-    let text = hand.run(READ, &[dir, &at.device]).await?.replace('\n', ", ");
+    let text = hand.run(DEVICE_SCRIPT, &[dir, &at.device]).await?.replace('\n', ", ");
     let (block, count, _) = probe(limit);
     let words = [format!(".pgha-probe-{fault}"), block.to_string(), count.to_string()];
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -158,11 +158,13 @@ pub async fn seen(
     limit: Limit,
     fault: &str,
     healed: bool,
-) -> Seen {
+) -> VictimSeen {
     let (block, count, expected) = probe(limit);
     match look(scene, hand, victim, limit, fault).await {
-        Err(why) => Seen::new(false, SOURCE, why),
-        Ok((None, _)) => Seen::new(healed, SOURCE, "it does not run: there is no cgroup to throttle"),
+        Err(why) => VictimSeen::new(false, SLOW_SOURCE, why),
+        Ok((None, _)) => {
+            VictimSeen::new(healed, SLOW_SOURCE, "it does not run: there is no cgroup to throttle")
+        }
         Ok((Some(file), took)) => {
             let proved = if healed {
                 let quick = expected < TELLING || took.is_some_and(|took| took < expected / 2);
@@ -175,7 +177,7 @@ pub async fn seen(
             let text = format!(
                 "{file}; {count} direct writes of {block} bytes {took}, {expected} ms when throttled"
             );
-            Seen::new(proved, SOURCE, text)
+            VictimSeen::new(proved, SLOW_SOURCE, text)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::check::copies::Copies;
-use crate::check::record::Record;
+use crate::check::record::RunRecord;
 use crate::model::lab::Service;
 use crate::model::observed::ContainerStatus;
 use crate::model::sighting::{PostgresSeen, SqlSeen};
@@ -13,7 +13,7 @@ use crate::model::{HostName, MemberId, Sight, Sighting};
 type Doubts = (Vec<String>, Vec<String>);
 
 /// Judges one state.
-pub(super) fn judge(record: &Record, copies: &Copies, state: &Sighting) -> Doubts {
+pub(super) fn judge(record: &RunRecord, copies: &Copies, state: &Sighting) -> Doubts {
     let mut doubts = Doubts::default();
     bodies(copies, state, &mut doubts);
     let primary = postgres(record, state, &mut doubts);
@@ -43,7 +43,7 @@ fn bodies(copies: &Copies, state: &Sighting, (wrong, blind): &mut Doubts) {
 }
 
 /// Members of a service: by the bodies, or by the plan when nobody looked at them.
-fn members(record: &Record, state: &Sighting, service: Service) -> BTreeSet<MemberId> {
+fn members(record: &RunRecord, state: &Sighting, service: Service) -> BTreeSet<MemberId> {
     if state.bodies.is_empty() {
         let planned = record.resolved.members.iter().filter(|member| member.service == service);
         return planned.map(|member| member.id.clone()).collect();
@@ -52,14 +52,18 @@ fn members(record: &Record, state: &Sighting, service: Service) -> BTreeSet<Memb
     there.map(|(member, _)| member.clone()).collect()
 }
 
-fn host_of<'a>(record: &'a Record, state: &'a Sighting, member: &MemberId) -> Option<&'a HostName> {
+fn host_of<'a>(record: &'a RunRecord, state: &'a Sighting, member: &MemberId) -> Option<&'a HostName> {
     let planned =
         || record.resolved.members.iter().find(|planned| planned.id == *member).map(|planned| &planned.host);
     state.bodies.get(member).map(|body| &body.host).or_else(planned)
 }
 
 /// The databases; the primary when there is exactly one.
-fn postgres<'a>(record: &Record, state: &'a Sighting, (wrong, blind): &mut Doubts) -> Option<&'a MemberId> {
+fn postgres<'a>(
+    record: &RunRecord,
+    state: &'a Sighting,
+    (wrong, blind): &mut Doubts,
+) -> Option<&'a MemberId> {
     let mut sql: Vec<(&MemberId, &PostgresSeen, &SqlSeen)> = Vec::new();
     for member in members(record, state, Service::Postgres) {
         match state.postgres.get_key_value(&member) {
@@ -121,7 +125,7 @@ fn follows(
     }
 }
 
-fn etcd(record: &Record, state: &Sighting, (wrong, blind): &mut Doubts) {
+fn etcd(record: &RunRecord, state: &Sighting, (wrong, blind): &mut Doubts) {
     let expected = members(record, state, Service::Etcd);
     let mut leaders: BTreeSet<&str> = BTreeSet::new();
     for member in &expected {
@@ -153,7 +157,7 @@ fn etcd(record: &Record, state: &Sighting, (wrong, blind): &mut Doubts) {
     }
 }
 
-fn balancers(record: &Record, state: &Sighting, primary: Option<&MemberId>, (wrong, blind): &mut Doubts) {
+fn balancers(record: &RunRecord, state: &Sighting, primary: Option<&MemberId>, (wrong, blind): &mut Doubts) {
     let host = primary.and_then(|primary| host_of(record, state, primary));
     for member in members(record, state, Service::Balancer) {
         let Some(seen) = state.balancers.get(&member) else {

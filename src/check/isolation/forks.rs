@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::observe::{Order, Txn, Writers};
+use super::observe::{ElementWriters, ListOrder, Txn};
 use crate::history::Move;
 
 /// Two readers and the two writes they disagree about; each is (load, operation).
@@ -27,7 +27,7 @@ pub struct Fork {
 
 /// What one reader saw of two lists: how far each had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Point {
+struct ReadPoint {
     lists: [u64; 2],
     seen: [usize; 2],
     node: usize,
@@ -38,18 +38,18 @@ struct Point {
 /// was answered by; `None` leaves it out.
 pub(super) fn long(
     txns: &[Txn<'_>],
-    writers: &Writers,
-    order: &Order<'_>,
+    writers: &ElementWriters,
+    order: &ListOrder<'_>,
     node_of: impl Fn(usize) -> Option<usize>,
 ) -> Vec<Fork> {
-    let mut points: Vec<Point> = Vec::new();
+    let mut points: Vec<ReadPoint> = Vec::new();
     for (txn, seen) in txns.iter().enumerate() {
         let only_reads = !seen.steps.iter().any(|step| matches!(step, Move::Append(..)));
         let Some(node) = node_of(txn).filter(|_| only_reads) else { continue };
         let lists = read(seen, order);
         for (at, (one, upto)) in lists.iter().enumerate() {
             let more = lists[at + 1..].iter();
-            points.extend(more.map(|(other, and)| Point {
+            points.extend(more.map(|(other, and)| ReadPoint {
                 lists: [*one, *other],
                 seen: [*upto, *and],
                 node,
@@ -83,7 +83,7 @@ pub(super) fn long(
 }
 
 /// The lists a transaction read, each once, as far as they stand in one order with what all others read.
-fn read(txn: &Txn<'_>, order: &Order<'_>) -> Vec<(u64, usize)> {
+fn read(txn: &Txn<'_>, order: &ListOrder<'_>) -> Vec<(u64, usize)> {
     let mut lists: Vec<(u64, usize)> = txn
         .lists()
         .filter(|(key, list)| {
@@ -99,9 +99,9 @@ fn read(txn: &Txn<'_>, order: &Order<'_>) -> Vec<(u64, usize)> {
 
 /// Readers that saw more of the first list and less of the second than one of another node. All are of two lists,
 /// in the order of how far the first had come.
-fn contradictions(of_two: &[Point]) -> Vec<(Point, Point)> {
+fn contradictions(of_two: &[ReadPoint]) -> Vec<(ReadPoint, ReadPoint)> {
     // by node, the reader that saw most of the second list, of all that saw less of the first
-    let mut most: BTreeMap<usize, Point> = BTreeMap::new();
+    let mut most: BTreeMap<usize, ReadPoint> = BTreeMap::new();
     let mut found = Vec::new();
     for alike in of_two.chunk_by(|one, other| one.seen[0] == other.seen[0]) {
         for point in alike {

@@ -1,14 +1,19 @@
 //! Reads that saw a write before anybody asked for it. No level allows that, and no order of transactions explains
 //! it: the instants are of one clock.
 
-use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use super::observe::{ElementWriters, IsolationAnomaly, Kind, ListOrder, Txn};
 use crate::model::Mono;
 
 /// When a transaction was sent, and when it ended.
 pub(super) type Times = (Mono, Option<Mono>);
 
 /// Every read that ended before the transaction was sent whose element it shows.
-pub(super) fn reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, times: &[Times]) -> Vec<Anomaly> {
+pub(super) fn reads(
+    txns: &[Txn<'_>],
+    writers: &ElementWriters,
+    order: &ListOrder<'_>,
+    times: &[Times],
+) -> Vec<IsolationAnomaly> {
     // a list only grows: what counts is the latest of all that is read
     let latest = order.lists().map(|(key, list)| {
         let mut last = (Mono(0), u32::MAX);
@@ -31,7 +36,7 @@ pub(super) fn reads(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, time
             let sent = latest.and_then(|latest| latest.get(at)).filter(|_| same);
             let Some((_, writer)) = sent.filter(|(sent, _)| sent > done) else { continue };
             let other = &txns[*writer as usize];
-            found.push(Anomaly {
+            found.push(IsolationAnomaly {
                 kind: Kind::Future,
                 transactions: vec![(other.load, other.op), (txn.load, txn.op)],
                 says: format!("{} read list {key} as {} left it, which was sent later", txn.op, other.op),

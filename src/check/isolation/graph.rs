@@ -13,7 +13,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 
-use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use super::observe::{ElementWriters, IsolationAnomaly, Kind, ListOrder, Txn};
 use super::unread::Unread;
 use crate::model::scenario::Isolation;
 
@@ -28,7 +28,7 @@ enum Edge {
 
 /// Which edges may be walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
+enum EdgeView {
     /// Up to this kind.
     UpTo(Edge),
     /// All, but no two *rw* in a row.
@@ -42,7 +42,12 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>, unread: &Unread) -> Self {
+    pub(super) fn of(
+        txns: &[Txn<'_>],
+        writers: &ElementWriters,
+        order: &ListOrder<'_>,
+        unread: &Unread,
+    ) -> Self {
         // twice: once to count, so that no edge is kept anywhere but in its place
         let mut starts = vec![0_u32; unread.vertices() as usize + 1];
         each_edge(txns, writers, order, unread, &mut |from, _, _| starts[from as usize + 1] += 1);
@@ -62,18 +67,18 @@ impl Graph {
     }
 
     /// The circles a level forbids: the shortest one of the gravest kind that is found.
-    pub(super) fn forbidden(&self, txns: &[Txn<'_>], level: Isolation) -> Option<Anomaly> {
-        let mut views = vec![View::UpTo(Edge::Ww), View::UpTo(Edge::Wr)];
+    pub(super) fn forbidden(&self, txns: &[Txn<'_>], level: Isolation) -> Option<IsolationAnomaly> {
+        let mut views = vec![EdgeView::UpTo(Edge::Ww), EdgeView::UpTo(Edge::Wr)];
         if level != Isolation::ReadCommitted {
-            views.push(View::Snapshot);
+            views.push(EdgeView::Snapshot);
         }
         if level == Isolation::Serializable {
-            views.push(View::UpTo(Edge::Rw));
+            views.push(EdgeView::UpTo(Edge::Rw));
         }
         views.into_iter().find_map(|view| Some(self.anomaly(txns, view, &self.circle(view)?)))
     }
 
-    fn anomaly(&self, txns: &[Txn<'_>], view: View, circle: &[u32]) -> Anomaly {
+    fn anomaly(&self, txns: &[Txn<'_>], view: EdgeView, circle: &[u32]) -> IsolationAnomaly {
         // what leads from one transaction to the next, whatever is between them
         let of_a_txn = |state: &u32| txns.get(vertex(view, *state) as usize).is_some();
         let steps: Vec<Edge> = (0..circle.len())
@@ -81,11 +86,13 @@ impl Graph {
             .filter_map(|at| self.between(view, circle[at], circle[(at + 1) % circle.len()]))
             .collect();
         let kind = match view {
-            View::UpTo(Edge::On | Edge::Ww) => Kind::G0,
-            View::UpTo(Edge::Wr) => Kind::G1c,
-            View::UpTo(Edge::Rw) => Kind::G2Item,
-            View::Snapshot if steps.iter().filter(|edge| **edge == Edge::Rw).count() == 1 => Kind::GSingle,
-            View::Snapshot => Kind::GNonadjacent,
+            EdgeView::UpTo(Edge::On | Edge::Ww) => Kind::G0,
+            EdgeView::UpTo(Edge::Wr) => Kind::G1c,
+            EdgeView::UpTo(Edge::Rw) => Kind::G2Item,
+            EdgeView::Snapshot if steps.iter().filter(|edge| **edge == Edge::Rw).count() == 1 => {
+                Kind::GSingle
+            }
+            EdgeView::Snapshot => Kind::GNonadjacent,
         };
         let names: Vec<&Txn<'_>> =
             circle.iter().filter_map(|state| txns.get(vertex(view, *state) as usize)).collect();
@@ -102,30 +109,32 @@ impl Graph {
         if let Some(first) = names.first() {
             let _ = write!(says, " {}", first.op);
         }
-        Anomaly { kind, transactions: names.iter().map(|txn| (txn.load, txn.op)).collect(), says }
+        IsolationAnomaly { kind, transactions: names.iter().map(|txn| (txn.load, txn.op)).collect(), says }
     }
 
-    fn between(&self, view: View, from: u32, to: u32) -> Option<Edge> {
+    fn between(&self, view: EdgeView, from: u32, to: u32) -> Option<Edge> {
         self.next(view, from).find(|(next, _)| *next == to).map(|(_, edge)| edge)
     }
 
-    /// Where a walk may go from a state. With [`View::Snapshot`] a state is twice the transaction, plus one
+    /// Where a walk may go from a state. With [`EdgeView::Snapshot`] a state is twice the transaction, plus one
     /// when an *rw* led to it; else it is the transaction.
-    fn next(&self, view: View, state: u32) -> impl Iterator<Item = (u32, Edge)> {
+    fn next(&self, view: EdgeView, state: u32) -> impl Iterator<Item = (u32, Edge)> {
         let v = vertex(view, state) as usize;
         let edges = &self.edges[self.starts[v] as usize..self.starts[v + 1] as usize];
         edges.iter().filter_map(move |(to, edge)| match view {
-            View::UpTo(last) => (*edge <= last).then_some((*to, *edge)),
-            View::Snapshot if *edge == Edge::Rw => (state.is_multiple_of(2)).then_some((2 * to + 1, *edge)),
-            View::Snapshot if *edge == Edge::On => Some((2 * to + state % 2, *edge)),
-            View::Snapshot => Some((2 * to, *edge)),
+            EdgeView::UpTo(last) => (*edge <= last).then_some((*to, *edge)),
+            EdgeView::Snapshot if *edge == Edge::Rw => {
+                (state.is_multiple_of(2)).then_some((2 * to + 1, *edge))
+            }
+            EdgeView::Snapshot if *edge == Edge::On => Some((2 * to + state % 2, *edge)),
+            EdgeView::Snapshot => Some((2 * to, *edge)),
         })
     }
 
     /// A circle, as short as one through its first state can be; `None` when there is none.
-    fn circle(&self, view: View) -> Option<Vec<u32>> {
+    fn circle(&self, view: EdgeView) -> Option<Vec<u32>> {
         let vertices = self.starts.len() - 1;
-        let states = if view == View::Snapshot { 2 * vertices } else { vertices };
+        let states = if view == EdgeView::Snapshot { 2 * vertices } else { vertices };
         let left = self.not_peeled(view, states);
         let start = self.on_a_circle(view, &left)?;
         self.shortest(view, start, &left)
@@ -133,7 +142,7 @@ impl Graph {
 
     /// Whatever nothing leads to any more is taken away, again and again: what is left has a circle, if
     /// there is one.
-    fn not_peeled(&self, view: View, states: usize) -> Vec<bool> {
+    fn not_peeled(&self, view: EdgeView, states: usize) -> Vec<bool> {
         let states = u32::try_from(states).unwrap_or(u32::MAX);
         let mut into = vec![0_u32; states as usize];
         for state in 0..states {
@@ -155,7 +164,7 @@ impl Graph {
 
     /// A state on a circle. Every state that is left has one that is left before it, so a walk backwards
     /// comes round.
-    fn on_a_circle(&self, view: View, left: &[bool]) -> Option<u32> {
+    fn on_a_circle(&self, view: EdgeView, left: &[bool]) -> Option<u32> {
         let states = u32::try_from(left.len()).unwrap_or(u32::MAX);
         let mut at = (0..states).find(|state| left[*state as usize])?;
         let mut before = vec![u32::MAX; left.len()];
@@ -170,7 +179,7 @@ impl Graph {
         Some(at)
     }
 
-    fn shortest(&self, view: View, start: u32, left: &[bool]) -> Option<Vec<u32>> {
+    fn shortest(&self, view: EdgeView, start: u32, left: &[bool]) -> Option<Vec<u32>> {
         let mut came_from: HashMap<u32, u32> = HashMap::new();
         let mut queue = VecDeque::from([start]);
         while let Some(state) = queue.pop_front() {
@@ -193,18 +202,18 @@ impl Graph {
     }
 }
 
-const fn vertex(view: View, state: u32) -> u32 {
+const fn vertex(view: EdgeView, state: u32) -> u32 {
     match view {
-        View::Snapshot => state / 2,
-        View::UpTo(_) => state,
+        EdgeView::Snapshot => state / 2,
+        EdgeView::UpTo(_) => state,
     }
 }
 
 /// Tells every dependency between two transactions, always in the same order.
 fn each_edge(
     txns: &[Txn<'_>],
-    writers: &Writers,
-    order: &Order<'_>,
+    writers: &ElementWriters,
+    order: &ListOrder<'_>,
     unread: &Unread,
     tell: &mut impl FnMut(u32, u32, Edge),
 ) {

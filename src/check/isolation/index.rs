@@ -3,7 +3,7 @@
 
 /// A table may have so many places for every number.
 const SPARE: usize = 8;
-const NONE: u32 = u32::MAX;
+const NO_INDEX: u32 = u32::MAX;
 
 /// Places of numbers; of equal numbers the last one's.
 #[derive(Debug, Default)]
@@ -30,10 +30,10 @@ impl Index {
             index.distinct = index.sparse.windows(2).all(|pair| pair[0].0 != pair[1].0);
             return index;
         }
-        index.dense = if count == 0 { Vec::new() } else { vec![NONE; width + 1] };
+        index.dense = if count == 0 { Vec::new() } else { vec![NO_INDEX; width + 1] };
         for (number, at) in numbers.zip(0..) {
             if let Some(known) = index.slot(number).and_then(|slot| index.dense.get_mut(slot)) {
-                index.distinct &= *known == NONE;
+                index.distinct &= *known == NO_INDEX;
                 *known = at;
             }
         }
@@ -47,7 +47,7 @@ impl Index {
     /// The place of a number.
     pub(super) fn get(&self, number: u64) -> Option<usize> {
         let dense = self.slot(number).and_then(|slot| self.dense.get(slot)).copied();
-        let place = dense.filter(|place| *place != NONE).or_else(|| self.searched(number))?;
+        let place = dense.filter(|place| *place != NO_INDEX).or_else(|| self.searched(number))?;
         usize::try_from(place).ok()
     }
 

@@ -13,7 +13,7 @@ use crate::model::scenario::Isolation;
 /// One list-append transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Txn<'a> {
-    /// Load.
+    /// Number of its load in the scenario.
     pub load: u32,
     /// Operation.
     pub op: u64,
@@ -112,7 +112,7 @@ impl Kind {
 
 /// Something a level forbids, with the transactions it is seen in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Anomaly {
+pub struct IsolationAnomaly {
     /// What.
     pub kind: Kind,
     /// (load, operation) of each, in the order of the circle where it is one.
@@ -122,11 +122,11 @@ pub struct Anomaly {
 }
 
 /// So many keys of the last reads are looked through before another one is kept.
-const LATELY: usize = 16;
+const READS_LOOKED_THROUGH: usize = 16;
 
 /// Who appended an element.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Writer {
+pub(super) struct ElementWriter {
     /// Index of the transaction.
     pub(super) txn: u32,
     /// Whether it is the last one the transaction appended to that list.
@@ -136,12 +136,12 @@ pub(super) struct Writer {
 }
 
 /// Who appended what; of an element that was appended twice the last one.
-pub(super) struct Writers {
-    appends: Vec<Writer>,
+pub(super) struct ElementWriters {
+    appends: Vec<ElementWriter>,
     index: Index,
 }
 
-impl Writers {
+impl ElementWriters {
     pub(super) fn of(txns: &[Txn<'_>]) -> Self {
         let steps = || {
             (0..)
@@ -156,13 +156,13 @@ impl Writers {
             let Move::Append(key, _) = step else { return None };
             let later = |step: Move<'_>| matches!(step, Move::Append(other, _) if other == key);
             let last = !of.steps.iter().skip(at + 1).any(later);
-            Some(Writer { txn, last, key })
+            Some(ElementWriter { txn, last, key })
         };
         Self { appends: steps().filter_map(writer).collect(), index: Index::of(steps().filter_map(element)) }
     }
 
     /// Who appended an element to this list.
-    pub(super) fn get(&self, key: u64, element: u64) -> Option<Writer> {
+    pub(super) fn get(&self, key: u64, element: u64) -> Option<ElementWriter> {
         self.place(key, element).and_then(|at| self.appends.get(at)).copied()
     }
 
@@ -182,18 +182,18 @@ impl Writers {
 }
 
 /// The longest read of each list that was read.
-pub(super) struct Order<'a> {
+pub(super) struct ListOrder<'a> {
     lists: Vec<(u64, &'a [u64])>,
     index: Index,
 }
 
-impl<'a> Order<'a> {
+impl<'a> ListOrder<'a> {
     pub(super) fn of(txns: &[Txn<'a>]) -> Self {
         let reads = || txns.iter().flat_map(Txn::lists);
         let mut keys: Vec<u64> = Vec::new();
         for (key, _) in reads() {
             // most keys are read many times in a row
-            if keys.iter().rev().take(LATELY).all(|known| *known != key) {
+            if keys.iter().rev().take(READS_LOOKED_THROUGH).all(|known| *known != key) {
                 keys.push(key);
             }
         }
@@ -229,10 +229,10 @@ impl<'a> Order<'a> {
 /// What is wrong without looking at dependencies.
 pub(super) fn directly(
     txns: &[Txn<'_>],
-    writers: &Writers,
-    order: &Order<'_>,
+    writers: &ElementWriters,
+    order: &ListOrder<'_>,
     level: Isolation,
-) -> Vec<Anomaly> {
+) -> Vec<IsolationAnomaly> {
     let mut found = Vec::new();
     for (key, list) in order.lists() {
         lone(txns, writers, key, list, &mut found);
@@ -242,7 +242,7 @@ pub(super) fn directly(
         for (key, list) in txn.lists() {
             if !order.of_key(key).starts_with(list) {
                 let says = format!("a read of list {key} by {} is no prefix of the longest one", txn.op);
-                found.push(Anomaly { kind: Kind::Incompatible, transactions: name.clone(), says });
+                found.push(IsolationAnomaly { kind: Kind::Incompatible, transactions: name.clone(), says });
                 lone(txns, writers, key, list, &mut found);
             }
             let writer = list.last().and_then(|element| writers.get(key, *element));
@@ -250,37 +250,47 @@ pub(super) fn directly(
                 let other = &txns[writer.txn as usize];
                 let says = format!("{} read list {key} as it was inside of {}", txn.op, other.op);
                 let transactions = vec![(other.load, other.op), (txn.load, txn.op)];
-                found.push(Anomaly { kind: Kind::G1b, transactions, says });
+                found.push(IsolationAnomaly { kind: Kind::G1b, transactions, says });
             }
         }
         if let Some(key) = forgets(txn.steps, level) {
             let says = format!("{} does not see its own past in list {key}", txn.op);
-            found.push(Anomaly { kind: Kind::Internal, transactions: name, says });
+            found.push(IsolationAnomaly { kind: Kind::Internal, transactions: name, says });
         }
     }
     found
 }
 
 /// What is wrong with one list by itself.
-fn lone(txns: &[Txn<'_>], writers: &Writers, key: u64, list: &[u64], found: &mut Vec<Anomaly>) {
+fn lone(
+    txns: &[Txn<'_>],
+    writers: &ElementWriters,
+    key: u64,
+    list: &[u64],
+    found: &mut Vec<IsolationAnomaly>,
+) {
     let mut met = HashSet::new();
     // most lists stand in the order of their elements, and then none is twice
     let ascending = list.is_sorted_by(|one, next| one < next);
     for element in list {
         if !ascending && !met.insert(element) {
             let says = format!("element {element} is twice in list {key}");
-            found.push(Anomaly { kind: Kind::Duplicate, transactions: Vec::new(), says });
+            found.push(IsolationAnomaly { kind: Kind::Duplicate, transactions: Vec::new(), says });
         }
         match writers.get(key, *element) {
             None => {
                 let says = format!("element {element} is in list {key} and nobody appended it");
-                found.push(Anomaly { kind: Kind::Unwritten, transactions: Vec::new(), says });
+                found.push(IsolationAnomaly { kind: Kind::Unwritten, transactions: Vec::new(), says });
             }
             Some(writer) if txns[writer.txn as usize].class == Class::Fail => {
                 let other = &txns[writer.txn as usize];
                 let says =
                     format!("element {element} of {}, which did not commit, is in list {key}", other.op);
-                found.push(Anomaly { kind: Kind::G1a, transactions: vec![(other.load, other.op)], says });
+                found.push(IsolationAnomaly {
+                    kind: Kind::G1a,
+                    transactions: vec![(other.load, other.op)],
+                    says,
+                });
             }
             Some(_) => {}
         }

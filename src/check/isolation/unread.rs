@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 
-use super::observe::{Anomaly, Kind, Order, Txn, Writers};
+use super::observe::{ElementWriters, IsolationAnomaly, Kind, ListOrder, Txn};
 use crate::history::{Class, Move};
 use crate::model::scenario::Isolation;
 
@@ -29,10 +29,10 @@ struct Chain {
 
 impl Unread {
     /// Of all lists somebody read; vertices are numbered from that of the last transaction on.
-    pub(super) fn of(txns: &[Txn<'_>], writers: &Writers, order: &Order<'_>) -> Self {
+    pub(super) fn of(txns: &[Txn<'_>], writers: &ElementWriters, order: &ListOrder<'_>) -> Self {
         let mut lists: Vec<Chain> =
             order.lists().map(|(key, _)| Chain { key, txns: Vec::new(), first: 0 }).collect();
-        let read = Read::of(writers, order);
+        let read = ShownAppends::of(writers, order);
         let mut place = 0;
         for (index, txn) in (0..).zip(txns) {
             for step in txn.steps.iter() {
@@ -96,9 +96,9 @@ impl Unread {
     pub(super) fn lost_updates(
         &self,
         txns: &[Txn<'_>],
-        order: &Order<'_>,
+        order: &ListOrder<'_>,
         level: Isolation,
-    ) -> impl Iterator<Item = Anomaly> {
+    ) -> impl Iterator<Item = IsolationAnomaly> {
         let asked = level != Isolation::ReadCommitted;
         self.lists.iter().filter(move |_| asked).filter_map(|chain| {
             let key = chain.key;
@@ -106,7 +106,7 @@ impl Unread {
             let read_it = |txn: &&Txn<'_>| txn.lists().any(|(of, list)| of == key && list.len() == whole);
             let mut both = chain.txns.iter().map(|txn| &txns[*txn as usize]).filter(read_it);
             let (one, other) = (both.next()?, both.next()?);
-            Some(Anomaly {
+            Some(IsolationAnomaly {
                 kind: Kind::GSingle,
                 transactions: vec![(one.load, one.op), (other.load, other.op)],
                 says: format!("{} and {} both appended to the same state of list {key}", one.op, other.op),
@@ -116,15 +116,15 @@ impl Unread {
 }
 
 /// Which appends a read shows.
-enum Read {
+enum ShownAppends {
     /// By their places.
     Places(Vec<bool>),
     /// By list and element, where an element was appended twice.
     Elements(HashSet<(u64, u64)>),
 }
 
-impl Read {
-    fn of(writers: &Writers, order: &Order<'_>) -> Self {
+impl ShownAppends {
+    fn of(writers: &ElementWriters, order: &ListOrder<'_>) -> Self {
         let elements = order.lists().flat_map(|(key, list)| list.iter().map(move |element| (key, *element)));
         if !writers.distinct() {
             return Self::Elements(elements.collect());

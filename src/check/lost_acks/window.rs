@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use crate::history::Acked;
-use crate::model::lab::Patroni;
+use crate::model::lab::PatroniSpec;
 use crate::model::{Lsn, Mono};
 use crate::stats;
 
 /// What one abandoned end of a timeline lost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Window {
-    /// The timeline.
+    /// The timeline whose writes may be gone.
     pub timeline: u32,
     /// Where the surviving history left it.
     pub switch: Lsn,
@@ -35,7 +35,7 @@ impl Window {
         switch: Lsn,
         lost: &[(Mono, Acked<'_>)],
         acks: impl Iterator<Item = (Mono, Acked<'a>)>,
-        patroni: &Patroni,
+        patroni: &PatroniSpec,
     ) -> Self {
         let first = lost.iter().map(|(done, _)| *done).min().unwrap_or_default();
         let until = lost.iter().map(|(done, _)| *done).max().unwrap_or_default();

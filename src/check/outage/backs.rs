@@ -11,9 +11,9 @@
 //! back* the longest. A client that never came back is behind all others. So
 //! last back ≥ median back ≥ first back ≥ the outage of the endpoint, always.
 
-use super::clients::{End, Out};
-use super::windows::{EndpointOutages, Outage};
-use crate::check::record::Record;
+use super::clients::{Out, OutageEnd};
+use super::windows::{ClientOutage, EndpointOutages, Outage};
+use crate::check::record::RunRecord;
 use crate::model::{FaultRecord, Mono, Name};
 
 /// How the clients of an endpoint came back. Times in nanoseconds.
@@ -61,7 +61,7 @@ impl Part {
 
     /// That of a fault; `None` when it never began.
     #[must_use]
-    pub fn of_fault(record: &Record, fault: &Name) -> Option<Self> {
+    pub fn of_fault(record: &RunRecord, fault: &Name) -> Option<Self> {
         let faults = || record.history.faults.iter().filter(|known| known.began.is_some());
         let fault: &FaultRecord = faults().find(|known| known.id == *fault)?;
         let next = faults().map(|other| other.intent).filter(|other| *other > fault.intent).min();
@@ -95,21 +95,21 @@ pub fn nobody<'a>(seen: &'a EndpointOutages, part: &Part) -> Option<&'a Outage> 
 pub fn of_part(seen: &EndpointOutages, part: &Part) -> Backs {
     let nobody = nobody(seen, part).map_or(0, Outage::nanos);
     let mine: Vec<&Out> = seen.crowd.outs.iter().filter(|out| part.holds_out(out, seen.ordinary)).collect();
-    let traced = mine.iter().filter(|out| out.end != End::Untraced);
-    let worst = traced.max_by_key(|out| (out.nanos(), out.end != End::Back)).copied();
+    let traced = mine.iter().filter(|out| out.end != OutageEnd::Untraced);
+    let worst = traced.max_by_key(|out| (out.nanos(), out.end != OutageEnd::Back)).copied();
     let (untraced, mut outs) = by_client(&mine);
     // who came back comes first, the sooner the earlier
-    outs.sort_by_key(|out| (out.end != End::Back, out.nanos()));
+    outs.sort_by_key(|out| (out.end != OutageEnd::Back, out.nanos()));
     let hurt = outs.len();
     let known = |at: usize| {
-        let out = outs.get(at).filter(|out| out.end == End::Back && untraced == 0)?;
+        let out = outs.get(at).filter(|out| out.end == OutageEnd::Back && untraced == 0)?;
         Some(out.nanos().max(nobody))
     };
     Backs {
         clients: seen.crowd.number,
         hurt,
         out_before: outs.iter().filter(|out| out.felt < part.from).count(),
-        never_back: outs.iter().filter(|out| out.end != End::Back).count(),
+        never_back: outs.iter().filter(|out| out.end != OutageEnd::Back).count(),
         untraced,
         first: known(0),
         median: known(hurt.saturating_sub(1) / 2),
@@ -127,11 +127,11 @@ pub fn of_part(seen: &EndpointOutages, part: &Part) -> Backs {
 fn by_client<'a>(outs: &[&'a Out]) -> (usize, Vec<&'a Out>) {
     let (mut untraced, mut longest): (usize, Vec<&Out>) = (0, Vec::new());
     for out in outs.iter().copied() {
-        if out.end == End::Untraced {
+        if out.end == OutageEnd::Untraced {
             untraced += 1;
             continue;
         }
-        let key = |out: &Out| (out.end != End::Back, out.nanos());
+        let key = |out: &Out| (out.end != OutageEnd::Back, out.nanos());
         // the outages of a client stand together
         match longest.last_mut() {
             Some(known) if (known.load, known.client) == (out.load, out.client) => {
@@ -143,4 +143,57 @@ fn by_client<'a>(outs: &[&'a Out]) -> (usize, Vec<&'a Out>) {
         }
     }
     (untraced, longest)
+}
+
+/// The span a fault answers for: from its injection to the next one; to the end of time for the last.
+fn span_of(record: &RunRecord, fault: &Name) -> Option<(Mono, Mono)> {
+    let began = record.history.faults.iter().find(|known| known.id == *fault)?.began?;
+    let next =
+        record.history.faults.iter().filter_map(|known| known.began).filter(|other| *other > began).min();
+    Some((began, next.unwrap_or(Mono(u64::MAX))))
+}
+
+/// The longest outage a fault answers for on an endpoint; `None` when there was none.
+#[must_use]
+pub fn of_fault<'a>(record: &RunRecord, outages: &'a EndpointOutages, fault: &Name) -> Option<&'a Outage> {
+    if outages.crowd.numbered {
+        return nobody(outages, &Part::of_fault(record, fault)?);
+    }
+    let (began, next) = span_of(record, fault)?;
+    outages
+        .windows
+        .iter()
+        .filter(|window| window.to > began && window.from < next)
+        .max_by_key(|window| window.nanos())
+}
+
+/// The longest outage of a single client a fault answers for on an endpoint; `None` when there was none.
+#[must_use]
+pub fn client_of_fault<'a>(
+    record: &RunRecord,
+    outages: &'a EndpointOutages,
+    fault: &Name,
+) -> Option<&'a ClientOutage> {
+    let (began, next) = span_of(record, fault)?;
+    let overlapping = outages.clients.iter().filter(|outage| outage.to > began && outage.from < next);
+    overlapping.max_by_key(|outage| outage.nanos())
+}
+
+/// How the clients of an endpoint came back after a fault, or over the whole run; `None` when the fault never began.
+#[must_use]
+pub fn backs_of(record: &RunRecord, seen: &EndpointOutages, after: Option<&Name>) -> Option<Backs> {
+    let part = after.map_or(Some(Part::WHOLE), |fault| Part::of_fault(record, fault))?;
+    Some(of_part(seen, &part))
+}
+
+/// The longest outage of an endpoint that a fault answers for, or of the whole run.
+pub(super) fn blamed<'a>(
+    record: &RunRecord,
+    seen: &'a EndpointOutages,
+    after: Option<&Name>,
+) -> Option<&'a Outage> {
+    match after {
+        Some(fault) => of_fault(record, seen, fault),
+        None => seen.windows.iter().max_by_key(|window| window.nanos()),
+    }
 }

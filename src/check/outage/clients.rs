@@ -21,17 +21,22 @@
 
 use std::collections::BTreeMap;
 
-use super::windows::{ORDINARY, ORDINARY_GAPS};
-use crate::check::record::Record;
+use crate::check::record::RunRecord;
 use crate::history::{Class, Op};
 use crate::model::Mono;
 use crate::model::scenario::LoadModel;
 use crate::stats;
 
+/// A silence is ordinary up to this many median gaps …
+pub(super) const ORDINARY_GAPS: u64 = 10;
+
+/// … and in any case up to this, nanoseconds.
+pub(super) const ORDINARY: u64 = 250_000_000;
+
 /// One outage of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Out {
-    /// Load.
+    /// Number of its load in the scenario.
     pub load: u32,
     /// Client; in journals of older editions its worker.
     pub client: u32,
@@ -42,12 +47,12 @@ pub struct Out {
     /// Its next acknowledgement, or the end of its wait.
     pub to: Mono,
     /// How it ended.
-    pub end: End,
+    pub end: OutageEnd,
 }
 
 /// How an outage of a client ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum OutageEnd {
     /// With an acknowledgement.
     Back,
     /// With the load.
@@ -78,7 +83,7 @@ pub struct Clients {
 /// The outages of the clients that did these operations. `breath` is the longest ordinary silence of the
 /// endpoint, nanoseconds; `end` the last that was heard of its loads.
 #[must_use]
-pub fn of_ops(record: &Record, ops: &[u32], breath: u64, end: Mono) -> Clients {
+pub fn of_ops(record: &RunRecord, ops: &[u32], breath: u64, end: Mono) -> Clients {
     let of = by_client(record, ops);
     let known = || record.history.ops.of(ops);
     let mut acks: Vec<Mono> = known().filter_map(Op::acked).collect();
@@ -91,13 +96,13 @@ pub fn of_ops(record: &Record, ops: &[u32], breath: u64, end: Mono) -> Clients {
         let idles = declared.is_some_and(|load| load.model == LoadModel::Open);
         // the history is in the order of invocation, and a client does one operation at a time
         let ops = record.history.ops.of(ops);
-        Walk { around: &around, load, client, idles, acked: None, open: None }.all(ops, &mut outs);
+        ClientWalk { around: &around, load, client, idles, acked: None, open: None }.all(ops, &mut outs);
     }
     Clients { numbered: known().all(|op| op.client.is_some()), number: of.len(), outs }
 }
 
 /// Operations by their load and client, each client's in the order of their invocation.
-pub fn by_client(record: &Record, ops: &[u32]) -> BTreeMap<(u32, u32), Vec<u32>> {
+pub fn by_client(record: &RunRecord, ops: &[u32]) -> BTreeMap<(u32, u32), Vec<u32>> {
     let mut of: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     for (place, op) in ops.iter().zip(record.history.ops.of(ops)) {
         of.entry((op.load, op.client.unwrap_or(op.worker))).or_default().push(*place);
@@ -106,7 +111,7 @@ pub fn by_client(record: &Record, ops: &[u32]) -> BTreeMap<(u32, u32), Vec<u32>>
 }
 
 /// Until when an operation that never ended was waited for.
-fn over(record: &Record, end: Mono) -> Mono {
+fn over(record: &RunRecord, end: Mono) -> Mono {
     let planned = record.history.load_start().unwrap_or_default().plus(record.scenario.duration.0);
     let closed = record.history.writers.iter().filter(|writer| writer.name == "client");
     let closed = closed.filter_map(|writer| writer.ended).max();
@@ -114,7 +119,7 @@ fn over(record: &Record, end: Mono) -> Mono {
 }
 
 /// The longest wait for an answer that is ordinary, nanoseconds.
-fn patience(record: &Record, ops: &[u32]) -> u64 {
+fn patience(record: &RunRecord, ops: &[u32]) -> u64 {
     let first_fault = record.history.faults.iter().map(|fault| fault.intent).min();
     let waits = |until: Option<Mono>| {
         let acked = record.history.ops.of(ops).filter_map(|op| Some((op, op.acked()?)));
@@ -157,7 +162,7 @@ impl Around {
 
 /// A client was not acknowledged.
 #[derive(Clone, Copy)]
-struct Open {
+struct ClientOut {
     from: Mono,
     /// When that showed first; `None`: it has not yet.
     felt: Option<Mono>,
@@ -166,17 +171,17 @@ struct Open {
     untraced: bool,
 }
 
-struct Walk<'a> {
+struct ClientWalk<'a> {
     around: &'a Around,
     load: u32,
     client: u32,
     /// Whether it has nothing to do at times: a client of an open loop.
     idles: bool,
     acked: Option<Mono>,
-    open: Option<Open>,
+    open: Option<ClientOut>,
 }
 
-impl Walk<'_> {
+impl ClientWalk<'_> {
     fn all<'o>(mut self, ops: impl Iterator<Item = Op<'o>>, outs: &mut Vec<Out>) {
         let (mut ops, mut last) = (ops.peekable(), None);
         while let Some(op) = ops.next() {
@@ -189,7 +194,7 @@ impl Walk<'_> {
                 continue;
             }
             let from = self.around.since(self.acked, op.invoked);
-            let open = Open { from, felt: None, ended: None, untraced: false };
+            let open = ClientOut { from, felt: None, ended: None, untraced: false };
             let open = self.open.get_or_insert(open);
             if let Some(done) = op.acked() {
                 if done > late {
@@ -220,24 +225,24 @@ impl Walk<'_> {
     }
 
     fn back(&mut self, at: Mono, outs: &mut Vec<Out>) {
-        if let Some(Open { from, felt: Some(felt), .. }) = self.open.take() {
-            outs.push(self.out(from, felt, at, End::Back));
+        if let Some(ClientOut { from, felt: Some(felt), .. }) = self.open.take() {
+            outs.push(self.out(from, felt, at, OutageEnd::Back));
         }
         self.acked = Some(at);
     }
 
     /// The load is over. What is as short as a breath is the end of the load and no outage.
     fn close(&mut self, last: Option<Op<'_>>, outs: &mut Vec<Out>) {
-        let Some(Open { from, felt: Some(felt), untraced, .. }) = self.open else { return };
+        let Some(ClientOut { from, felt: Some(felt), untraced, .. }) = self.open else { return };
         let waiting = last.is_some_and(|op| op.done.is_none());
         let to = if waiting { self.around.over } else { self.around.end };
-        let out = self.out(from, felt, to, if untraced { End::Untraced } else { End::Never });
+        let out = self.out(from, felt, to, if untraced { OutageEnd::Untraced } else { OutageEnd::Never });
         if untraced || out.nanos() > self.around.breath {
             outs.push(out);
         }
     }
 
-    const fn out(&self, from: Mono, felt: Mono, to: Mono, end: End) -> Out {
+    const fn out(&self, from: Mono, felt: Mono, to: Mono, end: OutageEnd) -> Out {
         Out { load: self.load, client: self.client, from, felt, to, end }
     }
 }

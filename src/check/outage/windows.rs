@@ -14,18 +14,14 @@
 
 use std::collections::HashMap;
 
-use super::clients::{self, Clients};
-use crate::check::record::Record;
+use super::clients::{self, Clients, ORDINARY, ORDINARY_GAPS};
+use crate::check::record::RunRecord;
 use crate::model::Mono;
 use crate::model::scenario::Endpoint;
 use crate::stats;
 
 /// Acknowledgements in a row that end an outage.
 const RUN: u32 = 5;
-/// A silence is ordinary up to this many median gaps …
-pub(super) const ORDINARY_GAPS: u64 = 10;
-/// … and in any case up to this, nanoseconds.
-pub(super) const ORDINARY: u64 = 250_000_000;
 
 /// One span without acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +52,9 @@ impl Outage {
 /// operation that was not acknowledged between them or longer than an ordinary silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientOutage {
-    /// Load.
+    /// Number of its load in the scenario.
     pub load: u32,
-    /// Worker.
+    /// Number of its worker within the load.
     pub worker: u32,
     /// Its acknowledgement before.
     pub from: Mono,
@@ -112,7 +108,7 @@ impl EndpointOutages {
 
 /// The outages of one endpoint over all loads that use it; `None` when none does.
 #[must_use]
-pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutages> {
+pub fn of_endpoint(record: &RunRecord, endpoint: Endpoint) -> Option<EndpointOutages> {
     let using: Vec<bool> = record.scenario.loads.iter().map(|load| load.endpoint == Some(endpoint)).collect();
     if !using.contains(&true) {
         return None;
@@ -139,7 +135,8 @@ pub fn of_endpoint(record: &Record, endpoint: Endpoint) -> Option<EndpointOutage
     let ordinary = median.unwrap_or(0).saturating_mul(ORDINARY_GAPS).max(ORDINARY);
     let (silence, clients) = of_clients(&by_worker, ordinary);
     drop(by_worker);
-    let walk = Walk { ordinary, last_ack: start, windows: Vec::new(), down: None, acks: 0, first: None };
+    let walk =
+        WindowWalk { ordinary, last_ack: start, windows: Vec::new(), down: None, acks: 0, first: None };
     let (windows, acks) = walk.all(&ends, end);
     drop(ends);
     let crowd = clients::of_ops(record, &ops, ordinary, end);
@@ -186,7 +183,7 @@ fn median_gap(ends: &[(Mono, bool)], first_fault: Option<Mono>) -> Option<u64> {
 }
 
 /// The endpoint is down: since when, and how far the run that would end it has come.
-struct Down {
+struct EndpointDown {
     from: Mono,
     felt: Mono,
     unacknowledged: u64,
@@ -196,16 +193,16 @@ struct Down {
     acks: u64,
 }
 
-struct Walk {
+struct WindowWalk {
     ordinary: u64,
     last_ack: Mono,
     windows: Vec<Outage>,
-    down: Option<Down>,
+    down: Option<EndpointDown>,
     acks: u64,
     first: Option<Mono>,
 }
 
-impl Walk {
+impl WindowWalk {
     fn all(mut self, ends: &[(Mono, bool)], end: Mono) -> (Vec<Outage>, u64) {
         for &(done, acked) in ends {
             if acked { self.ack(done) } else { self.unacknowledged(done) }
@@ -230,7 +227,7 @@ impl Walk {
             down.run_last = done;
             down.acks += 1;
             if down.run == RUN {
-                let Down { from, felt, run_began: to, unacknowledged, .. } = *down;
+                let EndpointDown { from, felt, run_began: to, unacknowledged, .. } = *down;
                 let acks = down.acks - u64::from(RUN);
                 self.windows.push(Outage { from, to, felt, unacknowledged, ended: true, acks });
                 self.down = None;
@@ -255,7 +252,8 @@ impl Walk {
         let from = self.last_ack;
         let felt = seen.min(Mono(from.0.saturating_add(self.ordinary)));
         let (run_began, run_last) = (from, from);
-        self.down = Some(Down { from, felt, unacknowledged: 0, run: 0, run_began, run_last, acks: 0 });
+        self.down =
+            Some(EndpointDown { from, felt, unacknowledged: 0, run: 0, run_began, run_last, acks: 0 });
     }
 
     /// The load is over. A run that was too short to count ends the outage only when nothing but the end
@@ -266,7 +264,7 @@ impl Walk {
             self.fall(end);
         }
         let Some(down) = self.down.take() else { return };
-        let Down { from, felt, unacknowledged, run, run_began, acks, .. } = down;
+        let EndpointDown { from, felt, unacknowledged, run, run_began, acks, .. } = down;
         let cut_short = run > 0 && !silent;
         let (to, ended) = if cut_short { (run_began, true) } else { (end, false) };
         // the last operations of a load may end with it: that is no outage but the end of the load

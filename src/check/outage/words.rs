@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Backs, EndpointOutages, Outage, backs_of, blamed};
-use crate::check::record::Record;
+use super::backs::{Backs, backs_of, blamed};
+use super::windows::{EndpointOutages, Outage};
+use crate::check::record::RunRecord;
 use crate::model::Name;
 use crate::model::scenario::Endpoint;
 use crate::stats;
 
 /// The longest time clients of an endpoint were out after a fault, or in the whole run: nanoseconds, and a sentence.
-pub fn told(record: &Record, seen: &EndpointOutages, fault: Option<&Name>) -> (u64, String) {
+pub fn told(record: &RunRecord, seen: &EndpointOutages, fault: Option<&Name>) -> (u64, String) {
     let (endpoint, whose, loads) = (seen.endpoint, after(fault), loads(record, seen.endpoint));
     let nobody = blamed(record, seen, fault).map_or(0, Outage::nanos);
     let backs = backs_of(record, seen, fault).filter(|_| seen.crowd.numbered);
@@ -37,7 +38,7 @@ pub fn after(fault: Option<&Name>) -> String {
 }
 
 /// The loads of an endpoint.
-pub fn loads(record: &Record, endpoint: Endpoint) -> String {
+pub fn loads(record: &RunRecord, endpoint: Endpoint) -> String {
     let loads = record.scenario.loads.iter().filter(|load| load.endpoint == Some(endpoint));
     let names: Vec<String> = loads.map(|load| format!("`{}`", load.name)).collect();
     let word = if names.len() == 1 { "load" } else { "loads" };
@@ -45,7 +46,7 @@ pub fn loads(record: &Record, endpoint: Endpoint) -> String {
 }
 
 /// One client by its load and number.
-pub fn client(record: &Record, worst: Option<(u32, u32)>) -> String {
+pub fn client(record: &RunRecord, worst: Option<(u32, u32)>) -> String {
     let Some((load, client)) = worst else { return "no client".to_owned() };
     let name = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
     let name = name.map_or_else(|| load.to_string(), |load| load.name.to_string());
@@ -53,7 +54,7 @@ pub fn client(record: &Record, worst: Option<(u32, u32)>) -> String {
 }
 
 /// Evidence of how clients came back.
-pub fn backs(record: &Record, backs: &Backs) -> Value {
+pub fn backs(record: &RunRecord, backs: &Backs) -> Value {
     let ms = |nanos: Option<u64>| nanos.map(stats::millis);
     json!({
         "clients": backs.clients,

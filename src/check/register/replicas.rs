@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 
-use crate::check::record::Record;
-use crate::history::{Class, Question, RegisterOp, Reply};
+use crate::check::record::RunRecord;
+use crate::history::{Class, OpQuestion, OpReply, RegisterOp};
 use crate::model::Mono;
 use crate::model::scenario::Workload;
 
 /// Every read of another load's registers that cannot be, as a sentence.
-pub(super) fn impossible(record: &Record) -> Vec<String> {
+pub(super) fn impossible(record: &RunRecord) -> Vec<String> {
     let mut found = Vec::new();
     for (number, load) in record.loads_of(Workload::Register).filter(|(_, load)| load.of.is_some()) {
         let sent = sent(record, record.tables_of(number, load));
         for op in record.history.ops.iter().filter(|op| op.load == number) {
-            let (Some(Question::Register(RegisterOp::Read { k })), Some(Reply::Value(Some(value)))) =
+            let (Some(OpQuestion::Register(RegisterOp::Read { k })), Some(OpReply::Value(Some(value)))) =
                 (op.asked(), op.answer())
             else {
                 continue;
@@ -34,10 +34,10 @@ pub(super) fn impossible(record: &Record) -> Vec<String> {
 }
 
 /// When each value of each key was first sent, of writes that may have happened.
-fn sent(record: &Record, load: u32) -> HashMap<(u64, i64), Mono> {
+fn sent(record: &RunRecord, load: u32) -> HashMap<(u64, i64), Mono> {
     let mut sent: HashMap<(u64, i64), Mono> = HashMap::new();
     for op in record.history.ops.iter().filter(|op| op.load == load && op.class() != Class::Fail) {
-        let Some(Question::Register(RegisterOp::Write { k, v } | RegisterOp::Cas { k, to: v, .. })) =
+        let Some(OpQuestion::Register(RegisterOp::Write { k, v } | RegisterOp::Cas { k, to: v, .. })) =
             op.asked()
         else {
             continue;

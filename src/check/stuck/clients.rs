@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::outage::{self, End, Out};
-use crate::check::record::Record;
+use crate::check::outage::{self, Out, OutageEnd};
+use crate::check::record::RunRecord;
 use crate::history::Op;
 use crate::model::scenario::Endpoint;
 use crate::model::{MemberId, Mono};
@@ -14,20 +14,20 @@ const READ_ONLY: &str = "25006";
 
 /// One client that was left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// Load.
+pub struct LeftBehind {
+    /// Number of its load in the scenario.
     pub load: u32,
     /// Client; in journals of older editions its worker.
     pub client: u32,
     /// How.
-    pub why: Why,
+    pub why: WhyLeft,
     /// How long after others were served, nanoseconds.
     pub late: u64,
 }
 
 /// How a client was left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum WhyLeft {
     /// It was still answered read-only.
     ReadOnly,
     /// An operation of it still waited.
@@ -36,34 +36,34 @@ pub enum Why {
     NeverBack,
 }
 
-impl Left {
+impl LeftBehind {
     /// As a sentence.
     #[must_use]
-    pub fn words(&self, record: &Record) -> String {
+    pub fn words(&self, record: &RunRecord) -> String {
         let Self { load, client, why, late } = *self;
         let name = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
         let name = name.map_or_else(|| load.to_string(), |load| load.name.to_string());
         let late = stats::millis(late);
         let did = match why {
-            Why::ReadOnly => format!("was answered read-only {late} ms after another member took writes"),
-            Why::Waits => format!("waited for {late} ms while another member took writes"),
-            Why::NeverBack => format!("never came back, others were served for {late} ms"),
+            WhyLeft::ReadOnly => format!("was answered read-only {late} ms after another member took writes"),
+            WhyLeft::Waits => format!("waited for {late} ms while another member took writes"),
+            WhyLeft::NeverBack => format!("never came back, others were served for {late} ms"),
         };
         format!("client {client} of load `{name}` {did}")
     }
 }
 
 /// Every client that was left behind for so many nanoseconds, each once.
-pub fn measure(record: &Record, after: u64) -> Vec<Left> {
+pub fn measure(record: &RunRecord, after: u64) -> Vec<LeftBehind> {
     let never = never(record);
     let ops = record.history.ops.places(|op| uses(record, op.load));
     let of = outage::clients::by_client(record, &ops);
-    let acks = Acks::of(record.history.ops.of(&ops));
+    let acks = AckTimes::of(record.history.ops.of(&ops));
     let over = record.history.load_end().unwrap_or_default();
-    let mut left: BTreeMap<(u32, u32), Left> = BTreeMap::new();
+    let mut left: BTreeMap<(u32, u32), LeftBehind> = BTreeMap::new();
     for (&(load, client), ops) in &of {
         if let Some((why, late)) = behind(record.history.ops.of(ops), &acks, after, over) {
-            left.insert((load, client), Left { load, client, why, late });
+            left.insert((load, client), LeftBehind { load, client, why, late });
         }
     }
     for found in never_back(never, &acks, after) {
@@ -72,19 +72,19 @@ pub fn measure(record: &Record, after: u64) -> Vec<Left> {
     left.into_values().collect()
 }
 
-fn uses(record: &Record, load: u32) -> bool {
+fn uses(record: &RunRecord, load: u32) -> bool {
     let load = usize::try_from(load).ok().and_then(|load| record.scenario.loads.get(load));
     load.is_some_and(|load| load.endpoint == Some(Endpoint::Rw))
 }
 
 /// Acknowledgements in order, with who gave them.
-struct Acks<'a> {
+struct AckTimes<'a> {
     all: Vec<(Mono, &'a MemberId)>,
     /// Where the next one of another member is.
     other: Vec<u32>,
 }
 
-impl<'a> Acks<'a> {
+impl<'a> AckTimes<'a> {
     fn of(ops: impl Iterator<Item = Op<'a>>) -> Self {
         let mut all: Vec<(Mono, &MemberId)> =
             ops.filter_map(Op::ack).filter_map(|(done, ack)| Some((done, ack.n?))).collect();
@@ -116,10 +116,10 @@ impl<'a> Acks<'a> {
 /// the one it wrote to last took writes.
 fn behind<'a>(
     ops: impl Iterator<Item = Op<'a>>,
-    acks: &Acks<'_>,
+    acks: &AckTimes<'_>,
     after: u64,
     over: Mono,
-) -> Option<(Why, u64)> {
+) -> Option<(WhyLeft, u64)> {
     let mut own: Option<(Mono, &MemberId)> = None;
     for op in ops {
         let ended = op.done.unwrap_or(over);
@@ -131,10 +131,10 @@ fn behind<'a>(
             let waited = ended.0.saturating_sub(op.invoked.max(taken).0);
             let late = ended.0.saturating_sub(taken.0);
             if read_only(op) && late >= after {
-                return Some((Why::ReadOnly, late));
+                return Some((WhyLeft::ReadOnly, late));
             }
             if waited >= after {
-                return Some((Why::Waits, waited));
+                return Some((WhyLeft::Waits, waited));
             }
         }
         if let Some((done, ack)) = op.ack() {
@@ -149,18 +149,23 @@ fn read_only(op: Op<'_>) -> bool {
 }
 
 /// Outages of clients that lasted to the end of the load.
-fn never(record: &Record) -> Vec<Out> {
+fn never(record: &RunRecord) -> Vec<Out> {
     let seen = outage::windows::of_endpoint(record, Endpoint::Rw);
     let outs = seen.map(|seen| seen.crowd.outs).unwrap_or_default();
-    outs.into_iter().filter(|out| out.end == End::Never).collect()
+    outs.into_iter().filter(|out| out.end == OutageEnd::Never).collect()
 }
 
 /// Clients that were out to the end of the load while others were served.
-fn never_back(never: Vec<Out>, acks: &Acks<'_>, after: u64) -> Vec<Left> {
+fn never_back(never: Vec<Out>, acks: &AckTimes<'_>, after: u64) -> Vec<LeftBehind> {
     let left = never.into_iter().filter_map(|out| {
         let served = acks.first_after(out.felt)?;
         let late = out.to.0.saturating_sub(served.0);
-        (late >= after).then_some(Left { load: out.load, client: out.client, why: Why::NeverBack, late })
+        (late >= after).then_some(LeftBehind {
+            load: out.load,
+            client: out.client,
+            why: WhyLeft::NeverBack,
+            late,
+        })
     });
     left.collect()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::record::Record;
+use crate::check::record::RunRecord;
 use crate::model::lab::Service;
 use crate::model::scenario::Endpoint;
 use crate::model::sighting::{BalancerSeen, BodySeen, Sight, SqlSeen};
@@ -13,7 +13,7 @@ use crate::model::{ContainerStatus, HostName, MemberId, Mono, Name, Sighting};
 
 /// Sessions on one server at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct ServerSessions {
     /// When.
     pub at: Mono,
     /// The balancer that counted, or the member whose backends they are.
@@ -32,7 +32,7 @@ pub struct Looks {
     /// Looks at a balancer that came late enough.
     pub counted: usize,
     /// Sessions left behind, in the order of the looks.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<ServerSessions>,
 }
 
 impl Looks {
@@ -48,7 +48,7 @@ impl Looks {
         self.most(|kept| kept.backends)
     }
 
-    fn most(&self, of: fn(&Kept) -> u32) -> u64 {
+    fn most(&self, of: fn(&ServerSessions) -> u32) -> u64 {
         let mut by_look: BTreeMap<Mono, u64> = BTreeMap::new();
         for kept in &self.kept {
             *by_look.entry(kept.at).or_default() += u64::from(of(kept));
@@ -75,8 +75,8 @@ impl Looks {
 }
 
 /// Walks the looks in order.
-pub fn measure(record: &Record, after: u64) -> Looks {
-    let mut walk = Walk::new(record, after);
+pub fn measure(record: &RunRecord, after: u64) -> Looks {
+    let mut walk = LookWalk::new(record, after);
     for seen in record.sightings_in_order() {
         walk.bodies(seen);
         walk.look(seen);
@@ -84,7 +84,7 @@ pub fn measure(record: &Record, after: u64) -> Looks {
     walk.looks
 }
 
-struct Walk {
+struct LookWalk {
     after: u64,
     /// What sessions of loads on 5432 call themselves.
     writers: BTreeSet<String>,
@@ -98,8 +98,8 @@ struct Walk {
     looks: Looks,
 }
 
-impl Walk {
-    fn new(record: &Record, after: u64) -> Self {
+impl LookWalk {
+    fn new(record: &RunRecord, after: u64) -> Self {
         let writers = record.scenario.loads.iter().filter(|load| load.endpoint == Some(Endpoint::Rw));
         let carried = record.resolved.members.iter().filter(|member| member.service == Service::Postgres);
         Self {
@@ -157,14 +157,14 @@ impl Walk {
                 });
                 if astray && server.sessions > 0 {
                     let (seen_by, on, sessions) = (name.clone(), host.clone(), server.sessions);
-                    self.looks.kept.push(Kept { at, seen_by, on, sessions, backends: 0 });
+                    self.looks.kept.push(ServerSessions { at, seen_by, on, sessions, backends: 0 });
                 }
             }
             let now = if port == Endpoint::Rw { seen.unserved_rw } else { seen.unserved_ro };
             let sessions = self.unserved_for(at, (name.clone(), port), now, home.is_some());
             if sessions > 0 {
                 let (seen_by, on) = (name.clone(), name.clone());
-                self.looks.kept.push(Kept { at, seen_by, on, sessions, backends: 0 });
+                self.looks.kept.push(ServerSessions { at, seen_by, on, sessions, backends: 0 });
             }
         }
     }
@@ -198,7 +198,7 @@ impl Walk {
             let backends: u32 = if sql.in_recovery { self.of_writers(sql) } else { 0 };
             let Some(host) = self.host.get(member).filter(|_| backends > 0) else { continue };
             let (at, seen_by, on) = (seen.at, member.clone(), host.clone());
-            self.looks.kept.push(Kept { at, seen_by, on, sessions: 0, backends });
+            self.looks.kept.push(ServerSessions { at, seen_by, on, sessions: 0, backends });
         }
     }
 

@@ -15,6 +15,7 @@
 //! Invariants: a rule rests on what writers guarantee by the way they are made, never on how fast they were. A run
 //! older than what a rule rests on is judged without that rule (`Resolved::edition`).
 
+mod hole;
 mod names;
 mod order;
 mod others;
@@ -24,61 +25,20 @@ mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::record::{Finding, Record};
-use crate::history::Problem;
-use crate::model::Name;
+use super::record::{Finding, RunRecord};
+use crate::history::JournalProblem;
 use crate::model::scenario::VerdictWord;
-use crate::spec::scenario::step_id;
-
-/// The edition from which on writers sign how much they wrote, and say which run they are about.
-pub const SIGNED: u32 = 2;
-
-/// Something that keeps a record from being whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hole {
-    /// One sentence.
-    pub says: String,
-    /// What kind it is.
-    pub kind: Kind,
-}
-
-/// What a hole may explain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Something is not there. It explains what rests on absence: a row that nobody wrote, a deed that no fault
-    /// explains, a lab that never became whole.
-    Absent,
-    /// What is there cannot be so, or is about something else. It explains anything.
-    Strange,
-}
-
-impl Hole {
-    /// Something is not there.
-    fn absent(says: impl Into<String>) -> Self {
-        Self { says: says.into(), kind: Kind::Absent }
-    }
-
-    /// What is there cannot be so.
-    fn strange(says: impl Into<String>) -> Self {
-        Self { says: says.into(), kind: Kind::Strange }
-    }
-
-    /// Whether a finding may come of it; a `firm` one rests on nothing that is absent.
-    #[must_use]
-    pub const fn explains(&self, firm: bool) -> bool {
-        matches!(self.kind, Kind::Strange) || !firm
-    }
-}
+pub use hole::{Hole, HoleKind, SIGNED, is_of_step};
 
 /// Every hole of a record, what was torn or cut off first.
 #[must_use]
-pub fn holes(record: &Record) -> Vec<Hole> {
+pub fn holes(record: &RunRecord) -> Vec<Hole> {
     // a record that breaks a rule so that the rule itself breaks is not whole
     catch_unwind(AssertUnwindSafe(|| find(record)))
         .unwrap_or_else(|_| vec![Hole::strange("the record broke the rules that it is held against")])
 }
 
-fn find(record: &Record) -> Vec<Hole> {
+fn find(record: &RunRecord) -> Vec<Hole> {
     let mut holes = signed::files(record);
     holes.extend(problems(record));
     holes.extend(signed::counts(record));
@@ -91,12 +51,13 @@ fn find(record: &Record) -> Vec<Hole> {
 }
 
 /// What did not pair.
-fn problems(record: &Record) -> Option<Hole> {
+fn problems(record: &RunRecord) -> Option<Hole> {
     let problems = &record.history.problems;
     let first = problems.first()?;
     let says = format!("{first} ({} such problems)", problems.len());
-    let absent =
-        |problem: &Problem| matches!(problem, Problem::NeverInvoked { .. } | Problem::NoJournal { .. });
+    let absent = |problem: &JournalProblem| {
+        matches!(problem, JournalProblem::NeverInvoked { .. } | JournalProblem::NoJournal { .. })
+    };
     Some(if problems.iter().all(absent) { Hole::absent(says) } else { Hole::strange(says) })
 }
 
@@ -114,24 +75,4 @@ pub fn temper(finding: Finding, holes: &[Hole]) -> Finding {
             Finding::unknown(says, finding.evidence)
         }
     }
-}
-
-/// How a load is called in a sentence.
-fn load_name(record: &Record, number: u32) -> String {
-    let load = usize::try_from(number).ok().and_then(|number| record.scenario.loads.get(number));
-    load.map_or_else(|| number.to_string(), |load| format!("`{}`", load.name))
-}
-
-/// Whether a fault is a step of the scenario, or one of its turns.
-#[must_use]
-pub fn is_of_step(record: &Record, fault: &Name, step: &Name) -> bool {
-    let turn_of = |step: &str| {
-        fault.as_str().strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
-    // of two steps that it may be a turn of, it is one of that with the longer name
-    let nearer = |(index, other): (usize, &crate::model::Step)| {
-        let other = step_id(index, other);
-        other.as_str().len() > step.as_str().len() && turn_of(other.as_str())
-    };
-    turn_of(step.as_str()) && !record.scenario.steps.iter().enumerate().any(nearer)
 }

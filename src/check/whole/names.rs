@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Hole, SIGNED, is_of_step, load_name};
-use crate::check::record::Record;
+use super::hole::{Hole, SIGNED, is_of_step, load_name};
+use crate::check::record::RunRecord;
 use crate::model::lab::{Service, controller_of};
-use crate::model::scenario::{Record as Kept, Skip, Verb};
+use crate::model::scenario::{Recording as Kept, Skip, Verb};
 use crate::model::{FaultRecord, MemberId, Name, Step, Target};
 use crate::spec::scenario::step_id;
 use crate::spec::schedule;
 
 /// Every name that nothing has.
-pub(super) fn holes(record: &Record) -> Vec<Hole> {
+pub(super) fn holes(record: &RunRecord) -> Vec<Hole> {
     let mut holes = loads(record);
     holes.extend(faults(record));
     holes.extend(members(record));
@@ -19,7 +19,7 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
     holes
 }
 
-fn loads(record: &Record) -> Vec<Hole> {
+fn loads(record: &RunRecord) -> Vec<Hole> {
     let (history, loads) = (&record.history, &record.scenario.loads);
     let mut holes = Vec::new();
     let declared: Vec<&Name> = loads.iter().map(|load| &load.name).collect();
@@ -53,7 +53,7 @@ fn loads(record: &Record) -> Vec<Hole> {
     holes
 }
 
-fn faults(record: &Record) -> Vec<Hole> {
+fn faults(record: &RunRecord) -> Vec<Hole> {
     let steps = &record.scenario.steps;
     let strict = record.resolved.edition >= SIGNED;
     let mut holes = Vec::new();
@@ -105,13 +105,13 @@ fn does(fault: &FaultRecord, step: &Step) -> bool {
 }
 
 /// Members by the plan and by every look.
-fn known(record: &Record) -> BTreeSet<&MemberId> {
+fn known(record: &RunRecord) -> BTreeSet<&MemberId> {
     let planned = record.resolved.members.iter().map(|member| &member.id);
     let seen = record.sightings.iter().flat_map(|seen| seen.bodies.keys().chain(seen.postgres.keys()));
     planned.chain(seen).collect()
 }
 
-fn members(record: &Record) -> Vec<Hole> {
+fn members(record: &RunRecord) -> Vec<Hole> {
     // where nobody looked, nobody saw who came
     if record.scenario.skip.contains(&Skip::Sightings) {
         return Vec::new();
@@ -130,7 +130,7 @@ fn members(record: &Record) -> Vec<Hole> {
 }
 
 /// A log for every member, as long as the runner signed, and no other.
-fn logs(record: &Record) -> Vec<Hole> {
+fn logs(record: &RunRecord) -> Vec<Hole> {
     let known = known(record);
     let controllers = &record.resolved.lab.controllers;
     let ours = |member: &MemberId| {

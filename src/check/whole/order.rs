@@ -2,9 +2,9 @@
 //! the end. All are of one clock, and every writer takes the instant of a line before it writes the next one, so no
 //! rule here allows for anything, but where two tasks of the runner write at once.
 
-use super::{Hole, SIGNED, load_name};
-use crate::check::record::Record;
-use crate::history::{Op, Phase, Writer};
+use super::hole::{Hole, SIGNED, load_name};
+use crate::check::record::RunRecord;
+use crate::history::{JournalWriter, Op, Phase};
 use crate::model::scenario::Skip;
 use crate::model::{FaultRecord, Mono};
 
@@ -15,7 +15,7 @@ const TASKS: u64 = 1_000_000_000;
 const FIRST_EDITION: u64 = 10_000_000_000;
 
 /// Everything that stands before what it comes after.
-pub(super) fn holes(record: &Record) -> Vec<Hole> {
+pub(super) fn holes(record: &RunRecord) -> Vec<Hole> {
     let mut holes = phases(record);
     holes.extend(record.history.faults.iter().filter_map(|fault| own_order(record, fault)));
     holes.extend(load(record));
@@ -25,16 +25,16 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
     holes
 }
 
-fn writer<'a>(record: &'a Record, name: &str) -> Option<&'a Writer> {
+fn writer<'a>(record: &'a RunRecord, name: &str) -> Option<&'a JournalWriter> {
     record.history.writers.iter().find(|writer| writer.name == name)
 }
 
-fn phase(record: &Record, wanted: Phase) -> Option<Mono> {
+fn phase(record: &RunRecord, wanted: Phase) -> Option<Mono> {
     record.history.phases.iter().find(|(_, phase)| *phase == wanted).map(|(at, _)| *at)
 }
 
 /// Each phase once, one after the other, and none left out.
-fn phases(record: &Record) -> Vec<Hole> {
+fn phases(record: &RunRecord) -> Vec<Hole> {
     let mut phases = record.history.phases.clone();
     phases.sort_unstable();
     let mut holes = Vec::new();
@@ -63,7 +63,7 @@ fn phases(record: &Record) -> Vec<Hole> {
 }
 
 /// Meant, injected, healed; after the load began, and before the lab settled.
-fn own_order(record: &Record, fault: &FaultRecord) -> Option<Hole> {
+fn own_order(record: &RunRecord, fault: &FaultRecord) -> Option<Hole> {
     let id = &fault.id;
     let told: Vec<Mono> =
         [Some(fault.intent), fault.began, fault.healing, fault.healed].into_iter().flatten().collect();
@@ -85,7 +85,7 @@ fn own_order(record: &Record, fault: &FaultRecord) -> Option<Hole> {
 }
 
 /// Operations stand between the signatures of the client, and before anything is healed for good.
-fn load(record: &Record) -> Vec<Hole> {
+fn load(record: &RunRecord) -> Vec<Hole> {
     let ops = &record.history.ops;
     let ended = |op: Op<'_>| op.done.unwrap_or(op.invoked).max(op.invoked);
     let first = ops.iter().min_by_key(|op| op.invoked);
@@ -117,7 +117,7 @@ fn load(record: &Record) -> Vec<Hole> {
 }
 
 /// The final reads come last: after every operation, after every fault, after their phase began.
-fn reads(record: &Record) -> Option<Hole> {
+fn reads(record: &RunRecord) -> Option<Hole> {
     let first = record.history.reads.iter().min_by_key(|read| read.t)?;
     let (t, node) = (first.t, &first.node);
     let faults = record.history.faults.iter();
@@ -135,7 +135,7 @@ fn reads(record: &Record) -> Option<Hole> {
 }
 
 /// Looks at the lab stand between the signatures of the runner.
-fn looks(record: &Record) -> Vec<Hole> {
+fn looks(record: &RunRecord) -> Vec<Hole> {
     let Some(runner) = writer(record, "runner") else { return Vec::new() };
     let late = if record.resolved.edition == 0 { FIRST_EDITION } else { 0 };
     let mut holes = Vec::new();
@@ -151,7 +151,7 @@ fn looks(record: &Record) -> Vec<Hole> {
 }
 
 /// The runner signs its end after everything else.
-fn end(record: &Record) -> Vec<Hole> {
+fn end(record: &RunRecord) -> Vec<Hole> {
     let runner = writer(record, "runner");
     let Some(over) = runner.and_then(|runner| runner.ended).filter(|_| record.resolved.edition > 0) else {
         return Vec::new();

@@ -1,11 +1,11 @@
 //! Sightings and the ledger of faults are of this run and of this boot, and say what the journal says.
 
-use super::{Hole, SIGNED};
-use crate::check::record::Record;
+use super::hole::{Hole, SIGNED};
+use crate::check::record::RunRecord;
 use crate::model::{FaultRecord, Stamp};
 
 /// Everything that is of another run.
-pub(super) fn holes(record: &Record) -> Vec<Hole> {
+pub(super) fn holes(record: &RunRecord) -> Vec<Hole> {
     if record.resolved.edition < SIGNED {
         return Vec::new();
     }
@@ -25,7 +25,7 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
 }
 
 /// The ledger is written and synced first, so it has what the journal has.
-fn ledger(record: &Record, of_it: &impl Fn(Option<&Stamp>) -> bool) -> Vec<Hole> {
+fn ledger(record: &RunRecord, of_it: &impl Fn(Option<&Stamp>) -> bool) -> Vec<Hole> {
     let Some(ledger) = &record.ledger else {
         return vec![Hole::absent("the ledger of faults is gone")];
     };

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Hole, SIGNED, load_name};
-use crate::check::record::Record;
-use crate::history::{Tally, Writer};
-use crate::model::scenario::{Record as Kept, Skip};
+use super::hole::{Hole, SIGNED, load_name};
+use crate::check::record::RunRecord;
+use crate::history::{JournalWriter, Tally};
+use crate::model::scenario::{Recording as Kept, Skip};
 
 /// Writers of every journal.
 const ALWAYS: [&str; 2] = ["runner", "client"];
@@ -13,7 +13,7 @@ const ALWAYS: [&str; 2] = ["runner", "client"];
 const STOPPED: [&str; 2] = ["stopped before its time", "are left open"];
 
 /// What was torn, cut off or never signed.
-pub(super) fn files(record: &Record) -> Vec<Hole> {
+pub(super) fn files(record: &RunRecord) -> Vec<Hole> {
     let history = &record.history;
     let mut holes = Vec::new();
     if !record.complete {
@@ -50,7 +50,7 @@ fn known(writer: &str) -> bool {
 }
 
 /// Writers that sign the journal of such a run.
-fn wanted(record: &Record) -> Vec<&'static str> {
+fn wanted(record: &RunRecord) -> Vec<&'static str> {
     let mut wanted = ALWAYS.to_vec();
     if record.resolved.edition >= SIGNED {
         let skipped = |part: Skip| record.scenario.skip.contains(&part);
@@ -61,7 +61,7 @@ fn wanted(record: &Record) -> Vec<&'static str> {
 }
 
 /// Where what a writer counted is not what is there.
-pub(super) fn counts(record: &Record) -> Vec<Hole> {
+pub(super) fn counts(record: &RunRecord) -> Vec<Hole> {
     match record.resolved.edition {
         // the first journals do not say why an operation stays open
         0 => Vec::new(),
@@ -71,7 +71,7 @@ pub(super) fn counts(record: &Record) -> Vec<Hole> {
 }
 
 /// Operations that stay open in a journal whose client says of none.
-fn unexplained(record: &Record) -> Vec<Hole> {
+fn unexplained(record: &RunRecord) -> Vec<Hole> {
     let notes = &record.history.notes;
     if notes.iter().any(|(_, text)| STOPPED.iter().any(|why| text.ends_with(why) || text.contains(why))) {
         return Vec::new();
@@ -85,7 +85,7 @@ fn unexplained(record: &Record) -> Vec<Hole> {
     says.map(Hole::absent).into_iter().collect()
 }
 
-fn signatures(record: &Record) -> Vec<Hole> {
+fn signatures(record: &RunRecord) -> Vec<Hole> {
     let mut holes = Vec::new();
     for writer in record.history.writers.iter().filter(|writer| writer.ended.is_some()) {
         let name = writer.name.as_str();
@@ -121,7 +121,7 @@ fn what(writer: &str) -> &'static str {
 }
 
 /// Where the operations of a load are not as many as its client signed.
-fn operations(record: &Record, client: &Writer, signed: &[Tally]) -> Vec<Hole> {
+fn operations(record: &RunRecord, client: &JournalWriter, signed: &[Tally]) -> Vec<Hole> {
     let there = tallies(record);
     let mut holes = Vec::new();
     for (number, load) in (0..).zip(&record.scenario.loads) {
@@ -144,7 +144,7 @@ fn operations(record: &Record, client: &Writer, signed: &[Tally]) -> Vec<Hole> {
     holes
 }
 
-fn tallies(record: &Record) -> BTreeMap<u32, Tally> {
+fn tallies(record: &RunRecord) -> BTreeMap<u32, Tally> {
     let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
     for op in &record.history.ops {
         let tally = tallies.entry(op.load).or_insert(Tally { l: op.load, ..Tally::default() });

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Hole, SIGNED, load_name};
-use crate::check::record::Record;
+use super::hole::{Hole, SIGNED, load_name};
+use crate::check::record::RunRecord;
 
 /// Every statement that is there again.
-pub(super) fn holes(record: &Record) -> Vec<Hole> {
+pub(super) fn holes(record: &RunRecord) -> Vec<Hole> {
     let history = &record.history;
     let mut holes = Vec::new();
     let mut met = BTreeSet::new();
@@ -39,7 +39,7 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
 }
 
 /// A load that is only counted tells of each second once.
-fn seconds(record: &Record) -> Option<Hole> {
+fn seconds(record: &RunRecord) -> Option<Hole> {
     let mut met = BTreeSet::new();
     let again = record.history.counted.iter().find(|second| !met.insert((second.l, second.t)))?;
     let name = load_name(record, again.l);

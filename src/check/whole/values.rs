@@ -1,15 +1,15 @@
 //! Values are closed: an operation asks what its workload asks, an answer has the kind of its question and is not
 //! older than it, a reader says who answered it, and a mark is given once.
 
-use super::{Hole, load_name};
-use crate::check::record::Record;
-use crate::history::{Move, Op, Question, RegisterOp, Reply};
+use super::hole::{Hole, load_name};
+use crate::check::record::RunRecord;
+use crate::history::{Move, Op, OpQuestion, OpReply, RegisterOp};
 use crate::model::Load;
 use crate::model::scenario::Workload;
 
 /// Everything that no operation can say of itself.
-pub(super) fn holes(record: &Record) -> Vec<Hole> {
-    let mut seen = Seen::default();
+pub(super) fn holes(record: &RunRecord) -> Vec<Hole> {
+    let mut seen = ValuesSeen::default();
     for op in &record.history.ops {
         let load = usize::try_from(op.load).ok().and_then(|load| record.scenario.loads.get(load));
         // that there is no such load is said by its name
@@ -28,12 +28,12 @@ pub(super) fn holes(record: &Record) -> Vec<Hole> {
 
 /// Operations with one thing wrong: the first of them, and how many there are.
 #[derive(Default)]
-struct Wrong {
+struct WrongOps {
     first: Option<(u32, u64)>,
     number: usize,
 }
 
-impl Wrong {
+impl WrongOps {
     fn count(&mut self, op: Op<'_>, wrong: bool) {
         if wrong {
             self.first.get_or_insert((op.load, op.op));
@@ -43,16 +43,16 @@ impl Wrong {
 }
 
 #[derive(Default)]
-struct Seen {
-    early: Wrong,
-    asked: Wrong,
-    answered: Wrong,
-    nobody: Wrong,
-    timeless: Wrong,
+struct ValuesSeen {
+    early: WrongOps,
+    asked: WrongOps,
+    answered: WrongOps,
+    nobody: WrongOps,
+    timeless: WrongOps,
 }
 
-impl Seen {
-    fn holes(&self, record: &Record) -> Vec<Hole> {
+impl ValuesSeen {
+    fn holes(&self, record: &RunRecord) -> Vec<Hole> {
         type Make = fn(String) -> Hole;
         let (strange, absent): (Make, Make) = (Hole::strange, Hole::absent);
         let all = [
@@ -62,7 +62,7 @@ impl Seen {
             (&self.nobody, absent, "was answered, and does not say by which member"),
             (&self.timeless, absent, "read a register, and does not say on which timeline"),
         ];
-        let says = |(wrong, make, what): (&Wrong, Make, &str)| {
+        let says = |(wrong, make, what): (&WrongOps, Make, &str)| {
             let (load, op) = wrong.first?;
             let (name, number) = (load_name(record, load), wrong.number);
             Some(make(format!("operation {op} of load {name} {what} ({number} such)")))
@@ -72,48 +72,49 @@ impl Seen {
 }
 
 /// Whether a load of this workload asks such a thing.
-fn asks(load: &Load, asked: Option<&Question<'_>>) -> bool {
+fn asks(load: &Load, asked: Option<&OpQuestion<'_>>) -> bool {
     let only_reads = load.of.is_some();
     match (load.workload, asked) {
-        (Workload::Append, Some(Question::Txn(steps))) => {
+        (Workload::Append, Some(OpQuestion::Txn(steps))) => {
             !only_reads || steps.iter().all(|step| matches!(step, Move::Read(..)))
         }
-        (Workload::Bank, Some(Question::Transfer { .. })) => !only_reads,
-        (Workload::Register, Some(Question::Register(op))) => {
+        (Workload::Bank, Some(OpQuestion::Transfer { .. })) => !only_reads,
+        (Workload::Register, Some(OpQuestion::Register(op))) => {
             !only_reads || matches!(op, RegisterOp::Read { .. })
         }
-        (Workload::Freshness, asked) => matches!(asked, Some(Question::Read)) == only_reads,
-        (Workload::Bank | Workload::Select, Some(Question::Read))
+        (Workload::Freshness, asked) => matches!(asked, Some(OpQuestion::Read)) == only_reads,
+        (Workload::Bank | Workload::Select, Some(OpQuestion::Read))
         | (Workload::Set | Workload::Tpcb | Workload::Sql | Workload::Pgbench, None) => true,
         _ => false,
     }
 }
 
 /// Whether an answer is one to this question.
-fn fits(workload: Workload, asked: Option<&Question<'_>>, answer: Option<&Reply<'_>>) -> bool {
+fn fits(workload: Workload, asked: Option<&OpQuestion<'_>>, answer: Option<&OpReply<'_>>) -> bool {
     match (asked, answer) {
-        (Some(Question::Txn(asked)), Some(Reply::Txn(answered))) => {
+        (Some(OpQuestion::Txn(asked)), Some(OpReply::Txn(answered))) => {
             asked.len() == answered.len()
                 && asked.iter().zip(answered.iter()).all(|(asked, answered)| same(asked, answered))
         }
         // a transaction that reads nothing has nothing to be told
-        (Some(Question::Txn(asked)), None) => asked.iter().all(|step| matches!(step, Move::Append(..))),
-        (Some(Question::Register(RegisterOp::Read { .. })), answer) => {
-            matches!(answer, Some(Reply::Value(_)))
+        (Some(OpQuestion::Txn(asked)), None) => asked.iter().all(|step| matches!(step, Move::Append(..))),
+        (Some(OpQuestion::Register(RegisterOp::Read { .. })), answer) => {
+            matches!(answer, Some(OpReply::Value(_)))
         }
-        (Some(Question::Register(RegisterOp::Cas { .. })), answer) => {
-            matches!(answer, Some(Reply::Swapped(_)))
+        (Some(OpQuestion::Register(RegisterOp::Cas { .. })), answer) => {
+            matches!(answer, Some(OpReply::Swapped(_)))
         }
-        (Some(Question::Read), answer) => match workload {
-            Workload::Bank => matches!(answer, Some(Reply::Balances(_))),
-            Workload::Freshness => matches!(answer, Some(Reply::Heartbeat(_))),
+        (Some(OpQuestion::Read), answer) => match workload {
+            Workload::Bank => matches!(answer, Some(OpReply::Balances(_))),
+            Workload::Freshness => matches!(answer, Some(OpReply::Heartbeat(_))),
             // the balance of one account says nothing of the others
             _ => answer.is_none(),
         },
-        (None | Some(Question::Transfer { .. } | Question::Register(RegisterOp::Write { .. })), answer) => {
-            answer.is_none()
-        }
-        (Some(Question::Txn(_)), Some(_)) => false,
+        (
+            None | Some(OpQuestion::Transfer { .. } | OpQuestion::Register(RegisterOp::Write { .. })),
+            answer,
+        ) => answer.is_none(),
+        (Some(OpQuestion::Txn(_)), Some(_)) => false,
     }
 }
 
@@ -131,24 +132,24 @@ fn same(asked: Move<'_>, answered: Move<'_>) -> bool {
 fn reads(load: &Load, op: Op<'_>) -> bool {
     let only_reads = load.of.is_some() || load.workload == Workload::Select;
     let wrote = match op.asked() {
-        Some(Question::Read) => false,
-        Some(Question::Register(op)) => !matches!(op, RegisterOp::Read { .. }),
-        Some(Question::Txn(steps)) => steps.iter().any(|step| matches!(step, Move::Append(..))),
-        Some(Question::Transfer { .. }) | None => true,
+        Some(OpQuestion::Read) => false,
+        Some(OpQuestion::Register(op)) => !matches!(op, RegisterOp::Read { .. }),
+        Some(OpQuestion::Txn(steps)) => steps.iter().any(|step| matches!(step, Move::Append(..))),
+        Some(OpQuestion::Transfer { .. }) | None => true,
     };
     only_reads || !wrote
 }
 
 fn is_register_read(op: Op<'_>) -> bool {
-    matches!(op.asked(), Some(Question::Register(RegisterOp::Read { .. })))
+    matches!(op.asked(), Some(OpQuestion::Register(RegisterOp::Read { .. })))
 }
 
 /// A mark that two operations leave, or one twice: what is read of it says nothing of either.
-fn marks(record: &Record) -> Vec<Hole> {
+fn marks(record: &RunRecord) -> Vec<Hole> {
     // an append's mark is its element; of other workloads it is the number, which is there once or is a problem
     let mut marks: Vec<(u32, u64, u64)> = Vec::new();
     for op in &record.history.ops {
-        if let Some(Question::Txn(steps)) = op.asked() {
+        if let Some(OpQuestion::Txn(steps)) = op.asked() {
             marks.extend(steps.iter().filter_map(|step| match step {
                 Move::Append(key, element) => Some((op.load, key, element)),
                 Move::Read(..) => None,

@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::live::View;
-use self::table::{Row, Source};
+use self::table::{RunRow, Source};
 use super::args::{Output, RunArgs};
-use super::settings::{Checked, Resolved};
+use super::settings::{CheckedScenario, ResolvedLab};
 use super::{CliError, Exit, check, settings};
 use crate::engine::docker::Docker;
 use crate::lab::{record, up};
@@ -42,7 +42,7 @@ pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let docker = crate::cli::engine().await?;
     let interrupt = interrupts()?;
     let alone = orders.len() == 1 && args.trials == 1;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<RunRow> = Vec::new();
     for mut order in orders {
         order.spec = lab_for(&docker, args, &order).await?;
         let ended = Box::pin(trials(&docker, args, &order, alone, &interrupt, &mut rows)).await?;
@@ -60,7 +60,7 @@ async fn trials(
     order: &Order,
     alone: bool,
     interrupt: &watch::Receiver<bool>,
-    rows: &mut Vec<Row>,
+    rows: &mut Vec<RunRow>,
 ) -> Result<Option<Exit>, CliError> {
     let mut pending = Vec::new();
     for trial in 0..args.trials {
@@ -75,7 +75,7 @@ async fn trials(
                     order.scenario.name,
                     finished.dir.display()
                 );
-                rows.push(Row::known(&order.scenario, trial, seed, finished));
+                rows.push(RunRow::known(&order.scenario, trial, seed, finished));
             }
             None => pending.push((trial, seed)),
         }
@@ -105,7 +105,7 @@ async fn one(
     trial: u32,
     alone: bool,
     interrupt: &watch::Receiver<bool>,
-) -> Result<Row, CliError> {
+) -> Result<RunRow, CliError> {
     let view = View::new();
     let order = Order { live: view.is_live(), ..order.clone() };
     let outcome = conduct::run(docker, &order, interrupt.clone(), &|tell| view.show(&tell)).await;
@@ -117,7 +117,7 @@ async fn one(
                 return Err(error);
             }
             eprintln!("{}", error.render());
-            Row::broken(&order.scenario, trial, order.seed, &error)
+            RunRow::broken(&order.scenario, trial, order.seed, &error)
         }
         Ok(outcome) => {
             let judged = check::exit(&outcome.judgement);
@@ -129,7 +129,7 @@ async fn one(
                     eprintln!("verdict: {}   {}", outcome.judgement.verdict, outcome.dir.display());
                 }
             }
-            Row::ran(&order.scenario, trial, order.seed, exit, outcome)
+            RunRow::ran(&order.scenario, trial, order.seed, exit, outcome)
         }
     };
     if !alone && args.output == Output::Json {
@@ -139,7 +139,7 @@ async fn one(
 }
 
 /// The summary, the `JUnit` file, and the worst exit code.
-fn finish(args: &RunArgs, alone: bool, rows: &[Row]) -> Result<Exit, CliError> {
+fn finish(args: &RunArgs, alone: bool, rows: &[RunRow]) -> Result<Exit, CliError> {
     if let Some(path) = &args.junit {
         let reports: Vec<_> = rows.iter().filter_map(|row| row.report.as_deref().cloned()).collect();
         let broken: Vec<_> =
@@ -175,7 +175,8 @@ const fn worse(one: Exit, other: Exit) -> Exit {
 }
 
 fn order(args: &RunArgs, path: &Path) -> Result<Order, CliError> {
-    let Checked { scenario, text, sql, lab: Resolved { spec, preset } } = settings::checked(&args.lab, path)?;
+    let CheckedScenario { scenario, text, sql, lab: ResolvedLab { spec, preset } } =
+        settings::checked(&args.lab, path)?;
     Ok(Order {
         seed: args.seed.unwrap_or(scenario.seed),
         scenario,

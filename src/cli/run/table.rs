@@ -10,7 +10,7 @@ use crate::cli::{CliError, Exit};
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Scenario};
 use crate::report::{EndpointLine, Report};
-use crate::run::conduct::Outcome;
+use crate::run::conduct::RunOutcome;
 use crate::run::series::Finished;
 use crate::stats::figures::{count, dash, seconds, seconds_or_dash};
 
@@ -25,7 +25,7 @@ pub enum Source {
 
 /// One run, or one that could not begin.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct RunRow {
     /// Name of the scenario.
     pub scenario: Name,
     /// Which trial, from 0.
@@ -46,9 +46,9 @@ pub struct Row {
     pub source: Source,
 }
 
-impl Row {
+impl RunRow {
     /// A run that ended in a verdict.
-    pub fn ran(scenario: &Scenario, trial: u32, seed: u64, exit: Exit, outcome: Outcome) -> Self {
+    pub fn ran(scenario: &Scenario, trial: u32, seed: u64, exit: Exit, outcome: RunOutcome) -> Self {
         Self {
             scenario: scenario.name.clone(),
             trial,
@@ -170,7 +170,7 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Every run in one line, and for each series of trials the spread of its times out of service. Without a last newline.
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[RunRow]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
@@ -191,7 +191,7 @@ pub fn table(rows: &[Row]) -> String {
     let mut names: Vec<&Name> = rows.iter().map(|row| &row.scenario).collect();
     names.dedup();
     for name in names {
-        let trials: Vec<&Row> = rows.iter().filter(|row| row.scenario == *name).collect();
+        let trials: Vec<&RunRow> = rows.iter().filter(|row| row.scenario == *name).collect();
         if trials.len() > 1 {
             lines.push(spread(name, &trials));
         }
@@ -199,13 +199,14 @@ pub fn table(rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-fn spread(name: &Name, trials: &[&Row]) -> String {
+fn spread(name: &Name, trials: &[&RunRow]) -> String {
     let of = |word: VerdictWord| {
         trials.iter().filter(|row| row.report.as_ref().is_some_and(|report| report.verdict == word)).count()
     };
-    let of_rows = |ms: fn(&Row) -> Option<f64>| trials.iter().filter_map(|row| ms(row)).collect::<Vec<f64>>();
-    let last = range("last back", of_rows(Row::last_ms));
-    let first = range("first back", of_rows(Row::first_ms));
+    let of_rows =
+        |ms: fn(&RunRow) -> Option<f64>| trials.iter().filter_map(|row| ms(row)).collect::<Vec<f64>>();
+    let last = range("last back", of_rows(RunRow::last_ms));
+    let first = range("first back", of_rows(RunRow::first_ms));
     let never: usize = trials.iter().map(|row| row.never_back()).sum();
     let never = if never == 0 { String::new() } else { format!("; {never} clients never came back") };
     let outage = format!("{last}{first}{never}");

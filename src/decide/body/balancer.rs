@@ -7,18 +7,17 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use super::context::RecipeContext;
+use super::parts::{command, conf_mount, data_mount, private_file, service_body};
+use super::ports::{ADMIN_PORT, CONF_PATH, PATRONI_PORT, POSTGRES_PORT};
 use super::template::fill_own;
-use super::{
-    ADMIN_PORT, CONF_PATH, Context, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount,
-    private_file, service_body,
-};
-use crate::model::inside::sessions;
-use crate::model::lab::{BalancerStart, Balancers, OnMarkedDown, Reads};
+use crate::model::lab::{BalancerStart, BalancersSpec, OnMarkedDown, Reads};
+use crate::model::self_report::sessions;
 use crate::model::{Body, HostName, ImageRole, Member, Service, Span};
 
 /// The user the HAProxy image knows.
-const UID: u32 = 997;
-const TEMPLATE: &str = include_str!("../../../lab/config/haproxy.cfg");
+const HAPROXY_UID: u32 = 997;
+const HAPROXY_TEMPLATE: &str = include_str!("../../../lab/config/haproxy.cfg");
 const HOLD_TEMPLATE: &str = include_str!("../../../lab/config/hold.lua");
 const READERS_TEMPLATE: &str = include_str!("../../../lab/config/readers.lua");
 /// Where a reader goes, when somebody says so (`readers.lua`).
@@ -27,33 +26,33 @@ const READERS: &str = "    tcp-request content set-var(txn.reader) lua.least_bus
 const STATE_TEMPLATE: &str = include_str!("../../../lab/config/haproxy.state");
 /// The backends with the number HAProxy gives each: sections count in the order of the
 /// configuration, and the first of them, `statistics`, is 1.
-const BACKENDS: [(u32, &str); 2] = [(2, "rw"), (3, "ro")];
+const BACKEND_NUMBERS: [(u32, &str); 2] = [(2, "rw"), (3, "ro")];
 
-pub(super) fn body(ctx: &Context, member: &Member) -> Body {
-    let mut body = service_body(ctx, member, ImageRole::Haproxy, UID);
+pub(super) fn body(ctx: &RecipeContext, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Haproxy, HAPROXY_UID);
     body.command = command(&["/usr/sbin/haproxy", "-db", "-f", "/etc/pgha/haproxy.cfg"]);
-    body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
-    body.files = vec![private_file("haproxy.cfg", UID, config(ctx, member))];
+    body.mounts = vec![data_mount(ctx, member, HAPROXY_UID), conf_mount(ctx, member, HAPROXY_UID)];
+    body.files = vec![private_file("haproxy.cfg", HAPROXY_UID, config(ctx, member))];
     if checked_start(&ctx.spec.balancers) {
-        body.files.push(private_file("haproxy.state", UID, state(ctx)));
+        body.files.push(private_file("haproxy.state", HAPROXY_UID, state(ctx)));
     }
     if !ctx.spec.balancers.hold.0.is_zero() {
         let limit = ctx.spec.balancers.hold.0.as_millis().to_string();
-        body.files.push(private_file("hold.lua", UID, fill_own(HOLD_TEMPLATE, &[("limit", limit)])));
+        body.files.push(private_file("hold.lua", HAPROXY_UID, fill_own(HOLD_TEMPLATE, &[("limit", limit)])));
     }
     if !ctx.spec.controllers.is_empty() {
-        body.files.push(private_file("readers.lua", UID, READERS_TEMPLATE.to_owned()));
+        body.files.push(private_file("readers.lua", HAPROXY_UID, READERS_TEMPLATE.to_owned()));
     }
     // SIGTERM and not SIGUSR1: database sessions outlast any patience, a soft stop would wait for them
     body
 }
 
 /// Without checks nothing would ever bring a server up that begins down.
-fn checked_start(balancers: &Balancers) -> bool {
+fn checked_start(balancers: &BalancersSpec) -> bool {
     balancers.start == BalancerStart::Checked && balancers.check.enabled
 }
 
-fn servers<'a>(ctx: &'a Context) -> impl Iterator<Item = (&'a HostName, Ipv4Addr)> {
+fn servers<'a>(ctx: &'a RecipeContext) -> impl Iterator<Item = (&'a HostName, Ipv4Addr)> {
     let spec = ctx.spec;
     spec.hosts
         .iter()
@@ -61,14 +60,14 @@ fn servers<'a>(ctx: &'a Context) -> impl Iterator<Item = (&'a HostName, Ipv4Addr
         .map(|host| (&host.name, ctx.address(&host.name)))
 }
 
-fn config(ctx: &Context, member: &Member) -> String {
+fn config(ctx: &RecipeContext, member: &Member) -> String {
     let balancers = &ctx.spec.balancers;
     let read = match ctx.spec.postgres.reads {
         Reads::Any => "/read-only",
         Reads::Replicas => "/replica",
     };
     let read = balancers.check.lag.map_or_else(|| read.to_owned(), |lag| format!("{read}?lag={}", lag.0));
-    // the seed's picture: reads go to replicas, to the primary only when no replica can serve
+    // the diagram of the service's page of 2022: reads go to replicas, to the primary only when no replica can serve
     let fallback = match ctx.spec.postgres.reads {
         Reads::Any => "",
         Reads::Replicas => "    use_backend rw if { nbsrv(ro) eq 0 }\n",
@@ -79,7 +78,7 @@ fn config(ctx: &Context, member: &Member) -> String {
         (String::new(), "none")
     };
     fill_own(
-        TEMPLATE,
+        HAPROXY_TEMPLATE,
         &[
             ("maxconn", balancers.maxconn.to_string()),
             ("sessions", sessions(member.size.memory, balancers.maxconn).to_string()),
@@ -111,7 +110,7 @@ fn config(ctx: &Context, member: &Member) -> String {
 }
 
 /// An action may wait only while there is time for inspection left, so there is a little more of it.
-fn hold_rules(balancers: &Balancers) -> String {
+fn hold_rules(balancers: &BalancersSpec) -> String {
     let inspect = balancers.hold.0 + std::time::Duration::from_secs(1);
     format!("    tcp-request inspect-delay {}ms\n    tcp-request content lua.hold\n", inspect.as_millis())
 }
@@ -122,12 +121,12 @@ fn read_retries(times: u32) -> String {
 }
 
 /// `text` where new connections are held.
-fn holds(balancers: &Balancers, text: &str) -> String {
+fn holds(balancers: &BalancersSpec, text: &str) -> String {
     if balancers.hold.0.is_zero() { String::new() } else { text.to_owned() }
 }
 
 /// The runtime API, for controllers on other hosts; the sandbox lets nobody else through.
-fn admin(ctx: &Context) -> String {
+fn admin(ctx: &RecipeContext) -> String {
     if ctx.spec.controllers.is_empty() {
         return String::new();
     }
@@ -137,7 +136,7 @@ fn admin(ctx: &Context) -> String {
 
 /// Where HAProxy ends no sessions, the kernel ends those whose server is silent: probed after five quiet seconds, given
 /// up after three more; `tcp-ut` is the same for what was sent and is not acknowledged.
-fn keepalive(balancers: &Balancers) -> String {
+fn keepalive(balancers: &BalancersSpec) -> String {
     match balancers.on_marked_down {
         OnMarkedDown::ShutdownSessions => String::new(),
         OnMarkedDown::None => {
@@ -147,7 +146,7 @@ fn keepalive(balancers: &Balancers) -> String {
     }
 }
 
-fn check(balancers: &Balancers, path: &str) -> String {
+fn check(balancers: &BalancersSpec, path: &str) -> String {
     if balancers.check.enabled {
         format!("    option httpchk OPTIONS {path}\n    http-check expect status 200")
     } else {
@@ -155,7 +154,7 @@ fn check(balancers: &Balancers, path: &str) -> String {
     }
 }
 
-fn default_server(balancers: &Balancers) -> String {
+fn default_server(balancers: &BalancersSpec) -> String {
     let check = &balancers.check;
     let mut line = format!("maxconn {}", balancers.maxconn);
     if check.enabled {
@@ -176,7 +175,7 @@ fn default_server(balancers: &Balancers) -> String {
     line
 }
 
-fn server_lines(ctx: &Context) -> String {
+fn server_lines(ctx: &RecipeContext) -> String {
     let lines: Vec<String> =
         servers(ctx).map(|(name, address)| format!("    server {name} {address}:{POSTGRES_PORT}")).collect();
     lines.join("\n")
@@ -185,9 +184,9 @@ fn server_lines(ctx: &Context) -> String {
 /// Every server stopped: operational state 0, which also takes its health to 0, so it needs `rise`
 /// good checks. Check status 1 is "initialized"; with 0, "unknown", HAProxy 3.0 never evaluates an
 /// answer. Check state 6 is "configured and enabled".
-fn state(ctx: &Context) -> String {
+fn state(ctx: &RecipeContext) -> String {
     let mut lines = Vec::new();
-    for (backend_id, backend) in BACKENDS {
+    for (backend_id, backend) in BACKEND_NUMBERS {
         for (n, (name, address)) in servers(ctx).enumerate() {
             lines.push(format!(
                 "{backend_id} {backend} {} {name} {address} 0 0 1 1 0 1 0 0 6 0 0 0 - {POSTGRES_PORT} - 0 0 - - 0",

@@ -2,9 +2,11 @@
 //! on no simulated host: like a power controller beside real computers, it is reached also while these are
 //! cut off from one another.
 
-use super::{BROKER_PORT, Context, ETCD_PORT, command};
+use super::context::RecipeContext;
+use super::parts::command;
+use super::ports::{BROKER_PORT, ETCD_PORT};
 use crate::model::control::BrokerPlan;
-use crate::model::lab::Restart;
+use crate::model::lab::RestartRule;
 use crate::model::{Body, BodyFile, ImageRole, Mount, Namespace, Service};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +14,7 @@ use std::net::SocketAddr;
 /// Its own directory: the image gives the other one to a user that root without capabilities is not.
 const CONF: &str = "/etc/pgha-broker";
 
-pub(super) fn body(ctx: &Context) -> Body {
+pub(super) fn body(ctx: &RecipeContext) -> Body {
     let lab = &ctx.spec.name;
     let plan = BrokerPlan {
         lab: lab.clone(),
@@ -50,7 +52,7 @@ pub(super) fn body(ctx: &Context) -> Body {
         }],
         tmpfs: vec!["/tmp".to_owned()],
         size: Some(ctx.spec.start_size(Service::Broker)),
-        restart: Restart::No,
+        restart: RestartRule::No,
         stop_signal: "SIGTERM".to_owned(),
         labels: BTreeMap::new(),
     }

@@ -2,19 +2,20 @@
 
 use std::net::SocketAddr;
 
-use super::client::UID;
-use super::{
-    ADMIN_PORT, BROKER_PORT, CONTROLLER_PORT, Context, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT,
-    STATISTICS_PORT, command, conf_mount, private_file, service_body,
+use super::client::CLIENT_UID;
+use super::context::RecipeContext;
+use super::parts::{command, conf_mount, private_file, service_body};
+use super::ports::{
+    ADMIN_PORT, BROKER_PORT, CONTROLLER_PORT, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, STATISTICS_PORT,
 };
-use crate::model::control::{AdminDoors, BrokerDoor, ControllerPlan};
-use crate::model::lab::{Controller, OURS};
-use crate::model::plan::{Credentials, PostgresDoors};
+use crate::model::control::{BalancerPorts, BrokerAccess, ControllerPlan};
+use crate::model::lab::{ControllerSpec, OURS};
+use crate::model::plan::{Credentials, PostgresPorts};
 use crate::model::{Body, ImageRole, Member, Service};
 
-pub(super) fn body(ctx: &Context, member: &Member) -> Body {
-    let mut body = service_body(ctx, member, ImageRole::Pgha, UID);
-    body.mounts = vec![conf_mount(ctx, member, UID)];
+pub(super) fn body(ctx: &RecipeContext, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Pgha, CLIENT_UID);
+    body.mounts = vec![conf_mount(ctx, member, CLIENT_UID)];
     let declared = ctx.spec.controllers.iter().enumerate();
     let mut mine = declared.filter(|(_, controller)| Some(controller.name.as_str()) == member.controller());
     if let Some((index, controller)) = mine.next() {
@@ -27,12 +28,12 @@ pub(super) fn body(ctx: &Context, member: &Member) -> Body {
         let plan = plan(ctx, member, controller, index);
         // plain data: serialising it cannot fail
         let text = serde_json::to_string(&plan).unwrap_or_default();
-        body.files = vec![private_file("controller.json", UID, text)];
+        body.files = vec![private_file("controller.json", CLIENT_UID, text)];
     }
     body
 }
 
-fn plan(ctx: &Context, member: &Member, controller: &Controller, index: usize) -> ControllerPlan {
+fn plan(ctx: &RecipeContext, member: &Member, controller: &ControllerSpec, index: usize) -> ControllerPlan {
     let login = |user: &str, password: &str, database: &str| Credentials {
         user: user.to_owned(),
         password: password.to_owned(),
@@ -57,15 +58,15 @@ fn plan(ctx: &Context, member: &Member, controller: &Controller, index: usize) -
             .map(|host| (host.name.clone(), ctx.address(&host.name).into()))
             .collect(),
         etcd: ctx.sockets(Service::Etcd, ETCD_PORT).map(|(_, at)| at).collect(),
-        broker: BrokerDoor {
+        broker: BrokerAccess {
             address: SocketAddr::from((ctx.broker(), BROKER_PORT)),
             secret: ctx.secrets.broker.clone(),
         },
         postgres: instances
-            .map(|((member, sql), (_, rest))| (member.id.clone(), PostgresDoors { sql, rest }))
+            .map(|((member, sql), (_, rest))| (member.id.clone(), PostgresPorts { sql, rest }))
             .collect(),
         balancers: balancers
-            .map(|((member, stats), (_, admin))| (member.id.clone(), AdminDoors { stats, admin }))
+            .map(|((member, stats), (_, admin))| (member.id.clone(), BalancerPorts { stats, admin }))
             .collect(),
         superuser: login("postgres", &ctx.secrets.superuser, "postgres"),
         rest: login("pgha", &ctx.secrets.rest, ""),

@@ -1,32 +1,32 @@
 //! An etcd member. Heartbeat and election timings stay etcd's own.
 
+use super::context::RecipeContext;
+use super::parts::{command, conf_mount, data_mount, json, private_file, service_body};
+use super::ports::{ETCD_PEER_PORT, ETCD_PORT};
 use super::template::fill_own;
-use super::{
-    Context, ETCD_PEER_PORT, ETCD_PORT, command, conf_mount, data_mount, json, private_file, service_body,
-};
 use crate::decide::placement::number;
 use crate::model::{Body, Bytes, ImageRole, Member, Service};
 
 /// The user the etcd image knows.
-const UID: u32 = 998;
-const TEMPLATE: &str = include_str!("../../../lab/config/etcd.json");
+const ETCD_UID: u32 = 998;
+const ETCD_TEMPLATE: &str = include_str!("../../../lab/config/etcd.json");
 
-pub(super) fn body(ctx: &Context, member: &Member) -> Body {
-    let mut body = service_body(ctx, member, ImageRole::Etcd, UID);
+pub(super) fn body(ctx: &RecipeContext, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Etcd, ETCD_UID);
     body.command = command(&["/usr/bin/etcd", "--config-file", "/etc/pgha/etcd.json"]);
-    body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
-    body.files = vec![private_file("etcd.json", UID, config(ctx, member))];
+    body.mounts = vec![data_mount(ctx, member, ETCD_UID), conf_mount(ctx, member, ETCD_UID)];
+    body.files = vec![private_file("etcd.json", ETCD_UID, config(ctx, member))];
     body
 }
 
-fn config(ctx: &Context, member: &Member) -> String {
+fn config(ctx: &RecipeContext, member: &Member) -> String {
     let address = ctx.address(&member.host);
     let cluster: Vec<String> = ctx
         .peers(Service::Etcd)
         .map(|(peer, address)| format!("{}=http://{address}:{ETCD_PEER_PORT}", peer.id))
         .collect();
     fill_own(
-        TEMPLATE,
+        ETCD_TEMPLATE,
         &[
             ("name", json(member.id.as_str())),
             ("peer-url", json(format!("http://{address}:{ETCD_PEER_PORT}"))),
@@ -41,7 +41,7 @@ fn config(ctx: &Context, member: &Member) -> String {
 
 /// Those the lab was founded with found the cluster; whoever comes later joins it. A founder that lost its data says
 /// *new* to a cluster that knows it, and ends; one that joins would take part as if it had forgotten nothing.
-fn state(ctx: &Context, member: &Member) -> &'static str {
+fn state(ctx: &RecipeContext, member: &Member) -> &'static str {
     if number(&member.id) <= ctx.spec.etcd.members { "new" } else { "existing" }
 }
 

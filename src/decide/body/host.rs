@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::{ADMIN_PORT, Context, sandbox_name};
-use crate::model::lab::Restart;
+use super::context::RecipeContext;
+use super::parts::sandbox_name;
+use super::ports::ADMIN_PORT;
+use crate::model::lab::RestartRule;
 use crate::model::{Body, Capability, HostName, ImageRole, Namespace, Service};
 
-pub(super) fn body(ctx: &Context, host: &HostName) -> Body {
+pub(super) fn body(ctx: &RecipeContext, host: &HostName) -> Body {
     let address = ctx.address(host);
     Body {
         member: host.clone(),
@@ -31,7 +33,7 @@ pub(super) fn body(ctx: &Context, host: &HostName) -> Body {
         // the lock of iptables and the names of iproute2
         tmpfs: vec!["/run".to_owned(), "/tmp".to_owned()],
         size: None,
-        restart: Restart::No,
+        restart: RestartRule::No,
         stop_signal: "SIGTERM".to_owned(),
         labels: BTreeMap::new(),
     }
@@ -40,7 +42,7 @@ pub(super) fn body(ctx: &Context, host: &HostName) -> Body {
 /// Acknowledging at once on the lab's link keeps the 40 ms of Nagle's algorithm against delayed
 /// acknowledgement out of Patroni's requests to etcd, which leave Nagle on. A route that cannot be
 /// changed ends the sandbox: a host that is not as described must not pass for one.
-fn start(ctx: &Context, host: &HostName, address: Ipv4Addr) -> String {
+fn start(ctx: &RecipeContext, host: &HostName, address: Ipv4Addr) -> String {
     let subnet = ctx.subnet;
     let route =
         format!("ip route change {subnet}/24 dev eth0 proto kernel scope link src {address} quickack 1");
@@ -49,7 +51,7 @@ fn start(ctx: &Context, host: &HostName, address: Ipv4Addr) -> String {
 
 /// HAProxy's runtime API knows no password: where a balancer may listen for it, only hosts that may carry a
 /// controller get through. Nothing at all in a lab without controllers.
-fn guard(ctx: &Context, host: &HostName) -> String {
+fn guard(ctx: &RecipeContext, host: &HostName) -> String {
     let spec = ctx.spec;
     let carries = spec.host(host).is_some_and(|host| spec.may_stand(Service::Balancer, host));
     if spec.controllers.is_empty() || !carries {
@@ -67,7 +69,7 @@ fn guard(ctx: &Context, host: &HostName) -> String {
 }
 
 /// Host n of the declaration, counted from 1, publishes on address n of the loopback network.
-fn published(ctx: &Context, host: &HostName) -> Option<Ipv4Addr> {
+fn published(ctx: &RecipeContext, host: &HostName) -> Option<Ipv4Addr> {
     let network: Ipv4Addr = ctx.spec.network.publish.split('/').next()?.parse().ok()?;
     let [a, b, c, _] = network.octets();
     let n = u8::try_from(ctx.spec.host_index(host)? + 1).ok()?;

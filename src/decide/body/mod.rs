@@ -9,9 +9,12 @@
 mod balancer;
 mod broker;
 mod client;
+mod context;
 mod controller;
 mod etcd;
 mod host;
+mod parts;
+mod ports;
 mod postgres;
 mod secrets;
 mod template;
@@ -20,91 +23,27 @@ mod template;
 pub(crate) mod samples;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use sha2::{Digest, Sha256};
 
 use crate::model::body::{LABEL_HOST, LABEL_LAB, LABEL_MEMBER, LABEL_RECIPE, LABEL_SERVICE};
-use crate::model::lab::Restart;
-use crate::model::{Body, BodyFile, HostName, ImageRole, LabSpec, Member, Mount, Name, Namespace, Service};
+use crate::model::{Body, HostName, Member, Service};
 
-pub use client::UID as CLIENT_UID;
-pub use postgres::{UID as POSTGRES_UID, slot};
+pub use client::CLIENT_UID;
+pub use context::RecipeContext;
+pub use ports::{
+    ADMIN_PORT, BROKER_PORT, CONF_PATH, CONTROLLER_PORT, ETCD_PEER_PORT, ETCD_PORT, PATRONI_PORT,
+    POSTGRES_PORT, RO_PORT, RW_PORT, STATISTICS_PORT,
+};
+pub use postgres::{POSTGRES_UID, slot};
 pub use secrets::Secrets;
 pub use template::{BadTemplate, fill};
 
-/// Port of PostgreSQL: 5432 and 5433 of every host are left to a balancer.
-pub const POSTGRES_PORT: u16 = 15432;
-/// Port of Patroni's REST interface.
-pub const PATRONI_PORT: u16 = 8008;
-/// Port on which etcd serves clients.
-pub const ETCD_PORT: u16 = 2379;
-/// Port on which etcd's members talk to one another.
-pub const ETCD_PEER_PORT: u16 = 2380;
-/// Port on which a balancer serves the primary.
-pub const RW_PORT: u16 = 5432;
-/// Port on which a balancer serves reads.
-pub const RO_PORT: u16 = 5433;
-/// Port of a balancer's statistics, over HTTP.
-pub const STATISTICS_PORT: u16 = 8404;
-/// Port of a balancer's runtime API (HAProxy: `stats socket`), where there are controllers.
-pub const ADMIN_PORT: u16 = 8405;
-/// Port of the broker.
-pub const BROKER_PORT: u16 = 7070;
-/// Port of the first controller of the spec; the next one has the next.
-pub const CONTROLLER_PORT: u16 = 8410;
-/// Where a body finds its configuration and secrets.
-pub const CONF_PATH: &str = "/etc/pgha";
 pub use crate::model::body::DATA_PATH;
-
-/// Everything a recipe depends on besides the member itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The lab as declared.
-    pub spec: &'a LabSpec,
-    /// Every member as placed. etcd members are listed to one another and to Patroni from here.
-    pub members: &'a [Member],
-    /// Network address of the lab's /24.
-    pub subnet: Ipv4Addr,
-    /// Passwords of the lab.
-    pub secrets: &'a Secrets,
-    /// Token of the etcd cluster: keeps the etcd of two labs apart.
-    pub token: &'a str,
-}
-
-impl Context<'_> {
-    /// Address of a host: `<subnet>.(11 + k)` for the host declared at position k. A host that is
-    /// not declared has the unspecified address, with which no engine creates anything; placement
-    /// never names one.
-    #[must_use]
-    pub fn address(&self, host: &HostName) -> Ipv4Addr {
-        let [a, b, c, _] = self.subnet.octets();
-        self.spec
-            .host_index(host)
-            .and_then(|k| u8::try_from(k + 11).ok())
-            .map_or(Ipv4Addr::UNSPECIFIED, |d| Ipv4Addr::new(a, b, c, d))
-    }
-
-    /// Address of the broker: it stands on no simulated host, as an engine's own interface would not.
-    fn broker(&self) -> Ipv4Addr {
-        let [a, b, c, _] = self.subnet.octets();
-        Ipv4Addr::new(a, b, c, 9)
-    }
-
-    /// Where every member of one service listens on `port`.
-    fn sockets(&self, service: Service, port: u16) -> impl Iterator<Item = (&Member, SocketAddr)> {
-        self.peers(service).map(move |(member, address)| (member, SocketAddr::from((address, port))))
-    }
-
-    /// Every member of one service with its address, in the order of `members`.
-    fn peers(&self, service: Service) -> impl Iterator<Item = (&Member, Ipv4Addr)> {
-        self.members.iter().filter(move |m| m.service == service).map(|m| (m, self.address(&m.host)))
-    }
-}
 
 /// The container that embodies `member`.
 #[must_use]
-pub fn recipe(ctx: &Context, member: &Member) -> Body {
+pub fn recipe(ctx: &RecipeContext, member: &Member) -> Body {
     let body = match member.service {
         Service::Etcd => etcd::body(ctx, member),
         Service::Postgres => postgres::body(ctx, member),
@@ -118,13 +57,13 @@ pub fn recipe(ctx: &Context, member: &Member) -> Body {
 
 /// The broker, where there are controllers: the only container with the engine's socket.
 #[must_use]
-pub fn broker(ctx: &Context) -> Option<Body> {
+pub fn broker(ctx: &RecipeContext) -> Option<Body> {
     (!ctx.spec.controllers.is_empty()).then(|| labelled(ctx, broker::body(ctx)))
 }
 
 /// The sandbox of `host`: the container that owns the host's namespace, address and name.
 #[must_use]
-pub fn sandbox(ctx: &Context, host: &HostName) -> Body {
+pub fn sandbox(ctx: &RecipeContext, host: &HostName) -> Body {
     labelled(ctx, host::body(ctx, host))
 }
 
@@ -148,72 +87,7 @@ pub fn digest(body: &Body) -> String {
     format!("{hash:016x}")
 }
 
-/// What all services have in common; each sets the rest.
-fn service_body(ctx: &Context, member: &Member, image: ImageRole, uid: u32) -> Body {
-    let lab = &ctx.spec.name;
-    Body {
-        member: member.id.clone(),
-        service: Some(member.service),
-        host: member.host.clone(),
-        container: format!("pgha-{lab}-{}", member.id),
-        image,
-        foreign: None,
-        engine: false,
-        namespace: Namespace::Of(sandbox_name(lab, &member.host)),
-        command: Vec::new(),
-        user: format!("{uid}:{uid}"),
-        capabilities: Vec::new(),
-        mounts: Vec::new(),
-        files: Vec::new(),
-        tmpfs: vec!["/tmp".to_owned()],
-        size: Some(member.size),
-        restart: Restart::No,
-        stop_signal: "SIGTERM".to_owned(),
-        labels: BTreeMap::new(),
-    }
-}
-
-/// Name of the sandbox container of a host.
-fn sandbox_name(lab: &Name, host: &HostName) -> String {
-    format!("pgha-{lab}-host-{host}")
-}
-
-/// The small volume with configuration and secrets of a member.
-fn conf_mount(ctx: &Context, member: &Member, uid: u32) -> Mount {
-    Mount {
-        volume: format!("pgha-{}-{}-conf", ctx.spec.name, member.id),
-        path: CONF_PATH.to_owned(),
-        sized: None,
-        owner: (uid, uid),
-    }
-}
-
-/// The sized volume with the data of a member.
-fn data_mount(ctx: &Context, member: &Member, uid: u32) -> Mount {
-    Mount {
-        volume: format!("pgha-{}-{}-data", ctx.spec.name, member.id),
-        path: DATA_PATH.to_owned(),
-        sized: Some(member.size.disk),
-        owner: (uid, uid),
-    }
-}
-
-/// A file only the service itself can read.
-fn private_file(name: &str, uid: u32, contents: String) -> BodyFile {
-    BodyFile { path: format!("{CONF_PATH}/{name}"), mode: 0o600, uid, gid: uid, contents }
-}
-
-/// Text as JSON, quotes and all.
-fn json(text: impl Into<String>) -> String {
-    serde_json::Value::String(text.into()).to_string()
-}
-
-/// A program and its arguments.
-fn command(words: &[&str]) -> Vec<String> {
-    words.iter().map(|&word| word.to_owned()).collect()
-}
-
-fn labelled(ctx: &Context, mut body: Body) -> Body {
+fn labelled(ctx: &RecipeContext, mut body: Body) -> Body {
     let service = body.service.map_or("host", Service::as_str);
     body.labels = BTreeMap::from([
         (LABEL_LAB.to_owned(), ctx.spec.name.to_string()),

@@ -3,19 +3,18 @@
 
 use serde_json::{Map, Value, json as value};
 
+use super::context::RecipeContext;
+use super::parts::{command, conf_mount, data_mount, json, private_file, service_body};
+use super::ports::{ETCD_PORT, PATRONI_PORT, POSTGRES_PORT};
 use super::template::fill_own;
-use super::{
-    Context, ETCD_PORT, PATRONI_PORT, POSTGRES_PORT, command, conf_mount, data_mount, json, private_file,
-    service_body,
-};
 use crate::model::lab::Replication;
 use crate::model::scaling::memory_step;
 use crate::model::{Body, Bytes, ImageRole, Member, MemberId, Service};
 
 /// The user the PostgreSQL image knows.
-pub const UID: u32 = 999;
-const TEMPLATE: &str = include_str!("../../../lab/config/patroni.json");
-const FOUNDING: &str = include_str!("../../../lab/config/founding.sql");
+pub const POSTGRES_UID: u32 = 999;
+const PATRONI_TEMPLATE: &str = include_str!("../../../lab/config/patroni.json");
+const FOUNDING_SQL: &str = include_str!("../../../lab/config/founding.sql");
 
 /// What makes a member's clock one that can be set wrong: Patroni inherits it and hands it on to
 /// PostgreSQL, so both have the same time, as on a computer whose clock is wrong. The file is read anew
@@ -30,34 +29,34 @@ const FAKE_CLOCK: [&str; 6] = [
     "FAKETIME_DISABLE_SHM=1",
 ];
 
-pub(super) fn body(ctx: &Context, member: &Member) -> Body {
-    let mut body = service_body(ctx, member, ImageRole::Postgres, UID);
+pub(super) fn body(ctx: &RecipeContext, member: &Member) -> Body {
+    let mut body = service_body(ctx, member, ImageRole::Postgres, POSTGRES_UID);
     body.command = command(&["/usr/bin/tini", "--"]);
     if ctx.spec.postgres.fake_clock {
         body.command.extend(command(&FAKE_CLOCK));
     }
     body.command.extend(command(&["/usr/bin/patroni", "/etc/pgha/patroni.json"]));
-    body.mounts = vec![data_mount(ctx, member, UID), conf_mount(ctx, member, UID)];
+    body.mounts = vec![data_mount(ctx, member, POSTGRES_UID), conf_mount(ctx, member, POSTGRES_UID)];
     body.files = vec![
-        private_file("patroni.json", UID, config(ctx, member)),
-        private_file("founding.sql", UID, founding(ctx, member)),
+        private_file("patroni.json", POSTGRES_UID, config(ctx, member)),
+        private_file("founding.sql", POSTGRES_UID, founding(ctx, member)),
     ];
     if ctx.spec.postgres.fake_clock {
-        body.files.push(private_file("clock", UID, "+0\n".to_owned()));
+        body.files.push(private_file("clock", POSTGRES_UID, "+0\n".to_owned()));
     }
     body.tmpfs.push("/run/postgresql".to_owned());
     body.restart = ctx.spec.postgres.restart;
     body
 }
 
-fn config(ctx: &Context, member: &Member) -> String {
+fn config(ctx: &RecipeContext, member: &Member) -> String {
     let address = ctx.address(&member.host);
     let secrets = ctx.secrets;
     let subnet = ctx.subnet;
     let etcd: Vec<Value> =
         ctx.peers(Service::Etcd).map(|(_, address)| value!(format!("{address}:{ETCD_PORT}"))).collect();
     fill_own(
-        TEMPLATE,
+        PATRONI_TEMPLATE,
         &[
             ("scope", json(ctx.spec.name.as_str())),
             ("name", json(member.id.as_str())),
@@ -78,7 +77,7 @@ fn config(ctx: &Context, member: &Member) -> String {
 }
 
 /// What the founding member writes into the store: the same for every member ever after.
-fn dynamic(ctx: &Context) -> Value {
+fn dynamic(ctx: &RecipeContext) -> Value {
     let postgres = &ctx.spec.postgres;
     let patroni = &postgres.patroni;
     let mut dynamic = value!({
@@ -109,7 +108,7 @@ fn dynamic(ctx: &Context) -> Value {
 }
 
 /// Parameters that must agree between primary and replicas, and whatever the spec sets.
-fn shared_parameters(ctx: &Context) -> Map<String, Value> {
+fn shared_parameters(ctx: &RecipeContext) -> Map<String, Value> {
     let mut parameters = Map::new();
     let mut set = |key: &str, value: Value| parameters.insert(key.to_owned(), value);
     set("max_connections", value!(100));
@@ -135,7 +134,7 @@ fn wal(disk: Bytes, share: u64, most: Bytes) -> Value {
 }
 
 /// Parameters of this member alone. They win over the shared ones, so what the spec sets is left out.
-fn local_parameters(ctx: &Context, member: &Member) -> Map<String, Value> {
+fn local_parameters(ctx: &RecipeContext, member: &Member) -> Map<String, Value> {
     let memory = member.size.memory.as_mib();
     let mib = |n: u64, least: u64| value!(format!("{}MB", n.max(least)));
     let mut parameters = Map::new();
@@ -163,7 +162,7 @@ pub fn slot(member: &MemberId) -> String {
     member.as_str().replace('-', "_")
 }
 
-fn founding(ctx: &Context, member: &Member) -> String {
+fn founding(ctx: &RecipeContext, member: &Member) -> String {
     let slots: Vec<String> = ctx
         .peers(Service::Postgres)
         .filter(|(peer, _)| peer.id != member.id)
@@ -171,7 +170,7 @@ fn founding(ctx: &Context, member: &Member) -> String {
         .collect();
     let password = format!("'{}'", ctx.secrets.application.replace('\'', "''"));
     fill_own(
-        FOUNDING,
+        FOUNDING_SQL,
         &[("application-password", password), ("slots", format!("ARRAY[{}]", slots.join(", ")))],
     )
 }

@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Context, Secrets};
+use super::context::RecipeContext;
+use super::secrets::Secrets;
 use crate::model::{LabSpec, Member, Service};
 
 /// A lab as `spec` would resolve it.
@@ -45,6 +46,6 @@ pub fn secrets() -> Secrets {
 }
 
 /// The context of a lab on 198.18.250.0/24 that is about to be founded.
-pub fn context<'a>(spec: &'a LabSpec, members: &'a [Member], secrets: &'a Secrets) -> Context<'a> {
-    Context { spec, members, subnet: Ipv4Addr::new(198, 18, 250, 0), secrets, token: "lab-1" }
+pub fn context<'a>(spec: &'a LabSpec, members: &'a [Member], secrets: &'a Secrets) -> RecipeContext<'a> {
+    RecipeContext { spec, members, subnet: Ipv4Addr::new(198, 18, 250, 0), secrets, token: "lab-1" }
 }

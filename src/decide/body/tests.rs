@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::samples::{context, members, secrets, spec};
 use super::*;
 use crate::model::lab::{BalancerStart, Reads, Replication};
-use crate::model::{Bytes, Capability};
+use crate::model::{Bytes, Capability, LabSpec, Namespace};
+use std::net::Ipv4Addr;
 
 /// The recipes of a whole lab made of `spec`: sandboxes first.
 fn whole(spec: &LabSpec) -> Vec<Body> {
@@ -384,7 +385,7 @@ fn the_digest_ignores_who_else_is_there() {
     for (n, member) in members.iter().enumerate() {
         // a body made anew when others have come or gone meanwhile
         let fewer: Vec<Member> = members[..=n].to_vec();
-        let later = Context { members: &fewer, ..founding };
+        let later = RecipeContext { members: &fewer, ..founding };
         let (then, now) = (recipe(&founding, member), recipe(&later, member));
         assert_eq!(then.labels.get(LABEL_RECIPE), now.labels.get(LABEL_RECIPE), "{}", member.id);
     }

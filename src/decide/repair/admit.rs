@@ -6,21 +6,19 @@
 use std::time::Duration;
 
 use super::memory::REPEAT;
-use super::proposal::Note;
-use super::wait::Wait;
-use super::{Decision, Memory, Step};
-use crate::decide::frame::{self, BackOff, Rules};
+use super::proposal::RepairNote;
+use super::wait::RepairWait;
+use super::{RepairDecision, RepairMemory, RepairStep};
+use crate::decide::frame::{self, BackOff, BrainRules, STUBBORN};
 use crate::model::control::{Alarm, AlarmKind, RepairPolicy};
 use crate::model::{MemberId, Mono};
 
 /// How long a step that failed is held back.
-const BACK_OFF: BackOff = BackOff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
-
-/// A step that failed so often in a row needs a person; by then it is tried every five seconds.
-const STUBBORN: u32 = 10;
+const REPAIR_BACK_OFF: BackOff =
+    BackOff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 
 /// Proposals as they are heard.
-pub(super) type Admission<'a> = frame::Admission<Repairs<'a>>;
+pub(super) type RepairAdmission<'a> = frame::Admission<Repairs<'a>>;
 
 /// What repair may order.
 #[derive(Debug)]
@@ -32,71 +30,72 @@ pub(super) struct Repairs<'a> {
 }
 
 /// Nothing heard yet.
-pub(super) fn admission(policy: &RepairPolicy, now: Mono, memory: Memory) -> Admission<'_> {
-    Admission::new(Repairs { policy, now, spares: false }, policy.every, memory)
+pub(super) fn admission(policy: &RepairPolicy, now: Mono, memory: RepairMemory) -> RepairAdmission<'_> {
+    RepairAdmission::new(Repairs { policy, now, spares: false }, policy.every, memory)
 }
 
-impl Rules for Repairs<'_> {
-    type Step = Step;
-    type Note = Note;
-    type Wait = Wait;
-    type Memory = Memory;
+impl BrainRules for Repairs<'_> {
+    type Step = RepairStep;
+    type Note = RepairNote;
+    type Wait = RepairWait;
+    type Memory = RepairMemory;
 
-    fn may(&self, memory: &Memory, step: &Step, ordered: &[Step]) -> bool {
+    fn may(&self, memory: &RepairMemory, step: &RepairStep, ordered: &[RepairStep]) -> bool {
         let key = step.key();
-        if memory.failed.get(&key).is_some_and(|(times, when)| BACK_OFF.holds(*times, *when, self.now)) {
+        if memory.failed.get(&key).is_some_and(|(times, when)| REPAIR_BACK_OFF.holds(*times, *when, self.now))
+        {
             return false;
         }
         // doors are repeated by the rule of `doors` and with a fence
-        let door = matches!(step, Step::Open { .. } | Step::Close { .. });
+        let door = matches!(step, RepairStep::Open { .. } | RepairStep::Close { .. });
         let fresh = memory.done.get(&key).is_some_and(|when| self.now.since(*when) < REPEAT);
-        let second = step.disruptive() && ordered.iter().any(Step::disruptive);
-        let twice = matches!(step, Step::Wake { .. }) && ordered.contains(step);
+        let second = step.disruptive() && ordered.iter().any(RepairStep::disruptive);
+        let twice = matches!(step, RepairStep::Wake { .. }) && ordered.contains(step);
         !second && !twice && (door || !fresh)
     }
 
-    fn note(&mut self, memory: &mut Memory, note: Note) {
+    fn note(&mut self, memory: &mut RepairMemory, note: RepairNote) {
         match note {
-            Note::Restarted(id) => {
+            RepairNote::Restarted(id) => {
                 memory.since.remove(&id);
                 memory.paths.remove(&id);
                 memory.restarted.insert(id, self.now);
             }
-            Note::Remade(id) => {
+            RepairNote::Remade(id) => {
                 memory.remade.insert(id, self.now);
             }
-            Note::Opened(revision) => memory.opened = Some((revision, self.now)),
-            Note::Began(id, trouble) => {
+            RepairNote::Opened(revision) => memory.opened = Some((revision, self.now)),
+            RepairNote::Began(id, trouble) => {
                 memory.since.entry(id).or_default().entry(trouble).or_insert(self.now);
             }
-            Note::Over(id, trouble) => {
+            RepairNote::Over(id, trouble) => {
                 if let Some(troubles) = memory.since.get_mut(&id) {
                     troubles.remove(&trouble);
                 }
             }
-            Note::Spares => self.spares = true,
+            RepairNote::Spares => self.spares = true,
         }
     }
 
     /// A wake is a hint, and nothing waits for it.
-    fn fails(&self, memory: &Memory, step: &Step) -> Option<Alarm> {
+    fn fails(&self, memory: &RepairMemory, step: &RepairStep) -> Option<Alarm> {
         let (times, _) = memory.failed.get(&step.key())?;
-        let hint = matches!(step, Step::Wake { .. });
+        let hint = matches!(step, RepairStep::Wake { .. });
         let text = || format!("`{}` failed {STUBBORN} times in a row: the journal says why", step.key());
         (*times >= STUBBORN && !hint).then(|| Alarm::new(AlarmKind::DeedFails, Some(step.subject()), text()))
     }
 
-    fn late(&self, memory: &mut Memory, waits: &[(Wait, Option<MemberId>)]) -> Vec<Alarm> {
+    fn late(&self, memory: &mut RepairMemory, waits: &[(RepairWait, Option<MemberId>)]) -> Vec<Alarm> {
         memory.waits.hear(waits, self.now, self.policy, self.policy.every)
     }
 
     fn again(&self) -> Duration {
-        BACK_OFF.first
+        REPAIR_BACK_OFF.first
     }
 }
 
 /// The decision. Every grace that has begun brings the next look when it is over.
-pub(super) fn finish(mut admission: Admission<'_>) -> Decision {
+pub(super) fn finish(mut admission: RepairAdmission<'_>) -> RepairDecision {
     let (now, policy) = (admission.rules.now, admission.rules.policy);
     let troubles = admission.memory().since.values().flatten();
     let rests = troubles.flat_map(|(trouble, since)| {

@@ -10,14 +10,14 @@ use super::holder::{Holder, Stalled, hangs, holder, stalled};
 use super::may_lead::{MayLead, may_lead};
 use super::path::Path;
 use super::trouble::Trouble;
-use super::view::{View, lies};
-use super::{Memory, Reply, Routes, Vote};
+use super::view::{RepairView, lies};
+use super::{ConnectionReply, RepairMemory, Routes, VoterStanding};
 use crate::model::sighting::ServerSeen;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Mono, Service, Sight, Span};
 
 /// How one member does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
+pub struct MemberCondition {
     /// What is wrong with it, and since when.
     pub troubles: BTreeMap<Trouble, Mono>,
     /// What a database lacks to be a good copy; `None`: nothing, or it is no database.
@@ -26,11 +26,11 @@ pub struct Condition {
 
 /// What one look means.
 #[derive(Clone, Debug)]
-pub struct Assessment<'a> {
+pub struct RepairAssessment<'a> {
     /// The look.
-    pub view: View<'a>,
+    pub view: RepairView<'a>,
     /// What was remembered before it.
-    pub memory: &'a Memory,
+    pub memory: &'a RepairMemory,
     /// How whoever holds the leader key does.
     pub holder: Holder,
     /// Whether the holder of the key lives and takes writes.
@@ -40,14 +40,14 @@ pub struct Assessment<'a> {
     /// How replicas that do not follow the leader try to.
     pub paths: BTreeMap<MemberId, Path>,
     /// Every member, and everybody else of whom there is a container.
-    pub conditions: BTreeMap<MemberId, Condition>,
+    pub conditions: BTreeMap<MemberId, MemberCondition>,
     /// Since when nobody holds the leader key.
     pub leaderless: Option<Mono>,
 }
 
 /// What `view` means to whoever remembers `memory`.
 #[must_use]
-pub fn assess<'a>(view: View<'a>, memory: &'a Memory) -> Assessment<'a> {
+pub fn assess<'a>(view: RepairView<'a>, memory: &'a RepairMemory) -> RepairAssessment<'a> {
     let stalled = stalled(&view, memory);
     let holder = holder(&view, memory, stalled.as_ref());
     let key = view.store.leader.as_ref();
@@ -55,19 +55,19 @@ pub fn assess<'a>(view: View<'a>, memory: &'a Memory) -> Assessment<'a> {
     let paths = follow::paths(&view, memory, leads);
     let leaderless = key.is_none().then(|| memory.leaderless.unwrap_or(view.seen.at));
     let conditions = BTreeMap::new();
-    let mut a = Assessment { view, memory, holder, leads, stalled, paths, conditions, leaderless };
+    let mut a = RepairAssessment { view, memory, holder, leads, stalled, paths, conditions, leaderless };
     a.conditions = conditions_of(&a);
     a
 }
 
-fn conditions_of(a: &Assessment<'_>) -> BTreeMap<MemberId, Condition> {
-    let mut all: BTreeMap<MemberId, Condition> = BTreeMap::new();
+fn conditions_of(a: &RepairAssessment<'_>) -> BTreeMap<MemberId, MemberCondition> {
+    let mut all: BTreeMap<MemberId, MemberCondition> = BTreeMap::new();
     let since = Since { a };
     for member in a.view.members {
         if matches!(member.service, Service::Client | Service::Broker) {
             continue;
         }
-        let mut condition = Condition::default();
+        let mut condition = MemberCondition::default();
         for (trouble, sure) in troubles(a, member) {
             if let Some(when) = since.of(&member.id, trouble, sure) {
                 condition.troubles.insert(trouble, when);
@@ -101,7 +101,7 @@ enum Sure {
 
 /// Since when troubles last.
 struct Since<'a> {
-    a: &'a Assessment<'a>,
+    a: &'a RepairAssessment<'a>,
 }
 
 impl Since<'_> {
@@ -119,7 +119,7 @@ impl Since<'_> {
 }
 
 /// What this look says is wrong with a member, or cannot say.
-fn troubles(a: &Assessment<'_>, member: &Member) -> Vec<(Trouble, Sure)> {
+fn troubles(a: &RepairAssessment<'_>, member: &Member) -> Vec<(Trouble, Sure)> {
     let (view, id) = (&a.view, &member.id);
     let mut found = Vec::new();
     if view.host_runs(&member.host) == Some(false) {
@@ -142,7 +142,7 @@ fn troubles(a: &Assessment<'_>, member: &Member) -> Vec<(Trouble, Sure)> {
 }
 
 /// What the engine says is wrong with a body.
-fn of_body(a: &Assessment<'_>, member: &Member) -> Option<Trouble> {
+fn of_body(a: &RepairAssessment<'_>, member: &Member) -> Option<Trouble> {
     let (view, id) = (&a.view, &member.id);
     match view.containers(id) {
         // the holder of the key is dealt with before its place is
@@ -154,7 +154,7 @@ fn of_body(a: &Assessment<'_>, member: &Member) -> Option<Trouble> {
 }
 
 /// What a body that runs does otherwise than it should.
-fn of_service(a: &Assessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
+fn of_service(a: &RepairAssessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
     let (view, id) = (&a.view, &member.id);
     let runs = view.runs(id);
     match member.service {
@@ -179,7 +179,7 @@ fn of_service(a: &Assessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
             match view.seen.voters.seen() {
                 None => Some((Trouble::Sick, Sure::Unknown)),
                 Some(voters) => {
-                    let serves = voters.members.get(id).is_none_or(|vote| *vote == Vote::Serves);
+                    let serves = voters.members.get(id).is_none_or(|vote| *vote == VoterStanding::Serves);
                     (!serves).then_some((Trouble::Sick, Sure::Yes))
                 }
             }
@@ -192,7 +192,7 @@ fn of_service(a: &Assessment<'_>, member: &Member) -> Option<(Trouble, Sure)> {
 
 /// A balancer is judged while somebody takes writes: then it was asked in this very look, and there is a truth to route by.
 /// That the leader answers is the second sign: the way from here is not what is wrong.
-fn of_balancer(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
+fn of_balancer(a: &RepairAssessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
     let sure = if a.leads { Sure::Yes } else { Sure::Unknown };
     match a.view.seen.balancers.get(id)?.seen() {
         None => Some((Trouble::Silent, sure)),
@@ -203,7 +203,7 @@ fn of_balancer(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
 
 /// A replica of a controller that runs and does not say that it is well. Where the leader answers in the same look, the
 /// way from here is not what is wrong.
-fn of_controller(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
+fn of_controller(a: &RepairAssessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
     match a.view.seen.controllers.get(id) {
         Some(Sight::Seen(())) => None,
         Some(Sight::Blind(_)) if a.leads => Some((Trouble::Silent, Sure::Yes)),
@@ -212,7 +212,7 @@ fn of_controller(a: &Assessment<'_>, id: &MemberId) -> Option<(Trouble, Sure)> {
 }
 
 /// What keeps a balancer from routing by the truth: writes to the leader and to nobody else.
-pub(super) fn misled(view: &View<'_>, routes: &Routes) -> Option<String> {
+pub(super) fn misled(view: &RepairView<'_>, routes: &Routes) -> Option<String> {
     let up: Vec<&HostName> =
         routes.rw.iter().filter(|(_, server)| ServerSeen::up(server)).map(|(host, _)| host).collect();
     let host = view.store.leader.as_ref().and_then(|key| view.host(&key.member))?;
@@ -220,22 +220,25 @@ pub(super) fn misled(view: &View<'_>, routes: &Routes) -> Option<String> {
 }
 
 /// What keeps a member that runs from serving, if it is nothing that Patroni works on.
-pub(super) fn sick(view: &View<'_>, id: &MemberId) -> Option<String> {
+pub(super) fn sick(view: &RepairView<'_>, id: &MemberId) -> Option<String> {
     let instance = view.instance(id)?;
     let rest = match &instance.rest {
-        Reply::Unasked => return None,
-        Reply::Answers(rest) => rest,
-        Reply::Refuses(why) | Reply::Hangs(why) | Reply::Silent(why) | Reply::Denies(why) => {
+        ConnectionReply::Unasked => return None,
+        ConnectionReply::Answers(rest) => rest,
+        ConnectionReply::Refuses(why)
+        | ConnectionReply::Hangs(why)
+        | ConnectionReply::Silent(why)
+        | ConnectionReply::Denies(why) => {
             return Some(format!("its Patroni does not answer: {why}"));
         }
     };
-    let hangs = matches!(instance.sql, Reply::Hangs(_)) && rest.patroni.state == "running";
+    let hangs = matches!(instance.sql, ConnectionReply::Hangs(_)) && rest.patroni.state == "running";
     (hangs || !rest.loop_runs).then(|| "it accepts connections and does not answer".to_owned())
 }
 
 /// What a member lacks to be a good copy: it leads and writes, or it runs, replays and streams, on the leader's
 /// timeline and close behind.
-fn lacks(view: &View<'_>, id: &MemberId) -> Option<String> {
+fn lacks(view: &RepairView<'_>, id: &MemberId) -> Option<String> {
     let Some(body) = view.body(id) else { return Some("it has no body".to_owned()) };
     if body.status != ContainerStatus::Running {
         return Some(format!("its body is {}", body.status.as_str()));
@@ -250,9 +253,9 @@ fn lacks(view: &View<'_>, id: &MemberId) -> Option<String> {
     if view.writes(id) && view.holds(id) {
         return None;
     }
-    let replays = matches!(&instance.sql, Reply::Answers(sql) if sql.in_recovery);
+    let replays = matches!(&instance.sql, ConnectionReply::Answers(sql) if sql.in_recovery);
     // no connection is left for the question, and Patroni says that it runs
-    if !replays && !matches!(&instance.sql, Reply::Denies(_)) {
+    if !replays && !matches!(&instance.sql, ConnectionReply::Denies(_)) {
         return Some(format!("its PostgreSQL does not answer yet, Patroni says {}", patroni.state));
     }
     if patroni.state != "streaming" && patroni.replication_state.as_deref() != Some("streaming") {
@@ -272,8 +275,8 @@ fn lacks(view: &View<'_>, id: &MemberId) -> Option<String> {
     (behind > view.world.lag.0).then(|| format!("it is {behind} bytes behind"))
 }
 
-impl<'a> Assessment<'a> {
-    /// Now.
+impl<'a> RepairAssessment<'a> {
+    /// The instant of the look.
     #[must_use]
     pub fn now(&self) -> Mono {
         self.view.seen.at
@@ -334,7 +337,7 @@ impl<'a> Assessment<'a> {
 
     /// How often a step failed in a row.
     #[must_use]
-    pub fn failures(&self, step: &super::Step) -> u32 {
+    pub fn failures(&self, step: &super::RepairStep) -> u32 {
         self.memory.failed.get(&step.key()).map_or(0, |(times, _)| *times)
     }
 

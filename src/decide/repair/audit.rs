@@ -1,20 +1,20 @@
 //! What no decision may do, whoever proposed it. Every decision is audited; one that breaks a rule is not carried out and
 //! is an alarm.
 
-use super::assess::Assessment;
+use super::assess::RepairAssessment;
 use super::etcd_members::carried;
 use super::holder::is_cut_off;
 use super::may_lead::MayLead;
 use super::view::lies;
-use super::{Decision, Step};
+use super::{RepairDecision, RepairStep};
 use crate::decide::frame::Breach;
 use crate::model::control::ProofLevel;
 use crate::model::{ContainerStatus, MemberId, Service};
 
 /// Every rule that `decision` breaks.
 #[must_use]
-pub fn audit(a: &Assessment<'_>, decision: &Decision) -> Vec<Breach> {
-    let breach = |step: &Step, rule| Breach { step: step.key(), rule };
+pub fn audit(a: &RepairAssessment<'_>, decision: &RepairDecision) -> Vec<Breach> {
+    let breach = |step: &RepairStep, rule| Breach { step: step.key(), rule };
     let mut all: Vec<Breach> =
         decision.steps.iter().filter_map(|step| Some(breach(step, broken(a, step)?))).collect();
     let disruptive = decision.steps.iter().filter(|step| step.disruptive());
@@ -23,56 +23,58 @@ pub fn audit(a: &Assessment<'_>, decision: &Decision) -> Vec<Breach> {
 }
 
 /// The rule that a step breaks.
-fn broken(a: &Assessment<'_>, step: &Step) -> Option<&'static str> {
+fn broken(a: &RepairAssessment<'_>, step: &RepairStep) -> Option<&'static str> {
     match step {
-        Step::Release { member, mod_revision, candidate, .. } => {
+        RepairStep::Release { member, mod_revision, candidate, .. } => {
             release(a, member, *mod_revision, candidate.as_ref())
         }
-        Step::Fence { member, container, key } => fence(a, member, container, *key),
-        Step::End { .. } => {
+        RepairStep::Fence { member, container, key } => fence(a, member, container, *key),
+        RepairStep::End { .. } => {
             let may = a.view.store.leader.is_none();
             (!may).then_some("a body is ended for its own sake only while nobody leads")
         }
-        Step::Start { member, alone: true, .. } => {
+        RepairStep::Start { member, alone: true, .. } => {
             let may = a.view.is_dead(member)
                 && a.view.on_a_running_host(member)
                 && (a.view.store.leader.is_none() || a.view.holds(member));
             (!may).then_some("a body is started alone only while nobody else leads")
         }
-        Step::Start { member, .. } | Step::Create { member, .. } => {
+        RepairStep::Start { member, .. } | RepairStep::Create { member, .. } => {
             let database = is_database(a, step, member);
             let led = a.view.store.leader.is_some() && !a.view.holds(member);
             (database && !led).then_some("a database is given life only while somebody else leads")
         }
-        Step::Retire { member } => retire(a, member),
-        Step::Yield { member, .. } => {
+        RepairStep::Retire { member } => retire(a, member),
+        RepairStep::Yield { member, .. } => {
             let asked = a.view.store.handover.is_some() && a.view.holds(member);
             (!asked).then_some("a key is taken from its holder for a handover alone")
         }
-        Step::HandOver { member, candidate, .. } => {
+        RepairStep::HandOver { member, candidate, .. } => {
             let good = a.leads && a.view.holds(member) && a.view.patroni(candidate).is_some();
             (!good).then_some("a leader that takes writes hands over, to somebody who answers")
         }
-        Step::Intend { .. } => {
+        RepairStep::Intend { .. } => {
             let store = a.view.store;
             let one = store.replacing.is_none() && store.unreadable.is_none();
             (!one).then_some("one replacement at a time")
         }
-        Step::Discard { member } => a.view.member(member).map(|_| "the volumes of a member of the lab stay"),
+        RepairStep::Discard { member } => {
+            a.view.member(member).map(|_| "the volumes of a member of the lab stay")
+        }
         _ => None,
     }
 }
 
 /// Whether a step is about a PostgreSQL.
-fn is_database(a: &Assessment<'_>, step: &Step, member: &MemberId) -> bool {
+fn is_database(a: &RepairAssessment<'_>, step: &RepairStep, member: &MemberId) -> bool {
     match step {
-        Step::Create { service, .. } => *service == Service::Postgres,
+        RepairStep::Create { service, .. } => *service == Service::Postgres,
         _ => a.view.member(member).is_some_and(|member| member.service == Service::Postgres),
     }
 }
 
 fn release(
-    a: &Assessment<'_>,
+    a: &RepairAssessment<'_>,
     member: &MemberId,
     revision: i64,
     candidate: Option<&MemberId>,
@@ -98,7 +100,12 @@ fn release(
     hopeless.then_some("a key is not released while nobody may follow")
 }
 
-fn fence(a: &Assessment<'_>, member: &MemberId, container: &str, key: Option<i64>) -> Option<&'static str> {
+fn fence(
+    a: &RepairAssessment<'_>,
+    member: &MemberId,
+    container: &str,
+    key: Option<i64>,
+) -> Option<&'static str> {
     let Some(revision) = key else {
         let may = !a.view.holds(member) && a.leads;
         return (!may).then_some("nobody but the leader is fenced unless somebody else takes writes");
@@ -114,7 +121,7 @@ fn fence(a: &Assessment<'_>, member: &MemberId, container: &str, key: Option<i64
     (lives && !doomed && !follows).then_some("a leader that lives is fenced only if somebody may follow")
 }
 
-fn retire(a: &Assessment<'_>, member: &MemberId) -> Option<&'static str> {
+fn retire(a: &RepairAssessment<'_>, member: &MemberId) -> Option<&'static str> {
     if a.view.store.leader.is_none() || a.view.holds(member) {
         return Some("nobody leaves while nobody leads, and the leader never does");
     }

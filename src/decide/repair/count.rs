@@ -10,23 +10,23 @@
 
 use std::time::Duration;
 
-use super::Step;
-use super::assess::Assessment;
+use super::RepairStep;
+use super::assess::RepairAssessment;
 use super::intend::{forget, hasten, place};
-use super::proposal::{Note, Proposal, Turn};
-use super::replacement::Next;
+use super::proposal::{OneAtATime, RepairNote, RepairProposal};
+use super::replacement::NextProposals;
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
-use super::wait::Wait;
+use super::wait::RepairWait;
 use crate::model::control::{AlarmKind, Replacing};
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
 
 /// So long a newcomer's Patroni is looked after.
-const YOUNG: Duration = Duration::from_mins(2);
+const NEWCOMER_AGE: Duration = Duration::from_mins(2);
 
 /// Begins to add whoever is missing, or to see out who is one too many. Nothing else is going on.
-pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
+pub(super) fn count(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     // a look that names nobody as placed counts nobody
     if !a.leads || !a.view.has_record() {
         return Vec::new();
@@ -40,28 +40,30 @@ pub(super) fn count(a: &Assessment<'_>) -> Vec<Proposal> {
         all.push(add(a, there, wanted));
     } else if let Some(member) = a.view.all(Service::Postgres).find(out) {
         all.push(match lacking(a) {
-            Some(said) => Proposal::wait(Wait::Copies, Some(&member.id), said).turn(Turn::Begins),
+            Some(said) => {
+                RepairProposal::wait(RepairWait::Copies, Some(&member.id), said).turn(OneAtATime::Begins)
+            }
             None => see_off(member, format!("{wanted} instances are wanted")),
         });
     } else if there > wanted {
         let text = format!(
             "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
         );
-        all.push(Proposal::silent().turn(Turn::Begins).alarm(AlarmKind::TooMany, None, text));
+        all.push(RepairProposal::silent().turn(OneAtATime::Begins).alarm(AlarmKind::TooMany, None, text));
     }
     all
 }
 
 /// Writes down that a member leaves and nobody takes its place.
-pub(super) fn see_off(member: &Member, why: String) -> Proposal {
+pub(super) fn see_off(member: &Member, why: String) -> RepairProposal {
     let (service, id, host) = (member.service, member.id.clone(), member.host.clone());
     let said = format!("{why}: it is to leave");
-    let step = Step::Intend { service, member: id.clone(), by: id.clone(), host, why };
-    Proposal::say("intend", Some(&id), said).when_ordered().step(step).turn(Turn::Begins)
+    let step = RepairStep::Intend { service, member: id.clone(), by: id.clone(), host, why };
+    RepairProposal::say("intend", Some(&id), said).when_ordered().step(step).turn(OneAtATime::Begins)
 }
 
 /// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
-fn lacking(a: &Assessment<'_>) -> Option<String> {
+fn lacking(a: &RepairAssessment<'_>) -> Option<String> {
     let good = a.view.staying(Service::Postgres).filter(|member| a.is_good(&member.id)).count();
     let wanted = a.view.wanted(Service::Postgres);
     let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
@@ -69,27 +71,27 @@ fn lacking(a: &Assessment<'_>) -> Option<String> {
 }
 
 /// Begins with the next newcomer, when everybody who is there is a good copy.
-fn add(a: &Assessment<'_>, there: usize, wanted: usize) -> Proposal {
+fn add(a: &RepairAssessment<'_>, there: usize, wanted: usize) -> RepairProposal {
     let said = format!("{wanted} instances are wanted, there are {there}");
     let mut stay = a.view.staying(Service::Postgres);
     if let Some((member, why)) = stay.find_map(|member| Some((member, a.lacks(&member.id)?))) {
         let said = format!("{said}; one that is there comes first: {why}");
-        return Proposal::wait(Wait::Copies, Some(&member.id), said).turn(Turn::Begins);
+        return RepairProposal::wait(RepairWait::Copies, Some(&member.id), said).turn(OneAtATime::Begins);
     }
     make(a, Service::Postgres, &said)
 }
 
 /// Makes another member of a service, wherever one may stand; `said` is what for.
-pub(super) fn make(a: &Assessment<'_>, service: Service, said: &str) -> Proposal {
+pub(super) fn make(a: &RepairAssessment<'_>, service: Service, said: &str) -> RepairProposal {
     match place(a, service, service.as_str(), None) {
         Ok((id, host)) => {
             let said = format!("{said}: it is made on {host}");
-            let step = Step::Create { member: id.clone(), service, host };
-            Proposal::say("add", Some(&id), said).when_ordered().step(step).turn(Turn::Begins)
+            let step = RepairStep::Create { member: id.clone(), service, host };
+            RepairProposal::say("add", Some(&id), said).when_ordered().step(step).turn(OneAtATime::Begins)
         }
         Err(none) => {
             let said = format!("{said}, and no host can carry another: {none}");
-            Proposal::wait(Wait::Host, None, said.clone()).turn(Turn::Begins).alarm(
+            RepairProposal::wait(RepairWait::Host, None, said.clone()).turn(OneAtATime::Begins).alarm(
                 AlarmKind::WaitsForHost,
                 None,
                 said,
@@ -99,10 +101,10 @@ pub(super) fn make(a: &Assessment<'_>, service: Service, said: &str) -> Proposal
 }
 
 /// Newcomers stream as soon as the leader knows them.
-fn newcomers(a: &Assessment<'_>) -> Vec<Proposal> {
+fn newcomers(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     let young = |id: &MemberId| {
         let lives = a.memory.lives.get(id);
-        lives.and_then(|lives| lives.last()).is_some_and(|born| a.now().since(*born) < YOUNG)
+        lives.and_then(|lives| lives.last()).is_some_and(|born| a.now().since(*born) < NEWCOMER_AGE)
     };
     let planned = |id: &MemberId| a.view.world.members.iter().any(|member| member.id == *id);
     let mut clones =
@@ -111,59 +113,59 @@ fn newcomers(a: &Assessment<'_>) -> Vec<Proposal> {
         return Vec::new();
     };
     let mut all = hasten(a, &member.id);
-    all.push(Proposal::wait(Wait::Clone, Some(&member.id), why).turn(Turn::Begins));
+    all.push(RepairProposal::wait(RepairWait::Clone, Some(&member.id), why).turn(OneAtATime::Begins));
     all
 }
 
 /// The next step for a member that leaves; whether its body is done for.
-pub(super) fn see_out(a: &Assessment<'_>, word: &Replacing) -> Next {
+pub(super) fn see_out(a: &RepairAssessment<'_>, word: &Replacing) -> NextProposals {
     let id = &word.member;
-    let one = |proposal: Proposal| vec![proposal];
+    let one = |proposal: RepairProposal| vec![proposal];
     if !a.view.bodies.leaving.contains(id) || a.view.holds(id) {
         let said = "it leads, or it may stay: it does not leave";
-        return (one(Proposal::say("watch", Some(id), said).step(forget(id))), false);
+        return (one(RepairProposal::say("watch", Some(id), said).step(forget(id))), false);
     }
     if a.view.containers(id).len() > 1 {
         let n = a.view.containers(id).len();
         let text = format!("{n} containers are called {id}: remove the wrong one");
-        return (one(Proposal::silent().alarm(AlarmKind::SeveralBodies, Some(id), text)), false);
+        return (one(RepairProposal::silent().alarm(AlarmKind::SeveralBodies, Some(id), text)), false);
     }
     if let Some(said) = lacking(a) {
         // whoever is no good copy has its turn first, and may need to be replaced
-        return (one(Proposal::wait(Wait::Copies, Some(id), said).step(forget(id))), false);
+        return (one(RepairProposal::wait(RepairWait::Copies, Some(id), said).step(forget(id))), false);
     }
     let Some(body) = a.view.body(id).filter(|_| !a.view.is_dead(id)) else {
         let said = "it is one too many, and its body lies dead";
-        let retire = Step::Retire { member: id.clone() };
-        return (one(Proposal::say("retire", Some(id), said).step(retire)), true);
+        let retire = RepairStep::Retire { member: id.clone() };
+        return (one(RepairProposal::say("retire", Some(id), said).step(retire)), true);
     };
     let spares = names_another(a, id);
     if confirms(a, id) {
         let said = "it is to leave and confirms writes: another standby is named first";
-        return (one(Proposal::wait(Wait::Standby, Some(id), said).spares(spares)), false);
+        return (one(RepairProposal::wait(RepairWait::Standby, Some(id), said).spares(spares)), false);
     }
-    let began = Note::Began(id.clone(), Trouble::Drain);
+    let began = RepairNote::Began(id.clone(), Trouble::Drain);
     let grace = a.view.world.policy.drain;
     let late = a.memory.since_of(id, Trouble::Drain).is_some_and(|since| a.now().since(since) >= grace.0);
     let (open, readers) = read(a, &word.host);
     if !late && (open || readers > 0) {
         let said = format!("it is one too many: {readers} sessions have {grace} to end");
-        let mut all = one(Proposal::say("drain", Some(id), said).spares(spares).note(began));
+        let mut all = one(RepairProposal::say("drain", Some(id), said).spares(spares).note(began));
         if open {
-            let drain = Step::DrainReads { host: word.host.clone(), member: id.clone() };
-            all.push(Proposal::silent().step(drain));
+            let drain = RepairStep::DrainReads { host: word.host.clone(), member: id.clone() };
+            all.push(RepairProposal::silent().step(drain));
         }
         return (all, false);
     }
-    let close = Step::Close { host: word.host.clone(), member: id.clone(), park: false };
-    let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };
+    let close = RepairStep::Close { host: word.host.clone(), member: id.clone(), park: false };
+    let fence = RepairStep::Fence { member: id.clone(), container: body.id.clone(), key: None };
     let how = if readers > 0 { "its readers had their time" } else { "nobody reads from it any more" };
     let said = format!("it is one too many, and {how}");
-    (one(Proposal::say("retire", Some(id), said).step(close).step(fence).spares(spares)), true)
+    (one(RepairProposal::say("retire", Some(id), said).step(close).step(fence).spares(spares)), true)
 }
 
 /// Whether a balancer leads readers to a host, and how many it has there.
-fn read(a: &Assessment<'_>, host: &HostName) -> (bool, u64) {
+fn read(a: &RepairAssessment<'_>, host: &HostName) -> (bool, u64) {
     let routes = a.view.seen.balancers.values().filter_map(|balancer| balancer.seen());
     let servers = routes.filter_map(|routes| routes.ro.get(host));
     servers.fold((false, 0), |(open, readers), server| {

@@ -9,23 +9,23 @@
 //! at a time; made anew once and still different is an alarm, not a circle; a stranger that runs is fenced only if it is
 //! a PostgreSQL of a name that nobody has, and never one that holds the leader key.
 
-use super::Step;
-use super::assess::Assessment;
+use super::RepairStep;
+use super::assess::RepairAssessment;
 use super::must_go::lately;
-use super::proposal::{Note, Proposal, Turn};
+use super::proposal::{OneAtATime, RepairNote, RepairProposal};
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use super::view::lies;
-use super::wait::Wait;
+use super::wait::RepairWait;
 use crate::model::control::AlarmKind;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
 
 /// Characters of a container's id that are shown to people.
-const SHORT: usize = 12;
+const ID_SHOWN: usize = 12;
 
 /// What is not as the record says.
-pub(super) fn drift(a: &Assessment<'_>) -> Vec<Proposal> {
+pub(super) fn drift(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     let surplus = &a.view.bodies.surplus;
     let mut all = Vec::new();
     if !surplus.is_empty() {
@@ -41,32 +41,39 @@ pub(super) fn drift(a: &Assessment<'_>) -> Vec<Proposal> {
 }
 
 /// A container that nobody has.
-fn stranger(a: &Assessment<'_>, member: &MemberId, body: &BodySeen) -> Option<Proposal> {
-    let id = body.id.get(..SHORT).unwrap_or(&body.id).to_owned();
+fn stranger(a: &RepairAssessment<'_>, member: &MemberId, body: &BodySeen) -> Option<RepairProposal> {
+    let id = body.id.get(..ID_SHOWN).unwrap_or(&body.id).to_owned();
     // the record may name it by now: what was read of it is older than the list of bodies
     let lasts = a.lasts(member, Trouble::Surplus, a.view.world.policy.sick_grace);
     if lies(body.status) {
-        let remove = Step::Remove { member: member.clone(), container: body.id.clone() };
+        let remove = RepairStep::Remove { member: member.clone(), container: body.id.clone() };
         let said = format!("container {id} does not run and nobody has it");
-        let proposal = Proposal::say("remove", Some(member), said).when_ordered().step(remove);
-        return lasts.then(|| proposal.turn(Turn::Begins));
+        let proposal = RepairProposal::say("remove", Some(member), said).when_ordered().step(remove);
+        return lasts.then(|| proposal.turn(OneAtATime::Begins));
     }
     let text = format!("container {id} on {} calls itself {member} and nobody has it", body.host);
-    let alarm = Proposal::silent().turn(Turn::Begins).alarm(AlarmKind::Stranger, Some(member), text);
+    let alarm =
+        RepairProposal::silent().turn(OneAtATime::Begins).alarm(AlarmKind::Stranger, Some(member), text);
     let ours = body.service == Service::Postgres.as_str() && body.status == ContainerStatus::Running;
     if !lasts || !ours || a.view.member(member).is_some() || a.view.holds(member) || !a.leads {
         return Some(alarm);
     }
-    let fence = Step::Fence { member: member.clone(), container: body.id.clone(), key: None };
+    let fence = RepairStep::Fence { member: member.clone(), container: body.id.clone(), key: None };
     let said = format!("container {id} runs and nobody has it");
     Some(
-        Proposal { word: "fence", subject: Some(member.clone()), reason: said, when_ordered: true, ..alarm }
-            .step(fence),
+        RepairProposal {
+            word: "fence",
+            subject: Some(member.clone()),
+            reason: said,
+            when_ordered: true,
+            ..alarm
+        }
+        .step(fence),
     )
 }
 
 /// A body that is not what it should be.
-fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
+fn differs(a: &RepairAssessment<'_>, member: &Member) -> Option<RepairProposal> {
     let id = &member.id;
     let body = a.view.body(id)?;
     let what = a.view.bodies.drifted.get(&body.id)?;
@@ -79,7 +86,9 @@ fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     if member.service != Service::Postgres {
         return None;
     }
-    let person = |kind, text: String| Some(Proposal::silent().turn(Turn::Begins).alarm(kind, Some(id), text));
+    let person = |kind, text: String| {
+        Some(RepairProposal::silent().turn(OneAtATime::Begins).alarm(kind, Some(id), text))
+    };
     if a.view.holds(id) {
         return person(AlarmKind::HandOverFirst, format!("{id}: {what}; it leads: hand over first"));
     }
@@ -95,16 +104,18 @@ fn differs(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
     let mut others = a.view.staying(Service::Postgres).filter(|other| other.id != *id);
     if let Some((other, why)) = others.find_map(|other| Some((&other.id, a.lacks(&other.id)?))) {
         let said = format!("{what}; {other} comes first: {why}");
-        return Some(Proposal::wait(Wait::Copies, Some(id), said).turn(Turn::Begins));
+        return Some(RepairProposal::wait(RepairWait::Copies, Some(id), said).turn(OneAtATime::Begins));
     }
     let spares = names_another(a, id);
     if confirms(a, id) {
         let said = format!("{what}; it confirms writes: another standby is named first");
-        return Some(Proposal::wait(Wait::Standby, Some(id), said).turn(Turn::Has).spares(spares));
+        return Some(
+            RepairProposal::wait(RepairWait::Standby, Some(id), said).turn(OneAtATime::Has).spares(spares),
+        );
     }
-    let close = Step::Close { host: member.host.clone(), member: id.clone(), park: false };
-    let fence = Step::Fence { member: id.clone(), container: body.id.clone(), key: None };
+    let close = RepairStep::Close { host: member.host.clone(), member: id.clone(), park: false };
+    let fence = RepairStep::Fence { member: id.clone(), container: body.id.clone(), key: None };
     let said = format!("{what}: it is made anew in its place");
-    let proposal = Proposal::say("restart", Some(id), said).when_ordered().step(close).step(fence);
-    Some(proposal.turn(Turn::Begins).spares(spares).note(Note::Remade(id.clone())))
+    let proposal = RepairProposal::say("restart", Some(id), said).when_ordered().step(close).step(fence);
+    Some(proposal.turn(OneAtATime::Begins).spares(spares).note(RepairNote::Remade(id.clone())))
 }

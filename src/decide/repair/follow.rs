@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use super::path::Path;
-use super::view::View;
-use super::{Memory, Reply};
+use super::view::RepairView;
+use super::{ConnectionReply, RepairMemory};
 use crate::decide::body::slot;
 use crate::model::sighting::PatroniSeen;
 use crate::model::{MemberId, Service};
 
 /// The paths of all replicas that do not follow, as they are in this look.
-pub(super) fn paths(view: &View<'_>, memory: &Memory, leads: bool) -> BTreeMap<MemberId, Path> {
+pub(super) fn paths(view: &RepairView<'_>, memory: &RepairMemory, leads: bool) -> BTreeMap<MemberId, Path> {
     let now = view.seen.at;
     if !leads {
         let unled = now.since(memory.looked.unwrap_or(now));
@@ -27,8 +27,8 @@ pub(super) fn paths(view: &View<'_>, memory: &Memory, leads: bool) -> BTreeMap<M
     let path = |id: &MemberId| {
         let known = memory.paths.get(id).cloned();
         match view.instance(id).map(|instance| &instance.rest) {
-            Some(Reply::Answers(rest)) if follows(view, &rest.patroni) => None,
-            Some(Reply::Answers(rest)) => {
+            Some(ConnectionReply::Answers(rest)) if follows(view, &rest.patroni) => None,
+            Some(ConnectionReply::Answers(rest)) => {
                 Some(known.unwrap_or_else(|| Path::new(now)).goes_on(&rest.patroni, view.seen.sent, now))
             }
             // what it does now cannot be seen; that it does not answer is another's to judge
@@ -39,7 +39,7 @@ pub(super) fn paths(view: &View<'_>, memory: &Memory, leads: bool) -> BTreeMap<M
 }
 
 /// Whether it streams on the leader's timeline; where the leader's is not known, whether it streams.
-fn follows(view: &View<'_>, patroni: &PatroniSeen) -> bool {
+fn follows(view: &RepairView<'_>, patroni: &PatroniSeen) -> bool {
     let streams = patroni.state == "streaming" || patroni.replication_state.as_deref() == Some("streaming");
     let leader = view.store.leader.as_ref().and_then(|key| view.patroni(&key.member));
     let timeline = leader.and_then(|rest| rest.patroni.timeline);
@@ -48,7 +48,7 @@ fn follows(view: &View<'_>, patroni: &PatroniSeen) -> bool {
 
 /// That the leader keeps no WAL any more from where a replica stands, if so. One that Patroni brings to another place
 /// needs it no longer.
-pub(super) fn left_behind(view: &View<'_>, id: &MemberId, path: &Path) -> Option<String> {
+pub(super) fn left_behind(view: &RepairView<'_>, id: &MemberId, path: &Path) -> Option<String> {
     let lost = !path.moves() && view.seen.lost_slots.contains(&slot(id));
     lost.then(|| "it does not follow, and the leader has removed WAL that it needs".to_owned())
 }

@@ -5,8 +5,8 @@
 //! PostgreSQL, a refusal for want of connections included, proves that its postmaster lives.
 
 use super::trouble::{Trouble, altogether};
-use super::view::{View, lies};
-use super::{DiskSeen, Held, InstanceSeen, LeaderSeen, Memory, Reply};
+use super::view::{RepairView, lies};
+use super::{ConnectionReply, DiskSeen, HeldConnection, InstanceSeen, LeaderSeen, RepairMemory};
 use crate::model::control::ProofLevel;
 use crate::model::{ContainerStatus, MemberId, Mono, Span};
 
@@ -42,7 +42,7 @@ pub enum Holder {
 }
 
 /// How the holder does.
-pub(super) fn holder(view: &View<'_>, memory: &Memory, stalled: Option<&Stalled>) -> Holder {
+pub(super) fn holder(view: &RepairView<'_>, memory: &RepairMemory, stalled: Option<&Stalled>) -> Holder {
     let Some(key) = &view.store.leader else { return Holder::Nobody };
     let body = match view.containers(&key.member) {
         [body] => body,
@@ -73,7 +73,7 @@ pub(super) fn holder(view: &View<'_>, memory: &Memory, stalled: Option<&Stalled>
 
 /// Whether the body was fenced as the holder of this very key and did not die of it. Its ports are closed, so that nobody
 /// answers there is no sign of anything any more; that its Patroni would start it in place, least of all.
-pub(super) fn is_cut_off(view: &View<'_>, key: &LeaderSeen, id: &str) -> bool {
+pub(super) fn is_cut_off(view: &RepairView<'_>, key: &LeaderSeen, id: &str) -> bool {
     let level = view.seen.proofs.get(id).map(|proof| proof.level);
     let closed = matches!(level, Some(ProofLevel::CutOff | ProofLevel::Doomed));
     closed && view.seen.fenced.get(id) == Some(&key.mod_revision)
@@ -81,7 +81,7 @@ pub(super) fn is_cut_off(view: &View<'_>, key: &LeaderSeen, id: &str) -> bool {
 
 /// Since when the disk of the holder has stood where it stands, if it waits for it. The same words now and then: nothing
 /// moved between, whatever was seen or missed meanwhile.
-pub(super) fn stalled(view: &View<'_>, memory: &Memory) -> Option<Stalled> {
+pub(super) fn stalled(view: &RepairView<'_>, memory: &RepairMemory) -> Option<Stalled> {
     let Some(key) = &view.store.leader else { return memory.stalled.clone() };
     let runs = view.body(&key.member).filter(|body| body.status == ContainerStatus::Running);
     if runs.is_none_or(|body| is_cut_off(view, key, &body.id)) {
@@ -99,38 +99,38 @@ pub(super) fn stalled(view: &View<'_>, memory: &Memory) -> Option<Stalled> {
 
 /// Whether its disk has taken nothing for its grace, though something was to be written all the time and PostgreSQL
 /// answers at once: who is starved writes nothing either. Until then it lives, so that it can still hand over.
-fn disk_is_lost(view: &View<'_>, member: &MemberId, stalled: Option<&Stalled>) -> bool {
+fn disk_is_lost(view: &RepairView<'_>, member: &MemberId, stalled: Option<&Stalled>) -> bool {
     let Some(InstanceSeen { disk: DiskSeen::Waits { at, .. }, held, .. }) = view.instance(member) else {
         return false;
     };
     let first = stalled.filter(|(who, ..)| who == member).map_or(*at, |(_, _, first)| *first);
-    at.since(first) >= view.world.policy.disk_grace.0 && *held == Held::Quick
+    at.since(first) >= view.world.policy.disk_grace.0 && *held == HeldConnection::Quick
 }
 
 /// Whether a running leader accepts connections and does not answer, or its Patroni's loop is stuck; and how long that
 /// must last.
-pub(super) fn hangs(view: &View<'_>, member: &MemberId) -> Option<(Trouble, Span)> {
+pub(super) fn hangs(view: &RepairView<'_>, member: &MemberId) -> Option<(Trouble, Span)> {
     let policy = &view.world.policy;
     let instance = view.instance(member)?;
-    let stuck = matches!(&instance.rest, Reply::Answers(rest) if !rest.loop_runs);
+    let stuck = matches!(&instance.rest, ConnectionReply::Answers(rest) if !rest.loop_runs);
     // a Patroni that looks for a PostgreSQL that is gone answers late; it is not frozen
-    let refuses = matches!(instance.sql, Reply::Refuses(_));
-    let hangs =
-        matches!(instance.sql, Reply::Hangs(_)) || matches!(instance.rest, Reply::Hangs(_)) && !refuses;
+    let refuses = matches!(instance.sql, ConnectionReply::Refuses(_));
+    let hangs = matches!(instance.sql, ConnectionReply::Hangs(_))
+        || matches!(instance.rest, ConnectionReply::Hangs(_)) && !refuses;
     match instance.held {
-        Held::Quick if stuck || hangs || is_mute(view, instance) => {
+        HeldConnection::Quick if stuck || hangs || is_mute(view, instance) => {
             Some((Trouble::Hangs, policy.freeze_grace))
         }
-        Held::Silent if hangs => Some((Trouble::HangsAltogether, altogether(policy))),
+        HeldConnection::Silent if hangs => Some((Trouble::HangsAltogether, altogether(policy))),
         _ => None,
     }
 }
 
 /// Whether its Patroni is frozen by a second sign, where its port is merely silent, as one is whose queue of
 /// connections is full, and as one that a firewall hides: it has not renewed its lease when a loop that runs would have.
-fn is_mute(view: &View<'_>, instance: &InstanceSeen) -> bool {
-    let serves = matches!(instance.sql, Reply::Answers(_) | Reply::Denies(_));
+fn is_mute(view: &RepairView<'_>, instance: &InstanceSeen) -> bool {
+    let serves = matches!(instance.sql, ConnectionReply::Answers(_) | ConnectionReply::Denies(_));
     let pause = Span::secs(view.world.spec.postgres.patroni.loop_wait.into());
     let late = view.store.unrenewed.is_some_and(|since| since > pause);
-    matches!(instance.rest, Reply::Silent(_)) && serves && late
+    matches!(instance.rest, ConnectionReply::Silent(_)) && serves && late
 }

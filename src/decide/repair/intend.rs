@@ -4,30 +4,35 @@
 //! Invariant: where newcomers come out no better the budget ends it. A newcomer that was verified and is one too many is
 //! taken before another is made.
 
-use super::Step;
-use super::assess::Assessment;
-use super::proposal::{Proposal, Turn};
-use super::wait::Wait;
+use super::RepairStep;
+use super::assess::RepairAssessment;
+use super::proposal::{OneAtATime, RepairProposal};
+use super::wait::RepairWait;
 use crate::decide::placement::{self, number};
 use crate::model::control::{AlarmKind, Budget};
 use crate::model::lab::kind;
 use crate::model::{HostName, Member, MemberId, Mono, Service};
 
 /// Volumes that could not be removed so often are left to whoever takes the lab down.
-const VAIN: u32 = 5;
+const DISCARDS_GIVEN_UP: u32 = 5;
 
 /// The word that another shall take the place of `old`, where the budget allows it and a host is free.
-pub(super) fn intend(a: &Assessment<'_>, service: Service, old: &MemberId, why: String) -> Proposal {
+pub(super) fn intend(
+    a: &RepairAssessment<'_>,
+    service: Service,
+    old: &MemberId,
+    why: String,
+) -> RepairProposal {
     if !a.leads {
         let said = format!("{why}; nobody takes writes, so nothing is begun");
-        return Proposal::wait(Wait::Leader, Some(old), said).turn(Turn::Begins);
+        return RepairProposal::wait(RepairWait::Leader, Some(old), said).turn(OneAtATime::Begins);
     }
     if let Some(spent) = spent(a) {
         let said = format!("{why}; {spent}");
         let alarm = format!("{old}: {said}: find out why members go bad");
-        return Proposal::wait(Wait::Budget, Some(old), said)
+        return RepairProposal::wait(RepairWait::Budget, Some(old), said)
             .alarm(AlarmKind::ReplacementsSpent, Some(old), alarm)
-            .turn(Turn::Begins);
+            .turn(OneAtATime::Begins);
     }
     // a member of etcd has left by then
     let gone = (service == Service::Etcd).then_some(old);
@@ -38,21 +43,21 @@ pub(super) fn intend(a: &Assessment<'_>, service: Service, old: &MemberId, why: 
     match placed {
         Ok((by, host)) => {
             let said = format!("{why}: {by} on {host} shall take its place");
-            let step = Step::Intend { service, member: old.clone(), by, host, why };
-            Proposal::say("intend", Some(old), said).when_ordered().step(step).turn(Turn::Begins)
+            let step = RepairStep::Intend { service, member: old.clone(), by, host, why };
+            RepairProposal::say("intend", Some(old), said).when_ordered().step(step).turn(OneAtATime::Begins)
         }
         Err(none) => {
             let alarm = format!("{old}: {why}; it waits for a host: {none}");
             let said = format!("{why}; no host can carry another: {none}");
-            Proposal::wait(Wait::Host, Some(old), said)
+            RepairProposal::wait(RepairWait::Host, Some(old), said)
                 .alarm(AlarmKind::WaitsForHost, Some(old), alarm)
-                .turn(Turn::Begins)
+                .turn(OneAtATime::Begins)
         }
     }
 }
 
 /// One that is as it should be and one more than are wanted: an earlier replacement came no further than that.
-fn spare<'a>(a: &Assessment<'a>, service: Service, old: &MemberId) -> Option<&'a Member> {
+fn spare<'a>(a: &RepairAssessment<'a>, service: Service, old: &MemberId) -> Option<&'a Member> {
     let its = kind(old, service.as_str());
     let declared = |name: &str| a.view.world.spec.controllers.iter().find(|one| one.name.as_str() == name);
     let wanted = match service {
@@ -74,7 +79,7 @@ fn spare<'a>(a: &Assessment<'a>, service: Service, old: &MemberId) -> Option<&'a
 }
 
 /// That no more replacements may be begun, while that is so.
-fn spent(a: &Assessment<'_>) -> Option<String> {
+fn spent(a: &RepairAssessment<'_>) -> Option<String> {
     let Budget { max, per } = a.view.world.policy.replacements;
     let lately = |when: &&Mono| a.now().since(**when) < per.0;
     let known = a.memory.replaced.iter().filter(lately).count();
@@ -85,7 +90,7 @@ fn spent(a: &Assessment<'_>) -> Option<String> {
 
 /// What a new member of a kind is called and where it stands; `gone` has left by then.
 pub(super) fn place(
-    a: &Assessment<'_>,
+    a: &RepairAssessment<'_>,
     service: Service,
     kind: &str,
     gone: Option<&MemberId>,
@@ -102,40 +107,41 @@ pub(super) fn place(
 
 /// The volumes of a member that has left go, and then the word of the replacement it was part of, which stands under
 /// `old`; volumes that cannot be removed stay, so that the others are not left waiting for ever.
-pub(super) fn let_go(a: &Assessment<'_>, left: &MemberId, old: &MemberId) -> Proposal {
-    let discard = Step::Discard { member: left.clone() };
+pub(super) fn let_go(a: &RepairAssessment<'_>, left: &MemberId, old: &MemberId) -> RepairProposal {
+    let discard = RepairStep::Discard { member: left.clone() };
     // the operator's wish about the old one ends with it
     let wish = a.view.store.asked.get(old).copied();
-    let forget = Step::Forget { member: old.clone(), wish };
-    if a.failures(&discard) >= VAIN {
+    let forget = RepairStep::Forget { member: old.clone(), wish };
+    if a.failures(&discard) >= DISCARDS_GIVEN_UP {
         let text = format!("the volumes of {left} cannot be removed: they stay until the lab goes");
-        return Proposal::silent().alarm(AlarmKind::VolumesStay, Some(left), text).step(forget);
+        return RepairProposal::silent().alarm(AlarmKind::VolumesStay, Some(left), text).step(forget);
     }
-    Proposal::silent().step(discard).step(forget)
+    RepairProposal::silent().step(discard).step(forget)
 }
 
 /// A newcomer streams through a slot that the leader's Patroni makes at its next turn, up to `loop_wait` later, and
 /// PostgreSQL asks again only every five seconds: so that turn comes as soon as the newcomer is known.
-pub(super) fn hasten(a: &Assessment<'_>, by: &MemberId) -> Vec<Proposal> {
+pub(super) fn hasten(a: &RepairAssessment<'_>, by: &MemberId) -> Vec<RepairProposal> {
     let known = a.view.patroni(by).is_some();
     let leader = a.view.store.leader.as_ref().filter(|_| known);
-    let wake = leader.map(|leader| Proposal::silent().step(Step::Wake { member: leader.member.clone() }));
+    let wake = leader
+        .map(|leader| RepairProposal::silent().step(RepairStep::Wake { member: leader.member.clone() }));
     wake.into_iter().collect()
 }
 
 /// A member leaves the lab; `said` is why. While nobody leads nobody does.
-pub(super) fn retire(a: &Assessment<'_>, id: &MemberId, said: impl Into<String>) -> Proposal {
+pub(super) fn retire(a: &RepairAssessment<'_>, id: &MemberId, said: impl Into<String>) -> RepairProposal {
     if a.view.store.leader.is_none() {
-        return Proposal::wait(
-            Wait::Leader,
+        return RepairProposal::wait(
+            RepairWait::Leader,
             Some(id),
             format!("{}; nobody leaves while nobody leads", said.into()),
         );
     }
-    Proposal::say("retire", Some(id), said).step(Step::Retire { member: id.clone() })
+    RepairProposal::say("retire", Some(id), said).step(RepairStep::Retire { member: id.clone() })
 }
 
 /// The word about `old` is taken back; whatever an operator wants of it stays wanted.
-pub(super) fn forget(old: &MemberId) -> Step {
-    Step::Forget { member: old.clone(), wish: None }
+pub(super) fn forget(old: &MemberId) -> RepairStep {
+    RepairStep::Forget { member: old.clone(), wish: None }
 }

@@ -9,8 +9,8 @@
 //! Invariant: what cannot be known is *perhaps*. Nobody is named on a *perhaps*; nothing is held back by one.
 
 use super::checksums::rotten;
-use super::view::View;
-use super::{Reply, RestReply};
+use super::view::RepairView;
+use super::{ConnectionReply, RestReply};
 use crate::model::lab::Replication;
 use crate::model::{Lsn, MemberId, Service};
 
@@ -35,7 +35,7 @@ impl MayLead {
 
 /// Whether `id` may lead.
 #[must_use]
-pub fn may_lead(view: &View<'_>, id: &MemberId) -> MayLead {
+pub fn may_lead(view: &RepairView<'_>, id: &MemberId) -> MayLead {
     if let Some(why) = barred(view, id) {
         return MayLead::No(why);
     }
@@ -59,7 +59,7 @@ pub fn may_lead(view: &View<'_>, id: &MemberId) -> MayLead {
 }
 
 /// What keeps a member from leading whatever it says of itself.
-fn barred(view: &View<'_>, id: &MemberId) -> Option<String> {
+fn barred(view: &RepairView<'_>, id: &MemberId) -> Option<String> {
     if view.member(id).is_none_or(|member| member.service != Service::Postgres) {
         return Some("it is no database of this lab".to_owned());
     }
@@ -75,7 +75,7 @@ fn barred(view: &View<'_>, id: &MemberId) -> Option<String> {
 }
 
 /// What keeps a member from leading by its own word.
-fn unable(view: &View<'_>, rest: &RestReply) -> Option<String> {
+fn unable(view: &RepairView<'_>, rest: &RestReply) -> Option<String> {
     let patroni = &rest.patroni;
     if patroni.pause {
         return Some("its Patroni is paused".to_owned());
@@ -100,14 +100,14 @@ fn is_plain(rest: &RestReply) -> bool {
 }
 
 /// That it lacks more than it may of what the leader published last.
-fn behind(view: &View<'_>, lsn: Lsn) -> Option<String> {
+fn behind(view: &RepairView<'_>, lsn: Lsn) -> Option<String> {
     let published = view.store.position?;
     let lacks = published.0.saturating_sub(lsn.0);
     (lacks > view.world.lag.0).then(|| format!("it lacks {lacks} bytes of what the leader published last"))
 }
 
 /// How the members that confirm writes would vote for it; everywhere but in quorum mode nobody votes.
-fn votes(view: &View<'_>, id: &MemberId, lsn: Lsn) -> MayLead {
+fn votes(view: &RepairView<'_>, id: &MemberId, lsn: Lsn) -> MayLead {
     let Some(listed) = view.store.may_lead.as_ref().filter(|_| view.replication() == Replication::Quorum)
     else {
         return MayLead::Yes;
@@ -147,13 +147,13 @@ pub enum For {
 /// # Errors
 /// Why nobody may.
 pub fn candidate(
-    view: &View<'_>,
+    view: &RepairView<'_>,
     leader: &MemberId,
     what: For,
     wanted: impl Fn(&MemberId) -> bool,
 ) -> Result<MemberId, String> {
     let known = view.seen.postgres.iter().filter(|(id, _)| *id != leader).filter_map(|(id, instance)| {
-        let Reply::Answers(rest) = &instance.rest else { return None };
+        let ConnectionReply::Answers(rest) = &instance.rest else { return None };
         Some((id, rest, rest.patroni.lsn?))
     });
     let known: Vec<(&MemberId, &RestReply, Lsn)> = known.collect();

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Step;
+use super::RepairStep;
 use super::path::Path;
 use super::trouble::Trouble;
-use super::wait::Wait;
+use super::wait::RepairWait;
 use crate::decide::brain;
 use crate::decide::waits::Waits;
 use crate::model::control::RepairPolicy;
@@ -26,12 +26,12 @@ const LASTED: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// What repair wants now.
-pub type Decision = brain::Decision<Step, Memory>;
+pub type RepairDecision = brain::BrainDecision<RepairStep, RepairMemory>;
 
 /// What repair remembers between two looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Memory {
+pub struct RepairMemory {
     /// Since when what is wrong with a member.
     pub since: BTreeMap<MemberId, BTreeMap<Trouble, Mono>>,
     /// Since when nobody holds the leader key.
@@ -70,7 +70,7 @@ pub struct Memory {
     pub opened: Option<(i64, Mono)>,
     /// What is waited for, and since when.
     #[serde(default)]
-    pub waits: Waits<Wait>,
+    pub waits: Waits<RepairWait>,
     /// When the engine and the store were seen last.
     #[serde(default)]
     pub looked: Option<Mono>,
@@ -85,7 +85,7 @@ pub struct Memory {
 /// What of it stands in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct Kept {
+pub struct StoredMemory {
     /// When it was written.
     pub at: Mono,
     /// Since when what has been wrong with a member.
@@ -105,10 +105,10 @@ pub struct Kept {
     /// Members whose body was taken down because it was not what the record says, and when.
     pub remade: BTreeMap<MemberId, Mono>,
     /// What is waited for, and since when: written down with the rest, and never for its own sake.
-    pub waits: Waits<Wait>,
+    pub waits: Waits<RepairWait>,
 }
 
-impl Kept {
+impl StoredMemory {
     /// Whether a grace runs, so that what is written down must be young.
     fn runs(&self) -> bool {
         let lasts = self.leaderless.is_some_and(|since| self.at.since(since) >= LASTED);
@@ -127,10 +127,10 @@ impl Kept {
     }
 }
 
-impl Memory {
+impl RepairMemory {
     /// What is to be written down now, where `kept` stands in the store: `None` while that is good enough.
     #[must_use]
-    pub fn keep(&self, kept: &Kept, now: Mono) -> Option<Kept> {
+    pub fn keep(&self, kept: &StoredMemory, now: Mono) -> Option<StoredMemory> {
         // a look that saw nothing has no news, and the store may be what it did not see
         if self.blind {
             return None;
@@ -140,7 +140,7 @@ impl Memory {
             troubles.retain(|_, began| now.since(*began) >= LASTED);
         }
         since.retain(|_, troubles| !troubles.is_empty());
-        let next = Kept {
+        let next = StoredMemory {
             at: now,
             since,
             leaderless: self.leaderless,
@@ -158,12 +158,12 @@ impl Memory {
 
     /// What a controller remembers that has just become the active one. Since `kept` was written nobody may have looked.
     #[must_use]
-    pub fn recall(kept: &Kept, now: Mono) -> Self {
+    pub fn recall(kept: &StoredMemory, now: Mono) -> Self {
         if kept.at > now {
             // the clock began anew with the machine
             return Self::default();
         }
-        let Kept { at, since, leaderless, stalled, paths, starts, lives, restarted, remade, waits } =
+        let StoredMemory { at, since, leaderless, stalled, paths, starts, lives, restarted, remade, waits } =
             kept.clone();
         let looked = Some(at);
         Self {
@@ -219,12 +219,12 @@ impl Memory {
     }
 
     /// Notes that a step was done, or not.
-    pub fn took(&mut self, step: &Step, at: Mono, worked: bool) {
+    pub fn took(&mut self, step: &RepairStep, at: Mono, worked: bool) {
         let key = step.key();
         if !worked {
             let (times, when) = self.failed.entry(key).or_insert((0, at));
             (*times, *when) = (times.saturating_add(1), at);
-            if matches!(step, Step::Open { .. }) {
+            if matches!(step, RepairStep::Open { .. }) {
                 // a balancer that was not reached is told as soon as it answers
                 self.opened = None;
             }
@@ -233,16 +233,16 @@ impl Memory {
         self.failed.remove(&key);
         self.done.insert(key, at);
         match step {
-            Step::Start { member, .. } | Step::Create { member, .. } => {
+            RepairStep::Start { member, .. } | RepairStep::Create { member, .. } => {
                 self.starts.push(at);
                 self.lives.entry(member.clone()).or_default().push(at);
                 // whoever lies dead again is tried the gentle way first
                 self.failed.remove(&format!("start {member}"));
             }
-            Step::Intend { member, by, .. } if member != by => self.replaced.push(at),
-            Step::Prepare { .. } => self.handover.0 = Some(at),
-            Step::Drain { .. } => self.handover.1 = Some(at),
-            Step::HandOver { .. } => self.handover = (None, None),
+            RepairStep::Intend { member, by, .. } if member != by => self.replaced.push(at),
+            RepairStep::Prepare { .. } => self.handover.0 = Some(at),
+            RepairStep::Drain { .. } => self.handover.1 = Some(at),
+            RepairStep::HandOver { .. } => self.handover = (None, None),
             _ => {}
         }
     }

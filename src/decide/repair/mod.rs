@@ -3,7 +3,7 @@
 //! Theory: Patroni elects. Repair only takes away what keeps Patroni from electing (the lease of a body
 //! that is *proved* dead), leads the balancers to whoever takes writes, and starts what does not run.
 //! Everything is decided from a fresh look; what is remembered costs time when it is lost, never safety. What a later
-//! controller needs of it stands in the store ([`Kept`]).
+//! controller needs of it stands in the store ([`StoredMemory`]).
 //!
 //! Shape: [`assess`] says what a look means and changes nothing; [`remember`] keeps since when; proposals are pure, one kind
 //! a file; `admit` hears them in one order; [`audit`] refuses what no decision may do, whoever proposed it.
@@ -17,10 +17,10 @@
 mod admit;
 mod assess;
 mod audit;
+mod balancer_routes;
 mod checksums;
 mod count;
 mod database_members;
-mod doors;
 mod drift;
 mod etcd_members;
 mod follow;
@@ -50,63 +50,63 @@ mod wait;
 mod world;
 
 pub use crate::decide::frame::Breach;
-pub use assess::{Assessment, Condition, assess};
+pub use assess::{MemberCondition, RepairAssessment, assess};
 pub use audit::audit;
 pub use holder::Holder;
 pub use may_lead::MayLead;
-pub use memory::{Decision, Kept, Memory};
+pub use memory::{RepairDecision, RepairMemory, StoredMemory};
 pub use path::Path;
 pub use remember::remember;
 pub use seen::{
-    DiskSeen, HandoverSeen, Held, InstanceSeen, LeaderSeen, Reply, RestReply, Routes, Seen, SqlReply,
-    StandbysSeen, StoreSeen, Vote, Voters, WishSeen,
+    ConnectionReply, DiskSeen, HandoverSeen, HeldConnection, InstanceSeen, LeaderSeen, RepairSeen,
+    RepairStoreSeen, RestReply, Routes, SqlReply, StandbysSeen, VoterStanding, VotersSeen, WishSeen,
 };
-pub use step::Step;
+pub use step::RepairStep;
 pub use trouble::Trouble;
-pub use view::View;
-pub use wait::Wait;
-pub use world::World;
+pub use view::RepairView;
+pub use wait::RepairWait;
+pub use world::RepairWorld;
 
 use admit::{admission, finish};
 use handover::Handover;
-use proposal::Proposal;
+use proposal::RepairProposal;
 
-use crate::decide::brain::{Brain, Outcome};
+use crate::decide::brain::{Brain, StepOutcome};
 use crate::decide::frame;
 use crate::model::control::{Alarm, AlarmKind, Bodies};
 use crate::model::{ContainerStatus, Member, Mono, Service, Sight};
 
-impl Brain for World {
-    type Seen = Seen;
-    type Step = Step;
-    type Memory = Memory;
-    type Kept = Kept;
+impl Brain for RepairWorld {
+    type Seen = RepairSeen;
+    type Step = RepairStep;
+    type Memory = RepairMemory;
+    type Kept = StoredMemory;
 
-    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+    fn decide(&self, seen: &RepairSeen, memory: RepairMemory) -> RepairDecision {
         repair(self, seen, memory)
     }
 
-    fn took(memory: &mut Memory, step: &Step, at: Mono, outcome: &Outcome) {
+    fn took(memory: &mut RepairMemory, step: &RepairStep, at: Mono, outcome: &StepOutcome) {
         memory.took(step, at, outcome.is_done());
     }
 
-    fn unseen(memory: &mut Memory) {
+    fn unseen(memory: &mut RepairMemory) {
         memory.blind = true;
     }
 
-    fn keep(memory: &Memory, kept: &Kept, now: Mono) -> Option<Kept> {
+    fn keep(memory: &RepairMemory, kept: &StoredMemory, now: Mono) -> Option<StoredMemory> {
         memory.keep(kept, now)
     }
 
-    fn recall(kept: &Kept, now: Mono) -> Memory {
-        Memory::recall(kept, now)
+    fn recall(kept: &StoredMemory, now: Mono) -> RepairMemory {
+        RepairMemory::recall(kept, now)
     }
 
-    fn name(step: &Step) -> &'static str {
+    fn name(step: &RepairStep) -> &'static str {
         step.name()
     }
 
-    fn looked(seen: &Seen) -> Mono {
+    fn looked(seen: &RepairSeen) -> Mono {
         seen.at
     }
 
@@ -121,7 +121,7 @@ impl Brain for World {
 
 /// What must be done now.
 #[must_use]
-pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
+pub fn repair(world: &RepairWorld, seen: &RepairSeen, mut memory: RepairMemory) -> RepairDecision {
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) => bodies,
         Sight::Blind(why) => {
@@ -144,23 +144,23 @@ pub fn repair(world: &World, seen: &Seen, mut memory: Memory) -> Decision {
     memory.looks(seen.at);
     if store.maintenance {
         memory.forget();
-        return still(world, seen.at, Wait::Maintenance, "maintenance: only watching", memory);
+        return still(world, seen.at, RepairWait::Maintenance, "maintenance: only watching", memory);
     }
     if !store.initialized {
         if is_being_founded(world, seen, bodies) {
-            return still(world, seen.at, Wait::Founding, "the cluster is not founded", memory);
+            return still(world, seen.at, RepairWait::Founding, "the cluster is not founded", memory);
         }
         let decision = nothing(world, "hold", "the cluster is not founded".to_owned(), memory);
         let alarm = "Patroni's `initialize` key is missing and a body that starts now would found a new cluster: \
                      put the key back or found the lab anew";
         return told(decision, AlarmKind::NotFounded, alarm.to_owned());
     }
-    let a = assess(View::new(world, seen, bodies, store), &memory);
+    let a = assess(RepairView::new(world, seen, bodies, store), &memory);
     decide(&a, remember(&memory, &a))
 }
 
 /// From what a look means to what is done: proposals, one order of admission, an audit.
-fn decide(a: &Assessment<'_>, memory: Memory) -> Decision {
+fn decide(a: &RepairAssessment<'_>, memory: RepairMemory) -> RepairDecision {
     let mut admission = admission(&a.view.world.policy, a.now(), memory);
     admission.hear(propose(a));
     let spares = admission.rules.spares;
@@ -171,45 +171,51 @@ fn decide(a: &Assessment<'_>, memory: Memory) -> Decision {
 }
 
 /// Everything that could be done, and in which order it is heard.
-fn propose(a: &Assessment<'_>) -> Vec<Proposal> {
+fn propose(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     let mut all = revive::revive(a);
     all.extend(leader::leader(a));
     match handover::handover(a) {
         Handover::Alone(proposals) => return proposals,
         Handover::Beside(proposals) => all.extend(proposals),
     }
-    all.extend(doors::doors(a));
+    all.extend(balancer_routes::doors(a));
     let (proposals, settled) = replace::replace(a);
     all.extend(proposals);
     all.extend(starts::starts(a, &settled));
     all
 }
 
-fn nothing(world: &World, step: &str, reason: String, memory: Memory) -> Decision {
+fn nothing(world: &RepairWorld, step: &str, reason: String, memory: RepairMemory) -> RepairDecision {
     let again_in = world.policy.every;
-    Decision { step: step.to_owned(), reason, memory, again_in, ..Decision::default() }
+    RepairDecision { step: step.to_owned(), reason, memory, again_in, ..RepairDecision::default() }
 }
 
 /// Nothing is done, and why; whoever waits for too long says so.
-fn still(world: &World, now: Mono, wait: Wait, reason: &str, mut memory: Memory) -> Decision {
+fn still(
+    world: &RepairWorld,
+    now: Mono,
+    wait: RepairWait,
+    reason: &str,
+    mut memory: RepairMemory,
+) -> RepairDecision {
     let policy = &world.policy;
     let alarms = memory.waits.hear(&[(wait, None)], now, policy, policy.every);
-    Decision { alarms, ..nothing(world, wait.word(), reason.to_owned(), memory) }
+    RepairDecision { alarms, ..nothing(world, wait.word(), reason.to_owned(), memory) }
 }
 
-fn blind(world: &World, reason: String, mut memory: Memory) -> Decision {
+fn blind(world: &RepairWorld, reason: String, mut memory: RepairMemory) -> RepairDecision {
     memory.blind = true;
     nothing(world, "blind", reason, memory)
 }
 
-fn told(mut decision: Decision, kind: AlarmKind, alarm: String) -> Decision {
+fn told(mut decision: RepairDecision, kind: AlarmKind, alarm: String) -> RepairDecision {
     decision.alarms.push(Alarm::new(kind, None, alarm));
     decision
 }
 
 /// Bodies run and no database answers yet: nothing was founded that could have been lost.
-fn is_being_founded(world: &World, seen: &Seen, bodies: &Bodies) -> bool {
-    let answers = seen.postgres.values().any(|instance| matches!(instance.sql, Reply::Answers(_)));
+fn is_being_founded(world: &RepairWorld, seen: &RepairSeen, bodies: &Bodies) -> bool {
+    let answers = seen.postgres.values().any(|instance| matches!(instance.sql, ConnectionReply::Answers(_)));
     let runs = |member: &&Member| {
         let found = bodies.members.get(&member.id).map_or(&[][..], Vec::as_slice);
         found.iter().any(|body| body.status == ContainerStatus::Running)

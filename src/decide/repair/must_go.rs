@@ -2,8 +2,8 @@
 //!
 //! Invariant: a member that serves goes only for what lasts.
 
-use super::Step;
-use super::assess::Assessment;
+use super::RepairStep;
+use super::assess::RepairAssessment;
 use super::starts::TRIES;
 use super::trouble::Trouble;
 use crate::model::{ContainerStatus, Member, MemberId, Mono, Service};
@@ -11,10 +11,10 @@ use crate::model::{ContainerStatus, Member, MemberId, Mono, Service};
 /// Lives in the time of the budget of starts after which a body that lies dead again is given up.
 pub(super) const LIVES: usize = 3;
 /// What was tried counts for so many graces.
-const TRIED: u32 = 10;
+const TRIED_GRACES: u32 = 10;
 
 /// Why a member does not come back by itself: its host is given up, it dies again and again, or gets no life.
-pub(super) fn lost(a: &Assessment<'_>, member: &Member) -> Option<String> {
+pub(super) fn lost(a: &RepairAssessment<'_>, member: &Member) -> Option<String> {
     let (id, host_grace) = (&member.id, a.view.world.policy.host_grace);
     match a.view.host_runs(&member.host) {
         None => return None,
@@ -27,7 +27,8 @@ pub(super) fn lost(a: &Assessment<'_>, member: &Member) -> Option<String> {
     if !a.view.is_dead(id) && !a.view.containers(id).is_empty() {
         return None;
     }
-    let create = Step::Create { member: id.clone(), service: member.service, host: member.host.clone() };
+    let create =
+        RepairStep::Create { member: id.clone(), service: member.service, host: member.host.clone() };
     if a.lives_of(id) >= LIVES {
         return Some(format!("it died again after {} starts", a.lives_of(id)));
     }
@@ -57,7 +58,7 @@ impl Unfit {
 
 /// Why a member is not to stay as it is, though it runs and serves. A database whose body differs is made anew in its
 /// place (`drift`): it has data that another would have to copy first.
-pub(super) fn unfit(a: &Assessment<'_>, member: &Member) -> Option<Unfit> {
+pub(super) fn unfit(a: &RepairAssessment<'_>, member: &Member) -> Option<Unfit> {
     let (view, id) = (&a.view, &member.id);
     if view.store.asked.contains_key(id) {
         return Some(Unfit::Asked);
@@ -72,12 +73,12 @@ pub(super) fn unfit(a: &Assessment<'_>, member: &Member) -> Option<Unfit> {
 }
 
 /// Why another must take the place of a member: it is lost, or it has been unfit for long enough.
-pub(super) fn must_go(a: &Assessment<'_>, member: &Member) -> Option<String> {
+pub(super) fn must_go(a: &RepairAssessment<'_>, member: &Member) -> Option<String> {
     lost(a, member).or_else(|| unfit_for_long(a, member))
 }
 
 /// Why a member that was unfit for long enough is to be followed.
-pub(super) fn unfit_for_long(a: &Assessment<'_>, member: &Member) -> Option<String> {
+pub(super) fn unfit_for_long(a: &RepairAssessment<'_>, member: &Member) -> Option<String> {
     let grace = a.view.world.policy.sick_grace;
     let unfit = unfit(a, member)?;
     let trouble = match unfit {
@@ -92,7 +93,7 @@ pub(super) fn unfit_for_long(a: &Assessment<'_>, member: &Member) -> Option<Stri
 }
 
 /// Whether what was tried then still counts as tried.
-pub(super) fn lately(a: &Assessment<'_>, when: Option<&Mono>) -> bool {
-    let counts = a.view.world.policy.sick_grace.0.saturating_mul(TRIED);
+pub(super) fn lately(a: &RepairAssessment<'_>, when: Option<&Mono>) -> bool {
+    let counts = a.view.world.policy.sick_grace.0.saturating_mul(TRIED_GRACES);
     when.is_some_and(|when| a.now().since(*when) < counts)
 }

@@ -22,7 +22,7 @@ const TURNS: u32 = 3;
 /// A phase that shows no progress may last so many graces.
 const LASTS: u32 = 10;
 /// Patroni's word for a PostgreSQL that did not start.
-const FAILED: &str = "start failed";
+const START_FAILED: &str = "start failed";
 
 /// How a replica that does not follow the leader tries to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ impl Path {
 
     /// Whether its PostgreSQL did not start: Patroni tries again at its next turn, up to `loop_wait` later.
     pub(super) fn has_failed(&self) -> bool {
-        self.word == FAILED
+        self.word == START_FAILED
     }
 
     /// What keeps a replica from following the leader, for how long it has been so, and for how long it may; `None` while

@@ -1,19 +1,19 @@
 //! What somebody proposes in repair, and what is remembered with it.
 
-use super::Step;
+use super::RepairStep;
 use super::trouble::Trouble;
-use super::wait::Wait;
+use super::wait::RepairWait;
 use crate::decide::frame;
 use crate::model::MemberId;
 
-pub use crate::decide::frame::Turn;
+pub use crate::decide::frame::OneAtATime;
 
 /// One thing that repair could do, or the reason why it does nothing.
-pub type Proposal = frame::Proposal<Step, Note, Wait>;
+pub type RepairProposal = frame::Proposal<RepairStep, RepairNote, RepairWait>;
 
 /// What is remembered when something is ordered, beside what every step notes when it was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub enum RepairNote {
     /// A member is restarted in place.
     Restarted(MemberId),
     /// A member's body is made anew.
@@ -28,15 +28,15 @@ pub enum Note {
     Spares,
 }
 
-impl Proposal {
+impl RepairProposal {
     /// Nothing is done now, and why.
-    pub fn wait(wait: Wait, subject: Option<&MemberId>, reason: impl Into<String>) -> Self {
+    pub fn wait(wait: RepairWait, subject: Option<&MemberId>, reason: impl Into<String>) -> Self {
         Self::say(wait.word(), subject, reason).waits(wait)
     }
 
     /// Another synchronous standby is named first, if `spares`.
     #[must_use]
     pub fn spares(self, spares: bool) -> Self {
-        if spares { self.heard(Note::Spares) } else { self }
+        if spares { self.heard(RepairNote::Spares) } else { self }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: `remember` is the only writer of when a trouble began; what is ordered and done is noted when it is.
 
-use super::Memory;
-use super::assess::Assessment;
+use super::RepairMemory;
+use super::assess::RepairAssessment;
 use super::trouble::Trouble;
 
 /// What is noted of a member that is on its way out.
@@ -11,7 +11,7 @@ const OUT: [Trouble; 2] = [Trouble::Drain, Trouble::Leaves];
 
 /// What is remembered of a look. A trouble that is over is forgotten; one that another look could not tell stays.
 #[must_use]
-pub fn remember(memory: &Memory, a: &Assessment<'_>) -> Memory {
+pub fn remember(memory: &RepairMemory, a: &RepairAssessment<'_>) -> RepairMemory {
     let mut next = memory.clone();
     let troubled = a.conditions.iter().filter(|(_, condition)| !condition.troubles.is_empty());
     next.since = troubled.map(|(id, condition)| (id.clone(), condition.troubles.clone())).collect();

@@ -5,15 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Step;
-use super::assess::Assessment;
+use super::RepairStep;
+use super::assess::RepairAssessment;
 use super::checksums::rotten;
 use super::count::count;
 use super::database_members::{self, Databases};
 use super::drift::drift;
 use super::etcd_members::{self, EtcdMembers};
 use super::leader::led_by_rotten;
-use super::proposal::{Proposal, Turn};
+use super::proposal::{OneAtATime, RepairProposal};
 use super::replacement::{Profile, go_on};
 use super::stateless_members::{self, StatelessMembers};
 use crate::model::control::AlarmKind;
@@ -23,12 +23,12 @@ use crate::model::{Member, MemberId, Service};
 const SEVERAL: usize = 3;
 
 /// What goes on or begins, and who must not be started any more.
-pub(super) fn replace(a: &Assessment<'_>) -> (Vec<Proposal>, BTreeSet<MemberId>) {
+pub(super) fn replace(a: &RepairAssessment<'_>) -> (Vec<RepairProposal>, BTreeSet<MemberId>) {
     let store = a.view.store;
     // Patroni tries again at its next turn, up to `loop_wait` later
     let failed = a.paths.iter().filter(|(_, path)| path.has_failed()).map(|(id, _)| id.clone());
-    let mut all: Vec<Proposal> =
-        failed.map(|member| Proposal::silent().step(Step::Wake { member })).collect();
+    let mut all: Vec<RepairProposal> =
+        failed.map(|member| RepairProposal::silent().step(RepairStep::Wake { member })).collect();
     let mut settled = BTreeSet::new();
     if let Some(word) = &store.replacing {
         let (proposals, over) = go_on(a, profile(word.service), word);
@@ -43,7 +43,7 @@ pub(super) fn replace(a: &Assessment<'_>) -> (Vec<Proposal>, BTreeSet<MemberId>)
     if let Some(why) = &store.unreadable {
         // another may be under way: beside it nothing is begun
         let text = format!("the word of a replacement cannot be read, so none is begun: {why}");
-        all.push(Proposal::silent().alarm(AlarmKind::StoreBlind, None, text));
+        all.push(RepairProposal::silent().alarm(AlarmKind::StoreBlind, None, text));
     } else if store.replacing.is_none() {
         all.extend(begin(a));
     }
@@ -52,7 +52,7 @@ pub(super) fn replace(a: &Assessment<'_>) -> (Vec<Proposal>, BTreeSet<MemberId>)
 }
 
 /// What is begun where nothing is under way: whoever is heard first has its turn.
-fn begin(a: &Assessment<'_>) -> Vec<Proposal> {
+fn begin(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     // a member of etcd is followed in seconds, a database is cloned: the quicker one first
     let mut all = etcd_members::begin(a);
     all.extend(several(database_members::begin(a)));
@@ -75,7 +75,7 @@ fn profile(service: Service) -> &'static dyn Profile {
 }
 
 /// Everything up to the first few that could be begun.
-fn several(proposals: impl Iterator<Item = Proposal>) -> Vec<Proposal> {
+fn several(proposals: impl Iterator<Item = RepairProposal>) -> Vec<RepairProposal> {
     let mut could = 0;
     proposals
         .take_while(|proposal| {
@@ -87,19 +87,19 @@ fn several(proposals: impl Iterator<Item = Proposal>) -> Vec<Proposal> {
 }
 
 /// What is said of operators' wishes that nobody can fulfil.
-fn asked(a: &Assessment<'_>) -> Vec<Proposal> {
+fn asked(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
     let goes = |member: &Member| !matches!(member.service, Service::Client | Service::Broker);
     let mut all = Vec::new();
     for (asked, revision) in &a.view.store.asked {
         if a.view.bodies.retired.contains(asked) {
             // it has left for another reason: nobody is to go for its sake
             if a.view.store.replacing.is_none() {
-                let step = Step::Forget { member: asked.clone(), wish: Some(*revision) };
-                all.push(Proposal::silent().step(step).turn(Turn::Begins));
+                let step = RepairStep::Forget { member: asked.clone(), wish: Some(*revision) };
+                all.push(RepairProposal::silent().step(step).turn(OneAtATime::Begins));
             }
         } else if !a.view.member(asked).is_some_and(goes) {
             let text = format!("{asked} is to be replaced and is no member of this lab that could be");
-            all.push(Proposal::silent().alarm(AlarmKind::NoSuchMember, Some(asked), text));
+            all.push(RepairProposal::silent().alarm(AlarmKind::NoSuchMember, Some(asked), text));
         }
     }
     all

@@ -12,18 +12,18 @@
 //! Invariants: nothing is made while nobody takes writes; the old member goes only when the newcomer is verified, but for a
 //! member of etcd; no state lasts for ever; what has not begun to copy is withdrawn when the old member is well again.
 
-use super::Step;
-use super::assess::Assessment;
+use super::RepairStep;
+use super::assess::RepairAssessment;
 use super::intend::{forget, let_go, retire};
-use super::proposal::{Note, Proposal};
+use super::proposal::{RepairNote, RepairProposal};
 use super::starts::TRIES;
 use super::trouble::{Trouble, leaves};
-use super::wait::Wait;
+use super::wait::RepairWait;
 use crate::model::control::{AlarmKind, RepairPolicy, Replacing};
 use crate::model::{Member, MemberId, Mono, Service, Span};
 
 /// Proposals, and whether the old member is done for: nobody starts it any more.
-pub(super) type Next = (Vec<Proposal>, bool);
+pub(super) type NextProposals = (Vec<RepairProposal>, bool);
 
 /// What is particular to the members of a service.
 pub(super) trait Profile {
@@ -33,35 +33,35 @@ pub(super) trait Profile {
     }
 
     /// Why the old member needs nobody in its place any more.
-    fn stays(&self, a: &Assessment<'_>, old: &Member) -> Option<String>;
+    fn stays(&self, a: &RepairAssessment<'_>, old: &Member) -> Option<String>;
 
     /// What keeps a newcomer from doing what the old member is for.
-    fn lacks(&self, a: &Assessment<'_>, new: &Member) -> Option<String>;
+    fn lacks(&self, a: &RepairAssessment<'_>, new: &Member) -> Option<String>;
 
     /// Why a newcomer will never do it.
-    fn hopeless(&self, a: &Assessment<'_>, new: &Member) -> Option<String>;
+    fn hopeless(&self, a: &RepairAssessment<'_>, new: &Member) -> Option<String>;
 
     /// How long a newcomer may take, from the instant at which it was decided.
     fn verified_within(&self, policy: &RepairPolicy) -> Span;
 
     /// Whether a newcomer has begun to copy what the old member has.
-    fn has_begun(&self, _: &Assessment<'_>, _: &MemberId) -> bool {
+    fn has_begun(&self, _: &RepairAssessment<'_>, _: &MemberId) -> bool {
         true
     }
 
     /// What is done for a newcomer that lacks something, and said of it.
-    fn help(&self, a: &Assessment<'_>, word: &Replacing, lacks: &str) -> Vec<Proposal>;
+    fn help(&self, a: &RepairAssessment<'_>, word: &Replacing, lacks: &str) -> Vec<RepairProposal>;
 
     /// The next step of an old member that may leave.
-    fn leave(&self, a: &Assessment<'_>, word: &Replacing) -> Next;
+    fn leave(&self, a: &RepairAssessment<'_>, word: &Replacing) -> NextProposals;
 
     /// The next step of a member that leaves because there are too many.
-    fn see_out(&self, a: &Assessment<'_>, word: &Replacing) -> Next;
+    fn see_out(&self, a: &RepairAssessment<'_>, word: &Replacing) -> NextProposals;
 }
 
 /// Where a replacement is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
+enum ReplacementPhase {
     /// It is written down, and nothing has been done.
     Intended,
     /// The newcomer is a member of the lab and lacks this.
@@ -77,49 +77,51 @@ enum Phase {
 }
 
 /// The next step of a replacement that was begun.
-pub(super) fn go_on(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
+pub(super) fn go_on(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing) -> NextProposals {
     let old = &word.member;
     if word.by == *old && a.view.member(old).is_some() {
         return see_out(a, its, word);
     }
     match phase(a, its, word) {
-        Phase::Intended => intended(a, its, word),
-        Phase::Added(lacks) => added(a, its, word, &lacks),
-        Phase::Verified => leaving(a, its, word),
-        Phase::Left => (vec![follow(a, word)], true),
-        Phase::Gone => (vec![gone(a, word)], true),
-        Phase::Vain => (vec![vain(a, word)], false),
+        ReplacementPhase::Intended => intended(a, its, word),
+        ReplacementPhase::Added(lacks) => added(a, its, word, &lacks),
+        ReplacementPhase::Verified => leaving(a, its, word),
+        ReplacementPhase::Left => (vec![follow(a, word)], true),
+        ReplacementPhase::Gone => (vec![gone(a, word)], true),
+        ReplacementPhase::Vain => (vec![vain(a, word)], false),
     }
 }
 
-fn phase(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Phase {
+fn phase(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing) -> ReplacementPhase {
     let (old, new) = (a.view.member(&word.member), a.view.member(&word.by));
     let lost = a.view.bodies.retired.contains(&word.by);
     match (old, new) {
-        (None, None) if its.leaves_first() && word.by != word.member => Phase::Left,
-        (None, Some(new)) if its.leaves_first() => its.lacks(a, new).map_or(Phase::Gone, Phase::Added),
-        (None, _) => Phase::Gone,
-        (Some(_), None) if lost => Phase::Vain,
-        (Some(_), None) => Phase::Intended,
+        (None, None) if its.leaves_first() && word.by != word.member => ReplacementPhase::Left,
+        (None, Some(new)) if its.leaves_first() => {
+            its.lacks(a, new).map_or(ReplacementPhase::Gone, ReplacementPhase::Added)
+        }
+        (None, _) => ReplacementPhase::Gone,
+        (Some(_), None) if lost => ReplacementPhase::Vain,
+        (Some(_), None) => ReplacementPhase::Intended,
         (Some(_), Some(new)) => {
             let extra = a.view.staying(word.service).count() > a.view.wanted(word.service);
             if its.leaves_first() || a.view.bodies.leaving.contains(&new.id) || !extra {
-                return Phase::Vain;
+                return ReplacementPhase::Vain;
             }
-            its.lacks(a, new).map_or(Phase::Verified, Phase::Added)
+            its.lacks(a, new).map_or(ReplacementPhase::Verified, ReplacementPhase::Added)
         }
     }
 }
 
 /// Whether something has lasted since then for longer than it may.
-fn late(a: &Assessment<'_>, since: Option<Mono>, within: Span) -> bool {
+fn late(a: &RepairAssessment<'_>, since: Option<Mono>, within: Span) -> bool {
     since.is_some_and(|since| a.now().since(since) >= within.0)
 }
 
 /// Nothing was done yet: it is, or the word does not hold any more.
-fn intended(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
+fn intended(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing) -> NextProposals {
     let (old, by, host) = (&word.member, &word.by, &word.host);
-    let back = |said: String| (vec![Proposal::say("watch", Some(old), said).step(forget(old))], false);
+    let back = |said: String| (vec![RepairProposal::say("watch", Some(old), said).step(forget(old))], false);
     if let Some(why) = a.view.member(old).and_then(|member| its.stays(a, member)) {
         return back(format!("{why}: it is not replaced"));
     }
@@ -128,25 +130,25 @@ fn intended(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
     }
     if !a.leads {
         let said = "nobody takes writes: there is nobody to clone from";
-        return (vec![Proposal::wait(Wait::Leader, Some(old), said)], its.leaves_first());
+        return (vec![RepairProposal::wait(RepairWait::Leader, Some(old), said)], its.leaves_first());
     }
     if its.leaves_first() {
         return leaving(a, its, word);
     }
-    let create = Step::Create { member: by.clone(), service: word.service, host: host.clone() };
+    let create = RepairStep::Create { member: by.clone(), service: word.service, host: host.clone() };
     if late(a, word.begun, a.view.world.policy.sick_grace) && a.failures(&create) >= TRIES {
         let said = format!("{by} could not be made on {host}");
         let alarm = format!("{old} is to be replaced, and {said}");
         let (mut all, settled) = back(format!("{said}: decided anew"));
-        all.push(Proposal::silent().alarm(AlarmKind::NewcomerFailed, Some(old), alarm));
+        all.push(RepairProposal::silent().alarm(AlarmKind::NewcomerFailed, Some(old), alarm));
         return (all, settled);
     }
     let said = format!("{}: {by} is made on {host} to take its place", word.why);
-    (vec![Proposal::say("add", Some(old), said).when_ordered().step(create)], false)
+    (vec![RepairProposal::say("add", Some(old), said).when_ordered().step(create)], false)
 }
 
 /// The newcomer is there: it gets as far as it must, or is given up.
-fn added(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing, lacks: &str) -> Next {
+fn added(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing, lacks: &str) -> NextProposals {
     let (old, by) = (&word.member, &word.by);
     let new = a.view.member(by).filter(|_| !a.view.holds(by));
     let within = its.verified_within(&a.view.world.policy);
@@ -164,13 +166,13 @@ fn added(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing, lacks: &str) -
     if let Some(why) = stays.filter(|_| !a.view.holds(by) && !its.has_begun(a, by)) {
         return (withdraw(a, word, &format!("{why}, and {by} has copied nothing yet")), left);
     }
-    let mut all = vec![Proposal::silent().note(Note::Over(old.clone(), Trouble::Leaves))];
+    let mut all = vec![RepairProposal::silent().note(RepairNote::Over(old.clone(), Trouble::Leaves))];
     all.extend(its.help(a, word, lacks));
     (all, left)
 }
 
 /// A newcomer that is given up leaves, and an alarm says so. Where the old member has left, it is replaced like any other.
-fn give_up(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
+fn give_up(a: &RepairAssessment<'_>, word: &Replacing, why: &str) -> Vec<RepairProposal> {
     let (old, by) = (&word.member, &word.by);
     let alarm = format!("{by} never took the place of {old}: {why}");
     let mut all = if a.view.member(old).is_some() {
@@ -179,18 +181,18 @@ fn give_up(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
         let said = format!("{by}, which took its place: {why}: decided anew");
         vec![end(a, word, "retire", said, old)]
     };
-    let noted = Proposal::silent().note(Note::Began(by.clone(), Trouble::Leaves));
+    let noted = RepairProposal::silent().note(RepairNote::Began(by.clone(), Trouble::Leaves));
     all.push(noted.alarm(AlarmKind::NewcomerFailed, Some(by), alarm));
     all
 }
 
 /// A newcomer that is not needed leaves: its body first, then its name.
-fn withdraw(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
+fn withdraw(a: &RepairAssessment<'_>, word: &Replacing, why: &str) -> Vec<RepairProposal> {
     let by = &word.by;
     let said = format!("{why}: it does not take the place of {}", word.member);
     if !a.leads {
-        return vec![Proposal::wait(
-            Wait::Leader,
+        return vec![RepairProposal::wait(
+            RepairWait::Leader,
             Some(by),
             format!("{said}; it leaves when somebody takes writes"),
         )];
@@ -198,19 +200,19 @@ fn withdraw(a: &Assessment<'_>, word: &Replacing, why: &str) -> Vec<Proposal> {
     let database = word.service == Service::Postgres;
     match a.view.body(by).filter(|_| database && !a.view.is_dead(by)) {
         Some(body) => {
-            let step = Step::Fence { member: by.clone(), container: body.id.clone(), key: None };
-            vec![Proposal::say("retire", Some(by), said).step(step)]
+            let step = RepairStep::Fence { member: by.clone(), container: body.id.clone(), key: None };
+            vec![RepairProposal::say("retire", Some(by), said).step(step)]
         }
         None => vec![retire(a, by, said)],
     }
 }
 
 /// The newcomer has left, or is there for another's sake: the word ends.
-fn vain(a: &Assessment<'_>, word: &Replacing) -> Proposal {
+fn vain(a: &RepairAssessment<'_>, word: &Replacing) -> RepairProposal {
     let (old, by) = (&word.member, &word.by);
     let said = format!("{by} does not take its place: decided anew");
     if !a.view.bodies.retired.contains(by) {
-        return Proposal::say("watch", Some(old), said).step(forget(old));
+        return RepairProposal::say("watch", Some(old), said).step(forget(old));
     }
     let alarm =
         format!("{by} never took the place of {old}, which stays: find out why newcomers do not come up");
@@ -218,7 +220,7 @@ fn vain(a: &Assessment<'_>, word: &Replacing) -> Proposal {
 }
 
 /// The newcomer is verified, or the old member leaves first: it leaves, and not for ever.
-fn leaving(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
+fn leaving(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing) -> NextProposals {
     let old = &word.member;
     let within = leaves(&a.view.world.policy);
     if late(a, a.memory.since_of(old, Trouble::Leaves), within) {
@@ -226,7 +228,7 @@ fn leaving(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
         let said = format!("{text}: decided anew");
         return (
             vec![
-                Proposal::say("watch", Some(old), said)
+                RepairProposal::say("watch", Some(old), said)
                     .alarm(AlarmKind::DeedFails, Some(old), text)
                     .step(forget(old)),
             ],
@@ -234,12 +236,12 @@ fn leaving(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
         );
     }
     let (mut all, settled) = its.leave(a, word);
-    all.push(Proposal::silent().note(Note::Began(old.clone(), Trouble::Leaves)));
+    all.push(RepairProposal::silent().note(RepairNote::Began(old.clone(), Trouble::Leaves)));
     (all, settled)
 }
 
 /// A member leaves because there are too many: that does not last for ever either.
-fn see_out(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
+fn see_out(a: &RepairAssessment<'_>, its: &dyn Profile, word: &Replacing) -> NextProposals {
     let id = &word.member;
     let within = leaves(&a.view.world.policy);
     if late(a, word.begun, Span(within.0.saturating_mul(2))) {
@@ -247,7 +249,7 @@ fn see_out(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
         let said = format!("{text}: decided anew");
         return (
             vec![
-                Proposal::say("watch", Some(id), said)
+                RepairProposal::say("watch", Some(id), said)
                     .alarm(AlarmKind::DeedFails, Some(id), text)
                     .step(forget(id)),
             ],
@@ -258,20 +260,20 @@ fn see_out(a: &Assessment<'_>, its: &dyn Profile, word: &Replacing) -> Next {
 }
 
 /// The old member has left first: the newcomer joins, where it can.
-fn follow(a: &Assessment<'_>, word: &Replacing) -> Proposal {
+fn follow(a: &RepairAssessment<'_>, word: &Replacing) -> RepairProposal {
     let (old, by, host) = (&word.member, &word.by, &word.host);
-    let create = Step::Create { member: by.clone(), service: word.service, host: host.clone() };
+    let create = RepairStep::Create { member: by.clone(), service: word.service, host: host.clone() };
     let stuck = late(a, word.begun, a.view.world.policy.sick_grace) && a.failures(&create) >= TRIES;
     let lost = a.view.bodies.retired.contains(by);
     if stuck || lost || a.view.host_runs(host) != Some(true) {
         return end(a, word, "retire", format!("{by} cannot take its place: decided anew"), old);
     }
     let said = format!("it joins the cluster on {host} in place of {old}");
-    Proposal::say("add", Some(by), said).when_ordered().step(create)
+    RepairProposal::say("add", Some(by), said).when_ordered().step(create)
 }
 
 /// The old member has left: its body goes if it still has one, then its volumes.
-fn gone(a: &Assessment<'_>, word: &Replacing) -> Proposal {
+fn gone(a: &RepairAssessment<'_>, word: &Replacing) -> RepairProposal {
     let old = &word.member;
     let said = if word.by == *old {
         "it has left: its volumes go".to_owned()
@@ -282,8 +284,14 @@ fn gone(a: &Assessment<'_>, word: &Replacing) -> Proposal {
 }
 
 /// The word ends, and with it go the volumes of `left`.
-fn end(a: &Assessment<'_>, word: &Replacing, step: &'static str, said: String, left: &MemberId) -> Proposal {
+fn end(
+    a: &RepairAssessment<'_>,
+    word: &Replacing,
+    step: &'static str,
+    said: String,
+    left: &MemberId,
+) -> RepairProposal {
     let old = &word.member;
     let proposal = let_go(a, left, old);
-    Proposal { word: step, subject: Some(old.clone()), reason: said, ..proposal }
+    RepairProposal { word: step, subject: Some(old.clone()), reason: said, ..proposal }
 }

@@ -11,7 +11,7 @@ use crate::model::{HostName, Lsn, MemberId, Mono, Sight, Span};
 /// One look at everything repair decides by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Seen {
+pub struct RepairSeen {
     /// When the look began.
     pub at: Mono,
     /// The engine's view, through the broker.
@@ -24,7 +24,7 @@ pub struct Seen {
     #[serde(default)]
     pub fenced: BTreeMap<String, i64>,
     /// Patroni's keys and ours, read linearizably.
-    pub store: Sight<StoreSeen>,
+    pub store: Sight<RepairStoreSeen>,
     /// Instances, from new questions over the network.
     pub postgres: BTreeMap<MemberId, InstanceSeen>,
     /// How often PostgreSQL found data that fails its checksums, by member, where it did.
@@ -40,7 +40,7 @@ pub struct Seen {
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
     /// The cluster of etcd.
     #[serde(default)]
-    pub voters: Sight<Voters>,
+    pub voters: Sight<VotersSeen>,
     /// Replicas of controllers, by member: whether each says that it is well. Whoever looks is not among them.
     #[serde(default)]
     pub controllers: BTreeMap<MemberId, Sight<()>>,
@@ -49,17 +49,17 @@ pub struct Seen {
 /// The cluster of etcd, as its own members tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Voters {
+pub struct VotersSeen {
     /// How many have a vote by the cluster's list.
     pub listed: u32,
     /// Members of the lab.
-    pub members: BTreeMap<MemberId, Vote>,
+    pub members: BTreeMap<MemberId, VoterStanding>,
 }
 
 /// How a member of the lab stands in the cluster of etcd.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Vote {
+pub enum VoterStanding {
     /// It reads linearizably: it answers and a quorum stands behind it.
     Serves,
     /// It belongs to the cluster and does not.
@@ -74,7 +74,7 @@ pub enum Vote {
 /// What the store says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct StoreSeen {
+pub struct RepairStoreSeen {
     /// Patroni's leader key; `None` when there is none.
     pub leader: Option<LeaderSeen>,
     /// How long ago its lease was renewed; asked for only while its Patroni does not answer.
@@ -174,12 +174,12 @@ pub struct WishSeen {
 #[serde(rename_all = "kebab-case")]
 pub struct InstanceSeen {
     /// A new connection to PostgreSQL.
-    pub sql: Reply<SqlReply>,
+    pub sql: ConnectionReply<SqlReply>,
     /// Patroni's REST, over a new connection.
-    pub rest: Reply<RestReply>,
+    pub rest: ConnectionReply<RestReply>,
     /// How a connection that was there before answers.
     #[serde(default)]
-    pub held: Held,
+    pub held: HeldConnection,
     /// How the disk of a primary takes what is written.
     #[serde(default)]
     pub disk: DiskSeen,
@@ -207,8 +207,8 @@ pub enum DiskSeen {
 /// How somebody answers a new connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply<T> {
-    /// It answered.
+pub enum ConnectionReply<T> {
+    /// What it answered.
     Answers(T),
     /// The host lives and nobody listens there, or whoever listens sends everybody away.
     Refuses(String),
@@ -226,7 +226,7 @@ pub enum Reply<T> {
 /// How a connection to PostgreSQL that is held open answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Held {
+pub enum HeldConnection {
     /// There is none.
     #[default]
     None,

@@ -8,25 +8,25 @@
 //! Invariants: never fewer than the lab declares, and as many again as soon as nobody is to go, whoever raised it; a word
 //! is written over the very configuration that was read.
 
-use super::Step;
-use super::assess::Assessment;
-use super::proposal::Proposal;
+use super::RepairStep;
+use super::assess::RepairAssessment;
+use super::proposal::RepairProposal;
 use crate::model::MemberId;
 use crate::model::lab::Replication;
 
 /// Whether it confirms writes that nobody else would.
-pub(super) fn confirms(a: &Assessment<'_>, id: &MemberId) -> bool {
+pub(super) fn confirms(a: &RepairAssessment<'_>, id: &MemberId) -> bool {
     a.view.world.spec.confirms(a.view.store.may_lead.as_deref(), id)
 }
 
 /// Whether another standby is named beside one that is to go, because it is one.
-pub(super) fn names_another(a: &Assessment<'_>, id: &MemberId) -> bool {
+pub(super) fn names_another(a: &RepairAssessment<'_>, id: &MemberId) -> bool {
     let listed = a.view.store.may_lead.as_ref().is_some_and(|may| may.contains(id));
     listed && a.view.replication() == Replication::Sync
 }
 
 /// The number as it should be now; everything else is decided by then. `spares`: one of them is about to go.
-pub(super) fn standbys(a: &Assessment<'_>, spares: bool) -> Vec<Proposal> {
+pub(super) fn standbys(a: &RepairAssessment<'_>, spares: bool) -> Vec<RepairProposal> {
     let (Some(seen), Some(key)) = (&a.view.store.standbys, &a.view.store.leader) else { return Vec::new() };
     if !a.leads || a.view.replication() != Replication::Sync {
         return Vec::new();
@@ -35,12 +35,12 @@ pub(super) fn standbys(a: &Assessment<'_>, spares: bool) -> Vec<Proposal> {
     let wanted = a.view.world.spec.postgres.sync_standbys + u32::from(spares);
     if seen.count != wanted {
         let (member, mod_revision) = (key.member.clone(), seen.mod_revision);
-        all.push(Proposal::silent().step(Step::Standbys { member, count: wanted, mod_revision }));
+        all.push(RepairProposal::silent().step(RepairStep::Standbys { member, count: wanted, mod_revision }));
     }
     // it reads at its turn, and names them at the one after
     let named = a.view.store.may_lead.as_ref().map_or(0, |may| may.len().saturating_sub(1));
     if seen.count != wanted || spares && named < wanted as usize {
-        all.push(Proposal::silent().step(Step::Wake { member: key.member.clone() }));
+        all.push(RepairProposal::silent().step(RepairStep::Wake { member: key.member.clone() }));
     }
     all
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Step;
-use super::assess::Assessment;
-use super::proposal::Proposal;
+use super::RepairStep;
+use super::assess::RepairAssessment;
+use super::proposal::RepairProposal;
 use super::trouble::Trouble;
 use crate::model::control::AlarmKind;
 use crate::model::{ContainerStatus, Member, MemberId, Service};
@@ -16,9 +16,9 @@ use crate::model::{ContainerStatus, Member, MemberId, Service};
 pub(super) const TRIES: u32 = 3;
 
 /// Starts of everybody who is due; not of those who are `settled`.
-pub(super) fn starts(a: &Assessment<'_>, settled: &BTreeSet<MemberId>) -> Vec<Proposal> {
+pub(super) fn starts(a: &RepairAssessment<'_>, settled: &BTreeSet<MemberId>) -> Vec<RepairProposal> {
     let mut all = Vec::new();
-    let mut due: Vec<(&Member, Step)> = Vec::new();
+    let mut due: Vec<(&Member, RepairStep)> = Vec::new();
     for member in a.view.members {
         let ours = matches!(
             member.service,
@@ -40,12 +40,12 @@ pub(super) fn starts(a: &Assessment<'_>, settled: &BTreeSet<MemberId>) -> Vec<Pr
     all
 }
 
-fn on_its_host(a: &Assessment<'_>, member: &Member) -> bool {
+fn on_its_host(a: &RepairAssessment<'_>, member: &Member) -> bool {
     a.view.host_runs(&member.host) == Some(true)
 }
 
 /// What a person must know of a body that is not simply dead.
-fn told(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
+fn told(a: &RepairAssessment<'_>, member: &Member) -> Option<RepairProposal> {
     let (id, policy) = (&member.id, &a.view.world.policy);
     let alarm = match a.view.containers(id) {
         [body] if body.status == ContainerStatus::Paused => {
@@ -57,14 +57,15 @@ fn told(a: &Assessment<'_>, member: &Member) -> Option<Proposal> {
         [] | [_] => None,
         several => Some((AlarmKind::SeveralBodies, format!("{} containers are called {id}", several.len()))),
     };
-    alarm.map(|(kind, text)| Proposal::silent().alarm(kind, Some(id), text))
+    alarm.map(|(kind, text)| RepairProposal::silent().alarm(kind, Some(id), text))
 }
 
 /// How a member gets another life, when its grace is over.
-fn life(a: &Assessment<'_>, member: &Member) -> Option<Step> {
+fn life(a: &RepairAssessment<'_>, member: &Member) -> Option<RepairStep> {
     let (id, grace) = (&member.id, a.view.world.policy.start_grace);
     let led = a.view.store.leader.is_some() || member.service != Service::Postgres;
-    let create = || Step::Create { member: id.clone(), service: member.service, host: member.host.clone() };
+    let create =
+        || RepairStep::Create { member: id.clone(), service: member.service, host: member.host.clone() };
     if !led {
         return None;
     }
@@ -72,16 +73,16 @@ fn life(a: &Assessment<'_>, member: &Member) -> Option<Step> {
         return Some(create());
     }
     let body = a.view.body(id).filter(|_| a.lasts(id, Trouble::Dead, grace))?;
-    let start = Step::Start { member: id.clone(), container: body.id.clone(), alone: false };
+    let start = RepairStep::Start { member: id.clone(), container: body.id.clone(), alone: false };
     // one that is not what the record says gets another life as what it should be
     let again = a.failures(&start) < TRIES && !a.view.bodies.drifted.contains_key(&body.id);
     Some(if again { start } else { create() })
 }
 
-fn begin(a: &Assessment<'_>, member: &Member, step: Step) -> Proposal {
+fn begin(a: &RepairAssessment<'_>, member: &Member, step: RepairStep) -> RepairProposal {
     let (id, budget) = (&member.id, a.view.world.policy.starts);
     if over_budget(a) {
-        return Proposal::silent().alarm(
+        return RepairProposal::silent().alarm(
             AlarmKind::StartsSpent,
             Some(id),
             format!(
@@ -92,17 +93,19 @@ fn begin(a: &Assessment<'_>, member: &Member, step: Step) -> Proposal {
     }
     let differs = a.view.body(id).is_some_and(|body| a.view.bodies.drifted.contains_key(&body.id));
     let (word, reason) = match step {
-        Step::Create { .. } if differs => {
+        RepairStep::Create { .. } if differs => {
             ("create", "its body is not what the record says: a new one on its volumes")
         }
-        Step::Create { .. } => ("create", "it has no body that could be started: a new one on its volumes"),
+        RepairStep::Create { .. } => {
+            ("create", "it has no body that could be started: a new one on its volumes")
+        }
         _ => ("start", "its body is there and does not run"),
     };
-    Proposal::say(word, Some(id), reason).when_ordered().step(step)
+    RepairProposal::say(word, Some(id), reason).when_ordered().step(step)
 }
 
 /// Whether so many were started lately that something else must be wrong.
-pub(super) fn over_budget(a: &Assessment<'_>) -> bool {
+pub(super) fn over_budget(a: &RepairAssessment<'_>) -> bool {
     let (budget, now) = (a.view.world.policy.starts, a.now());
     let lately = a.memory.starts.iter().filter(|when| now.since(**when) < budget.per.0).count();
     lately >= budget.max as usize

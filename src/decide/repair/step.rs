@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::model::{HostName, MemberId, Service};
 
 /// One deed of repair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+#[strum(serialize_all = "kebab-case")]
+pub enum RepairStep {
     /// At every balancer: nothing new goes to this host and its sessions end.
     Close {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
         /// For whose sake.
         member: MemberId,
@@ -45,7 +46,7 @@ pub enum Step {
         member: MemberId,
         /// Revision that wrote it.
         mod_revision: i64,
-        /// Its lease.
+        /// The lease that the key hangs on.
         lease: i64,
         /// Who shall follow when the address of the dead one is silent: Patroni would wait for it. `None`:
         /// Patroni's own race decides.
@@ -59,7 +60,7 @@ pub enum Step {
     /// At every balancer: no new session of 5432 goes to this host, and those it has may end by themselves.
     /// Written down in the store first, as for a host that is parked.
     Drain {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
         /// Its primary.
         member: MemberId,
@@ -67,7 +68,7 @@ pub enum Step {
     /// At every balancer: no new session of 5433 goes to this host, and those it has may end by themselves. Written down
     /// in the store first, as for a host that is parked.
     DrainReads {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
         /// Its replica.
         member: MemberId,
@@ -99,14 +100,14 @@ pub enum Step {
     /// At every balancer: 5432 leads to this host, as soon as its instance takes writes by its own word. Guard: it says
     /// so within the time a promotion takes.
     Open {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
         /// Its primary.
         member: MemberId,
     },
     /// At every balancer: the host's servers are left to the checks again, and begin down.
     Unpark {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
     },
     /// A balancer takes no new sessions any more; those it has go on.
@@ -150,7 +151,7 @@ pub enum Step {
         by: MemberId,
         /// Where.
         host: HostName,
-        /// Why.
+        /// The trouble of the one that goes, or who asked for it.
         why: String,
     },
     /// A member whose body does not run, and that leads nobody, leaves the lab; its volumes stay. A member of etcd
@@ -194,7 +195,7 @@ pub enum Step {
     /// At every balancer: sessions of 5432 that have a connection to this host end. No new one goes there, and its
     /// member does not lead: who stays hears that nothing can be written, or nothing at all.
     EndSessions {
-        /// The host.
+        /// Where the balancers' servers lead to.
         host: HostName,
         /// Its member, or the host again where none stands.
         member: MemberId,
@@ -206,35 +207,11 @@ pub enum Step {
     },
 }
 
-impl Step {
+impl RepairStep {
     /// Its name in journals, metrics and `stop-at`.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Close { .. } => "close",
-            Self::Fence { .. } => "fence",
-            Self::End { .. } => "end",
-            Self::Release { .. } => "release",
-            Self::Prepare { .. } => "prepare",
-            Self::Drain { .. } => "drain",
-            Self::DrainReads { .. } => "drain-reads",
-            Self::HandOver { .. } => "hand-over",
-            Self::Yield { .. } => "yield",
-            Self::Open { .. } => "open",
-            Self::Unpark { .. } => "unpark",
-            Self::Shut { .. } => "shut",
-            Self::Reopen { .. } => "reopen",
-            Self::Start { .. } => "start",
-            Self::Create { .. } => "create",
-            Self::Intend { .. } => "intend",
-            Self::Retire { .. } => "retire",
-            Self::Remove { .. } => "remove",
-            Self::Discard { .. } => "discard",
-            Self::Forget { .. } => "forget",
-            Self::Standbys { .. } => "standbys",
-            Self::EndSessions { .. } => "end-sessions",
-            Self::Wake { .. } => "wake",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 
     /// What is remembered of it: its name and its subject.

@@ -10,7 +10,7 @@ const ALTOGETHER: u32 = 4;
 /// How many graces a newcomer may take that is no database.
 const QUICKLY: u32 = 4;
 /// A leader is asked for its slots so seldom that it may have led nobody when it was asked last.
-pub(super) const CERTAIN: Span = Span::secs(15);
+pub(super) const SLOTS_CERTAIN_AFTER: Span = Span::secs(15);
 
 /// What is wrong with a member. Several may be so at once; each has its own time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Trouble {
             Self::HangsAltogether => vec![altogether(policy)],
             Self::Dead | Self::Gone => vec![policy.start_grace],
             Self::Host => vec![policy.host_grace],
-            Self::Wal => vec![CERTAIN],
+            Self::Wal => vec![SLOTS_CERTAIN_AFTER],
             Self::Sick
             | Self::Stops
             | Self::Beside

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Held, InstanceSeen, Reply, RestReply, Seen, StoreSeen, World};
+use super::{
+    ConnectionReply, HeldConnection, InstanceSeen, RepairSeen, RepairStoreSeen, RepairWorld, RestReply,
+};
 use crate::decide::placement::number;
 use crate::model::control::Bodies;
 use crate::model::lab::Replication;
@@ -11,15 +13,15 @@ use crate::model::{ContainerStatus, HostName, Member, MemberId, Service};
 
 /// A look in which engine and store were seen.
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct RepairView<'a> {
     /// Who stands where as declared, and what is allowed.
-    pub world: &'a World,
+    pub world: &'a RepairWorld,
     /// The look.
-    pub seen: &'a Seen,
+    pub seen: &'a RepairSeen,
     /// The engine's part of it.
     pub bodies: &'a Bodies,
     /// The store's part of it.
-    pub store: &'a StoreSeen,
+    pub store: &'a RepairStoreSeen,
     /// Who stands where: by the lab's record, or as planned while nobody could read it.
     pub members: &'a [Member],
     placed: HashMap<&'a MemberId, &'a Member>,
@@ -29,10 +31,15 @@ pub struct View<'a> {
     pub newest: Option<u32>,
 }
 
-impl<'a> View<'a> {
+impl<'a> RepairView<'a> {
     /// The look as `world` reads it.
     #[must_use]
-    pub fn new(world: &'a World, seen: &'a Seen, bodies: &'a Bodies, store: &'a StoreSeen) -> Self {
+    pub fn new(
+        world: &'a RepairWorld,
+        seen: &'a RepairSeen,
+        bodies: &'a Bodies,
+        store: &'a RepairStoreSeen,
+    ) -> Self {
         let members = bodies.placed_or(&world.members);
         let placed = members.iter().map(|member| (&member.id, member)).collect();
         let mut view =
@@ -151,7 +158,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn patroni(&self, id: &MemberId) -> Option<&'a RestReply> {
         match &self.instance(id)?.rest {
-            Reply::Answers(rest) => Some(rest),
+            ConnectionReply::Answers(rest) => Some(rest),
             _ => None,
         }
     }
@@ -162,11 +169,11 @@ impl<'a> View<'a> {
     pub fn writes(&self, id: &MemberId) -> bool {
         let Some(instance) = self.instance(id) else { return false };
         match &instance.sql {
-            Reply::Answers(sql) => !sql.in_recovery,
-            Reply::Denies(_) => {
+            ConnectionReply::Answers(sql) => !sql.in_recovery,
+            ConnectionReply::Denies(_) => {
                 let says =
                     |rest: &RestReply| rest.patroni.role == "primary" && rest.patroni.state == "running";
-                self.patroni(id).is_some_and(says) && instance.held != Held::Silent
+                self.patroni(id).is_some_and(says) && instance.held != HeldConnection::Silent
             }
             _ => false,
         }

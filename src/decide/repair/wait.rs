@@ -5,24 +5,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::waits::Reason;
+use crate::decide::waits::{AT_ONCE, HOUR, Reason};
 use crate::model::Span;
 use crate::model::alarm::AlarmKind;
 use crate::model::control::RepairPolicy;
 
-/// What a person must know at once; the proposal says more.
-const AT_ONCE: Span = Span::millis(0);
-/// Maintenance that lasts so long was perhaps forgotten.
-const HOUR: Span = Span::secs(3_600);
 /// Graces after which something that others must do first is not coming.
-const LONG: u32 = 10;
+const GRACES_FOR_OTHERS: u32 = 10;
 /// Graces of a member that fails, recovers and fails again.
 const FLAPS: u32 = 5;
 
 /// Why nothing is done about something now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wait {
+pub enum RepairWait {
     /// No member holds the leader key.
     Election,
     /// The former leader runs again and recovers.
@@ -75,7 +71,7 @@ pub enum Wait {
     Successor,
 }
 
-impl Wait {
+impl RepairWait {
     /// Every one of them.
     pub const ALL: [Self; 25] = [
         Self::Election,
@@ -132,7 +128,7 @@ impl Wait {
     }
 }
 
-impl Reason for Wait {
+impl Reason for RepairWait {
     type Policy = RepairPolicy;
 
     fn kind(self) -> AlarmKind {
@@ -222,7 +218,7 @@ impl Reason for Wait {
 
 /// What others must do first.
 fn long(policy: &RepairPolicy) -> Span {
-    Span(policy.sick_grace.0.saturating_mul(LONG))
+    Span(policy.sick_grace.0.saturating_mul(GRACES_FOR_OTHERS))
 }
 
 /// The longest grace, several times.

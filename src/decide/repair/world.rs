@@ -5,7 +5,7 @@ use crate::model::{Bytes, LabSpec, Member};
 
 /// What repair is told once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct World {
+pub struct RepairWorld {
     /// The lab as declared: hosts, and who may stand where.
     pub spec: LabSpec,
     /// Who stood where when this was written.

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::assess::Assessment;
-use super::begun::{LOOK, State};
-use super::memory::{Decision, Memory, Note, Notes};
-use super::step::Step;
-use super::wait::Wait;
-use crate::decide::frame::{Admission, Proposal, Rules};
+use super::assess::ScalingAssessment;
+use super::begun::{BegunState, NEXT_LOOK};
+use super::memory::{Notes, ScalingDecision, ScalingMemory, ScalingNote};
+use super::step::ScalingStep;
+use super::wait::ScalingWait;
+use crate::decide::frame::{Admission, BrainRules, Proposal};
 use crate::model::control::{Alarm, AlarmKind};
 use crate::model::scaling::ScalingPolicy;
 use crate::model::{MemberId, Mono, Span};
@@ -22,30 +22,30 @@ struct Scales<'a> {
     policy: &'a ScalingPolicy,
 }
 
-impl Rules for Scales<'_> {
-    type Step = Step;
-    type Note = Note;
-    type Wait = Wait;
-    type Memory = Memory;
+impl BrainRules for Scales<'_> {
+    type Step = ScalingStep;
+    type Note = ScalingNote;
+    type Wait = ScalingWait;
+    type Memory = ScalingMemory;
 
-    fn may(&self, memory: &Memory, step: &Step, _: &[Step]) -> bool {
+    fn may(&self, memory: &ScalingMemory, step: &ScalingStep, _: &[ScalingStep]) -> bool {
         // a wish is forgotten at every look until it is
-        let forgets = matches!(step, Step::Forget { .. } | Step::ForgetCount { .. });
+        let forgets = matches!(step, ScalingStep::Forget { .. } | ScalingStep::ForgetCount { .. });
         forgets || !memory.notes.holds(&step.about(), self.now)
     }
 
-    fn note(&mut self, memory: &mut Memory, note: Note) {
+    fn note(&mut self, memory: &mut ScalingMemory, note: ScalingNote) {
         memory.notes.note(note, self.now);
     }
 
-    fn fails(&self, memory: &Memory, step: &Step) -> Option<Alarm> {
+    fn fails(&self, memory: &ScalingMemory, step: &ScalingStep) -> Option<Alarm> {
         let failure = memory.notes.failed.get(&step.about()).filter(|failure| failure.is_stubborn())?;
         let subject = step.subject();
         let text = format!("{subject}: {}: {}", step.name(), failure.why);
         Some(Alarm::new(AlarmKind::DeedFails, Some(&subject), text))
     }
 
-    fn late(&self, memory: &mut Memory, waits: &[(Wait, Option<MemberId>)]) -> Vec<Alarm> {
+    fn late(&self, memory: &mut ScalingMemory, waits: &[(ScalingWait, Option<MemberId>)]) -> Vec<Alarm> {
         memory.notes.waits.hear(waits, self.now, self.policy, self.policy.every)
     }
 
@@ -56,21 +56,24 @@ impl Rules for Scales<'_> {
 
 /// What is done of what is proposed.
 pub(super) fn admit(
-    a: &Assessment<'_>,
-    proposals: Vec<Proposal<Step, Note, Wait>>,
+    a: &ScalingAssessment<'_>,
+    proposals: Vec<Proposal<ScalingStep, ScalingNote, ScalingWait>>,
     notes: Notes,
-) -> Decision {
-    let goes_on = a.begun.iter().any(|begun| begun.state == State::On);
+) -> ScalingDecision {
+    let goes_on = a.begun.iter().any(|begun| begun.state == BegunState::On);
     let every = a.view.world.policy.every;
-    let every = if goes_on { Span(every.0.min(LOOK.0)) } else { every };
+    let every = if goes_on { Span(every.0.min(NEXT_LOOK.0)) } else { every };
     // measurements are not part of any decision: they are handed on
-    let memory = Memory { notes, ..Memory::default() };
+    let memory = ScalingMemory { notes, ..ScalingMemory::default() };
     let mut admission = Admission::new(Scales { now: a.now(), policy: &a.view.world.policy }, every, memory);
     admission.hear(proposals);
     admission.finish("every size fits what is used")
 }
 
 /// A step with its reason, said when it is ordered.
-pub(super) fn order(step: Step, why: impl Into<String>) -> Proposal<Step, Note, Wait> {
+pub(super) fn order(
+    step: ScalingStep,
+    why: impl Into<String>,
+) -> Proposal<ScalingStep, ScalingNote, ScalingWait> {
     Proposal::say(step.name(), Some(&step.subject()), why).when_ordered().step(step)
 }

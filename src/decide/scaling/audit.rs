@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::assess::Assessment;
-use super::memory::Decision;
-use super::step::Step;
+use super::assess::ScalingAssessment;
+use super::memory::ScalingDecision;
+use super::step::ScalingStep;
 use super::view::scales;
 use crate::decide::frame::Breach;
 use crate::decide::placement;
@@ -14,54 +14,59 @@ use crate::model::{MemberId, Service, Size};
 
 /// Every rule that `decision` breaks.
 #[must_use]
-pub fn audit(a: &Assessment<'_>, decision: &Decision) -> Vec<Breach> {
-    let breach = |step: &Step, rule| Breach { step: format!("{} {}", step.name(), step.subject()), rule };
+pub fn audit(a: &ScalingAssessment<'_>, decision: &ScalingDecision) -> Vec<Breach> {
+    let breach =
+        |step: &ScalingStep, rule| Breach { step: format!("{} {}", step.name(), step.subject()), rule };
     let mut all = resizes(a, &decision.steps);
     all.extend(decision.steps.iter().filter_map(|step| Some(breach(step, broken(a, step)?))));
-    let felt = |step: &&Step| matches!(step, Step::Restart { .. } | Step::Handover { .. });
-    let resized = decision.steps.iter().any(|step| matches!(step, Step::Resize { .. } | Step::Scale { .. }));
+    let felt =
+        |step: &&ScalingStep| matches!(step, ScalingStep::Restart { .. } | ScalingStep::HandOver { .. });
+    let resized = decision
+        .steps
+        .iter()
+        .any(|step| matches!(step, ScalingStep::Resize { .. } | ScalingStep::Scale { .. }));
     for (n, step) in decision.steps.iter().filter(felt).enumerate() {
         if n > 0 || resized {
             all.push(breach(step, "nobody restarts beside another change"));
         }
     }
-    let numbers = decision.steps.iter().filter(|step| matches!(step, Step::Scale { .. }));
+    let numbers = decision.steps.iter().filter(|step| matches!(step, ScalingStep::Scale { .. }));
     all.extend(numbers.skip(1).map(|step| breach(step, "one number changes at a time")));
     all
 }
 
 /// The rule that a step breaks, whatever stands beside it.
-fn broken(a: &Assessment<'_>, step: &Step) -> Option<&'static str> {
+fn broken(a: &ScalingAssessment<'_>, step: &ScalingStep) -> Option<&'static str> {
     match step {
-        Step::Restart { member } => restart(a, member),
-        Step::Handover { member, to } => {
+        ScalingStep::Restart { member } => restart(a, member),
+        ScalingStep::HandOver { member, to } => {
             let may = a.view.store.may_lead.as_ref().is_none_or(|may| may.contains(to));
             let replica = a.condition(to).is_some_and(|one| one.well && !one.leads);
             let good = a.view.leads(member) && may && replica;
             (!good).then_some("a leader hands over to a replica that is well and may lead").or(unwell(a))
         }
-        Step::Scale { service, generation, count, leaving, .. } => {
+        ScalingStep::Scale { service, generation, count, leaving, .. } => {
             number(a, *service, *generation, *count, leaving)
         }
-        Step::Weigh { weights, .. } => {
+        ScalingStep::Weigh { weights, .. } => {
             let good = weights.values().all(|weight| (1..=FULL_WEIGHT).contains(weight));
             (!good).then_some("every instance has a weight, and none more than all of it")
         }
-        Step::Admit { sessions, .. } => {
+        ScalingStep::Admit { sessions, .. } => {
             let most = a.view.world.spec.balancers.maxconn;
             (*sessions == 0 || *sessions > most).then_some("a balancer takes sessions, no more than declared")
         }
-        Step::Resize { .. } | Step::Forget { .. } | Step::ForgetCount { .. } => None,
+        ScalingStep::Resize { .. } | ScalingStep::Forget { .. } | ScalingStep::ForgetCount { .. } => None,
     }
 }
 
 /// Nobody restarts while any database is not well.
-fn unwell(a: &Assessment<'_>) -> Option<&'static str> {
+fn unwell(a: &ScalingAssessment<'_>) -> Option<&'static str> {
     let well = a.held.is_none() && a.of(Service::Postgres).all(|one| one.well);
     (!well).then_some("nobody restarts while another is not well")
 }
 
-fn restart(a: &Assessment<'_>, member: &MemberId) -> Option<&'static str> {
+fn restart(a: &ScalingAssessment<'_>, member: &MemberId) -> Option<&'static str> {
     let replicas = a.of(Service::Postgres).any(|one| !one.leads);
     if a.view.leads(member) && replicas {
         return Some("a leader with replicas hands over");
@@ -70,7 +75,7 @@ fn restart(a: &Assessment<'_>, member: &MemberId) -> Option<&'static str> {
 }
 
 fn number(
-    a: &Assessment<'_>,
+    a: &ScalingAssessment<'_>,
     service: Service,
     generation: u64,
     count: u32,
@@ -94,12 +99,12 @@ fn number(
 }
 
 /// Sizes, one after the other: each begins where the one before it ended.
-fn resizes(a: &Assessment<'_>, steps: &[Step]) -> Vec<Breach> {
+fn resizes(a: &ScalingAssessment<'_>, steps: &[ScalingStep]) -> Vec<Breach> {
     let mut rooms = a.view.rooms.clone();
     let mut sizes: BTreeMap<&MemberId, Size> = BTreeMap::new();
     let mut all = Vec::new();
     for step in steps {
-        let Step::Resize { member, from, to, .. } = step else { continue };
+        let ScalingStep::Resize { member, from, to, .. } = step else { continue };
         let breach = |rule| Breach { step: format!("resize {member}"), rule };
         let Some(placed) = a.view.member(member).filter(|placed| scales(placed)) else {
             all.push(breach("a size is given to a member that scales"));

@@ -1,21 +1,21 @@
 //! What was begun, as state that the next look checks. No step waits: a restart, a handover and a size are asked
 //! for, and whether they take is seen later. What does not end in time is told, and decided anew.
 
-use super::step::{About, Step};
-use super::view::{View, waits, well};
+use super::step::{About, ScalingStep};
+use super::view::{ScalingView, waits, well};
 use crate::model::{Mono, Sight, Size, Span};
 
 /// Within this time a restart or a handover ends.
-const RESTART: Span = Span::secs(60);
+const RESTART_WITHIN: Span = Span::secs(60);
 /// Within this time a size is given.
-const SIZE: Span = Span::secs(30);
+const SIZE_GIVEN_WITHIN: Span = Span::secs(30);
 /// While something is waited for, the next look is no later than this.
-pub(super) const LOOK: Span = Span::secs(1);
+pub(super) const NEXT_LOOK: Span = Span::secs(1);
 
 /// What was begun.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Begun {
-    /// A restart.
+    /// PostgreSQL of a member restarts for a setting.
     Restart,
     /// A handover of the leader.
     Handover,
@@ -31,7 +31,7 @@ pub enum Begun {
 /// What was begun, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Awaited {
-    /// What.
+    /// What was begun and has not ended.
     pub what: Begun,
     /// When it was asked for.
     pub since: Mono,
@@ -39,7 +39,7 @@ pub struct Awaited {
 
 /// How something that was begun stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum BegunState {
     /// It goes on.
     On,
     /// It has ended, or nothing is left that could.
@@ -56,7 +56,7 @@ pub struct Ongoing {
     /// What was begun.
     pub what: Begun,
     /// How it stands.
-    pub state: State,
+    pub state: BegunState,
 }
 
 impl Ongoing {
@@ -64,28 +64,28 @@ impl Ongoing {
     #[must_use]
     pub fn said(&self) -> String {
         match &self.what {
-            Begun::Restart => format!("its restart has not ended within {RESTART}"),
-            Begun::Handover => format!("its handover has not ended within {RESTART}"),
-            Begun::Size { .. } => format!("its size has not been given within {SIZE}"),
+            Begun::Restart => format!("its restart has not ended within {RESTART_WITHIN}"),
+            Begun::Handover => format!("its handover has not ended within {RESTART_WITHIN}"),
+            Begun::Size { .. } => format!("its size has not been given within {SIZE_GIVEN_WITHIN}"),
         }
     }
 }
 
 /// What a step that was asked for begins, if its end is not its answer.
-pub(super) fn begun(step: &Step, since: Mono) -> Option<Awaited> {
+pub(super) fn begun(step: &ScalingStep, since: Mono) -> Option<Awaited> {
     let what = match step {
-        Step::Restart { .. } => Begun::Restart,
-        Step::Handover { .. } => Begun::Handover,
-        Step::Resize { from, to, .. } => Begun::Size { from: *from, to: *to },
+        ScalingStep::Restart { .. } => Begun::Restart,
+        ScalingStep::HandOver { .. } => Begun::Handover,
+        ScalingStep::Resize { from, to, .. } => Begun::Size { from: *from, to: *to },
         _ => return None,
     };
     Some(Awaited { what, since })
 }
 
 /// How something that was begun stands.
-pub(super) fn state(view: &View<'_>, about: &About, awaited: &Awaited) -> State {
+pub(super) fn state(view: &ScalingView<'_>, about: &About, awaited: &Awaited) -> BegunState {
     let id = &about.1;
-    let Some(member) = view.member(id) else { return State::Over };
+    let Some(member) = view.member(id) else { return BegunState::Over };
     let over = match &awaited.what {
         Begun::Restart => {
             let seen = view.seen.postgres.get(id).and_then(Sight::seen);
@@ -95,12 +95,12 @@ pub(super) fn state(view: &View<'_>, about: &About, awaited: &Awaited) -> State 
         // from any other size it is refused
         Begun::Size { from, to } => member.size != *from || from == to,
     };
-    let limit = if matches!(awaited.what, Begun::Size { .. }) { SIZE } else { RESTART };
+    let limit = if matches!(awaited.what, Begun::Size { .. }) { SIZE_GIVEN_WITHIN } else { RESTART_WITHIN };
     if over {
-        State::Over
+        BegunState::Over
     } else if view.seen.at.since(awaited.since) >= limit.0 {
-        State::Late
+        BegunState::Late
     } else {
-        State::On
+        BegunState::On
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::Condition;
+use super::condition::SizeCondition;
 use crate::model::lab::FULL_WEIGHT;
 use crate::model::scaling::{Resource, ScalingPolicy};
 use crate::model::{MemberId, Mono, Service, Span};
@@ -27,7 +27,7 @@ const FACTOR: f64 = 2.0;
 /// A measurement moves them once: those after `weighed` count.
 pub(super) fn weights(
     policy: &ScalingPolicy,
-    members: &[Condition<'_>],
+    members: &[SizeCondition<'_>],
     before: &BTreeMap<MemberId, f64>,
     weighed: Mono,
 ) -> BTreeMap<MemberId, f64> {
@@ -42,7 +42,6 @@ pub(super) fn weights(
     if !moves && before.is_empty() {
         return BTreeMap::new();
     }
-    #[expect(clippy::cast_precision_loss, reason = "a few instances")]
     let mean = measured.iter().sum::<f64>() / measured.len().max(1) as f64;
     let factor = |busy: f64| (mean / busy.max(IDLE)).sqrt().clamp(1.0 / FACTOR, FACTOR);
     let next = databases.iter().map(|(id, busy)| {
@@ -57,7 +56,7 @@ pub(super) fn weights(
 
 /// The share of its cores that a member uses or waits for, by the newest measurements. One that runs and does not
 /// serve uses nothing, and is no measure for the others.
-fn busy(policy: &ScalingPolicy, condition: &Condition<'_>, weighed: Mono) -> Option<f64> {
+fn busy(policy: &ScalingPolicy, condition: &SizeCondition<'_>, weighed: Mono) -> Option<f64> {
     if !condition.well || condition.ring?.measured()? <= weighed {
         return None;
     }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::measure::Ring;
-use super::seen::Seen;
-use super::view::{View, Walk, run, well};
-use crate::model::inside::Inside;
+use super::seen::ScalingSeen;
+use super::view::{ScalingView, SortedWalk, run, well};
 use crate::model::scaling::Usage;
+use crate::model::self_report::SelfReport;
 use crate::model::sighting::{BodySeen, PatroniSeen};
 use crate::model::{ContainerStatus, Member, MemberId, Service, Sight};
 
 /// How one member does whose size moves.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four answers, none of which follows from another")]
-pub struct Condition<'a> {
+pub struct SizeCondition<'a> {
     /// Who, and what it has.
     pub member: &'a Member,
     /// Whether a body of it runs.
@@ -23,7 +23,7 @@ pub struct Condition<'a> {
     /// What it used, in its windows.
     pub ring: Option<&'a Ring>,
     /// What it says of itself.
-    pub inside: Option<&'a Inside>,
+    pub inside: Option<&'a SelfReport>,
     /// What its Patroni says.
     pub patroni: Option<&'a PatroniSeen>,
     /// Whether it holds the leader key.
@@ -36,19 +36,19 @@ pub struct Condition<'a> {
 
 /// Members whose size moves, as the record lists them, with their places in it.
 pub(super) fn conditions<'a>(
-    view: &View<'a>,
+    view: &ScalingView<'a>,
     rings: &'a BTreeMap<MemberId, Ring>,
-) -> (Vec<usize>, Vec<Condition<'a>>) {
-    let Seen { postgres, inside, .. } = view.seen;
+) -> (Vec<usize>, Vec<SizeCondition<'a>>) {
+    let ScalingSeen { postgres, inside, .. } = view.seen;
     let (mut bodies, mut usage, mut rings) =
-        (Walk::new(&view.bodies.members), Walk::new(view.usage), Walk::new(rings));
-    let (mut postgres, mut inside) = (Walk::new(postgres), Walk::new(inside));
-    let mut all: Vec<(usize, Condition<'a>)> = Vec::new();
+        (SortedWalk::new(&view.bodies.members), SortedWalk::new(view.usage), SortedWalk::new(rings));
+    let (mut postgres, mut inside) = (SortedWalk::new(postgres), SortedWalk::new(inside));
+    let mut all: Vec<(usize, SizeCondition<'a>)> = Vec::new();
     for (at, member) in view.by_name() {
         let id = &member.id;
         let found: &[BodySeen] = bodies.at(id).map_or(&[], Vec::as_slice);
         let patroni = postgres.at(id).and_then(Sight::seen);
-        let mut condition = Condition {
+        let mut condition = SizeCondition {
             member,
             runs: run(found),
             usage: usage.at(id).filter(|usage| is_of(usage, found)),

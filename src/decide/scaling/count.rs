@@ -13,16 +13,16 @@
 use std::collections::BTreeSet;
 
 use super::admit::order;
-use super::assess::Assessment;
-use super::condition::Condition;
+use super::assess::ScalingAssessment;
+use super::condition::SizeCondition;
 use super::expect::{pause, soonest};
 use super::measure::measurements;
-use super::memory::Note;
-use super::seen::Asked;
+use super::proposal::ScalingProposal;
+use super::seen::OperatorWish;
 use super::size::Limits;
-use super::step::Step;
-use super::wait::Wait;
-use crate::decide::frame::{Expected, Proposal, Turn};
+use super::step::ScalingStep;
+use super::wait::ScalingWait;
+use crate::decide::frame::{Expected, OneAtATime};
 use crate::decide::placement;
 use crate::model::scaling::Resource;
 use crate::model::{MemberId, Service};
@@ -30,26 +30,27 @@ use crate::model::{MemberId, Service};
 /// What is short of cores may have been rounded.
 const ROUNDING: f64 = 1e-6;
 
-type One = Proposal<Step, Note, Wait>;
-
 /// The next change of a number, if one is wanted, service by service.
-pub(super) fn count(a: &Assessment<'_>) -> Vec<One> {
+pub(super) fn count(a: &ScalingAssessment<'_>) -> Vec<ScalingProposal> {
     // the record is changed once in a decision
-    let once = |one: One| {
-        let scales = one.steps.iter().any(|step| matches!(step, Step::Scale { .. }));
-        one.turn(if scales { Turn::Begins } else { Turn::Free })
+    let once = |one: ScalingProposal| {
+        let scales = one.steps.iter().any(|step| matches!(step, ScalingStep::Scale { .. }));
+        one.turn(if scales { OneAtATime::Begins } else { OneAtATime::Free })
     };
     Service::SIZED.into_iter().filter_map(|service| of(a, service)).map(once).collect()
 }
 
-fn of(a: &Assessment<'_>, service: Service) -> Option<One> {
+fn of(a: &ScalingAssessment<'_>, service: Service) -> Option<ScalingProposal> {
     let wanted = a.view.wanted(service);
     let first = keep_who_must_stay(a, service, wanted).or_else(|| asked(a, service, wanted));
     if first.is_some() || a.held.is_some() {
         return first;
     }
     if let Some(id) = leaving(a, service).next() {
-        let leaves = One { subject: Some(id.clone()), ..One::silent().waits(Wait::Leaves) };
+        let leaves = ScalingProposal {
+            subject: Some(id.clone()),
+            ..ScalingProposal::silent().waits(ScalingWait::Leaves)
+        };
         return swap(a, service, wanted).or(Some(leaves));
     }
     let copies = a.staying(service).count();
@@ -58,7 +59,7 @@ fn of(a: &Assessment<'_>, service: Service) -> Option<One> {
     }
     if copies < wanted as usize {
         let subject = Some(MemberId::from(service));
-        return Some(One { subject, ..One::silent().waits(Wait::Missing) });
+        return Some(ScalingProposal { subject, ..ScalingProposal::silent().waits(ScalingWait::Missing) });
     }
     if !a.staying(service).all(|condition| condition.well) {
         return None;
@@ -70,7 +71,7 @@ fn of(a: &Assessment<'_>, service: Service) -> Option<One> {
 }
 
 /// Who is to leave, of a service.
-fn leaving<'a>(a: &'a Assessment<'_>, service: Service) -> impl Iterator<Item = &'a MemberId> {
+fn leaving<'a>(a: &'a ScalingAssessment<'_>, service: Service) -> impl Iterator<Item = &'a MemberId> {
     a.of(service).filter(|condition| condition.leaves).map(|condition| &condition.member.id)
 }
 
@@ -85,7 +86,7 @@ const fn called(service: Service) -> &'static str {
 }
 
 /// What is expected of the number, if all members stay as busy as measured last.
-fn expected(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+fn expected(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<ScalingProposal> {
     let policy = &a.view.world.policy;
     let rule = &policy.instances;
     let whole = measurements(policy, rule.out_window.max(rule.in_window));
@@ -99,22 +100,22 @@ fn expected(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
     };
     let (what, soon) = (called(service), pause(policy.every, after));
     let said = format!("{service}: {wanted} → {count} {what} in {soon} if {on}");
-    Some(One { expects: vec![Expected { after, said }], ..One::silent() })
+    Some(ScalingProposal { expects: vec![Expected { after, said }], ..ScalingProposal::silent() })
 }
 
 fn scale(
-    a: &Assessment<'_>,
+    a: &ScalingAssessment<'_>,
     service: Service,
     count: u32,
     leaving: BTreeSet<MemberId>,
     why: impl Into<String>,
-) -> One {
+) -> ScalingProposal {
     let (generation, why) = (a.view.bodies.generation, why.into());
-    order(Step::Scale { service, generation, count, leaving, why: why.clone() }, why)
+    order(ScalingStep::Scale { service, generation, count, leaving, why: why.clone() }, why)
 }
 
 /// A member that was named to leave and came to lead meanwhile, or to confirm writes, stays.
-fn keep_who_must_stay(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+fn keep_who_must_stay(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<ScalingProposal> {
     let id = leaving(a, service).find(|id| a.view.must_stay(id))?;
     let others = leaving(a, service).filter(|other| *other != id).cloned().collect();
     let why = format!("{id} was to leave, and leads or confirms writes by now: it stays");
@@ -122,20 +123,21 @@ fn keep_who_must_stay(a: &Assessment<'_>, service: Service, wanted: u32) -> Opti
 }
 
 /// What an operator wants comes first.
-fn asked(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
-    let Asked { wish, revision } = a.view.store.counts.get(&service).copied()?;
+fn asked(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<ScalingProposal> {
+    let OperatorWish { wish, revision } = a.view.store.counts.get(&service).copied()?;
     let (subject, count, what) = (MemberId::from(service), wish.count, called(service));
-    let forget = Step::ForgetCount { service, revision };
-    let say =
-        |word, why: &str| One::say(word, Some(&subject), format!("an operator wants {count} {what}: {why}"));
+    let forget = ScalingStep::ForgetCount { service, revision };
+    let say = |word, why: &str| {
+        ScalingProposal::say(word, Some(&subject), format!("an operator wants {count} {what}: {why}"))
+    };
     if count == wanted {
-        return Some(One::silent().step(forget));
+        return Some(ScalingProposal::silent().step(forget));
     }
     if let Err(why) = a.view.world.spec.may_have(service, count) {
         return Some(say("refuse", &why).step(forget));
     }
     if let Some(why) = &a.held {
-        return Some(say(Wait::Wish.word(), why).waits(Wait::Wish));
+        return Some(say(ScalingWait::Wish.word(), why).waits(ScalingWait::Wish));
     }
     // whoever was to leave may be wanted again; who is too many is named anew
     Some(scale(a, service, count, BTreeSet::new(), "an operator asked for it"))
@@ -143,23 +145,24 @@ fn asked(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
 
 /// Whoever does not run leaves in the place of one that does: that one may be all that is left, and its host the only
 /// one.
-fn swap(a: &Assessment<'_>, service: Service, wanted: u32) -> Option<One> {
+fn swap(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<ScalingProposal> {
     if a.of(service).any(|condition| condition.leaves && !condition.runs) {
         return None;
     }
-    let dead = |condition: &&Condition<'_>| !condition.runs && !a.view.must_stay(&condition.member.id);
+    let dead = |condition: &&SizeCondition<'_>| !condition.runs && !a.view.must_stay(&condition.member.id);
     let one = a.staying(service).find(dead).map(|condition| condition.member.id.clone())?;
     let why = format!("{one} does not run: it is the one to leave");
     Some(scale(a, service, wanted, BTreeSet::from([one]), why))
 }
 
 /// Names who is one too many.
-fn name(a: &Assessment<'_>, service: Service, wanted: u32) -> One {
-    let rank = |one: &&Condition<'_>| (!one.runs, placement::number(&one.member.id));
+fn name(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> ScalingProposal {
+    let rank = |one: &&SizeCondition<'_>| (!one.runs, placement::number(&one.member.id));
     let may = a.staying(service).filter(|condition| !a.view.must_stay(&condition.member.id));
     let Some(one) = may.max_by_key(rank).map(|condition| condition.member.id.clone()) else {
         let said = "there are too many, and nobody of them may leave";
-        return One::say(Wait::Number.word(), Some(&MemberId::from(service)), said).waits(Wait::Number);
+        return ScalingProposal::say(ScalingWait::Number.word(), Some(&MemberId::from(service)), said)
+            .waits(ScalingWait::Number);
     };
     let why = format!("{wanted} {} are wanted: {one} is to leave", called(service));
     scale(a, service, wanted, BTreeSet::from([one]), why)
@@ -167,7 +170,12 @@ fn name(a: &Assessment<'_>, service: Service, wanted: u32) -> One {
 
 /// One more or one less, by what is used of cores, when so many measurements like the newest have followed it; and
 /// why.
-fn by_itself(a: &Assessment<'_>, service: Service, wanted: u32, ahead: usize) -> Option<(u32, String)> {
+fn by_itself(
+    a: &ScalingAssessment<'_>,
+    service: Service,
+    wanted: u32,
+    ahead: usize,
+) -> Option<(u32, String)> {
     let spec = &a.view.world.spec;
     let may = |count: Option<u32>| count.filter(|count| spec.may_have(service, *count).is_ok());
     let (more, fewer) = (may(wanted.checked_add(1)), may(wanted.checked_sub(1)));
@@ -175,8 +183,8 @@ fn by_itself(a: &Assessment<'_>, service: Service, wanted: u32, ahead: usize) ->
     if more.is_none() && fewer.is_none() {
         return None;
     }
-    let carries = |one: &&Condition<'_>| service != Service::Postgres || !one.leads;
-    let carriers: Vec<&Condition<'_>> = a.staying(service).filter(carries).collect();
+    let carries = |one: &&SizeCondition<'_>| service != Service::Postgres || !one.leads;
+    let carriers: Vec<&SizeCondition<'_>> = a.staying(service).filter(carries).collect();
     let out =
         more.filter(|_| !carriers.is_empty() && carriers.iter().all(|one| short(a, one, service, ahead)));
     if let Some(more) = out {
@@ -189,8 +197,8 @@ fn by_itself(a: &Assessment<'_>, service: Service, wanted: u32, ahead: usize) ->
 
 /// What a member used of cores since the number changed: what led to the last change does not lead to the next.
 fn used(
-    a: &Assessment<'_>,
-    condition: &Condition<'_>,
+    a: &ScalingAssessment<'_>,
+    condition: &SizeCondition<'_>,
     service: Service,
     ahead: usize,
     out: bool,
@@ -206,7 +214,7 @@ fn used(
 }
 
 /// Whether a member was short of cores for a whole window, and may have no more.
-fn short(a: &Assessment<'_>, condition: &Condition<'_>, service: Service, ahead: usize) -> bool {
+fn short(a: &ScalingAssessment<'_>, condition: &SizeCondition<'_>, service: Service, ahead: usize) -> bool {
     let (cpu, given) = (&a.view.world.policy.cpu, condition.member.size.cpus);
     let most = Limits::of(&a.view.world.spec, &a.view.rooms, condition.member).most(Resource::Cpu);
     let free = cpu.min_free.max(given * cpu.min_free_share);
@@ -216,8 +224,8 @@ fn short(a: &Assessment<'_>, condition: &Condition<'_>, service: Service, ahead:
 
 /// One less, if those who would stay could carry it all.
 fn one_less(
-    a: &Assessment<'_>,
-    carriers: &[&Condition<'_>],
+    a: &ScalingAssessment<'_>,
+    carriers: &[&SizeCondition<'_>],
     service: Service,
     fewer: u32,
     ahead: usize,
@@ -227,7 +235,6 @@ fn one_less(
     let uses: Option<Vec<f64>> =
         carriers.iter().map(|condition| used(a, condition, service, ahead, false)).collect();
     let least = carriers.iter().map(|one| one.member.size.cpus).fold(f64::INFINITY, f64::min);
-    #[expect(clippy::cast_precision_loss, reason = "a few instances")]
     let each = uses?.iter().sum::<f64>() / left as f64;
     let why = || {
         format!(

@@ -2,21 +2,21 @@
 //! many measurements more like the newest one. It is shown, and nothing follows from it.
 
 use super::measure::window;
-use super::size::{Plain, Question, amount, next_of};
+use super::size::{Plain, SizeQuestion, amount, next_of};
 use crate::decide::frame::Expected;
 use crate::model::Span;
 use crate::model::scaling::Resource;
 
 /// What is expected of one member's size, a resource each.
-pub(super) fn expected(asked: &Question<'_>) -> Vec<Expected> {
+pub(super) fn expected(asked: &SizeQuestion<'_>) -> Vec<Expected> {
     Resource::ALL.into_iter().filter_map(|resource| one(asked, resource)).collect()
 }
 
-fn one(asked: &Question<'_>, resource: Resource) -> Option<Expected> {
+fn one(asked: &SizeQuestion<'_>, resource: Resource) -> Option<Expected> {
     let given = amount(&asked.member.size, resource);
     let to = |ahead: usize| {
         let at = asked.at.plus(pause(asked.policy.every, ahead).0);
-        next_of(&Question { at, ahead, ..*asked }, resource)
+        next_of(&SizeQuestion { at, ahead, ..*asked }, resource)
     };
     // what does not come of whole windows does not come
     let whole = window(asked.policy, resource, true).max(window(asked.policy, resource, false));

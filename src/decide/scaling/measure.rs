@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{View, Walk};
-use crate::model::inside::Work;
+use super::view::{ScalingView, SortedWalk};
 use crate::model::scaling::{Resource, ScalingPolicy, Usage};
+use crate::model::self_report::Work;
 use crate::model::{Bytes, MemberId, Mono, Span};
 use crate::stats::bootstrap::quantile;
 
@@ -35,10 +35,10 @@ struct Sample {
 }
 
 /// What is known with what bodies use now. The same reading twice is one measurement.
-pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &View<'_>) -> BTreeMap<MemberId, Ring> {
+pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &ScalingView<'_>) -> BTreeMap<MemberId, Ring> {
     let policy = &view.world.policy;
     let keep = kept(policy);
-    let (mut usage, mut inside) = (Walk::new(view.usage), Walk::new(&view.seen.inside));
+    let (mut usage, mut inside) = (SortedWalk::new(view.usage), SortedWalk::new(&view.seen.inside));
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     let mut known = rings.iter_mut().peekable();
     for (_, member) in view.by_name() {
@@ -103,7 +103,6 @@ impl Ring {
             return;
         }
         let cores = last.and_then(|last| usage.since(last)).map(|cores| cores.used + cores.held_back);
-        #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
         let (memory, disk) =
             (usage.memory.0 as f64, usage.disk.and_then(|seen| seen.used(disk)).map(|used| used.0 as f64));
         self.samples.push_back(Sample { at: usage.at, cores, memory, disk, work });

@@ -8,31 +8,29 @@ use std::collections::BTreeMap;
 use super::begun::{Awaited, begun};
 use super::measure::Ring;
 use super::size::{Streak, Streaks, differs};
-use super::step::{About, Concern, Step};
-use super::wait::Wait;
-use crate::decide::brain::{self, Outcome};
-use crate::decide::frame::BackOff;
+use super::step::{About, Concern, ScalingStep};
+use super::wait::ScalingWait;
+use crate::decide::brain::{self, StepOutcome};
+use crate::decide::frame::{BackOff, STUBBORN};
 use crate::decide::waits::Waits;
 use crate::model::scaling::Resource;
 use crate::model::{HostName, MemberId, Mono, Service, Size, Span};
 
 /// How long a step that failed is held back.
-const BACK_OFF: BackOff = BackOff { first: Span::secs(1).0, longest: Span::secs(64).0 };
+const SCALING_BACK_OFF: BackOff = BackOff { first: Span::secs(1).0, longest: Span::secs(64).0 };
 /// The same of a disk: one that fills is never left alone for long.
 const DISK_BACK_OFF: BackOff = BackOff { first: Span::secs(1).0, longest: Span::secs(4).0 };
 /// An operator's wish that could not be fulfilled so often is refused.
-const VAIN: u32 = 5;
-/// A step that failed so often in a row needs a person.
-const STUBBORN: u32 = 10;
+const WISHES_REFUSED_AFTER: u32 = 5;
 /// For so long an operator is told that a wish was refused.
-const TOLD: Span = Span::secs(600);
+const REFUSAL_TOLD: Span = Span::secs(600);
 
 /// What scaling wants now.
-pub type Decision = brain::Decision<Step, Memory>;
+pub type ScalingDecision = brain::BrainDecision<ScalingStep, ScalingMemory>;
 
 /// What scaling remembers between two looks.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Memory {
+pub struct ScalingMemory {
     /// Measurements, by member.
     pub rings: BTreeMap<MemberId, Ring>,
     /// Everything else.
@@ -59,7 +57,7 @@ pub struct Notes {
     /// What was begun, and whose end is waited for.
     pub awaited: BTreeMap<About, Awaited>,
     /// What is waited for, and since when.
-    pub waits: Waits<Wait>,
+    pub waits: Waits<ScalingWait>,
     /// Wishes that were refused, by member, as long as an operator is told.
     pub dropped: BTreeMap<MemberId, Dropped>,
 }
@@ -74,7 +72,7 @@ pub struct Failure {
     /// What was said of it.
     pub why: String,
     /// The step, if it was refused: asked for again it is refused again.
-    pub refused: Option<Step>,
+    pub refused: Option<ScalingStep>,
     /// Whether it was begun and did not end in time.
     pub late: bool,
 }
@@ -82,7 +80,7 @@ pub struct Failure {
 /// An operator's wish that was refused and dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dropped {
-    /// Why.
+    /// Why the wish cannot be fulfilled.
     pub why: String,
     /// The size that stayed.
     pub size: Size,
@@ -92,7 +90,7 @@ pub struct Dropped {
 
 /// What is remembered when something is ordered, beside what every step notes when it was done.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Note {
+pub enum ScalingNote {
     /// Steps that follow one another.
     Follows(MemberId, Vec<(Resource, Streak)>),
     /// The windows of a member begin anew.
@@ -105,7 +103,7 @@ impl Failure {
     /// Whether an operator's wish is refused for it.
     #[must_use]
     pub const fn is_vain(&self) -> bool {
-        self.times >= VAIN
+        self.times >= WISHES_REFUSED_AFTER
     }
 
     /// Whether a person must know.
@@ -116,11 +114,12 @@ impl Failure {
 
     /// Whether this very step was refused: the size it starts from and the one it leads to are the same.
     #[must_use]
-    pub fn refuses(&self, step: &Step) -> bool {
+    pub fn refuses(&self, step: &ScalingStep) -> bool {
         match (&self.refused, step) {
-            (Some(Step::Resize { from, to, .. }), Step::Resize { from: now, to: wanted, .. }) => {
-                from == now && to == wanted
-            }
+            (
+                Some(ScalingStep::Resize { from, to, .. }),
+                ScalingStep::Resize { from: now, to: wanted, .. },
+            ) => from == now && to == wanted,
             _ => false,
         }
     }
@@ -130,7 +129,7 @@ impl Dropped {
     /// Whether an operator is still told.
     #[must_use]
     pub fn stands(&self, size: Size, now: Mono) -> bool {
-        self.size == size && now.since(self.at) < TOLD.0
+        self.size == size && now.since(self.at) < REFUSAL_TOLD.0
     }
 }
 
@@ -138,17 +137,17 @@ impl Notes {
     /// Whether what a step is about failed so lately that it is held back.
     #[must_use]
     pub fn holds(&self, about: &About, now: Mono) -> bool {
-        let back_off = if about.0 == Concern::Disk { DISK_BACK_OFF } else { BACK_OFF };
+        let back_off = if about.0 == Concern::Disk { DISK_BACK_OFF } else { SCALING_BACK_OFF };
         self.failed.get(about).is_some_and(|failure| back_off.holds(failure.times, failure.at, now))
     }
 
     /// Notes what became of a step.
-    pub fn took(&mut self, step: &Step, at: Mono, outcome: &Outcome) {
+    pub fn took(&mut self, step: &ScalingStep, at: Mono, outcome: &StepOutcome) {
         let about = step.about();
         let (why, refused) = match outcome {
-            Outcome::Done => return self.did(step, at),
-            Outcome::Refused(why) => (why.clone(), Some(step.clone())),
-            Outcome::Failed(why) => (why.clone(), None),
+            StepOutcome::Done => return self.did(step, at),
+            StepOutcome::Refused(why) => (why.clone(), Some(step.clone())),
+            StepOutcome::Failed(why) => (why.clone(), None),
         };
         // what was not given is no step that others follow, and nothing of it is waited for
         self.streaks.remove(&about.1);
@@ -162,7 +161,7 @@ impl Notes {
         self.failed.insert(about, Failure { times: times.saturating_add(1), ..failure });
     }
 
-    fn did(&mut self, step: &Step, at: Mono) {
+    fn did(&mut self, step: &ScalingStep, at: Mono) {
         let about = step.about();
         match begun(step, at) {
             // whether it takes is seen later
@@ -174,19 +173,19 @@ impl Notes {
             }
         }
         match step {
-            Step::Scale { service, .. } => {
+            ScalingStep::Scale { service, .. } => {
                 self.counted.insert(*service, at);
             }
-            Step::Resize { member, from, to, .. } => {
+            ScalingStep::Resize { member, from, to, .. } => {
                 let changed = self.changed.entry(member.clone()).or_default();
                 let other = Resource::ALL.into_iter().filter(|one| differs(from, to, *one));
                 changed.extend(other.map(|resource| (resource, at)));
             }
-            Step::Weigh { member, weights, .. } => {
+            ScalingStep::Weigh { member, weights, .. } => {
                 self.told.insert(member.clone(), (weights.clone(), at));
             }
             // the wish is no more, and what it failed for with it
-            Step::Forget { member, .. } => {
+            ScalingStep::Forget { member, .. } => {
                 self.failed.remove(&(Concern::Size, member.clone()));
                 self.failed.remove(&(Concern::Disk, member.clone()));
             }
@@ -195,13 +194,13 @@ impl Notes {
     }
 
     /// Takes a note.
-    pub(super) fn note(&mut self, note: Note, now: Mono) {
+    pub(super) fn note(&mut self, note: ScalingNote, now: Mono) {
         match note {
-            Note::Follows(member, streaks) => self.streaks.entry(member).or_default().extend(streaks),
-            Note::Anew(member) => {
+            ScalingNote::Follows(member, streaks) => self.streaks.entry(member).or_default().extend(streaks),
+            ScalingNote::Anew(member) => {
                 self.changed.entry(member).or_default().extend(Resource::ALL.map(|resource| (resource, now)));
             }
-            Note::Dropped(member, dropped) => {
+            ScalingNote::Dropped(member, dropped) => {
                 self.dropped.entry(member).or_insert(dropped);
             }
         }

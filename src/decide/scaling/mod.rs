@@ -25,6 +25,7 @@ mod count;
 mod expect;
 mod measure;
 mod memory;
+mod proposal;
 mod remember;
 mod restart;
 mod seen;
@@ -40,57 +41,58 @@ mod wal;
 mod weigh;
 mod world;
 
-pub use assess::{Assessment, assess};
+pub use assess::{ScalingAssessment, assess};
 pub use audit::audit;
-pub use begun::{Awaited, Begun, Ongoing, State};
-pub use condition::Condition;
+pub use begun::{Awaited, Begun, BegunState, Ongoing};
+pub use condition::SizeCondition;
 pub use measure::Ring;
-pub use memory::{Decision, Dropped, Failure, Memory, Notes};
+pub use memory::{Dropped, Failure, Notes, ScalingDecision, ScalingMemory};
 pub use remember::remember;
-pub use seen::{Asked, Seen, StoreSeen};
-pub use step::{About, Concern, Step};
-pub use view::View;
-pub use wait::Wait;
-pub use world::World;
+pub use seen::{OperatorWish, ScalingSeen, ScalingStoreSeen};
+pub use step::{About, Concern, ScalingStep};
+pub use view::ScalingView;
+pub use wait::ScalingWait;
+pub use world::ScalingWorld;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use memory::Note;
+use memory::ScalingNote;
 
-use crate::decide::brain::{Brain, Outcome};
+use crate::decide::brain::{Brain, StepOutcome};
 use crate::decide::frame::{self, Proposal};
 use crate::model::control::Bodies;
 use crate::model::scaling::Usages;
 use crate::model::{MemberId, Mono, Sight, Span};
 
 /// So long after a look the rest of its steps is done all the same when one of them was not.
-const FRESH: Span = Span::secs(5);
+const LOOK_FRESH: Span = Span::secs(5);
 
-impl Brain for World {
-    type Seen = Seen;
-    type Step = Step;
-    type Memory = Memory;
+impl Brain for ScalingWorld {
+    type Seen = ScalingSeen;
+    type Step = ScalingStep;
+    type Memory = ScalingMemory;
     type Kept = ();
 
-    fn decide(&self, seen: &Seen, memory: Memory) -> Decision {
+    fn decide(&self, seen: &ScalingSeen, memory: ScalingMemory) -> ScalingDecision {
         scaling(self, seen, memory)
     }
 
-    fn took(memory: &mut Memory, step: &Step, at: Mono, outcome: &Outcome) {
+    fn took(memory: &mut ScalingMemory, step: &ScalingStep, at: Mono, outcome: &StepOutcome) {
         memory.notes.took(step, at, outcome);
     }
 
-    fn goes_on(step: &Step, since_look: Duration) -> bool {
+    fn goes_on(step: &ScalingStep, since_look: Duration) -> bool {
         // nobody restarts beside something that went wrong
-        !matches!(step, Step::Restart { .. } | Step::Handover { .. }) && since_look < FRESH.0
+        !matches!(step, ScalingStep::Restart { .. } | ScalingStep::HandOver { .. })
+            && since_look < LOOK_FRESH.0
     }
 
-    fn name(step: &Step) -> &'static str {
+    fn name(step: &ScalingStep) -> &'static str {
         step.name()
     }
 
-    fn looked(seen: &Seen) -> Mono {
+    fn looked(seen: &ScalingSeen) -> Mono {
         seen.at
     }
 
@@ -105,23 +107,23 @@ impl Brain for World {
 
 /// What must be done now.
 #[must_use]
-pub fn scaling(world: &World, seen: &Seen, memory: Memory) -> Decision {
-    let still = |wait: Wait, reason: String, mut memory: Memory| {
+pub fn scaling(world: &ScalingWorld, seen: &ScalingSeen, memory: ScalingMemory) -> ScalingDecision {
+    let still = |wait: ScalingWait, reason: String, mut memory: ScalingMemory| {
         let (policy, again_in) = (&world.policy, world.policy.every);
         let alarms = memory.notes.waits.hear(&[(wait, None)], seen.at, policy, again_in);
         let step = wait.word().to_owned();
-        Decision { step, reason, alarms, memory, again_in, ..Decision::default() }
+        ScalingDecision { step, reason, alarms, memory, again_in, ..ScalingDecision::default() }
     };
     let (bodies, usage, store) = match parts(seen) {
         Ok(parts) => parts,
         Err((wait, why)) => return still(wait, why, memory),
     };
-    let view = View::new(world, seen, bodies, usage, store);
-    let Memory { rings, notes } = memory;
+    let view = ScalingView::new(world, seen, bodies, usage, store);
+    let ScalingMemory { rings, notes } = memory;
     let rings = measure::noted(rings, &view);
     if store.maintenance {
         let reason = "maintenance: only watching".to_owned();
-        return still(Wait::Maintenance, reason, Memory { rings, notes });
+        return still(ScalingWait::Maintenance, reason, ScalingMemory { rings, notes });
     }
     let mut decision = decide(view, &rings, &notes);
     decision.memory.rings = rings;
@@ -132,23 +134,23 @@ pub fn scaling(world: &World, seen: &Seen, memory: Memory) -> Decision {
 ///
 /// # Errors
 /// What could not be seen, for a person.
-fn parts(seen: &Seen) -> Result<(&Bodies, &Usages, &StoreSeen), (Wait, String)> {
+fn parts(seen: &ScalingSeen) -> Result<(&Bodies, &Usages, &ScalingStoreSeen), (ScalingWait, String)> {
     let bodies = match &seen.bodies {
         Sight::Seen(bodies) if !bodies.placed.is_empty() => bodies,
         Sight::Seen(_) => {
-            return Err((Wait::Record, "the lab's record cannot be read".to_owned()));
+            return Err((ScalingWait::Record, "the lab's record cannot be read".to_owned()));
         }
-        Sight::Blind(why) => return Err((Wait::Engine, format!("the engine cannot be seen: {why}"))),
+        Sight::Blind(why) => return Err((ScalingWait::Engine, format!("the engine cannot be seen: {why}"))),
     };
     match (&seen.usage, &seen.store) {
         (Sight::Seen(usage), Sight::Seen(store)) => Ok((bodies, usage, store)),
-        (Sight::Blind(why), _) => Err((Wait::Usage, format!("nobody says what is used: {why}"))),
-        (_, Sight::Blind(why)) => Err((Wait::Store, format!("the store cannot be seen: {why}"))),
+        (Sight::Blind(why), _) => Err((ScalingWait::Usage, format!("nobody says what is used: {why}"))),
+        (_, Sight::Blind(why)) => Err((ScalingWait::Store, format!("the store cannot be seen: {why}"))),
     }
 }
 
 /// From what a look means to what is done: proposals, one order of admission, an audit.
-fn decide(view: View<'_>, rings: &BTreeMap<MemberId, Ring>, notes: &Notes) -> Decision {
+fn decide(view: ScalingView<'_>, rings: &BTreeMap<MemberId, Ring>, notes: &Notes) -> ScalingDecision {
     let a = assess(view, rings, notes);
     let decision = admit::admit(&a, propose(&a), remember(notes, &a));
     let breaches = audit(&a, &decision);
@@ -156,7 +158,7 @@ fn decide(view: View<'_>, rings: &BTreeMap<MemberId, Ring>, notes: &Notes) -> De
 }
 
 /// Everything that could be done, in the order in which it is heard.
-fn propose(a: &Assessment<'_>) -> Vec<Proposal<Step, Note, Wait>> {
+fn propose(a: &ScalingAssessment<'_>) -> Vec<Proposal<ScalingStep, ScalingNote, ScalingWait>> {
     let mut all = count::count(a);
     all.extend(sizes::sizes(a));
     all.extend(restart::restart(a));

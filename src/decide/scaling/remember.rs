@@ -2,14 +2,14 @@
 //!
 //! Invariant: this is the only writer of since when something is so, and of what became of what was begun.
 
-use super::assess::Assessment;
-use super::begun::State;
+use super::assess::ScalingAssessment;
+use super::begun::BegunState;
 use super::memory::{Failure, Notes};
 use crate::model::{MemberId, Mono, Service};
 
 /// What is remembered of a look. What is over is forgotten, and what did not end in time has failed.
 #[must_use]
-pub fn remember(notes: &Notes, a: &Assessment<'_>) -> Notes {
+pub fn remember(notes: &Notes, a: &ScalingAssessment<'_>) -> Notes {
     let mut next = notes.clone();
     let placed = |id: &MemberId| a.view.place(id).is_some();
     let known = |name: &MemberId| Service::SIZED.iter().any(|service| service.as_str() == name.as_str());
@@ -21,11 +21,11 @@ pub fn remember(notes: &Notes, a: &Assessment<'_>) -> Notes {
     next.weighed = measured.fold(notes.weighed, Mono::max);
     next.told.retain(|id, _| placed(id));
     for begun in &a.begun {
-        if begun.state == State::On {
+        if begun.state == BegunState::On {
             continue;
         }
         next.awaited.remove(&begun.about);
-        if begun.state == State::Over {
+        if begun.state == BegunState::Over {
             next.failed.remove(&begun.about);
         } else {
             let why = begun.said();

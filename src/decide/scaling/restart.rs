@@ -9,13 +9,13 @@
 //! hands over to no replica that may not lead.
 
 use super::admit::order;
-use super::assess::Assessment;
-use super::condition::Condition;
-use super::memory::Note;
-use super::step::{Concern, Step};
+use super::assess::ScalingAssessment;
+use super::condition::SizeCondition;
+use super::memory::ScalingNote;
+use super::step::{Concern, ScalingStep};
 use super::view::{SETTING, waits};
-use super::wait::Wait;
-use crate::decide::frame::{Proposal, Turn};
+use super::wait::ScalingWait;
+use crate::decide::frame::{OneAtATime, Proposal};
 use crate::model::scaling::Resource;
 use crate::model::{MemberId, Service, Span};
 
@@ -23,29 +23,31 @@ use crate::model::{MemberId, Service, Span};
 const HEARS: Span = Span::secs(2);
 
 /// The next restart, if one is wanted and every database is well.
-pub(super) fn restart(a: &Assessment<'_>) -> Option<Proposal<Step, Note, Wait>> {
+pub(super) fn restart(a: &ScalingAssessment<'_>) -> Option<Proposal<ScalingStep, ScalingNote, ScalingWait>> {
     if let Some(id) = a.going_on(Concern::Restart).chain(a.going_on(Concern::Handover)).next() {
         let said = format!("{id} restarts for {SETTING}");
-        return Some(Proposal::say(Wait::Restart.word(), Some(id), said).waits(Wait::Restart));
+        return Some(Proposal::say(ScalingWait::Restart.word(), Some(id), said).waits(ScalingWait::Restart));
     }
-    let databases: Vec<&Condition<'_>> = a.of(Service::Postgres).collect();
-    let pending: Vec<&Condition<'_>> =
+    let databases: Vec<&SizeCondition<'_>> = a.of(Service::Postgres).collect();
+    let pending: Vec<&SizeCondition<'_>> =
         databases.iter().copied().filter(|one| one.patroni.is_some_and(waits)).collect();
     let first = *pending.first()?;
-    let hold =
-        |id: &MemberId, why: String| Proposal::say(Wait::Restart.word(), Some(id), why).waits(Wait::Restart);
+    let hold = |id: &MemberId, why: String| {
+        Proposal::say(ScalingWait::Restart.word(), Some(id), why).waits(ScalingWait::Restart)
+    };
     let waits_for = |why: &str| hold(&first.member.id, format!("{SETTING} waits for a restart: {why}"));
     if let Some(why) = &a.held {
         return Some(waits_for(why));
     }
     // whatever was just decided is seen through first
-    let alone = |proposal: Proposal<Step, Note, Wait>| Some(proposal.turn(Turn::Alone));
+    let alone =
+        |proposal: Proposal<ScalingStep, ScalingNote, ScalingWait>| Some(proposal.turn(OneAtATime::Alone));
     if let Some(unwell) = databases.iter().find(|one| !one.well) {
         return alone(waits_for(&format!("{} is not well", unwell.member.id)));
     }
     if let Some(replica) = pending.iter().find(|one| !one.leads) {
         let said = format!("its memory stands on another step, and {SETTING} follows with a restart");
-        return alone(order(Step::Restart { member: replica.member.id.clone() }, said));
+        return alone(order(ScalingStep::Restart { member: replica.member.id.clone() }, said));
     }
     if let Some(unheard) = databases.iter().find(|one| !one.leads && unheard(a, &one.member.id)) {
         let said = format!("its memory has just changed, and {SETTING} may wait for a restart there as well");
@@ -54,16 +56,16 @@ pub(super) fn restart(a: &Assessment<'_>) -> Option<Proposal<Step, Note, Wait>> 
     let leader = first.member.id.clone();
     let replicas = databases.iter().any(|one| !one.leads);
     let step = match candidate(a, &databases) {
-        Some(to) => Step::Handover { member: leader, to },
+        Some(to) => ScalingStep::HandOver { member: leader, to },
         None if replicas => return alone(waits_for("no replica may lead in its place")),
         // nobody could take over: its restart is the only way
-        None => Step::Restart { member: leader },
+        None => ScalingStep::Restart { member: leader },
     };
     alone(order(step, format!("its memory stands on another step: it hands over, and {SETTING} follows")))
 }
 
 /// Who takes over: a synchronous standby first, then the replica that has most.
-fn candidate(a: &Assessment<'_>, databases: &[&Condition<'_>]) -> Option<MemberId> {
+fn candidate(a: &ScalingAssessment<'_>, databases: &[&SizeCondition<'_>]) -> Option<MemberId> {
     let may = |id: &MemberId| a.view.store.may_lead.as_ref().is_none_or(|may| may.contains(id));
     let replicas = databases.iter().filter(|one| !one.leads && may(&one.member.id));
     let seen = replicas.filter_map(|one| Some((&one.member.id, one.patroni?)));
@@ -72,7 +74,7 @@ fn candidate(a: &Assessment<'_>, databases: &[&Condition<'_>]) -> Option<MemberI
 }
 
 /// Whether a member's memory was changed so lately that its Patroni may not have said what it waits for.
-fn unheard(a: &Assessment<'_>, id: &MemberId) -> bool {
+fn unheard(a: &ScalingAssessment<'_>, id: &MemberId) -> bool {
     let turn = Span::secs(a.view.world.spec.postgres.patroni.loop_wait.into()).0.saturating_add(HEARS.0);
     let changed = a.notes.changed.get(id).and_then(|of| of.get(&Resource::Memory));
     changed.is_some_and(|when| a.now().since(*when) < turn)

@@ -2,21 +2,24 @@
 //! configuration, which is read when it starts, says the same.
 
 use super::admit::order;
-use super::assess::Assessment;
-use super::condition::Condition;
-use super::memory::Note;
-use super::step::Step;
-use super::wait::Wait;
+use super::assess::ScalingAssessment;
+use super::condition::SizeCondition;
+use super::memory::ScalingNote;
+use super::step::ScalingStep;
+use super::wait::ScalingWait;
 use crate::decide::frame::Proposal;
 use crate::model::Service;
-use crate::model::inside::sessions as carried;
+use crate::model::self_report::sessions as carried;
 
 /// The number of every balancer that takes another one, each told by itself.
-pub(super) fn sessions(a: &Assessment<'_>) -> Vec<Proposal<Step, Note, Wait>> {
+pub(super) fn sessions(a: &ScalingAssessment<'_>) -> Vec<Proposal<ScalingStep, ScalingNote, ScalingWait>> {
     a.of(Service::Balancer).filter_map(|condition| one(a, condition)).collect()
 }
 
-fn one(a: &Assessment<'_>, condition: &Condition<'_>) -> Option<Proposal<Step, Note, Wait>> {
+fn one(
+    a: &ScalingAssessment<'_>,
+    condition: &SizeCondition<'_>,
+) -> Option<Proposal<ScalingStep, ScalingNote, ScalingWait>> {
     let member = condition.member;
     // one that did not say what it takes is told nothing
     let most = condition.inside?.most;
@@ -26,5 +29,5 @@ fn one(a: &Assessment<'_>, condition: &Condition<'_>) -> Option<Proposal<Step, N
     }
     let takes = most.map_or_else(|| "different numbers".to_owned(), |most| most.to_string());
     let why = format!("{} of memory carry {wanted} sessions on a port, it takes {takes}", member.size.memory);
-    Some(order(Step::Admit { member: member.id.clone(), sessions: wanted }, why))
+    Some(order(ScalingStep::Admit { member: member.id.clone(), sessions: wanted }, why))
 }

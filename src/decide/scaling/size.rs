@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Ring;
-use super::wait::Wait;
+use super::wait::ScalingWait;
 use super::wal;
 use crate::decide::placement::Rooms;
-use crate::model::inside::Wal;
-use crate::model::scaling::{Resource, Rule, ScalingPolicy, memory_step};
+use crate::model::scaling::{Resource, ScalingPolicy, ScalingRule, memory_step};
+use crate::model::self_report::Wal;
 use crate::model::{Bytes, LabSpec, Member, Mono, Service, Size, Span};
 
 /// No streak is longer: the step after it is the largest in any case.
@@ -33,7 +33,7 @@ pub struct Streak {
 
 /// What is asked about one member.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct SizeQuestion<'a> {
     /// The rules.
     pub policy: &'a ScalingPolicy,
     /// Who, and what it has.
@@ -56,7 +56,7 @@ pub(super) struct Question<'a> {
     pub ahead: usize,
 }
 
-impl Question<'_> {
+impl SizeQuestion<'_> {
     /// When the member's size changed last in this.
     fn changed(&self, resource: Resource) -> Mono {
         self.changed.and_then(|changed| changed.get(&resource)).copied().unwrap_or_default()
@@ -71,13 +71,13 @@ impl Question<'_> {
 }
 
 /// What comes of it.
-pub(super) struct Change {
+pub(super) struct SizeChange {
     /// The size it should have.
     pub to: Size,
     /// Why, a resource each.
     pub why: Vec<String>,
     /// What it lacks and does not get, and why.
-    pub waits: Option<(Wait, String)>,
+    pub waits: Option<(ScalingWait, String)>,
     /// What needs a person.
     pub alarms: Vec<String>,
     /// Streaks that go on.
@@ -98,7 +98,6 @@ pub(super) struct Limits {
 }
 
 /// Sizes as plain numbers: cores and bytes.
-#[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
 fn number(bytes: Bytes) -> f64 {
     bytes.0 as f64
 }
@@ -162,7 +161,7 @@ impl Plain {
         }
     }
 
-    fn new<T: Copy>(rule: &Rule<T>, number: impl Fn(T) -> f64) -> Self {
+    fn new<T: Copy>(rule: &ScalingRule<T>, number: impl Fn(T) -> f64) -> Self {
         Self {
             up_window: rule.up_window,
             down_window: rule.down_window,
@@ -206,22 +205,22 @@ enum Want {
 }
 
 /// The size one member should have next.
-pub(super) fn next(asked: &Question<'_>) -> Change {
+pub(super) fn next(asked: &SizeQuestion<'_>) -> SizeChange {
     Resource::ALL.into_iter().fold(none(asked), |change, resource| with(asked, resource, change))
 }
 
 /// The same, of its disk alone.
-pub(super) fn next_disk(asked: &Question<'_>) -> Change {
+pub(super) fn next_disk(asked: &SizeQuestion<'_>) -> SizeChange {
     with(asked, Resource::Disk, none(asked))
 }
 
 /// The same, of everything but its disk.
-pub(super) fn next_but_disk(asked: &Question<'_>) -> Change {
+pub(super) fn next_but_disk(asked: &SizeQuestion<'_>) -> SizeChange {
     [Resource::Cpu, Resource::Memory].into_iter().fold(none(asked), |change, one| with(asked, one, change))
 }
 
 /// What it should give of one resource next.
-pub(super) fn next_of(asked: &Question<'_>, resource: Resource) -> f64 {
+pub(super) fn next_of(asked: &SizeQuestion<'_>, resource: Resource) -> f64 {
     let given = amount(&asked.member.size, resource);
     match want(asked, resource) {
         Want::More { to, .. } => amount(&set(asked.member.size, resource, to), resource),
@@ -232,12 +231,18 @@ pub(super) fn next_of(asked: &Question<'_>, resource: Resource) -> f64 {
     }
 }
 
-fn none(asked: &Question<'_>) -> Change {
-    Change { to: asked.member.size, why: Vec::new(), waits: None, alarms: Vec::new(), streaks: Vec::new() }
+fn none(asked: &SizeQuestion<'_>) -> SizeChange {
+    SizeChange {
+        to: asked.member.size,
+        why: Vec::new(),
+        waits: None,
+        alarms: Vec::new(),
+        streaks: Vec::new(),
+    }
 }
 
 /// A change with what is wanted of one resource.
-fn with(asked: &Question<'_>, resource: Resource, mut change: Change) -> Change {
+fn with(asked: &SizeQuestion<'_>, resource: Resource, mut change: SizeChange) -> SizeChange {
     let streak = |up, times: u32| (resource, Streak { up, times: times.saturating_add(1), at: asked.at });
     match want(asked, resource) {
         Want::Stays => {}
@@ -254,14 +259,14 @@ fn with(asked: &Question<'_>, resource: Resource, mut change: Change) -> Change 
             if resource == Resource::Disk {
                 change.alarms.push(format!("{}: {said}", asked.member.id));
             }
-            let wait = if resource == Resource::Disk { Wait::Disk } else { Wait::Limit };
+            let wait = if resource == Resource::Disk { ScalingWait::Disk } else { ScalingWait::Limit };
             change.waits = Some((wait, said));
         }
         Want::Less { used, to, times } => {
             let said = idle(asked, resource, used);
             if let Some(held) = asked.held {
                 let why = format!("{said}, and nothing is taken away: {held}");
-                change.waits.get_or_insert((Wait::Idle, why));
+                change.waits.get_or_insert((ScalingWait::Idle, why));
             } else {
                 change.to = set(change.to, resource, to);
                 change.why.push(format!("{said}: {}", resource.words(to)));
@@ -272,7 +277,7 @@ fn with(asked: &Question<'_>, resource: Resource, mut change: Change) -> Change 
     change
 }
 
-fn want(asked: &Question<'_>, resource: Resource) -> Want {
+fn want(asked: &SizeQuestion<'_>, resource: Resource) -> Want {
     match more(asked, resource) {
         Want::Stays if resource != Resource::Disk => less(asked, resource),
         more => more,
@@ -280,7 +285,7 @@ fn want(asked: &Question<'_>, resource: Resource) -> Want {
 }
 
 /// How many steps of a kind followed one another until now.
-fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u32 {
+fn streak(asked: &SizeQuestion<'_>, resource: Resource, up: bool, window: Span) -> u32 {
     // the next step needs a window of its own after this one was done, and may come a measurement late
     let together = window.0.saturating_mul(2).saturating_add(asked.policy.every.0);
     match asked.streaks.and_then(|streaks| streaks.get(&resource)) {
@@ -292,7 +297,7 @@ fn streak(asked: &Question<'_>, resource: Resource, up: bool, window: Span) -> u
 }
 
 /// More where too little is free.
-fn more(asked: &Question<'_>, resource: Resource) -> Want {
+fn more(asked: &SizeQuestion<'_>, resource: Resource) -> Want {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
     let Some(used) = asked.used(resource, true, rule.up_percentile) else { return Want::Stays };
@@ -309,7 +314,7 @@ fn more(asked: &Question<'_>, resource: Resource) -> Want {
 }
 
 /// Less where so much is idle.
-fn less(asked: &Question<'_>, resource: Resource) -> Want {
+fn less(asked: &SizeQuestion<'_>, resource: Resource) -> Want {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
     let least = amount(&asked.limits.min, resource);
@@ -339,7 +344,7 @@ fn less(asked: &Question<'_>, resource: Resource) -> Want {
 }
 
 /// What is short, in words.
-fn short(asked: &Question<'_>, resource: Resource, used: f64) -> String {
+fn short(asked: &SizeQuestion<'_>, resource: Resource, used: f64) -> String {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
     let mut said = format!(
@@ -361,7 +366,7 @@ fn short(asked: &Question<'_>, resource: Resource, used: f64) -> String {
 }
 
 /// What is idle, in words.
-fn idle(asked: &Question<'_>, resource: Resource, used: f64) -> String {
+fn idle(asked: &SizeQuestion<'_>, resource: Resource, used: f64) -> String {
     let rule = Plain::of(asked.policy, resource);
     format!(
         "{resource}: {} of {} used ({}th percentile of {})",

@@ -6,25 +6,23 @@
 //! only when its reasons are others.
 
 use super::admit::order;
-use super::assess::Assessment;
-use super::begun::{Begun, State};
-use super::condition::Condition;
-use super::memory::{Dropped, Note};
-use super::seen::Asked;
-use super::size::{self, Change, Limits, Question};
-use super::step::{Concern, Step};
-use super::wait::Wait;
+use super::assess::ScalingAssessment;
+use super::begun::{Begun, BegunState};
+use super::condition::SizeCondition;
+use super::memory::{Dropped, ScalingNote};
+use super::proposal::ScalingProposal;
+use super::seen::OperatorWish;
+use super::size::{self, Limits, SizeChange, SizeQuestion};
+use super::step::{Concern, ScalingStep};
+use super::wait::ScalingWait;
 use super::{expect, wal};
-use crate::decide::frame::Proposal;
 use crate::decide::placement::{self, Rooms};
 use crate::model::control::AlarmKind;
 use crate::model::scaling::SizeWish;
 use crate::model::{Member, MemberId, Size};
 
-type One = Proposal<Step, Note, Wait>;
-
 /// The sizes of all members.
-pub(super) fn sizes(a: &Assessment<'_>) -> Vec<One> {
+pub(super) fn sizes(a: &ScalingAssessment<'_>) -> Vec<ScalingProposal> {
     // what this decision gives them counts for those behind
     let mut rooms = a.view.rooms.clone();
     let mut all = dropped(a);
@@ -40,13 +38,13 @@ pub(super) fn sizes(a: &Assessment<'_>) -> Vec<One> {
 }
 
 /// Wishes that were refused are told for a while.
-fn dropped(a: &Assessment<'_>) -> Vec<One> {
+fn dropped(a: &ScalingAssessment<'_>) -> Vec<ScalingProposal> {
     let told = a.notes.dropped.iter().filter(|(id, dropped)| {
         let size = a.view.member(id).map(|member| member.size);
         let anew = a.view.store.asked.contains_key(*id);
         !anew && size.is_some_and(|size| dropped.stands(size, a.now()))
     });
-    told.map(|(id, dropped)| refused(One::silent(), id, &dropped.why)).collect()
+    told.map(|(id, dropped)| refused(ScalingProposal::silent(), id, &dropped.why)).collect()
 }
 
 fn refusal(id: &MemberId, why: &str) -> String {
@@ -54,49 +52,62 @@ fn refusal(id: &MemberId, why: &str) -> String {
 }
 
 /// With the alarm of a wish that was refused.
-fn refused(one: One, id: &MemberId, why: &str) -> One {
+fn refused(one: ScalingProposal, id: &MemberId, why: &str) -> ScalingProposal {
     one.alarm(AlarmKind::SizeRefused, Some(id), refusal(id, why))
 }
 
 /// What an operator wants of a member comes first, but for a disk that fills.
-fn wish(a: &Assessment<'_>, rooms: &mut Rooms<'_>, id: &MemberId, asked: Asked<SizeWish>) -> Vec<One> {
-    let forget = Step::Forget { member: id.clone(), revision: asked.revision };
-    let refuse = |why: String| One::say("refuse", Some(id), why).step(forget.clone());
+fn wish(
+    a: &ScalingAssessment<'_>,
+    rooms: &mut Rooms<'_>,
+    id: &MemberId,
+    asked: OperatorWish<SizeWish>,
+) -> Vec<ScalingProposal> {
+    let forget = ScalingStep::Forget { member: id.clone(), revision: asked.revision };
+    let refuse = |why: String| ScalingProposal::say("refuse", Some(id), why).step(forget.clone());
     let Some(condition) = a.condition(id) else {
         return vec![refuse("a size is wanted for it, and it is nobody who scales".to_owned())];
     };
     let member = condition.member;
     let (disk, size) = disk_alone(a, rooms, condition);
-    let mut all: Vec<One> = disk.into_iter().collect();
+    let mut all: Vec<ScalingProposal> = disk.into_iter().collect();
     let now = Member { size, ..member.clone() };
     let to = asked.wish.of(size);
     let why = "an operator asked for it".to_owned();
-    let step = Step::Resize { member: id.clone(), from: size, to, why: why.clone() };
+    let step = ScalingStep::Resize { member: id.clone(), from: size, to, why: why.clone() };
     if to == member.size {
-        all.push(One::silent().step(forget));
+        all.push(ScalingProposal::silent().step(forget));
     } else if let Err(why) = placement::fits(&a.view.world.spec, &rooms.of(&now), &now, &to) {
         all.push(refuse(format!("an operator wants another size: {why}")));
     } else if let Some(why) = vain(a, &step) {
         let told = refused(refuse(refusal(id, &why)), id, &why);
-        all.push(told.note(Note::Dropped(id.clone(), Dropped { why, size: member.size, at: a.now() })));
+        all.push(
+            told.note(ScalingNote::Dropped(id.clone(), Dropped { why, size: member.size, at: a.now() })),
+        );
     } else if a.awaits(Concern::Size, id) || a.awaits(Concern::Disk, id) {
         let said = "an operator wants another size, and one is being given";
-        all.push(One::say(Wait::Size.word(), Some(id), said).waits(Wait::Size));
+        all.push(ScalingProposal::say(ScalingWait::Size.word(), Some(id), said).waits(ScalingWait::Size));
     } else if to != size {
-        all.push(give(a, rooms, &now, step, why).note(Note::Anew(id.clone())));
+        all.push(give(a, rooms, &now, step, why).note(ScalingNote::Anew(id.clone())));
     }
     all
 }
 
 /// Why what an operator wants cannot be given: it was refused and its reasons are the same, or it failed often.
-fn vain(a: &Assessment<'_>, step: &Step) -> Option<String> {
+fn vain(a: &ScalingAssessment<'_>, step: &ScalingStep) -> Option<String> {
     let failure = a.failure(&step.about())?;
     (failure.refuses(step) || failure.is_vain()).then(|| failure.why.clone())
 }
 
 /// A step that gives a member another size; those behind it are counted with it, if it may be ordered.
-fn give(a: &Assessment<'_>, rooms: &mut Rooms<'_>, member: &Member, step: Step, why: String) -> One {
-    if let Step::Resize { to, .. } = &step
+fn give(
+    a: &ScalingAssessment<'_>,
+    rooms: &mut Rooms<'_>,
+    member: &Member,
+    step: ScalingStep,
+    why: String,
+) -> ScalingProposal {
+    if let ScalingStep::Resize { to, .. } = &step
         && a.may(&step)
     {
         rooms.give(member, to);
@@ -106,13 +117,13 @@ fn give(a: &Assessment<'_>, rooms: &mut Rooms<'_>, member: &Member, step: Step, 
 
 /// What is asked about a member whose only body runs and was measured.
 fn question<'q>(
-    a: &'q Assessment<'_>,
-    condition: &Condition<'q>,
+    a: &'q ScalingAssessment<'_>,
+    condition: &SizeCondition<'q>,
     limits: &'q Limits,
-) -> Option<Question<'q>> {
+) -> Option<SizeQuestion<'q>> {
     condition.usage?;
     let id = &condition.member.id;
-    Some(Question {
+    Some(SizeQuestion {
         policy: &a.view.world.policy,
         member: condition.member,
         ring: condition.ring?,
@@ -127,7 +138,11 @@ fn question<'q>(
 }
 
 /// The disk of a member alone, and the size the member has then.
-fn disk_alone(a: &Assessment<'_>, rooms: &mut Rooms<'_>, condition: &Condition<'_>) -> (Option<One>, Size) {
+fn disk_alone(
+    a: &ScalingAssessment<'_>,
+    rooms: &mut Rooms<'_>,
+    condition: &SizeCondition<'_>,
+) -> (Option<ScalingProposal>, Size) {
     let member = condition.member;
     let limits = Limits::of(&a.view.world.spec, rooms, member);
     let Some(asked) = question(a, condition, &limits) else { return (None, member.size) };
@@ -137,59 +152,69 @@ fn disk_alone(a: &Assessment<'_>, rooms: &mut Rooms<'_>, condition: &Condition<'
     }
     let (step, why) = resize(member, member.size, &change);
     let size = if a.may(&step) { change.to } else { member.size };
-    let follows = Note::Follows(member.id.clone(), change.streaks);
+    let follows = ScalingNote::Follows(member.id.clone(), change.streaks);
     (Some(give(a, rooms, member, step, why).note(follows)), size)
 }
 
 /// Whether a larger disk was asked for and is not there yet.
-fn disk_is_being_given(a: &Assessment<'_>, id: &MemberId) -> bool {
-    let mut on = a.begun.iter().filter(|begun| begun.state == State::On && begun.about.1 == *id);
+fn disk_is_being_given(a: &ScalingAssessment<'_>, id: &MemberId) -> bool {
+    let mut on = a.begun.iter().filter(|begun| begun.state == BegunState::On && begun.about.1 == *id);
     on.any(|begun| matches!(begun.what, Begun::Size { from, to } if to.disk > from.disk))
 }
 
 /// What a member lacks and does not get.
-fn told(member: &Member, change: Change) -> Option<One> {
-    let lacks = change.waits.map(|(wait, why)| One::say(wait.word(), Some(&member.id), why).waits(wait));
+fn told(member: &Member, change: SizeChange) -> Option<ScalingProposal> {
+    let lacks =
+        change.waits.map(|(wait, why)| ScalingProposal::say(wait.word(), Some(&member.id), why).waits(wait));
     let alarms = change.alarms.into_iter();
     let said = alarms.fold(lacks.unwrap_or_default(), |said, text| {
         said.alarm(AlarmKind::DiskFull, Some(&member.id), text)
     });
-    (said != One::default()).then_some(said)
+    (said != ScalingProposal::default()).then_some(said)
 }
 
-fn resize(member: &Member, from: Size, change: &Change) -> (Step, String) {
+fn resize(member: &Member, from: Size, change: &SizeChange) -> (ScalingStep, String) {
     let why = change.why.join("; ");
-    (Step::Resize { member: member.id.clone(), from, to: change.to, why: why.clone() }, why)
+    (ScalingStep::Resize { member: member.id.clone(), from, to: change.to, why: why.clone() }, why)
 }
 
 /// The next size of one member, by what is used.
-fn one(a: &Assessment<'_>, rooms: &mut Rooms<'_>, condition: &Condition<'_>) -> Vec<One> {
+fn one(
+    a: &ScalingAssessment<'_>,
+    rooms: &mut Rooms<'_>,
+    condition: &SizeCondition<'_>,
+) -> Vec<ScalingProposal> {
     let (member, id) = (condition.member, &condition.member.id);
     let limits = Limits::of(&a.view.world.spec, rooms, member);
     let Some(asked) = question(a, condition, &limits) else { return Vec::new() };
     let held_back = asked.wal.filter(|_| condition.leads).and_then(|wal| wal::alarm(member, wal));
-    let mut all: Vec<One> =
-        held_back.map(|text| One::silent().alarm(AlarmKind::WalHeld, Some(id), text)).into_iter().collect();
+    let mut all: Vec<ScalingProposal> = held_back
+        .map(|text| ScalingProposal::silent().alarm(AlarmKind::WalHeld, Some(id), text))
+        .into_iter()
+        .collect();
     let change = size::next(&asked);
     if change.to == member.size {
         let expects = expect::expected(&asked);
         if !expects.is_empty() {
-            all.push(One { expects, ..One::silent() });
+            all.push(ScalingProposal { expects, ..ScalingProposal::silent() });
         }
         if let Some(differs) = condition.usage.and_then(|usage| usage.differs(&member.size)) {
             // a change was cut short, or somebody made one. What is used comes first: a size that was written down
             // and not given may be too small by now
-            all.extend(told(member, Change { waits: None, ..change }));
+            all.extend(told(member, SizeChange { waits: None, ..change }));
             let (from, to) = (member.size, member.size);
-            all.push(order(Step::Resize { member: id.clone(), from, to, why: differs.clone() }, differs));
+            all.push(order(
+                ScalingStep::Resize { member: id.clone(), from, to, why: differs.clone() },
+                differs,
+            ));
         } else {
             all.extend(told(member, change));
         }
     } else if is_settled(a, id) {
         let (step, why) = resize(member, member.size, &change);
-        let follows = Note::Follows(id.clone(), change.streaks.clone());
+        let follows = ScalingNote::Follows(id.clone(), change.streaks.clone());
         all.push(give(a, rooms, member, step, why).note(follows));
-        all.extend(told(member, Change { waits: None, ..change }));
+        all.extend(told(member, SizeChange { waits: None, ..change }));
     } else {
         let rest = size::next_but_disk(&asked);
         all.extend(apart(a, rooms, condition, rest));
@@ -198,23 +223,28 @@ fn one(a: &Assessment<'_>, rooms: &mut Rooms<'_>, condition: &Condition<'_>) -> 
 }
 
 /// Whether nothing of a member's size failed or goes on.
-fn is_settled(a: &Assessment<'_>, id: &MemberId) -> bool {
+fn is_settled(a: &ScalingAssessment<'_>, id: &MemberId) -> bool {
     let failed = a.failure(&(Concern::Size, id.clone()));
     failed.is_none() && !a.awaits(Concern::Size, id) && !a.awaits(Concern::Disk, id)
 }
 
 /// Disk and the rest of a size by themselves: whatever holds the rest back is not in the way of the disk.
-fn apart(a: &Assessment<'_>, rooms: &mut Rooms<'_>, condition: &Condition<'_>, rest: Change) -> Vec<One> {
+fn apart(
+    a: &ScalingAssessment<'_>,
+    rooms: &mut Rooms<'_>,
+    condition: &SizeCondition<'_>,
+    rest: SizeChange,
+) -> Vec<ScalingProposal> {
     let (member, id) = (condition.member, &condition.member.id);
     let (disk, size) = disk_alone(a, rooms, condition);
-    let mut all: Vec<One> = disk.into_iter().collect();
+    let mut all: Vec<ScalingProposal> = disk.into_iter().collect();
     if rest.to == member.size {
         all.extend(told(member, rest));
     } else if !a.awaits(Concern::Size, id) {
         let now = Member { size, ..member.clone() };
-        let rest = Change { to: Size { disk: size.disk, ..rest.to }, ..rest };
+        let rest = SizeChange { to: Size { disk: size.disk, ..rest.to }, ..rest };
         let (step, why) = resize(member, size, &rest);
-        let follows = Note::Follows(id.clone(), rest.streaks);
+        let follows = ScalingNote::Follows(id.clone(), rest.streaks);
         all.push(give(a, rooms, &now, step, why).note(follows));
     }
     all

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::{HostName, MemberId, Name, Service, Size};
 
 /// One deed of scaling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+#[strum(serialize_all = "kebab-case")]
+pub enum ScalingStep {
     /// A member gets another size, live. Guard: the size it has by the record is `from`.
     Resize {
         /// Whose.
@@ -28,7 +29,9 @@ pub enum Step {
     },
     /// The leader is asked to hand over to a replica, and PostgreSQL starts anew as it becomes one itself. Nobody waits
     /// for the end of it.
-    Handover {
+    #[serde(rename = "handover")]
+    #[strum(serialize = "handover")]
+    HandOver {
         /// Who leads.
         member: MemberId,
         /// Who shall.
@@ -88,9 +91,9 @@ pub enum Concern {
     Size,
     /// The disk alone.
     Disk,
-    /// A restart.
+    /// PostgreSQL of a member starts anew.
     Restart,
-    /// A handover.
+    /// Another member leads.
     Handover,
     /// A number of bodies.
     Number,
@@ -105,20 +108,11 @@ pub enum Concern {
 /// What of whom: a member, or a service.
 pub type About = (Concern, Name);
 
-impl Step {
+impl ScalingStep {
     /// Its name in journals, metrics and `stop-at`.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Resize { .. } => "resize",
-            Self::Restart { .. } => "restart",
-            Self::Handover { .. } => "handover",
-            Self::Scale { .. } => "scale",
-            Self::Weigh { .. } => "weigh",
-            Self::Admit { .. } => "admit",
-            Self::Forget { .. } => "forget",
-            Self::ForgetCount { .. } => "forget-count",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 
     /// What it is about: a member, or a service.
@@ -127,7 +121,7 @@ impl Step {
         match self {
             Self::Resize { member, .. }
             | Self::Restart { member }
-            | Self::Handover { member, .. }
+            | Self::HandOver { member, .. }
             | Self::Weigh { member, .. }
             | Self::Admit { member, .. }
             | Self::Forget { member, .. } => member.clone(),
@@ -146,7 +140,7 @@ impl Step {
             }
             Self::Resize { .. } => Concern::Size,
             Self::Restart { .. } => Concern::Restart,
-            Self::Handover { .. } => Concern::Handover,
+            Self::HandOver { .. } => Concern::Handover,
             Self::Scale { .. } => Concern::Number,
             Self::Weigh { .. } => Concern::Weights,
             Self::Admit { .. } => Concern::Sessions,

@@ -16,8 +16,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::decide::brain::Brain as _;
 use crate::model::control::Replacing;
-use crate::model::inside::{Inside, Work};
 use crate::model::scaling::{DiskUsage, Resource, ScalingPolicy, SizeWish, Usage};
+use crate::model::self_report::{SelfReport, Work};
 use crate::model::sighting::{BodySeen, PatroniSeen};
 use crate::model::{Bytes, ContainerStatus, HostName, Member, Name, Service, Size};
 
@@ -28,20 +28,20 @@ fn name(text: &str) -> Name {
 }
 
 /// What went wrong, with an effect that is open.
-fn failed() -> Outcome {
-    Outcome::Failed("no answer".to_owned())
+fn failed() -> StepOutcome {
+    StepOutcome::Failed("no answer".to_owned())
 }
 
 /// A database and a balancer on one host of four cores, and what they want.
 struct Story {
-    world: World,
-    memory: Memory,
+    world: ScalingWorld,
+    memory: ScalingMemory,
     now: u64,
     members: Vec<Member>,
     usage: Usages,
-    store: StoreSeen,
+    store: ScalingStoreSeen,
     postgres: BTreeMap<MemberId, Sight<PatroniSeen>>,
-    inside: BTreeMap<MemberId, Inside>,
+    inside: BTreeMap<MemberId, SelfReport>,
 }
 
 impl Story {
@@ -65,10 +65,10 @@ impl Story {
             },
         ];
         let usage = Usage { container: "c1".to_owned(), ..Usage::default() };
-        let store = StoreSeen { leader: Some(name("postgres-1")), ..StoreSeen::default() };
+        let store = ScalingStoreSeen { leader: Some(name("postgres-1")), ..ScalingStoreSeen::default() };
         Self {
-            world: World { spec, policy: ScalingPolicy::default() },
-            memory: Memory::default(),
+            world: ScalingWorld { spec, policy: ScalingPolicy::default() },
+            memory: ScalingMemory::default(),
             now: 1_000 * SECOND,
             members,
             usage: [(name("postgres-1"), usage)].into(),
@@ -83,7 +83,7 @@ impl Story {
     }
 
     /// Lets a pause pass in which the database wanted so many cores, so much memory and so much disk, MiB.
-    fn turn(&mut self, cores: f64, memory: u64, disk: u64) -> Decision {
+    fn turn(&mut self, cores: f64, memory: u64, disk: u64) -> ScalingDecision {
         let pause = u64::try_from(self.world.policy.every.0.as_nanos()).expect("a pause");
         self.now += pause;
         let size = self.size();
@@ -102,17 +102,17 @@ impl Story {
         let decision = scaling(&self.world, &seen, std::mem::take(&mut self.memory));
         self.memory = decision.memory.clone();
         for step in &decision.steps {
-            if let Step::Resize { member, from, to, .. } = step {
+            if let ScalingStep::Resize { member, from, to, .. } = step {
                 let one = self.members.iter_mut().find(|one| one.id == *member).expect("a member");
                 assert_eq!(one.size, *from);
                 one.size = *to;
             }
-            World::took(&mut self.memory, step, Mono(self.now), &Outcome::Done);
+            ScalingWorld::took(&mut self.memory, step, Mono(self.now), &StepOutcome::Done);
         }
         decision
     }
 
-    fn look(&self) -> Seen {
+    fn look(&self) -> ScalingSeen {
         let body = |id: &str, service: &str| BodySeen {
             id: id.to_owned(),
             status: ContainerStatus::Running,
@@ -124,7 +124,7 @@ impl Story {
         let members =
             [(name("postgres-1"), vec![body("c1", "postgres")]), (name("etcd-1"), vec![body("c2", "etcd")])];
         let bodies = Bodies { members: members.into(), placed: self.members.clone(), ..Bodies::default() };
-        Seen {
+        ScalingSeen {
             at: Mono(self.now),
             bodies: Sight::Seen(bodies),
             usage: Sight::Seen(self.usage.clone()),
@@ -237,32 +237,32 @@ fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
 fn an_operator_is_obeyed_within_the_limits() {
     let mut story = Story::new();
     let wish = SizeWish { cpu: Some(2.0), memory: Some(Bytes::gib(1)), disk: None };
-    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
+    story.store.asked = [(name("postgres-1"), OperatorWish { wish, revision: 7 })].into();
     story.turn(0.85, 400, 300);
     assert_eq!((story.size().cpus, story.size().memory), (2.0, Bytes::gib(1)));
     let done = story.turn(0.85, 400, 300);
-    assert_eq!(done.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+    assert_eq!(done.steps, [ScalingStep::Forget { member: name("postgres-1"), revision: 7 }]);
     let wish = SizeWish { disk: Some(Bytes::mib(400)), ..SizeWish::default() };
-    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
+    story.store.asked = [(name("postgres-1"), OperatorWish { wish, revision: 7 })].into();
     let refused = story.turn(0.85, 400, 300);
     insta::assert_snapshot!(refused.reason, @"an operator wants another size: disk: 400MiB is less than the 512MiB it has, and a disk never shrinks");
-    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+    assert_eq!(refused.steps, [ScalingStep::Forget { member: name("postgres-1"), revision: 7 }]);
 }
 
 #[test]
 fn a_wish_that_cannot_be_fulfilled_is_refused_and_skips_nobody_for_ever() {
     let mut story = Story::new();
     let wish = SizeWish { cpu: Some(2.0), memory: None, disk: None };
-    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
+    story.store.asked = [(name("postgres-1"), OperatorWish { wish, revision: 7 })].into();
     let seen = story.look();
-    let mut memory = Memory::default();
+    let mut memory = ScalingMemory::default();
     let tried = scaling(&story.world, &seen, memory.clone());
-    assert_eq!(tried.steps.iter().map(Step::name).collect::<Vec<_>>(), ["resize"]);
+    assert_eq!(tried.steps.iter().map(ScalingStep::name).collect::<Vec<_>>(), ["resize"]);
     for _ in 0..5 {
-        World::took(&mut memory, &tried.steps[0], seen.at, &failed());
+        ScalingWorld::took(&mut memory, &tried.steps[0], seen.at, &failed());
     }
     let refused = scaling(&story.world, &seen, memory);
-    assert_eq!(refused.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+    assert_eq!(refused.steps, [ScalingStep::Forget { member: name("postgres-1"), revision: 7 }]);
     assert_eq!(refused.alarms.len(), 1);
 }
 
@@ -272,7 +272,7 @@ fn what_the_kernel_holds_it_to_is_made_what_its_size_says() {
     story.turn(0.85, 400, 300);
     story.usage.get_mut(&name("postgres-1")).expect("it").limit = Some(Bytes::mib(256));
     let seen = story.look();
-    let decision = scaling(&story.world, &seen, Memory::default());
+    let decision = scaling(&story.world, &seen, ScalingMemory::default());
     insta::assert_snapshot!(decision.reason, @"memory: it is held to 256MiB, its size says 512MiB");
     assert_eq!(decision.steps.len(), 1);
 }
@@ -284,12 +284,12 @@ fn who_is_blind_or_in_maintenance_does_nothing() {
     assert_eq!(story.turn(4.0, 500, 500).step, "maintenance");
     let seen = story.look();
     for blind in [
-        Seen { usage: Sight::Blind("late".to_owned()), ..seen.clone() },
-        Seen { store: Sight::Blind("late".to_owned()), ..seen.clone() },
-        Seen { bodies: Sight::Blind("late".to_owned()), ..seen.clone() },
-        Seen { bodies: Sight::Seen(Bodies::default()), ..seen },
+        ScalingSeen { usage: Sight::Blind("late".to_owned()), ..seen.clone() },
+        ScalingSeen { store: Sight::Blind("late".to_owned()), ..seen.clone() },
+        ScalingSeen { bodies: Sight::Blind("late".to_owned()), ..seen.clone() },
+        ScalingSeen { bodies: Sight::Seen(Bodies::default()), ..seen },
     ] {
-        let decision = scaling(&story.world, &blind, Memory::default());
+        let decision = scaling(&story.world, &blind, ScalingMemory::default());
         assert_eq!((decision.step.as_str(), decision.steps.len()), ("blind", 0));
     }
 }
@@ -301,7 +301,7 @@ fn a_step_that_fails_is_tried_again_later() {
     let step = decision.steps.first().expect("it grows");
     story.members[0].size.memory = Bytes::mib(512);
     for _ in 0..8 {
-        World::took(&mut story.memory, step, Mono(story.now), &failed());
+        ScalingWorld::took(&mut story.memory, step, Mono(story.now), &failed());
     }
     assert!(story.turn(0.85, 500, 300).steps.is_empty(), "it failed a moment ago");
     assert_eq!(story.turns(7, 0.85, 500, 300).last().map(String::as_str), Some("1 640MiB 512MiB"));
@@ -334,20 +334,26 @@ fn waiting(pending: [bool; 3]) -> Story {
 #[test]
 fn restarts_are_replicas_first_and_then_the_leader_hands_over() {
     let mut story = waiting([true, true, true]);
-    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-2") }]);
+    assert_eq!(story.turn(0.85, 400, 300).steps, [ScalingStep::Restart { member: name("postgres-2") }]);
     let mut story = waiting([true, false, true]);
-    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-3") }]);
+    assert_eq!(story.turn(0.85, 400, 300).steps, [ScalingStep::Restart { member: name("postgres-3") }]);
     let mut story = waiting([true, false, false]);
     let decision = story.turn(0.85, 400, 300);
     // postgres-3 has more of the WAL
-    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-3") }]);
+    assert_eq!(
+        decision.steps,
+        [ScalingStep::HandOver { member: name("postgres-1"), to: name("postgres-3") }]
+    );
     assert_eq!(decision.step, "handover");
     let mut story = waiting([true, false, false]);
     if let Some(Sight::Seen(seen)) = story.postgres.get_mut(&name("postgres-2")) {
         seen.sync_standby = true;
     }
     let decision = story.turn(0.85, 400, 300);
-    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
+    assert_eq!(
+        decision.steps,
+        [ScalingStep::HandOver { member: name("postgres-1"), to: name("postgres-2") }]
+    );
     assert!(waiting([false; 3]).turn(0.85, 400, 300).steps.is_empty());
 }
 
@@ -365,7 +371,7 @@ fn a_leader_hands_over_when_everybody_else_has_said_what_they_wait_for() {
     // one that has said so restarts at once, and the leader's own change is known to the leader
     let mut story = waiting([true, true, false]);
     story.memory.notes.changed.insert(name("postgres-2"), changed(1_006));
-    assert_eq!(story.turn(0.85, 400, 300).steps, [Step::Restart { member: name("postgres-2") }]);
+    assert_eq!(story.turn(0.85, 400, 300).steps, [ScalingStep::Restart { member: name("postgres-2") }]);
     let mut story = waiting([true, false, false]);
     story.memory.notes.changed.insert(name("postgres-1"), changed(1_006));
     assert_eq!(story.turn(0.85, 400, 300).step, "handover");
@@ -377,7 +383,10 @@ fn a_leader_hands_over_only_to_who_may_lead() {
     // postgres-3 has more of the WAL, and confirms nothing
     story.store.may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
     let decision = story.turn(0.85, 400, 300);
-    assert_eq!(decision.steps, [Step::Handover { member: name("postgres-1"), to: name("postgres-2") }]);
+    assert_eq!(
+        decision.steps,
+        [ScalingStep::HandOver { member: name("postgres-1"), to: name("postgres-2") }]
+    );
     // Patroni has not named a synchronous standby: it will, and a restart of the leader would be an outage
     let mut story = waiting([true, false, false]);
     story.store.may_lead = Some(vec![name("postgres-1")]);

@@ -4,8 +4,8 @@
 use std::collections::btree_map::{self, BTreeMap};
 use std::iter::Peekable;
 
-use super::seen::{Seen, StoreSeen};
-use super::world::World;
+use super::seen::{ScalingSeen, ScalingStoreSeen};
+use super::world::ScalingWorld;
 use crate::decide::placement::Rooms;
 use crate::model::control::Bodies;
 use crate::model::scaling::Usages;
@@ -17,32 +17,32 @@ pub(super) const SETTING: &str = "shared_buffers";
 
 /// A look in which engine, usage and store were seen.
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct ScalingView<'a> {
     /// The lab as declared, and what is allowed.
-    pub world: &'a World,
+    pub world: &'a ScalingWorld,
     /// The look.
-    pub seen: &'a Seen,
+    pub seen: &'a ScalingSeen,
     /// The engine's part of it.
     pub bodies: &'a Bodies,
     /// What bodies use.
     pub usage: &'a Usages,
     /// The store's part of it.
-    pub store: &'a StoreSeen,
+    pub store: &'a ScalingStoreSeen,
     /// What hosts have left.
     pub rooms: Rooms<'a>,
     /// Members by name: their places in the record.
     by_name: Vec<usize>,
 }
 
-impl<'a> View<'a> {
+impl<'a> ScalingView<'a> {
     /// The look as `world` reads it.
     #[must_use]
     pub fn new(
-        world: &'a World,
-        seen: &'a Seen,
+        world: &'a ScalingWorld,
+        seen: &'a ScalingSeen,
         bodies: &'a Bodies,
         usage: &'a Usages,
-        store: &'a StoreSeen,
+        store: &'a ScalingStoreSeen,
     ) -> Self {
         let rooms = Rooms::new(&world.spec, &bodies.placed);
         let mut by_name: Vec<usize> = (0..bodies.placed.len()).collect();
@@ -113,9 +113,9 @@ pub(super) fn run(bodies: &[BodySeen]) -> bool {
 }
 
 /// A map that is asked for one name after the other, in their order: all of them cost one walk.
-pub(super) struct Walk<'a, V>(Peekable<btree_map::Iter<'a, MemberId, V>>);
+pub(super) struct SortedWalk<'a, V>(Peekable<btree_map::Iter<'a, MemberId, V>>);
 
-impl<'a, V> Walk<'a, V> {
+impl<'a, V> SortedWalk<'a, V> {
     /// At the beginning.
     pub fn new(map: &'a BTreeMap<MemberId, V>) -> Self {
         Self(map.iter().peekable())

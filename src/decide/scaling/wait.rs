@@ -1,24 +1,20 @@
 //! Why scaling stands still. Each has a longest time; then a person must know, and an alarm says so.
 
-use crate::decide::waits::Reason;
+use crate::decide::waits::{AT_ONCE, HOUR, Reason};
 use crate::model::Span;
 use crate::model::alarm::AlarmKind;
 use crate::model::scaling::ScalingPolicy;
 use serde::{Deserialize, Serialize};
 
-/// What a person must know at once; the decision says more.
-const AT_ONCE: Span = Span::millis(0);
 /// What usually comes back within moments.
-const SHORT: Span = Span::secs(60);
+const WAIT_FOR_MOMENTS: Span = Span::secs(60);
 /// What others must do first.
-const LONG: Span = Span::secs(600);
-/// What harms nobody and was perhaps forgotten.
-const HOUR: Span = Span::secs(3_600);
+const WAIT_FOR_OTHERS: Span = Span::secs(600);
 
 /// Why nothing is done about something now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wait {
+pub enum ScalingWait {
     /// The lab's record cannot be read.
     Record,
     /// The engine cannot be seen.
@@ -49,7 +45,7 @@ pub enum Wait {
     Missing,
 }
 
-impl Wait {
+impl ScalingWait {
     /// Every one of them.
     pub const ALL: [Self; 14] = [
         Self::Record,
@@ -86,7 +82,7 @@ impl Wait {
     }
 }
 
-impl Reason for Wait {
+impl Reason for ScalingWait {
     type Policy = ScalingPolicy;
 
     fn kind(self) -> AlarmKind {
@@ -105,9 +101,11 @@ impl Reason for Wait {
 
     fn patience(self, _: &ScalingPolicy) -> Span {
         match self {
-            Self::Record | Self::Engine | Self::Usage | Self::Store | Self::Size => SHORT,
+            Self::Record | Self::Engine | Self::Usage | Self::Store | Self::Size => WAIT_FOR_MOMENTS,
             Self::Maintenance | Self::Idle => HOUR,
-            Self::Wish | Self::Restart | Self::Number | Self::Limit | Self::Leaves | Self::Missing => LONG,
+            Self::Wish | Self::Restart | Self::Number | Self::Limit | Self::Leaves | Self::Missing => {
+                WAIT_FOR_OTHERS
+            }
             Self::Disk => AT_ONCE,
         }
     }

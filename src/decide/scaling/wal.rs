@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::inside::Wal;
+use crate::model::self_report::Wal;
 use crate::model::{Bytes, Member};
 
 /// An instance keeps a sixteenth of its disk in WAL for nobody in particular (`wal_keep_size`): a slot that holds twice

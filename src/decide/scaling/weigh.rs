@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use super::admit::order;
-use super::assess::Assessment;
-use super::condition::Condition;
-use super::memory::Note;
-use super::step::Step;
-use super::wait::Wait;
+use super::assess::ScalingAssessment;
+use super::condition::SizeCondition;
+use super::memory::ScalingNote;
+use super::step::ScalingStep;
+use super::wait::ScalingWait;
 use crate::decide::frame::Proposal;
 use crate::model::lab::FULL_WEIGHT;
 use crate::model::{HostName, MemberId, Service, Span};
@@ -21,10 +21,10 @@ use crate::model::{HostName, MemberId, Service, Span};
 /// A word holds for so many measurements.
 const HOLDS: u32 = 3;
 /// It holds at least so long: balancers count seconds.
-const LEAST: Span = Span::secs(3);
+const SHORTEST_HOLD: Span = Span::secs(3);
 
 /// The weights of the servers of 5433 for every balancer that runs, when one instance is busier than another.
-pub(super) fn weigh(a: &Assessment<'_>) -> Vec<Proposal<Step, Note, Wait>> {
+pub(super) fn weigh(a: &ScalingAssessment<'_>) -> Vec<Proposal<ScalingStep, ScalingNote, ScalingWait>> {
     // all alike is what balancers come to by themselves; it is said once, so that it is so at once
     let uneven = |weights: &BTreeMap<MemberId, f64>| weights.values().any(|one| whole(*one) < FULL_WEIGHT);
     if !a.view.world.policy.weigh || !uneven(&a.weights) && !uneven(&a.notes.weights) {
@@ -39,14 +39,14 @@ pub(super) fn weigh(a: &Assessment<'_>) -> Vec<Proposal<Step, Note, Wait>> {
     let hold = holds(a.view.world.policy.every);
     // a word is repeated with every measurement, and not between them
     let lately = Span(a.view.world.policy.every.0 / 2);
-    let knows = |condition: &Condition<'_>| {
+    let knows = |condition: &SizeCondition<'_>| {
         let told = a.notes.told.get(&condition.member.id);
         told.is_some_and(|(last, at)| *last == weights && a.now().since(*at) < lately.0)
     };
     let balancers = a.of(Service::Balancer).filter(|condition| condition.runs && !knows(condition));
-    let tell = |condition: &Condition<'_>| {
+    let tell = |condition: &SizeCondition<'_>| {
         let member = condition.member.id.clone();
-        order(Step::Weigh { member, weights: weights.clone(), hold }, why.clone())
+        order(ScalingStep::Weigh { member, weights: weights.clone(), hold }, why.clone())
     };
     balancers.map(tell).collect()
 }
@@ -59,5 +59,5 @@ fn whole(weight: f64) -> u32 {
 
 /// How long a word holds: two that are missed are nothing yet.
 fn holds(every: Span) -> Span {
-    Span(every.0.saturating_mul(HOLDS)).max(LEAST)
+    Span(every.0.saturating_mul(HOLDS)).max(SHORTEST_HOLD)
 }

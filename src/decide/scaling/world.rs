@@ -5,7 +5,7 @@ use crate::model::scaling::ScalingPolicy;
 
 /// What scaling is told once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct World {
+pub struct ScalingWorld {
     /// The lab as declared: hosts and limits.
     pub spec: LabSpec,
     /// What the lab's owner allows.

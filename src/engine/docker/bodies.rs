@@ -20,7 +20,7 @@ use futures_util::TryStreamExt;
 
 use super::{Docker, EngineError, EngineResult};
 use crate::model::body::{BodyFile, Capability, LABEL_LAB, Namespace};
-use crate::model::lab::Restart;
+use crate::model::lab::RestartRule;
 use crate::model::{Body, Size};
 
 /// Ports a sandbox publishes when it publishes.
@@ -50,8 +50,8 @@ fn host_config(body: &Body, socket: Option<&str>) -> HostConfig {
         }
     }
     let restart = match body.restart {
-        Restart::No => RestartPolicyNameEnum::NO,
-        Restart::Always => RestartPolicyNameEnum::ALWAYS,
+        RestartRule::No => RestartPolicyNameEnum::NO,
+        RestartRule::Always => RestartPolicyNameEnum::ALWAYS,
     };
     HostConfig {
         network_mode: Some(match &body.namespace {

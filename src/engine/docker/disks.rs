@@ -20,7 +20,7 @@ use crate::model::body::{LABEL_LAB, LABEL_SERVICE};
 pub struct Disk {
     /// Name of its image file, without directory.
     pub name: String,
-    /// Size.
+    /// How much the file holds at most.
     pub size: Bytes,
 }
 
@@ -225,7 +225,7 @@ impl Docker {
 }
 
 /// How often this process has tried a disk: each time in a volume of its own.
-static TRIED: AtomicU32 = AtomicU32::new(0);
+static DISKS_TRIED: AtomicU32 = AtomicU32::new(0);
 
 /// Makes, attaches and detaches a disk, to see whether it works.
 const TRY_DISK: &str = r#"set -eu
@@ -243,7 +243,7 @@ impl Docker {
     /// When the engine does not answer.
     pub async fn try_disk(&self, helper_image: &str) -> EngineResult<Option<String>> {
         // several programs, or several parts of one, may try at the same time
-        let turn = TRIED.fetch_add(1, Ordering::Relaxed);
+        let turn = DISKS_TRIED.fetch_add(1, Ordering::Relaxed);
         let store = format!("pgha-doctor-disks-{}-{turn}", std::process::id());
         let labels = BTreeMap::from([(LABEL_LAB.to_owned(), "doctor".to_owned())]);
         self.create_volume(&store, BTreeMap::new(), &labels).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Docker, EngineResult, Helper};
 
 /// The label of helpers that belong to no lab.
-const LAB: &str = "doctor";
+const HELPERS_LAB: &str = "doctor";
 
 /// Abilities that are asked for: a name, and the command that needs it. The chain exists by then.
 const ASKED: [(&str, &str); 5] = [
@@ -53,7 +53,7 @@ impl Docker {
 
 fn helper(image: &str, command: Vec<String>) -> Helper {
     Helper {
-        lab: LAB.to_owned(),
+        lab: HELPERS_LAB.to_owned(),
         image: image.to_owned(),
         command,
         capabilities: vec!["NET_ADMIN"],

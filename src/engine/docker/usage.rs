@@ -16,13 +16,13 @@ const DISK: [&str; 4] = ["/usr/bin/stat", "-f", "-c", "%S %a %b"];
 
 /// What the engine counts, whichever version of cgroups it reads: nanoseconds in both, memory under other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Counted {
+struct UsageCounters {
     cpu_ns: u64,
     throttled_ns: u64,
     memory: Bytes,
 }
 
-impl Counted {
+impl UsageCounters {
     /// `None` for a container that does not run, of which nothing is counted.
     fn of(stats: &ContainerStatsResponse) -> Option<Self> {
         let (cpu, memory) = (stats.cpu_stats.as_ref()?, stats.memory_stats.as_ref()?);
@@ -50,7 +50,7 @@ impl Docker {
         let stats =
             stats.ok_or_else(|| EngineError::Refused("the engine has no statistics".to_owned()))??;
         let held = inspected?.host_config.unwrap_or_default();
-        let counted = Counted::of(&stats)
+        let counted = UsageCounters::of(&stats)
             .ok_or_else(|| EngineError::Refused(format!("container {container} does not run")))?;
         let nano_cpus = held.nano_cpus.filter(|cores| *cores > 0);
         Ok(Usage {
@@ -59,7 +59,6 @@ impl Docker {
             cpu_ns: counted.cpu_ns,
             throttled_ns: counted.throttled_ns,
             memory: counted.memory,
-            #[expect(clippy::cast_precision_loss, reason = "billionths of a few cores")]
             cores: nano_cpus.map(|cores| cores as f64 / 1e9),
             limit: held
                 .memory
@@ -89,8 +88,8 @@ fn parse(text: &str) -> Option<DiskUsage> {
 mod tests {
     use super::*;
 
-    fn counted(json: &str) -> Option<Counted> {
-        Counted::of(&serde_json::from_str(json).expect("statistics of an engine"))
+    fn counted(json: &str) -> Option<UsageCounters> {
+        UsageCounters::of(&serde_json::from_str(json).expect("statistics of an engine"))
     }
 
     #[test]
@@ -102,7 +101,7 @@ mod tests {
             {"cache": 9, "inactive_file": 1, "total_inactive_file": 6000, "total_active_file": 4000}}"#;
         let two = r#""memory_stats": {"usage": 50000, "limit": 99999, "stats":
             {"anon": 40000, "file": 10000, "inactive_file": 6000, "active_file": 4000}}"#;
-        let wanted = Counted { cpu_ns: 7_000_000, throttled_ns: 250_000, memory: Bytes(40_000) };
+        let wanted = UsageCounters { cpu_ns: 7_000_000, throttled_ns: 250_000, memory: Bytes(40_000) };
         for memory in [one, two] {
             assert_eq!(counted(&format!("{{{cpu}, {memory}}}")), Some(wanted), "{memory}");
         }

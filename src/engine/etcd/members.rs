@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Etcd, HttpError, number};
+use super::client::{EtcdMember, EtcdStatus, number};
+use crate::engine::http::HttpError;
+use crate::model::sighting::EtcdSeen;
+use crate::model::store_keys::NOBODYS_KEY;
 
 /// One member as the cluster lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedMember {
     /// etcd's own number of it.
     pub id: u64,
     /// Its name; empty until it has started for the first time.
@@ -20,7 +23,7 @@ pub struct Listed {
     pub learner: bool,
 }
 
-impl Listed {
+impl ListedMember {
     /// Whether it has been part of the cluster: it told the others its name.
     #[must_use]
     pub const fn joined(&self) -> bool {
@@ -28,14 +31,38 @@ impl Listed {
     }
 }
 
-impl Etcd {
+impl EtcdMember {
+    /// The member's state, with a linearizable read as proof that it has a quorum behind it.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the member's own status cannot be read; a read without quorum is no error.
+    pub async fn seen(&self) -> Result<EtcdSeen, HttpError> {
+        let empty = json!({});
+        let (status, members, read) = tokio::join!(
+            self.post::<EtcdStatus>("/v3/maintenance/status", &empty),
+            self.post::<Members>("/v3/cluster/member/list", &empty),
+            self.get(NOBODYS_KEY),
+        );
+        let status = status?;
+        let voting = members.map_or(0, |listed| listed.voting());
+        Ok(EtcdSeen {
+            id: format!("{:x}", status.header.member_id),
+            leader: (status.leader != 0).then(|| format!("{:x}", status.leader)),
+            term: status.raft_term,
+            revision: status.header.revision,
+            linearizable: read.is_ok(),
+            members: u32::try_from(voting).unwrap_or(u32::MAX),
+            version: status.version,
+        })
+    }
+
     /// Everybody in the cluster, linearizably.
     ///
     /// # Errors
     /// [`HttpError`]; without quorum the call times out.
-    pub async fn members(&self) -> Result<Vec<Listed>, HttpError> {
+    pub async fn members(&self) -> Result<Vec<ListedMember>, HttpError> {
         let answer: Members = self.post("/v3/cluster/member/list", &json!({ "linearizable": true })).await?;
-        Ok(answer.members.into_iter().map(Listed::from).collect())
+        Ok(answer.members.into_iter().map(ListedMember::from).collect())
     }
 
     /// One more member with a vote, which will be reached at `peer`.
@@ -84,7 +111,7 @@ struct Raw {
     is_learner: bool,
 }
 
-impl From<Raw> for Listed {
+impl From<Raw> for ListedMember {
     fn from(raw: Raw) -> Self {
         let Raw { id, name, peers, clients, is_learner } = raw;
         Self { id, name, peers, clients, learner: is_learner }
@@ -104,7 +131,7 @@ mod tests {
         )
         .expect("a list");
         assert_eq!(answer.voting(), 1);
-        let members: Vec<Listed> = answer.members.into_iter().map(Listed::from).collect();
+        let members: Vec<ListedMember> = answer.members.into_iter().map(ListedMember::from).collect();
         assert_eq!(format!("{:x}", members[0].id), "8e9e05c52164694d");
         assert!(members[0].joined() && !members[1].joined());
         assert!(members[1].clients.is_empty() && members[1].learner);

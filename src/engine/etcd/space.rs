@@ -3,38 +3,39 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Etcd, HttpError, Status, number};
+use super::client::{EtcdMember, EtcdStatus, number};
+use crate::engine::http::HttpError;
 
 /// The alarm of a member whose quota is spent: until it is lifted the cluster refuses every write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spent {
+pub struct QuotaSpent {
     /// etcd's own number of the member.
     pub id: u64,
 }
 
 #[derive(Deserialize)]
-struct Alarms {
+struct EtcdAlarms {
     #[serde(default)]
-    alarms: Vec<Alarm>,
+    alarms: Vec<EtcdAlarm>,
 }
 
 #[derive(Deserialize)]
-struct Alarm {
+struct EtcdAlarm {
     #[serde(default, rename = "memberID", deserialize_with = "number")]
     id: u64,
     #[serde(default)]
     alarm: String,
 }
 
-impl Etcd {
+impl EtcdMember {
     /// Members whose quota is spent.
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn spent(&self) -> Result<Vec<Spent>, HttpError> {
-        let answer: Alarms = self.post("/v3/maintenance/alarm", &json!({ "action": "GET" })).await?;
+    pub async fn spent(&self) -> Result<Vec<QuotaSpent>, HttpError> {
+        let answer: EtcdAlarms = self.post("/v3/maintenance/alarm", &json!({ "action": "GET" })).await?;
         let spent = answer.alarms.into_iter().filter(|alarm| alarm.alarm == "NOSPACE");
-        Ok(spent.map(|alarm| Spent { id: alarm.id }).collect())
+        Ok(spent.map(|alarm| QuotaSpent { id: alarm.id }).collect())
     }
 
     /// Forgets every revision but the last one, in the whole cluster; that it is done already is fine.
@@ -42,7 +43,7 @@ impl Etcd {
     /// # Errors
     /// [`HttpError`].
     pub async fn compact(&self) -> Result<(), HttpError> {
-        let status: Status = self.post("/v3/maintenance/status", &json!({})).await?;
+        let status: EtcdStatus = self.post("/v3/maintenance/status", &json!({})).await?;
         let body = json!({ "revision": status.header.revision.to_string(), "physical": true });
         match self.post::<Value>("/v3/kv/compaction", &body).await {
             Err(HttpError::Status { .. }) => Ok(()),
@@ -62,7 +63,7 @@ impl Etcd {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn disarm(&self, spent: Spent) -> Result<(), HttpError> {
+    pub async fn disarm(&self, spent: QuotaSpent) -> Result<(), HttpError> {
         let body = json!({ "action": "DEACTIVATE", "memberID": spent.id.to_string(), "alarm": "NOSPACE" });
         self.post::<Value>("/v3/maintenance/alarm", &body).await.map(drop)
     }
@@ -75,12 +76,12 @@ mod tests {
     #[test]
     fn alarms_are_read_as_the_gateway_writes_them() {
         let text = r#"{"header":{},"alarms":[{"memberID":"10276657743932975437","alarm":"NOSPACE"},{"alarm":"CORRUPT"}]}"#;
-        let alarms: Alarms = serde_json::from_str(text).expect("an answer");
+        let alarms: EtcdAlarms = serde_json::from_str(text).expect("an answer");
         assert_eq!(
             (alarms.alarms[0].id, alarms.alarms[0].alarm.as_str()),
             (10_276_657_743_932_975_437, "NOSPACE")
         );
-        let none: Alarms = serde_json::from_str(r#"{"header":{}}"#).expect("an answer");
+        let none: EtcdAlarms = serde_json::from_str(r#"{"header":{}}"#).expect("an answer");
         assert!(none.alarms.is_empty());
     }
 }

@@ -23,7 +23,7 @@ use crate::model::plan::Credentials;
 use crate::model::scenario::SessionAttrs;
 
 /// Why a host was not the one.
-enum Refusal {
+enum HostRefusal {
     /// The next host is tried.
     Next(Broken),
     /// The attempt is over.
@@ -51,8 +51,8 @@ pub async fn connect(
         for host in hosts {
             match one(*host, who, application, *wanted, limit).await {
                 Ok(wire) => return Ok(wire),
-                Err(Refusal::Next(broken)) => last = broken,
-                Err(Refusal::Over(broken)) => return Err(broken),
+                Err(HostRefusal::Next(broken)) => last = broken,
+                Err(HostRefusal::Over(broken)) => return Err(broken),
             }
         }
     }
@@ -65,7 +65,7 @@ async fn one(
     application: &str,
     wanted: SessionAttrs,
     limit: Option<Duration>,
-) -> Result<Wire, Refusal> {
+) -> Result<Wire, HostRefusal> {
     let mut reached = false;
     let connecting = async {
         let mut wire = Wire::reach(host).await?;
@@ -75,9 +75,9 @@ async fn one(
         Ok(wire)
     };
     let done = within(limit, connecting).await;
-    done.map_err(
-        |broken| if goes_on(reached, &broken) { Refusal::Next(broken) } else { Refusal::Over(broken) },
-    )
+    done.map_err(|broken| {
+        if goes_on(reached, &broken) { HostRefusal::Next(broken) } else { HostRefusal::Over(broken) }
+    })
 }
 
 /// Whether the next host is tried; `reached`: the socket stood.

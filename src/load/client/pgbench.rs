@@ -59,7 +59,7 @@ pub fn installed() -> Result<(), String> {
 pub struct Bench {
     /// What the client host was told.
     pub plan: Arc<LoadPlan>,
-    /// The load.
+    /// What pgbench is to do.
     pub load: Load,
     /// The hosts of its connection string, in order.
     pub doors: watch::Receiver<Vec<SocketAddr>>,
@@ -87,7 +87,7 @@ struct Who {
 }
 
 /// How one process ended.
-enum Exit {
+enum ProcessEnd {
     /// Its time was up.
     Well,
     /// It gave up, and why.
@@ -119,14 +119,14 @@ impl Bench {
             }
             let last = lines.last().map_or(began, |line| line.end);
             match exit {
-                Exit::Well => {}
-                Exit::Badly(why) => {
+                ProcessEnd::Well => {}
+                ProcessEnd::Badly(why) => {
                     if self.write_end(who, last, &why) {
                         who.worker = self.names.fetch_add(1, Ordering::Relaxed);
                     }
                     clock::sleep(self.load.reconnect.0).await;
                 }
-                Exit::Killed => {
+                ProcessEnd::Killed => {
                     self.begin(who, last, last);
                     return;
                 }
@@ -144,7 +144,7 @@ impl Bench {
     }
 
     /// Runs one process to its end, or to that of the load; with its log.
-    async fn process(&mut self, client: u32, turn: u64, seconds: u64) -> (Exit, String) {
+    async fn process(&mut self, client: u32, turn: u64, seconds: u64) -> (ProcessEnd, String) {
         let prefix = format!("{FOLDER}/pgha-pgbench-{}-{client}", self.load.name);
         let hosts = self.doors.borrow().clone();
         let mut command = Command::new(PROGRAM);
@@ -163,17 +163,17 @@ impl Bench {
             .kill_on_drop(true);
         let child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return (Exit::Badly(error.to_string()), String::new()),
+            Err(error) => return (ProcessEnd::Badly(error.to_string()), String::new()),
         };
         let log = child.id().map(|id| PathBuf::from(format!("{prefix}.{id}")));
         let mut over = self.over.clone();
         let exit = tokio::select! {
             ended = child.wait_with_output() => match ended {
-                Ok(output) if output.status.success() => Exit::Well,
-                Ok(output) => Exit::Badly(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-                Err(error) => Exit::Badly(error.to_string()),
+                Ok(output) if output.status.success() => ProcessEnd::Well,
+                Ok(output) => ProcessEnd::Badly(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                Err(error) => ProcessEnd::Badly(error.to_string()),
             },
-            _ = over.wait_for(|over| *over) => Exit::Killed,
+            _ = over.wait_for(|over| *over) => ProcessEnd::Killed,
         };
         (exit, taken(log))
     }

@@ -13,13 +13,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::Rng;
 
 use super::{Connected, Opener};
 use crate::engine::clock;
+use crate::engine::locked::Locked;
 use crate::engine::postgres::{Broken, within};
 use crate::engine::wire::Wire;
 use crate::load::workload::dice::Dice;
@@ -35,7 +35,7 @@ const EARLIER: u64 = 40;
 /// Connections that nobody uses at the moment.
 #[derive(Debug)]
 pub struct Pool {
-    idle: Mutex<VecDeque<Lent>>,
+    idle: Locked<VecDeque<Lent>>,
     max_age: Duration,
     dice: Dice,
     opened: AtomicU64,
@@ -55,7 +55,7 @@ impl Pool {
     #[must_use]
     pub fn new(max_age: Option<Span>, dice: Dice) -> Self {
         let max_age = max_age.unwrap_or(MAX_AGE).0;
-        Self { idle: Mutex::default(), max_age, dice, opened: AtomicU64::new(0) }
+        Self { idle: Locked::default(), max_age, dice, opened: AtomicU64::new(0) }
     }
 
     /// Lends a connection that has just answered, a new one where there is none.
@@ -84,11 +84,11 @@ impl Pool {
 
     /// Takes back a connection that is good for another operation.
     pub fn give_back(&self, lent: Lent) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(lent);
+        self.idle.lock().push_back(lent);
     }
 
     fn next(&self) -> Option<Lent> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.idle.lock().pop_front()
     }
 
     /// How old connection `number` may become.

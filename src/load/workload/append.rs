@@ -9,15 +9,15 @@ use rand::Rng;
 
 use super::Tables;
 use super::dice::Dice;
-use super::turn::{Ended, Turn, position, timeline};
+use super::turn::{OpEnded, OpTurn, position, timeline};
 use crate::engine::postgres::quoted_name;
 use crate::history::event::{Answer, Mop};
 use crate::model::Name;
 
 /// Longest transaction.
-const STEPS: u64 = 4;
+const LONGEST_TRANSACTION: u64 = 4;
 /// Keys in use at one time.
-const KEYS: u64 = 8;
+const LIST_KEYS: u64 = 8;
 /// Operations until the oldest key is retired.
 const PER_KEY: u64 = 12;
 
@@ -26,15 +26,15 @@ const PER_KEY: u64 = 12;
 pub fn draw(dice: &Dice, op: u64, near: u64, reads: bool) -> Vec<Mop> {
     let mut chance = dice.of(op);
     let newest = near / PER_KEY;
-    (0..chance.random_range(1..=STEPS))
+    (0..chance.random_range(1..=LONGEST_TRANSACTION))
         .map(|step| {
-            let key = newest + chance.random_range(0..KEYS);
+            let key = newest + chance.random_range(0..LIST_KEYS);
             if reads || chance.random_bool(0.5) {
                 // some reads look back, so that the end of a list is seen
-                let back = if chance.random_bool(0.25) { chance.random_range(0..KEYS) } else { 0 };
+                let back = if chance.random_bool(0.25) { chance.random_range(0..LIST_KEYS) } else { 0 };
                 Mop::Read(key.saturating_sub(back), None)
             } else {
-                Mop::Append(key, op * STEPS + step)
+                Mop::Append(key, op * LONGEST_TRANSACTION + step)
             }
         })
         .collect()
@@ -84,8 +84,8 @@ pub fn marks(load: &Name, lock: &str) -> String {
 /// Does the steps in one transaction.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn run(turn: &mut Turn<'_>, steps: &[Mop]) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn run(turn: &mut OpTurn<'_>, steps: &[Mop]) -> Result<OpEnded, OpEnded> {
     turn.ask("begin", &[]).await?;
     let (mut answered, mut written, mut on) = (Vec::with_capacity(steps.len()), None, None);
     for step in steps {

@@ -7,8 +7,8 @@
 use rand::Rng;
 
 use super::dice::Dice;
-use super::turn::{Ended, Turn, position, timeline};
-use super::{Tables, Task};
+use super::turn::{OpEnded, OpTurn, position, timeline};
+use super::{OpTask, Tables};
 use crate::engine::postgres::quoted_name;
 use crate::history::event::Answer;
 use crate::model::Name;
@@ -19,14 +19,14 @@ const READS: f64 = 0.25;
 
 /// What operation `op` asks for.
 #[must_use]
-pub fn draw(dice: &Dice, op: u64) -> Task {
+pub fn draw(dice: &Dice, op: u64) -> OpTask {
     let mut chance = dice.of(op);
     if chance.random_bool(READS) {
-        return Task::Balances;
+        return OpTask::Balances;
     }
     let from = chance.random_range(0..ACCOUNTS);
     let to = (from + chance.random_range(1..ACCOUNTS)) % ACCOUNTS;
-    Task::Transfer { from, to, amount: chance.random_range(1..=10) }
+    OpTask::Transfer { from, to, amount: chance.random_range(1..=10) }
 }
 
 fn accounts(load: &Name) -> String {
@@ -76,8 +76,14 @@ pub fn marks(load: &Name) -> String {
 /// Moves money.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn transfer(turn: &mut Turn<'_>, op: u64, from: u32, to: u32, amount: i64) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn transfer(
+    turn: &mut OpTurn<'_>,
+    op: u64,
+    from: u32,
+    to: u32,
+    amount: i64,
+) -> Result<OpEnded, OpEnded> {
     // always in the order of the accounts: two that meet head on would wait for the deadlock detector
     let mut moves = [(i64::from(from), -amount), (i64::from(to), amount)];
     moves.sort_unstable();
@@ -93,8 +99,8 @@ pub async fn transfer(turn: &mut Turn<'_>, op: u64, from: u32, to: u32, amount: 
 /// Reads every balance, in one statement and so in one snapshot.
 ///
 /// # Errors
-/// As [`Turn::ask`].
-pub async fn read(turn: &mut Turn<'_>) -> Result<Ended, Ended> {
+/// As [`OpTurn::ask`].
+pub async fn read(turn: &mut OpTurn<'_>) -> Result<OpEnded, OpEnded> {
     let reply = turn.ask("balances", &[]).await?;
     let row = reply.first();
     let text = row.and_then(|row| row.text(0)).unwrap_or_default();

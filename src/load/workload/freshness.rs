@@ -2,7 +2,7 @@
 //! how old that place is.
 
 use super::Tables;
-use super::turn::{Ended, Turn, position, timeline};
+use super::turn::{OpEnded, OpTurn, position, timeline};
 use crate::engine::postgres::quoted_name;
 use crate::history::event::Answer;
 use crate::model::Name;
@@ -45,8 +45,8 @@ pub fn statements(load: &Name) -> Vec<(&'static str, String)> {
 /// The heartbeat becomes `op`, unless a later one was there first.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn beat(turn: &mut Turn<'_>, op: u64) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn beat(turn: &mut OpTurn<'_>, op: u64) -> Result<OpEnded, OpEnded> {
     let decided = turn.decide("beat", &[op.cast_signed()]).await?;
     Ok(turn.done(&decided, decided.reply.first(), None))
 }
@@ -54,8 +54,8 @@ pub async fn beat(turn: &mut Turn<'_>, op: u64) -> Result<Ended, Ended> {
 /// Reads the heartbeat.
 ///
 /// # Errors
-/// As [`Turn::ask`].
-pub async fn read(turn: &mut Turn<'_>) -> Result<Ended, Ended> {
+/// As [`OpTurn::ask`].
+pub async fn read(turn: &mut OpTurn<'_>) -> Result<OpEnded, OpEnded> {
     let reply = turn.ask("heartbeat", &[]).await?;
     let row = reply.first();
     let newest = row.and_then(|row| row.number(0));

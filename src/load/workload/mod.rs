@@ -9,10 +9,13 @@ pub mod append;
 pub mod bank;
 pub mod dice;
 pub mod freshness;
+mod identity;
 pub mod pgbench;
 pub mod register;
 pub mod set;
 pub mod sql;
+mod tables;
+mod task;
 pub mod tpcb;
 pub mod turn;
 
@@ -20,69 +23,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use dice::Dice;
-use turn::{Ended, Turn};
+pub use identity::Identity;
+pub use tables::Tables;
+pub use task::OpTask;
+use turn::{OpEnded, OpTurn};
 
 use crate::engine::postgres::{Broken, Session};
 use crate::engine::wire::Wire;
-use crate::history::event::{Asked, Mop, RegisterOp};
 use crate::model::plan::LoadPlan;
-use crate::model::scenario::{Endpoint, Isolation, Record, Workload};
+use crate::model::scenario::{Endpoint, Isolation, Recording, Workload};
 use crate::model::{Load, MemberId, Name};
-
-/// Who is at the other end of a connection. Constant for its life.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// The member.
-    pub member: Option<MemberId>,
-    /// The system identifier of its data directory.
-    pub system: Option<String>,
-}
-
-/// What one operation is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// `set`: its row.
-    Insert,
-    /// `append`: these steps in one transaction.
-    Steps(Vec<Mop>),
-    /// `bank`: a transfer.
-    Transfer {
-        /// From this account.
-        from: u32,
-        /// To this one.
-        to: u32,
-        /// So much.
-        amount: i64,
-    },
-    /// `bank`: every balance.
-    Balances,
-    /// `register`: one key.
-    Register(RegisterOp),
-    /// `tpcb`: one transaction.
-    Tpcb(tpcb::Draw),
-    /// `select`: the balance of this account.
-    Select(i64),
-    /// `freshness`: its number becomes the heartbeat.
-    Beat,
-    /// `freshness`: the newest heartbeat.
-    Heartbeat,
-    /// `sql`: the file.
-    Text,
-}
-
-impl Task {
-    /// What the journal says of it, where the operation's number does not say it.
-    #[must_use]
-    pub fn asked(&self) -> Option<Box<Asked>> {
-        Some(Box::new(match self {
-            Self::Insert | Self::Tpcb(_) | Self::Beat | Self::Text => return None,
-            Self::Steps(steps) => Asked::Txn(steps.clone()),
-            Self::Transfer { from, to, amount } => Asked::Transfer { from: *from, to: *to, amount: *amount },
-            Self::Register(op) => Asked::Register(*op),
-            Self::Balances | Self::Heartbeat | Self::Select(_) => Asked::Read,
-        }))
-    }
-}
 
 /// One load as its workers need it.
 #[derive(Clone, Debug)]
@@ -121,20 +71,20 @@ impl Script {
     /// What operation `op` asks for; `near` is the newest operation of the load whose tables are
     /// used, which is `op` itself unless another load writes them.
     #[must_use]
-    pub fn task(&self, op: u64, near: u64) -> Task {
+    pub fn task(&self, op: u64, near: u64) -> OpTask {
         let reads = self.load.of.is_some();
         match self.load.workload {
-            Workload::Set => Task::Insert,
-            Workload::Append => Task::Steps(append::draw(&self.dice, op, near, reads)),
-            Workload::Bank if reads => Task::Balances,
+            Workload::Set => OpTask::Insert,
+            Workload::Append => OpTask::Steps(append::draw(&self.dice, op, near, reads)),
+            Workload::Bank if reads => OpTask::Balances,
             Workload::Bank => bank::draw(&self.dice, op),
-            Workload::Register => Task::Register(register::draw(&self.dice, op, near, reads)),
-            Workload::Tpcb => Task::Tpcb(tpcb::draw(&self.dice, op, tpcb::scale(&self.load))),
-            Workload::Select => Task::Select(tpcb::draw(&self.dice, op, tpcb::scale(&self.load)).account),
-            Workload::Freshness if reads => Task::Heartbeat,
-            Workload::Freshness => Task::Beat,
+            Workload::Register => OpTask::Register(register::draw(&self.dice, op, near, reads)),
+            Workload::Tpcb => OpTask::Tpcb(tpcb::draw(&self.dice, op, tpcb::scale(&self.load))),
+            Workload::Select => OpTask::Select(tpcb::draw(&self.dice, op, tpcb::scale(&self.load)).account),
+            Workload::Freshness if reads => OpTask::Heartbeat,
+            Workload::Freshness => OpTask::Beat,
             // a load of pgbench has no workers that would ask
-            Workload::Sql | Workload::Pgbench => Task::Text,
+            Workload::Sql | Workload::Pgbench => OpTask::Text,
         }
     }
 
@@ -165,25 +115,25 @@ impl Script {
     }
 
     /// Does operation `op`, waiting at most the load's limit for each answer.
-    pub async fn run(&self, wire: &mut Wire, who: &Identity, op: u64, task: &Task) -> Ended {
-        let mut turn = Turn::new(wire, who, self.load.answer_limit(), self.judged());
+    pub async fn run(&self, wire: &mut Wire, who: &Identity, op: u64, task: &OpTask) -> OpEnded {
+        let mut turn = OpTurn::new(wire, who, self.load.answer_limit(), self.judged());
         let ended = match task {
-            Task::Insert => set::run(&mut turn, op).await,
-            Task::Steps(steps) => append::run(&mut turn, steps).await,
-            Task::Transfer { from, to, amount } => bank::transfer(&mut turn, op, *from, *to, *amount).await,
-            Task::Balances => bank::read(&mut turn).await,
-            Task::Register(asked) => register::run(&mut turn, *asked).await,
-            Task::Tpcb(draw) => tpcb::run(&mut turn, op, draw).await,
-            Task::Select(account) => tpcb::run_select(&mut turn, *account).await,
-            Task::Beat => freshness::beat(&mut turn, op).await,
-            Task::Heartbeat => freshness::read(&mut turn).await,
-            Task::Text => sql::run(&mut turn, &self.text).await,
+            OpTask::Insert => set::run(&mut turn, op).await,
+            OpTask::Steps(steps) => append::run(&mut turn, steps).await,
+            OpTask::Transfer { from, to, amount } => bank::transfer(&mut turn, op, *from, *to, *amount).await,
+            OpTask::Balances => bank::read(&mut turn).await,
+            OpTask::Register(asked) => register::run(&mut turn, *asked).await,
+            OpTask::Tpcb(draw) => tpcb::run(&mut turn, op, draw).await,
+            OpTask::Select(account) => tpcb::run_select(&mut turn, *account).await,
+            OpTask::Beat => freshness::beat(&mut turn, op).await,
+            OpTask::Heartbeat => freshness::read(&mut turn).await,
+            OpTask::Text => sql::run(&mut turn, &self.text).await,
         };
         ended.unwrap_or_else(|ended| ended)
     }
 
     fn judged(&self) -> bool {
-        self.load.record == Record::Operations
+        self.load.record == Recording::Operations
     }
 }
 
@@ -209,17 +159,6 @@ fn reads_of(plan: &LoadPlan, load: &Load, of: &Name) -> Result<(), String> {
 #[must_use]
 pub fn owner(load: &Load) -> &Name {
     load.of.as_ref().unwrap_or(&load.name)
-}
-
-/// SQL that makes a load's tables, and what is found in them then.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// Makes them anew.
-    pub make: String,
-    /// Runs after that, outside a transaction; nothing when empty.
-    pub tidy: String,
-    /// Counts the marks in them.
-    pub count: String,
 }
 
 /// Makes the tables of `load` anew and returns the marks found in them; `None` for a load that has
@@ -262,7 +201,7 @@ pub fn tables(load: &Load) -> Option<Tables> {
 /// lock. `None` for a load that leaves none that are judged.
 #[must_use]
 pub fn marks(load: &Load, lock: bool) -> Option<String> {
-    if load.of.is_some() || load.record != Record::Operations {
+    if load.of.is_some() || load.record != Recording::Operations {
         return None;
     }
     let lock = if lock { " for update" } else { "" };

@@ -9,13 +9,13 @@ use rand::Rng;
 
 use super::Tables;
 use super::dice::Dice;
-use super::turn::{Ended, Turn, position, timeline};
+use super::turn::{OpEnded, OpTurn, position, timeline};
 use crate::engine::postgres::quoted_name;
 use crate::history::event::{Answer, RegisterOp};
 use crate::model::Name;
 
 /// Keys in use at one time.
-const KEYS: u64 = 4;
+const REGISTER_KEYS: u64 = 4;
 /// Operations until all of them are retired.
 const PER_ROUND: u64 = 400;
 /// How far back a compare-and-set looks for what it expects.
@@ -25,27 +25,27 @@ const BACK: u64 = 32;
 #[must_use]
 pub fn draw(dice: &Dice, op: u64, near: u64, reads: bool) -> RegisterOp {
     let (k, kind) = roll(dice, op, near);
-    match if reads { Kind::Read } else { kind } {
-        Kind::Write => RegisterOp::Write { k, v: value(op) },
-        Kind::Cas => RegisterOp::Cas { k, from: expected(dice, op, k), to: value(op) },
-        Kind::Read => RegisterOp::Read { k },
+    match if reads { RegisterChoice::Read } else { kind } {
+        RegisterChoice::Write => RegisterOp::Write { k, v: value(op) },
+        RegisterChoice::Cas => RegisterOp::Cas { k, from: expected(dice, op, k), to: value(op) },
+        RegisterChoice::Read => RegisterOp::Read { k },
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RegisterChoice {
     Read,
     Write,
     Cas,
 }
 
-fn roll(dice: &Dice, op: u64, near: u64) -> (u64, Kind) {
+fn roll(dice: &Dice, op: u64, near: u64) -> (u64, RegisterChoice) {
     let mut chance = dice.of(op);
-    let k = near / PER_ROUND * KEYS + chance.random_range(0..KEYS);
+    let k = near / PER_ROUND * REGISTER_KEYS + chance.random_range(0..REGISTER_KEYS);
     let kind = match chance.random_range(0..10) {
-        0..5 => Kind::Read,
-        5..8 => Kind::Write,
-        _ => Kind::Cas,
+        0..5 => RegisterChoice::Read,
+        5..8 => RegisterChoice::Write,
+        _ => RegisterChoice::Cas,
     };
     (k, kind)
 }
@@ -54,7 +54,7 @@ fn roll(dice: &Dice, op: u64, near: u64) -> (u64, Kind) {
 fn expected(dice: &Dice, op: u64, key: u64) -> i64 {
     let writer = (op.saturating_sub(BACK)..op).rev().find(|earlier| {
         let (k, kind) = roll(dice, *earlier, *earlier);
-        k == key && kind != Kind::Read
+        k == key && kind != RegisterChoice::Read
     });
     writer.map_or(0, value)
 }
@@ -99,8 +99,8 @@ pub fn statements(load: &Name) -> Vec<(&'static str, String)> {
 /// Does it.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn run(turn: &mut Turn<'_>, asked: RegisterOp) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn run(turn: &mut OpTurn<'_>, asked: RegisterOp) -> Result<OpEnded, OpEnded> {
     match asked {
         RegisterOp::Read { k } => {
             let reply = turn.ask("read", &[k.cast_signed()]).await?;

@@ -4,7 +4,7 @@
 //! unique index on purpose: a row that was written twice must be able to show.
 
 use super::Tables;
-use super::turn::{Ended, Turn, position};
+use super::turn::{OpEnded, OpTurn, position};
 use crate::engine::postgres::quoted_name;
 use crate::model::Name;
 
@@ -38,8 +38,8 @@ pub fn marks(load: &Name) -> String {
 /// Writes row `op`.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn run(turn: &mut Turn<'_>, op: u64) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn run(turn: &mut OpTurn<'_>, op: u64) -> Result<OpEnded, OpEnded> {
     let decided = turn.decide("insert", &[op.cast_signed()]).await?;
     Ok(turn.done(&decided, decided.reply.first(), None))
 }

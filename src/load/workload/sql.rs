@@ -3,19 +3,19 @@
 //! (<https://www.postgresql.org/docs/17/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>), so any
 //! of it may have committed as soon as it was sent.
 
-use super::turn::{Ended, Turn, failed};
+use super::turn::{OpEnded, OpTurn, failed};
 use crate::engine::postgres::Broken;
-use crate::load::classify::Stage;
+use crate::load::classify::OpStage;
 
 /// Runs the text.
 ///
 /// # Errors
-/// As [`Turn::decide`]; also when the text leaves a transaction open.
-pub async fn run(turn: &mut Turn<'_>, text: &str) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`]; also when the text leaves a transaction open.
+pub async fn run(turn: &mut OpTurn<'_>, text: &str) -> Result<OpEnded, OpEnded> {
     let decided = turn.decide_by_text(text).await?;
     if turn.in_transaction() {
         let left = Broken::Other("the file leaves its transaction open: end it with COMMIT".to_owned());
-        return Err(failed(Stage::AfterWrite, &left, false));
+        return Err(failed(OpStage::AfterWrite, &left, false));
     }
     Ok(turn.done(&decided, None, None))
 }

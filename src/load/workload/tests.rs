@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::history::event::{Mop, RegisterOp};
 use crate::history::{Event, History};
 use crate::model::Mono;
 
@@ -28,7 +29,7 @@ fn pair(seed: u64, workload: &str) -> (Script, Script) {
 const PAIRED: [&str; 4] = ["append", "bank", "register", "freshness"];
 
 /// The marks an operation leaves, as every judge will reckon them.
-fn marks_of(task: &Task, op: u64) -> Vec<u64> {
+fn marks_of(task: &OpTask, op: u64) -> Vec<u64> {
     let invoke = Event::Invoke { t: Mono(1), l: 0, o: op, w: 0, i: Mono(1), q: task.asked(), c: Some(0) };
     History::from_events([invoke]).ops.first().expect("an operation").marks().collect()
 }
@@ -55,9 +56,9 @@ proptest! {
             let task = pair(seed, workload).1.task(op, near);
             prop_assert!(marks_of(&task, op).is_empty(), "{workload}: {task:?}");
             let reads = match &task {
-                Task::Steps(steps) => steps.iter().all(|step| matches!(step, Mop::Read(_, None))),
-                Task::Register(asked) => matches!(asked, RegisterOp::Read { .. }),
-                Task::Balances | Task::Heartbeat => true,
+                OpTask::Steps(steps) => steps.iter().all(|step| matches!(step, Mop::Read(_, None))),
+                OpTask::Register(asked) => matches!(asked, RegisterOp::Read { .. }),
+                OpTask::Balances | OpTask::Heartbeat => true,
                 _ => false,
             };
             prop_assert!(reads, "{workload}: {task:?}");
@@ -79,9 +80,9 @@ proptest! {
 
     #[test]
     fn readers_look_where_the_writer_is(seed: u64, op in 0_u64..1000, near in 0_u64..1_000_000) {
-        let keys = |task: Task| match task {
-            Task::Steps(steps) => steps.iter().map(|step| match step { Mop::Append(k, _) | Mop::Read(k, _) => *k }).collect::<Vec<_>>(),
-            Task::Register(RegisterOp::Read { k } | RegisterOp::Write { k, .. } | RegisterOp::Cas { k, .. }) => vec![k],
+        let keys = |task: OpTask| match task {
+            OpTask::Steps(steps) => steps.iter().map(|step| match step { Mop::Append(k, _) | Mop::Read(k, _) => *k }).collect::<Vec<_>>(),
+            OpTask::Register(RegisterOp::Read { k } | RegisterOp::Write { k, .. } | RegisterOp::Cas { k, .. }) => vec![k],
             _ => Vec::new(),
         };
         for (workload, apart) in [("append", 15), ("register", 3)] {
@@ -97,7 +98,7 @@ proptest! {
     #[test]
     fn a_transfer_moves_something_between_two_accounts(seed: u64, op: u64) {
         let (writer, _) = pair(seed, "bank");
-        if let Task::Transfer { from, to, amount } = writer.task(op % (1 << 40), 0) {
+        if let OpTask::Transfer { from, to, amount } = writer.task(op % (1 << 40), 0) {
             prop_assert!(from != to && from < crate::model::scenario::BANK_ACCOUNTS && to < crate::model::scenario::BANK_ACCOUNTS && amount > 0);
         }
     }
@@ -110,10 +111,10 @@ fn a_compare_and_set_expects_what_was_asked_for_last() {
     let (mut right, mut all) = (0, 0);
     for op in 0..4000 {
         match writer.task(op, op) {
-            Task::Register(RegisterOp::Write { k, v }) => {
+            OpTask::Register(RegisterOp::Write { k, v }) => {
                 last.insert(k, v);
             }
-            Task::Register(RegisterOp::Cas { k, from, to }) => {
+            OpTask::Register(RegisterOp::Cas { k, from, to }) => {
                 all += 1;
                 right += u32::from(last.insert(k, to) == Some(from));
             }
@@ -125,13 +126,13 @@ fn a_compare_and_set_expects_what_was_asked_for_last() {
 
 #[test]
 fn every_workload_has_its_operations_in_their_share() {
-    let share = |workload: &str, wanted: &dyn Fn(&Task) -> bool| {
+    let share = |workload: &str, wanted: &dyn Fn(&OpTask) -> bool| {
         let (writer, _) = pair(3, workload);
         (0..2000).filter(|op| wanted(&writer.task(*op, *op))).count()
     };
-    let reads = share("bank", &|task| *task == Task::Balances);
+    let reads = share("bank", &|task| *task == OpTask::Balances);
     assert!((400..600).contains(&reads), "{reads}");
-    let cas = share("register", &|task| matches!(task, Task::Register(RegisterOp::Cas { .. })));
+    let cas = share("register", &|task| matches!(task, OpTask::Register(RegisterOp::Cas { .. })));
     assert!((320..480).contains(&cas), "{cas}");
     let writes = share("append", &|task| !marks_of(task, 0).is_empty());
     assert!((1200..1700).contains(&writes), "{writes}");

@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::Tables;
 use super::dice::Dice;
-use super::turn::{Ended, Turn, position, timeline};
+use super::turn::{OpEnded, OpTurn, position, timeline};
 use crate::engine::postgres::quoted_name;
 use crate::model::{Load, Name};
 
@@ -20,11 +20,11 @@ const TELLERS: i64 = 10;
 /// Whose balances move, and by how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
-    /// Account.
+    /// Row of `pgbench_accounts`.
     pub account: i64,
-    /// Branch.
+    /// Row of `pgbench_branches`.
     pub branch: i64,
-    /// Teller.
+    /// Row of `pgbench_tellers`.
     pub teller: i64,
     /// So much.
     pub delta: i64,
@@ -149,8 +149,8 @@ pub fn marks(load: &Name) -> String {
 /// One transaction.
 ///
 /// # Errors
-/// As [`Turn::decide`].
-pub async fn run(turn: &mut Turn<'_>, op: u64, draw: &Draw) -> Result<Ended, Ended> {
+/// As [`OpTurn::decide`].
+pub async fn run(turn: &mut OpTurn<'_>, op: u64, draw: &Draw) -> Result<OpEnded, OpEnded> {
     let Draw { account, branch, teller, delta } = *draw;
     turn.ask("begin", &[]).await?;
     turn.ask("account", &[delta, account]).await?;
@@ -167,8 +167,8 @@ pub async fn run(turn: &mut Turn<'_>, op: u64, draw: &Draw) -> Result<Ended, End
 /// One balance.
 ///
 /// # Errors
-/// As [`Turn::ask`].
-pub async fn run_select(turn: &mut Turn<'_>, account: i64) -> Result<Ended, Ended> {
+/// As [`OpTurn::ask`].
+pub async fn run_select(turn: &mut OpTurn<'_>, account: i64) -> Result<OpEnded, OpEnded> {
     let statement = if turn.judged() { "select-judged" } else { "select" };
     let reply = turn.ask(statement, &[account]).await?;
     Ok(turn.read(reply.first().and_then(|row| row.number(1)), None))

@@ -9,16 +9,16 @@ use std::time::Duration;
 use super::Identity;
 use crate::engine::clock;
 use crate::engine::postgres::{Broken, PRIMARY_TIMELINE, within};
-use crate::engine::wire::{Reply, Row, Wire};
+use crate::engine::wire::{Wire, WireReply, WireRow};
 use crate::history::classes;
 use crate::history::event::{Ack, Answer, Error, Outcome};
-use crate::load::classify::{Stage, classify, reusable};
+use crate::load::classify::{OpStage, classify, reusable};
 use crate::model::scenario::{Isolation, Workload};
 use crate::model::{Load, Lsn, Mono};
 
 /// How one operation ended, and when its answer came.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
+pub struct OpEnded {
     /// When the answer that decides arrived, or when it was clear that none would.
     pub at: Mono,
     /// How.
@@ -72,21 +72,21 @@ pub struct Decided {
     /// When it was there.
     pub at: Mono,
     /// What it said.
-    pub reply: Reply,
+    pub reply: WireReply,
     local: bool,
-    behind: Option<Reply>,
+    behind: Option<WireReply>,
 }
 
 /// One operation under way.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct OpTurn<'a> {
     wire: &'a mut Wire,
     who: &'a Identity,
     limit: Option<Duration>,
     judged: bool,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> OpTurn<'a> {
     /// `limit` is for each answer, without one it is waited for for ever; `judged` asks for everything a
     /// judge wants to know.
     pub const fn new(wire: &'a mut Wire, who: &'a Identity, limit: Option<Duration>, judged: bool) -> Self {
@@ -103,7 +103,7 @@ impl<'a> Turn<'a> {
     ///
     /// # Errors
     /// The operation has ended, as a failure.
-    pub async fn ask(&mut self, statement: &str, parameters: &[i64]) -> Result<Reply, Ended> {
+    pub async fn ask(&mut self, statement: &str, parameters: &[i64]) -> Result<WireReply, OpEnded> {
         match self.exchange(statement, parameters).await {
             Ok(reply) => Ok(reply),
             Err(broken) => Err(self.gave_up(&broken).await),
@@ -114,7 +114,7 @@ impl<'a> Turn<'a> {
     ///
     /// # Errors
     /// The operation has ended: as a failure where that is certain, else openly.
-    pub async fn decide(&mut self, statement: &str, parameters: &[i64]) -> Result<Decided, Ended> {
+    pub async fn decide(&mut self, statement: &str, parameters: &[i64]) -> Result<Decided, OpEnded> {
         self.decide_by(|wire| {
             wire.queue(statement, parameters)?;
             wire.queue_sync();
@@ -126,22 +126,22 @@ impl<'a> Turn<'a> {
     /// Commits the open transaction.
     ///
     /// # Errors
-    /// As [`Turn::decide`]; also when the answer is `ROLLBACK`.
-    pub async fn commit(&mut self) -> Result<Decided, Ended> {
+    /// As [`OpTurn::decide`]; also when the answer is `ROLLBACK`.
+    pub async fn commit(&mut self) -> Result<Decided, OpEnded> {
         let decided = self.decide("commit", &[]).await?;
         if decided.reply.tag != "ROLLBACK" {
             return Ok(decided);
         }
         let error =
             Error { c: classes::ROLLED_BACK.to_owned(), m: "COMMIT was answered ROLLBACK".to_owned() };
-        Err(Ended { at: decided.at, outcome: Outcome::Fail(error), reusable: true, read_only: false })
+        Err(OpEnded { at: decided.at, outcome: Outcome::Fail(error), reusable: true, read_only: false })
     }
 
     /// A text of statements that may commit.
     ///
     /// # Errors
-    /// As [`Turn::decide`].
-    pub async fn decide_by_text(&mut self, text: &str) -> Result<Decided, Ended> {
+    /// As [`OpTurn::decide`].
+    pub async fn decide_by_text(&mut self, text: &str) -> Result<Decided, OpEnded> {
         self.decide_by(|wire| wire.queue_text(text)).await
     }
 
@@ -153,10 +153,10 @@ impl<'a> Turn<'a> {
 
     /// Acknowledged: `written` is a row that begins with [`position`], `v` what was answered.
     #[must_use]
-    pub fn done(&self, decided: &Decided, written: Option<&Row>, v: Option<Answer>) -> Ended {
-        let behind = decided.behind.as_ref().and_then(Reply::first);
-        let lsn = |row: Option<&Row>| row.and_then(|row| row.number::<Lsn>(0));
-        let timeline = |row: Option<&Row>| row.and_then(|row| row.number(1));
+    pub fn done(&self, decided: &Decided, written: Option<&WireRow>, v: Option<Answer>) -> OpEnded {
+        let behind = decided.behind.as_ref().and_then(WireReply::first);
+        let lsn = |row: Option<&WireRow>| row.and_then(|row| row.number::<Lsn>(0));
+        let timeline = |row: Option<&WireRow>| row.and_then(|row| row.number(1));
         let ack = if self.judged {
             Ack {
                 n: self.who.member.clone(),
@@ -173,22 +173,22 @@ impl<'a> Turn<'a> {
         let outcome = if decided.local { Outcome::OkLocal(ack) } else { Outcome::Ok(ack) };
         // where the question behind got no answer the line is out of step
         let reusable = !self.judged || behind.is_some();
-        Ended { at: decided.at, outcome, reusable, read_only: false }
+        OpEnded { at: decided.at, outcome, reusable, read_only: false }
     }
 
     /// A read was answered; `tl` is the timeline of the instance, where it writes.
     #[must_use]
-    pub fn read(&self, tl: Option<u32>, v: Option<Answer>) -> Ended {
+    pub fn read(&self, tl: Option<u32>, v: Option<Answer>) -> OpEnded {
         let ack = if self.judged {
             let (n, sys) = (self.who.member.clone(), self.who.system.clone());
             Ack { n, tl, sys, lo: None, hi: None, v: v.map(Box::new) }
         } else {
             Ack::default()
         };
-        Ended { at: clock::now(), outcome: Outcome::Ok(ack), reusable: true, read_only: false }
+        OpEnded { at: clock::now(), outcome: Outcome::Ok(ack), reusable: true, read_only: false }
     }
 
-    async fn exchange(&mut self, statement: &str, parameters: &[i64]) -> Result<Reply, Broken> {
+    async fn exchange(&mut self, statement: &str, parameters: &[i64]) -> Result<WireReply, Broken> {
         self.wire.queue(statement, parameters)?;
         self.wire.queue_sync();
         let asking = async {
@@ -201,7 +201,7 @@ impl<'a> Turn<'a> {
     async fn decide_by(
         &mut self,
         queue: impl FnOnce(&mut Wire) -> Result<(), Broken>,
-    ) -> Result<Decided, Ended> {
+    ) -> Result<Decided, OpEnded> {
         let queued = queue(self.wire).and_then(|()| {
             if self.judged {
                 self.wire.queue("behind", &[])?;
@@ -210,7 +210,7 @@ impl<'a> Turn<'a> {
             Ok(())
         });
         if let Err(broken) = queued {
-            return Err(failed(Stage::BeforeWrite, &broken, false));
+            return Err(failed(OpStage::BeforeWrite, &broken, false));
         }
         let before = self.wire.local_commits();
         let deciding = async {
@@ -227,25 +227,25 @@ impl<'a> Turn<'a> {
             Ok(reply) => Ok(Decided { at, reply, local, behind }),
             Err(broken) => {
                 let usable = reusable(&broken) && (!self.judged || behind.is_some());
-                Err(Ended { at, ..failed(Stage::AfterWrite, &broken, usable) })
+                Err(OpEnded { at, ..failed(OpStage::AfterWrite, &broken, usable) })
             }
         }
     }
 
     /// An error before the point that decides; a transaction that is still open is rolled back when
     /// the connection is worth keeping.
-    async fn gave_up(&mut self, broken: &Broken) -> Ended {
-        let ended = failed(Stage::BeforeWrite, broken, reusable(broken));
+    async fn gave_up(&mut self, broken: &Broken) -> OpEnded {
+        let ended = failed(OpStage::BeforeWrite, broken, reusable(broken));
         let rolled_back =
             !ended.reusable || !self.wire.in_transaction() || self.exchange("rollback", &[]).await.is_ok();
-        Ended { reusable: ended.reusable && rolled_back, ..ended }
+        OpEnded { reusable: ended.reusable && rolled_back, ..ended }
     }
 }
 
 /// An operation that broke.
 #[must_use]
-pub fn failed(stage: Stage, broken: &Broken, usable: bool) -> Ended {
-    Ended {
+pub fn failed(stage: OpStage, broken: &Broken, usable: bool) -> OpEnded {
+    OpEnded {
         at: clock::now(),
         outcome: classify(stage, broken),
         reusable: usable,

@@ -8,7 +8,7 @@ use super::lanes::Run;
 use super::markup::cut;
 use super::page::{Anomaly, Table};
 use crate::check::record::Check;
-use crate::history::{Asked, Move, Op, Question, Reply};
+use crate::history::{Asked, Move, Op, OpQuestion, OpReply};
 use crate::model::scenario::VerdictWord;
 use crate::stats::figures::{seconds, sentence};
 
@@ -174,17 +174,17 @@ fn row(run: &Run<'_>, op: Op<'_>) -> Vec<String> {
 fn did(op: Op<'_>) -> String {
     let json = |asked: Asked| serde_json::to_string(&asked).unwrap_or_default();
     let steps = match (op.answer(), op.asked()) {
-        (Some(Reply::Txn(steps)), _) | (_, Some(Question::Txn(steps))) => steps,
-        (Some(Reply::Balances(balances)), _) => {
+        (Some(OpReply::Txn(steps)), _) | (_, Some(OpQuestion::Txn(steps))) => steps,
+        (Some(OpReply::Balances(balances)), _) => {
             let total: i128 = balances.iter().map(|balance| i128::from(*balance)).sum();
             return format!("read {} balances, together {total}", balances.len());
         }
         (_, None) => return format!("wrote {}", op.op),
-        (_, Some(Question::Register(op))) => return json(Asked::Register(op)),
-        (_, Some(Question::Transfer { from, to, amount })) => {
+        (_, Some(OpQuestion::Register(op))) => return json(Asked::Register(op)),
+        (_, Some(OpQuestion::Transfer { from, to, amount })) => {
             return json(Asked::Transfer { from, to, amount });
         }
-        (_, Some(Question::Read)) => return json(Asked::Read),
+        (_, Some(OpQuestion::Read)) => return json(Asked::Read),
     };
     let mut told: Vec<String> = steps.iter().take(STEPS).map(step).collect();
     if steps.len() > STEPS {

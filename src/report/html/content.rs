@@ -25,7 +25,7 @@ const SHARES: [f64; 15] =
 
 /// What the page of a run shows.
 #[must_use]
-pub fn page(record: &crate::check::Record, report: &Report, measured: &Measured) -> Page {
+pub fn page(record: &crate::check::RunRecord, report: &Report, measured: &Measured) -> Page {
     let run = Run::new(record, report, &measured.outages, &measured.exposed);
     Page {
         scenario: report.scenario.to_string(),

@@ -141,7 +141,7 @@ fn writers(report: &Report) -> Table {
 }
 
 fn sizes(report: &Report) -> Table {
-    let row = |change: &crate::check::sizes::Change| {
+    let row = |change: &crate::check::sizes::LimitChange| {
         let words = |amount: f64| change.resource.words(amount);
         vec![
             seconds(change.at_ms),

@@ -21,15 +21,15 @@ pub(crate) struct Catalogue {
 /// One row of `pg_settings`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Setting {
-    /// Its name.
+    /// As `pg_settings` writes it.
     pub(crate) name: String,
     /// What its values are.
-    pub(crate) kind: Kind,
+    pub(crate) kind: SettingKind,
     /// The unit a bare number is taken in: `kB`, `8kB`, `ms`, …
     #[serde(default)]
     pub(crate) unit: Option<String>,
     /// When it may change (`pg_settings.context`).
-    pub(crate) context: Context,
+    pub(crate) context: SettingContext,
     /// The least number, in its unit.
     #[serde(default)]
     pub(crate) min: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Setting {
 /// `pg_settings.vartype`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum SettingKind {
     /// On or off.
     Bool,
     /// One of some words.
@@ -63,7 +63,7 @@ pub(crate) enum Kind {
 /// `pg_settings.context`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Context {
+pub(crate) enum SettingContext {
     /// It cannot be set at all.
     Internal,
     /// At the start of the server.
@@ -123,7 +123,7 @@ mod tests {
             assert!(catalogue.has_library("pg_stat_statements"));
             assert!(!catalogue.has_library("timescaledb"));
             let buffers = catalogue.setting("shared_buffers").expect("a setting");
-            assert_eq!((buffers.kind, buffers.unit.as_deref()), (Kind::Integer, Some("8kB")));
+            assert_eq!((buffers.kind, buffers.unit.as_deref()), (SettingKind::Integer, Some("8kB")));
             assert!(catalogue.setting("pg_stat_statements.max").is_some(), "settings of libraries are there");
         }
         assert!(of(17).expect("17").setting("io_method").is_none());

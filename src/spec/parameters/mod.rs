@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod owned;
+mod settings;
 mod text;
 mod together;
 mod value;
@@ -17,72 +18,12 @@ use serde_json::{Map, Value, json};
 
 use crate::model::LabSpec;
 use crate::spec::problem::nearest;
-use catalogue::{Catalogue, Context, Kind, Setting};
-use value::Read;
-
-/// Where a problem is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// At the name of a setting.
-    Name(String),
-    /// At the value of a setting.
-    Value(String),
-    /// At a key of the lab.
-    Path(&'static str),
-}
-
-/// One problem; of several places it is shown at the one that was written last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    /// Where it may be shown.
-    pub(crate) places: Vec<Place>,
-    /// What is wrong.
-    pub(crate) message: String,
-    /// What would be right.
-    pub(crate) hint: String,
-}
-
-impl Wrong {
-    fn new(places: Vec<Place>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { places, message: message.into(), hint: hint.into() }
-    }
-
-    fn value(name: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(vec![Place::Value(name.to_owned())], message, hint)
-    }
-}
-
-/// Settings that were understood.
-pub(crate) struct Settings {
-    catalogue: Option<&'static Catalogue>,
-    read: BTreeMap<String, Read>,
-}
-
-impl Settings {
-    /// A number, in the unit of its setting.
-    fn number(&self, name: &str) -> Option<f64> {
-        if let Some(Read::Number(number)) = self.read.get(name) { Some(*number) } else { None }
-    }
-
-    /// A number that is set, or the one in force when nobody sets it.
-    fn number_or_boot(&self, name: &str) -> f64 {
-        let boot = || self.catalogue?.setting(name)?.boot.as_deref()?.parse().ok();
-        self.number(name).or_else(boot).unwrap_or_default()
-    }
-
-    /// A size that is set, in bytes.
-    fn bytes(&self, name: &str) -> Option<u64> {
-        value::bytes(self.catalogue?.setting(name)?, self.number(name)?)
-    }
-
-    /// A text or a word that is set.
-    fn text(&self, name: &str) -> Option<&str> {
-        if let Some(Read::Text(text)) = self.read.get(name) { Some(text) } else { None }
-    }
-}
+use catalogue::{Catalogue, Setting, SettingContext, SettingKind};
+pub(crate) use settings::{ProblemPlace, Settings, WrongSetting};
+use value::ReadValue;
 
 /// Everything that is wrong with the parameters of a lab.
-pub(crate) fn wrong(spec: &LabSpec) -> Vec<Wrong> {
+pub(crate) fn wrong(spec: &LabSpec) -> Vec<WrongSetting> {
     let catalogue = catalogue::of(spec.images.postgres);
     let mut settings = Settings { catalogue, read: BTreeMap::new() };
     let mut wrong = Vec::new();
@@ -101,9 +42,10 @@ pub(crate) fn wrong(spec: &LabSpec) -> Vec<Wrong> {
 }
 
 /// The value of one setting, if it can be understood at all.
-fn one(catalogue: Option<&Catalogue>, name: &str, value: &Value) -> Result<Option<Read>, Wrong> {
-    let at_name =
-        |message: String, hint: String| Wrong::new(vec![Place::Name(name.to_owned())], message, hint);
+fn one(catalogue: Option<&Catalogue>, name: &str, value: &Value) -> Result<Option<ReadValue>, WrongSetting> {
+    let at_name = |message: String, hint: String| {
+        WrongSetting::new(vec![ProblemPlace::Name(name.to_owned())], message, hint)
+    };
     if let Some(owner) = owned::owner(name) {
         return Err(at_name(format!("`{name}` is not set here"), owner.to_owned()));
     }
@@ -114,19 +56,20 @@ fn one(catalogue: Option<&Catalogue>, name: &str, value: &Value) -> Result<Optio
             || "text, a number, true or false".to_owned(),
             |inner| format!("a name with a dot is written in quotes: \"{name}.{inner}\" = …"),
         );
-        return Err(Wrong::value(name, message, hint));
+        return Err(WrongSetting::value(name, message, hint));
     }
     let Some(catalogue) = catalogue else { return Ok(None) };
     let Some(setting) = catalogue.setting(name) else {
         return unknown(catalogue, name).map_or(Ok(None), |(message, hint)| Err(at_name(message, hint)));
     };
-    if setting.context == Context::Internal {
+    if setting.context == SettingContext::Internal {
         let hint = if name == "wal_segment_size" { "wal-segment, under [postgres]" } else { "take it out" };
         return Err(at_name(format!("`{name}` says how PostgreSQL is; nobody sets it"), hint.to_owned()));
     }
-    let read = value::read(setting, value).map_err(|(message, hint)| Wrong::value(name, message, hint))?;
+    let read =
+        value::read(setting, value).map_err(|(message, hint)| WrongSetting::value(name, message, hint))?;
     match owned::unfit(name, &read) {
-        Some((message, hint)) => Err(Wrong::value(name, message, hint)),
+        Some((message, hint)) => Err(WrongSetting::value(name, message, hint)),
         None => Ok(Some(read)),
     }
 }
@@ -183,7 +126,7 @@ pub(crate) fn schema() -> Value {
     let mut properties = Map::new();
     for catalogue in catalogue::all() {
         let free = |setting: &&Setting| {
-            setting.context != Context::Internal && owned::owner(&setting.name).is_none()
+            setting.context != SettingContext::Internal && owned::owner(&setting.name).is_none()
         };
         for setting in catalogue.settings.iter().filter(free) {
             let others =
@@ -208,13 +151,15 @@ fn describe(setting: &Setting, only: &str) -> Value {
         (Some(min), Some(max)) => format!("{min} to {max}{unit}."),
         _ => String::new(),
     };
-    let when = if setting.context == Context::Postmaster { " Counts from a restart." } else { "" };
+    let when = if setting.context == SettingContext::Postmaster { " Counts from a restart." } else { "" };
     let about = format!("{range}{when}{only}").trim().to_owned();
     let mut said = match setting.kind {
-        Kind::Bool => json!({ "type": ["boolean", "string", "integer"] }),
-        Kind::Enum => json!({ "anyOf": [{ "enum": setting.words }, { "type": ["boolean", "string"] }] }),
-        Kind::Integer | Kind::Real => json!({ "type": ["number", "string"] }),
-        Kind::String => json!({ "type": ["string", "number"] }),
+        SettingKind::Bool => json!({ "type": ["boolean", "string", "integer"] }),
+        SettingKind::Enum => {
+            json!({ "anyOf": [{ "enum": setting.words }, { "type": ["boolean", "string"] }] })
+        }
+        SettingKind::Integer | SettingKind::Real => json!({ "type": ["number", "string"] }),
+        SettingKind::String => json!({ "type": ["string", "number"] }),
     };
     if !about.is_empty() {
         said["description"] = Value::String(about);

@@ -1,6 +1,6 @@
 //! Settings that are not a lab's to choose: Patroni writes them itself, or the lab lives by them.
 
-use super::value::Read;
+use super::value::ReadValue;
 
 /// Names nobody sets, and who does instead.
 const OWNED: &[(&str, &str)] = &[
@@ -63,7 +63,7 @@ const UNFIT: &[(&str, bool, &str, &str)] = &[
 ];
 
 /// What Patroni takes at least; below it Patroni sets its own value and says nothing (Patroni: `CMDLINE_OPTIONS`).
-const LEAST: &[(&str, f64, &str, &str)] = &[
+const PATRONI_MINIMA: &[(&str, f64, &str, &str)] = &[
     ("max_connections", 25.0, "25", "100"),
     ("max_wal_senders", 3.0, "3", "10"),
     ("wal_keep_size", 16.0, "16MB", "128MB"),
@@ -73,7 +73,7 @@ const LEAST: &[(&str, f64, &str, &str)] = &[
 ];
 
 /// Names of earlier versions, and what is said instead.
-const GONE: &[(&str, &str)] = &[
+const RENAMED_SETTINGS: &[(&str, &str)] = &[
     ("checkpoint_segments", "gone since PostgreSQL 9.5: max_wal_size"),
     ("db_user_namespace", "gone since PostgreSQL 17"),
     ("default_with_oids", "gone since PostgreSQL 12"),
@@ -108,22 +108,22 @@ pub(super) fn owner(name: &str) -> Option<&'static str> {
 
 /// What became of a name of earlier versions.
 pub(super) fn gone(name: &str) -> Option<&'static str> {
-    find(GONE, name)
+    find(RENAMED_SETTINGS, name)
 }
 
 /// Why a value that PostgreSQL would take is none for a lab, and what helps.
-pub(super) fn unfit(name: &str, value: &Read) -> Option<(String, String)> {
+pub(super) fn unfit(name: &str, value: &ReadValue) -> Option<(String, String)> {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
     let on = match value {
-        Read::Truth(truth) => Some(*truth),
-        Read::Text(text) if text == "on" || text == "true" => Some(true),
+        ReadValue::Truth(truth) => Some(*truth),
+        ReadValue::Text(text) if text == "on" || text == "true" => Some(true),
         _ => None,
     };
     if let Some((_, _, why, hint)) = UNFIT.iter().find(|(known, bad, ..)| is(known) && on == Some(*bad)) {
         return Some((format!("`{name}`: {why}"), (*hint).to_owned()));
     }
-    if let (Read::Number(number), Some((_, least, shown, default))) =
-        (value, LEAST.iter().find(|(known, ..)| is(known)))
+    if let (ReadValue::Number(number), Some((_, least, shown, default))) =
+        (value, PATRONI_MINIMA.iter().find(|(known, ..)| is(known)))
         && number < least
     {
         let message =
@@ -131,16 +131,16 @@ pub(super) fn unfit(name: &str, value: &Read) -> Option<(String, String)> {
         return Some((message, format!("{shown} or more")));
     }
     match value {
-        Read::Text(level) if is("wal_level") && level == "minimal" => Some((
+        ReadValue::Text(level) if is("wal_level") && level == "minimal" => Some((
             "`wal_level` = minimal: no replica could follow, and Patroni would set `replica` instead"
                 .to_owned(),
             "\"replica\" or \"logical\"".to_owned(),
         )),
-        Read::Text(list) if is("log_destination") && !list.eq_ignore_ascii_case("stderr") => Some((
+        ReadValue::Text(list) if is("log_destination") && !list.eq_ignore_ascii_case("stderr") => Some((
             "`log_destination`: the lab reads what PostgreSQL says from the body's stderr alone".to_owned(),
             "take it out".to_owned(),
         )),
-        Read::Text(method) if is("password_encryption") && method == "md5" => Some((
+        ReadValue::Text(method) if is("password_encryption") && method == "md5" => Some((
             "`password_encryption` = md5: pg_hba.conf of the lab asks for scram-sha-256, nobody could log in"
                 .to_owned(),
             "take it out: \"scram-sha-256\" is the default".to_owned(),
@@ -162,10 +162,10 @@ mod tests {
             assert!(known(name) || of_session.contains(name), "{name}");
         }
         let truths = UNFIT.iter().map(|(name, ..)| *name);
-        for name in truths.chain(LEAST.iter().map(|(name, ..)| *name)) {
+        for name in truths.chain(PATRONI_MINIMA.iter().map(|(name, ..)| *name)) {
             assert!(known(name), "{name}");
         }
-        for (name, _) in GONE {
+        for (name, _) in RENAMED_SETTINGS {
             assert!(!known(name), "{name} is there still");
         }
     }

@@ -1,6 +1,6 @@
 //! Settings whose values are texts with a meaning: libraries, files, programs, locales, time zones.
 
-use super::{Settings, Wrong};
+use super::settings::{Settings, WrongSetting};
 use crate::model::LabSpec;
 use crate::spec::shape::did_you_mean;
 
@@ -45,7 +45,7 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// What is wrong with them.
-pub(super) fn wrong(settings: &Settings, spec: &LabSpec) -> Vec<Wrong> {
+pub(super) fn wrong(settings: &Settings, spec: &LabSpec) -> Vec<WrongSetting> {
     let mut wrong = Vec::new();
     for name in LIBRARIES {
         let text = settings.text(name).unwrap_or_default();
@@ -55,14 +55,14 @@ pub(super) fn wrong(settings: &Settings, spec: &LabSpec) -> Vec<Wrong> {
         let message = format!(
             "`local_preload_libraries`: no library lies in `plugins`, `{text}` neither: no session would begin"
         );
-        wrong.push(Wrong::value("local_preload_libraries", message, "session_preload_libraries"));
+        wrong.push(WrongSetting::value("local_preload_libraries", message, "session_preload_libraries"));
     }
     if settings.text("archive_library").is_some_and(|library| !library.is_empty())
         && settings.text("archive_command").is_some_and(|command| !command.is_empty())
     {
         let message =
             "`archive_library` and `archive_command` are both set: PostgreSQL archives with neither";
-        wrong.push(Wrong::value("archive_library", message, "take one out"));
+        wrong.push(WrongSetting::value("archive_library", message, "take one out"));
     }
     wrong.extend(FILES.iter().filter_map(|name| file(name, settings.text(name)?)));
     wrong.extend(LOCALES.iter().filter_map(|name| locale(name, settings.text(name)?)));
@@ -71,7 +71,7 @@ pub(super) fn wrong(settings: &Settings, spec: &LabSpec) -> Vec<Wrong> {
     wrong
 }
 
-fn library(settings: &Settings, spec: &LabSpec, name: &str, one: &str) -> Option<Wrong> {
+fn library(settings: &Settings, spec: &LabSpec, name: &str, one: &str) -> Option<WrongSetting> {
     let one = one.trim().trim_matches(['"', '\'']);
     let stem = one.rsplit('/').next().unwrap_or(one);
     let stem = stem.strip_suffix(".so").unwrap_or(stem);
@@ -93,10 +93,10 @@ fn library(settings: &Settings, spec: &LabSpec, name: &str, one: &str) -> Option
     let near = did_you_mean("", stem, catalogue.libraries.iter().map(String::as_str));
     let hint =
         if near.starts_with("did") { near } else { "those of PostgreSQL's own contrib are there".to_owned() };
-    Some(Wrong::value(name, message, hint))
+    Some(WrongSetting::value(name, message, hint))
 }
 
-fn file(name: &str, path: &str) -> Option<Wrong> {
+fn file(name: &str, path: &str) -> Option<WrongSetting> {
     let inside =
         |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let climbs = path.split('/').any(|part| part == "..");
@@ -104,28 +104,28 @@ fn file(name: &str, path: &str) -> Option<Wrong> {
         return None;
     }
     let message = format!("`{name}` = {path} is outside of what a body has");
-    Some(Wrong::value(name, message, format!("a path below {}", WRITABLE.join(", "))))
+    Some(WrongSetting::value(name, message, format!("a path below {}", WRITABLE.join(", "))))
 }
 
-fn locale(name: &str, locale: &str) -> Option<Wrong> {
+fn locale(name: &str, locale: &str) -> Option<WrongSetting> {
     if LOCALES_THERE.contains(&locale) {
         return None;
     }
     let message = format!("`{name}` = {locale}: the image has no such locale, PostgreSQL would not start");
-    Some(Wrong::value(name, message, "\"C\" or \"C.UTF-8\""))
+    Some(WrongSetting::value(name, message, "\"C\" or \"C.UTF-8\""))
 }
 
 /// Only programs that are known to be missing: a shell can do more than can be read here.
-fn command(name: &str, command: &str) -> Option<Wrong> {
+fn command(name: &str, command: &str) -> Option<WrongSetting> {
     let mut words = command
         .split([' ', '\t', ';', '&', '|', '(', ')'])
         .map(|word| word.rsplit('/').next().unwrap_or(word));
     let missing = words.find(|word| PROGRAMS.contains(word))?;
     let message = format!("`{name}`: `{missing}` is not in the image, the command would fail for ever");
-    Some(Wrong::value(name, message, "/bin/true archives nothing; cp and test are there"))
+    Some(WrongSetting::value(name, message, "/bin/true archives nothing; cp and test are there"))
 }
 
-fn zone(settings: &Settings, name: &str) -> Option<Wrong> {
+fn zone(settings: &Settings, name: &str) -> Option<WrongSetting> {
     let (catalogue, zone) = (settings.catalogue?, settings.text(name)?);
     let known = |zone: &str| catalogue.timezones.iter().any(|known| known.eq_ignore_ascii_case(zone));
     // without a region it may be a rule of POSIX, which has a grammar of its own
@@ -136,5 +136,5 @@ fn zone(settings: &Settings, name: &str) -> Option<Wrong> {
     let hint =
         if near.starts_with("did") { near } else { "for example \"UTC\" or \"Europe/Berlin\"".to_owned() };
     let message = format!("`{name}` = {zone}: the image has no such time zone, PostgreSQL would not start");
-    Some(Wrong::value(name, message, hint))
+    Some(WrongSetting::value(name, message, hint))
 }

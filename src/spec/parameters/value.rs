@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::catalogue::{Kind, Setting};
+use super::catalogue::{Setting, SettingKind};
 use crate::spec::shape::did_you_mean;
 
 /// A value as it was understood.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Read {
+pub(crate) enum ReadValue {
     /// A number in the setting's own unit.
     Number(f64),
     /// On or off.
@@ -17,7 +17,7 @@ pub(crate) enum Read {
 }
 
 /// What is wrong, and what would be right.
-pub(crate) type Wrong = (String, String);
+pub(crate) type WrongValue = (String, String);
 
 /// Units of memory, in bytes (PostgreSQL: `memory_unit_conversion_table`).
 const MEMORY: [(&str, f64); 5] =
@@ -27,7 +27,7 @@ const TIME: [(&str, f64); 6] =
     [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("min", 6e7), ("h", 3.6e9), ("d", 8.64e10)];
 
 /// Reads the value of a setting.
-pub(crate) fn read(setting: &Setting, value: &Value) -> Result<Read, Wrong> {
+pub(crate) fn read(setting: &Setting, value: &Value) -> Result<ReadValue, WrongValue> {
     let name = &setting.name;
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -42,18 +42,18 @@ pub(crate) fn read(setting: &Setting, value: &Value) -> Result<Read, Wrong> {
         }
     };
     match setting.kind {
-        Kind::Bool => truth(&text).map(Read::Truth).ok_or_else(|| {
+        SettingKind::Bool => truth(&text).map(ReadValue::Truth).ok_or_else(|| {
             (
                 format!("`{name}` is on or off, and `{text}` is neither"),
                 "true or false; \"on\" or \"off\"".to_owned(),
             )
         }),
-        Kind::Enum => word(setting, &text).map(Read::Text),
-        Kind::String => Ok(Read::Text(text)),
-        Kind::Integer | Kind::Real => {
+        SettingKind::Enum => word(setting, &text).map(ReadValue::Text),
+        SettingKind::String => Ok(ReadValue::Text(text)),
+        SettingKind::Integer | SettingKind::Real => {
             let number = number(setting, &text)?;
-            let number = if setting.kind == Kind::Integer { number.round() } else { number };
-            bounds(setting, &text, number).map(|()| Read::Number(number))
+            let number = if setting.kind == SettingKind::Integer { number.round() } else { number };
+            bounds(setting, &text, number).map(|()| ReadValue::Number(number))
         }
     }
 }
@@ -67,7 +67,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-fn word(setting: &Setting, text: &str) -> Result<String, Wrong> {
+fn word(setting: &Setting, text: &str) -> Result<String, WrongValue> {
     let small = text.to_ascii_lowercase();
     let known = |word: &str| setting.words.iter().any(|known| known.eq_ignore_ascii_case(word));
     // words PostgreSQL takes and does not list: truths beside `on` and `off`, and names of before
@@ -82,13 +82,13 @@ fn word(setting: &Setting, text: &str) -> Result<String, Wrong> {
 }
 
 /// A number in the unit of its setting.
-fn number(setting: &Setting, text: &str) -> Result<f64, Wrong> {
+fn number(setting: &Setting, text: &str) -> Result<f64, WrongValue> {
     let end = number_end(text);
     let (digits, unit) = (text.get(..end).unwrap_or_default(), text.get(end..).unwrap_or_default().trim());
     // as in C: 0x1F8 is hexadecimal, and of whole numbers 0640 is octal, as modes of files are written
-    let octal =
-        setting.kind == Kind::Integer && digits.len() > 1 && digits.bytes().all(|c| c.is_ascii_digit());
-    #[expect(clippy::cast_precision_loss, reason = "a setting is far below 2^52")]
+    let octal = setting.kind == SettingKind::Integer
+        && digits.len() > 1
+        && digits.bytes().all(|c| c.is_ascii_digit());
     let of_radix = |digits: &str, radix| i64::from_str_radix(digits, radix).ok().map(|number| number as f64);
     let parsed = match (digits.strip_prefix("0x"), digits.strip_prefix('0').filter(|_| octal)) {
         (Some(hex), _) => of_radix(hex, 16),
@@ -174,7 +174,7 @@ fn example(setting: &Setting) -> String {
     }
 }
 
-fn bounds(setting: &Setting, text: &str, number: f64) -> Result<(), Wrong> {
+fn bounds(setting: &Setting, text: &str, number: f64) -> Result<(), WrongValue> {
     let bound = |bound: &Option<String>| bound.as_deref().and_then(|bound| bound.parse::<f64>().ok());
     let (least, most) = (bound(&setting.min), bound(&setting.max));
     if least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most) {
@@ -207,35 +207,35 @@ mod tests {
     use super::*;
     use crate::spec::parameters::catalogue;
 
-    fn told(name: &str, value: &Value) -> Result<Read, Wrong> {
+    fn told(name: &str, value: &Value) -> Result<ReadValue, WrongValue> {
         read(catalogue::of(17).expect("17").setting(name).expect(name), value)
     }
 
     #[test]
     fn values_are_read_as_postgresql_reads_them() {
         for (name, value, wanted) in [
-            ("shared_buffers", json!("128MB"), Read::Number(16384.0)),
-            ("shared_buffers", json!(16384), Read::Number(16384.0)),
-            ("shared_buffers", json!("1.5 GB"), Read::Number(196_608.0)),
-            ("work_mem", json!("4096kB"), Read::Number(4096.0)),
-            ("max_slot_wal_keep_size", json!(-1), Read::Number(-1.0)),
-            ("max_wal_size", json!("1GB"), Read::Number(1024.0)),
-            ("checkpoint_timeout", json!("15min"), Read::Number(900.0)),
-            ("checkpoint_completion_target", json!(0.9), Read::Number(0.9)),
-            ("autovacuum_vacuum_cost_delay", json!("2ms"), Read::Number(2.0)),
-            ("autovacuum_vacuum_scale_factor", json!("1e-2"), Read::Number(0.01)),
-            ("random_page_cost", json!("1.1"), Read::Number(1.1)),
-            ("max_connections", json!("0x64"), Read::Number(100.0)),
-            ("log_file_mode", json!("0640"), Read::Number(416.0)),
-            ("log_rotation_age", json!("0"), Read::Number(0.0)),
-            ("fsync", json!("off"), Read::Truth(false)),
-            ("fsync", json!(true), Read::Truth(true)),
-            ("wal_level", json!("Logical"), Read::Text("logical".to_owned())),
-            ("wal_level", json!("hot_standby"), Read::Text("hot_standby".to_owned())),
-            ("synchronous_commit", json!(false), Read::Text("off".to_owned())),
-            ("log_min_messages", json!("debug"), Read::Text("debug".to_owned())),
-            ("log_line_prefix", json!("%m [%p] "), Read::Text("%m [%p]".to_owned())),
-            ("TimeZone", json!("UTC"), Read::Text("UTC".to_owned())),
+            ("shared_buffers", json!("128MB"), ReadValue::Number(16384.0)),
+            ("shared_buffers", json!(16384), ReadValue::Number(16384.0)),
+            ("shared_buffers", json!("1.5 GB"), ReadValue::Number(196_608.0)),
+            ("work_mem", json!("4096kB"), ReadValue::Number(4096.0)),
+            ("max_slot_wal_keep_size", json!(-1), ReadValue::Number(-1.0)),
+            ("max_wal_size", json!("1GB"), ReadValue::Number(1024.0)),
+            ("checkpoint_timeout", json!("15min"), ReadValue::Number(900.0)),
+            ("checkpoint_completion_target", json!(0.9), ReadValue::Number(0.9)),
+            ("autovacuum_vacuum_cost_delay", json!("2ms"), ReadValue::Number(2.0)),
+            ("autovacuum_vacuum_scale_factor", json!("1e-2"), ReadValue::Number(0.01)),
+            ("random_page_cost", json!("1.1"), ReadValue::Number(1.1)),
+            ("max_connections", json!("0x64"), ReadValue::Number(100.0)),
+            ("log_file_mode", json!("0640"), ReadValue::Number(416.0)),
+            ("log_rotation_age", json!("0"), ReadValue::Number(0.0)),
+            ("fsync", json!("off"), ReadValue::Truth(false)),
+            ("fsync", json!(true), ReadValue::Truth(true)),
+            ("wal_level", json!("Logical"), ReadValue::Text("logical".to_owned())),
+            ("wal_level", json!("hot_standby"), ReadValue::Text("hot_standby".to_owned())),
+            ("synchronous_commit", json!(false), ReadValue::Text("off".to_owned())),
+            ("log_min_messages", json!("debug"), ReadValue::Text("debug".to_owned())),
+            ("log_line_prefix", json!("%m [%p] "), ReadValue::Text("%m [%p]".to_owned())),
+            ("TimeZone", json!("UTC"), ReadValue::Text("UTC".to_owned())),
         ] {
             assert_eq!(told(name, &value), Ok(wanted), "{name} = {value}");
         }

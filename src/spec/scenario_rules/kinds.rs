@@ -5,26 +5,26 @@ use crate::model::scenario::Process;
 use crate::model::target::{EtcdPick, Replica, Which};
 use crate::model::{Target, Verb};
 use crate::spec::problem::Problem;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// What a target names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TargetKind {
     /// Members of postgres.
     Postgres,
     /// Members of etcd.
     Etcd,
-    /// Balancers.
+    /// Members that balance.
     Balancer,
     /// Replicas of controllers.
     Controller,
-    /// Hosts.
+    /// Simulated hosts.
     Hosts,
     /// Everything the other side does not name.
     Rest,
 }
 
-impl Kind {
+impl TargetKind {
     const fn words(self) -> &'static str {
         match self {
             Self::Postgres => "members of postgres",
@@ -37,20 +37,33 @@ impl Kind {
     }
 }
 
-const BODIES: &[Kind] = &[Kind::Postgres, Kind::Etcd, Kind::Balancer, Kind::Controller];
+const BODIES: &[TargetKind] =
+    &[TargetKind::Postgres, TargetKind::Etcd, TargetKind::Balancer, TargetKind::Controller];
 /// Bodies stand for the hosts that carry them.
-const HOSTS: &[Kind] = &[Kind::Postgres, Kind::Etcd, Kind::Balancer, Kind::Controller, Kind::Hosts];
-const SIDES: &[Kind] =
-    &[Kind::Postgres, Kind::Etcd, Kind::Balancer, Kind::Controller, Kind::Hosts, Kind::Rest];
-const POSTGRES: &[Kind] = &[Kind::Postgres];
-const ETCD: &[Kind] = &[Kind::Etcd];
-const BALANCERS: &[Kind] = &[Kind::Balancer];
-const STORING: &[Kind] = &[Kind::Postgres, Kind::Etcd];
-const SERVING: &[Kind] = &[Kind::Postgres, Kind::Balancer];
-const NONE: &[Kind] = &[];
+const HOSTS: &[TargetKind] = &[
+    TargetKind::Postgres,
+    TargetKind::Etcd,
+    TargetKind::Balancer,
+    TargetKind::Controller,
+    TargetKind::Hosts,
+];
+const SIDES: &[TargetKind] = &[
+    TargetKind::Postgres,
+    TargetKind::Etcd,
+    TargetKind::Balancer,
+    TargetKind::Controller,
+    TargetKind::Hosts,
+    TargetKind::Rest,
+];
+const POSTGRES: &[TargetKind] = &[TargetKind::Postgres];
+const ETCD: &[TargetKind] = &[TargetKind::Etcd];
+const BALANCERS: &[TargetKind] = &[TargetKind::Balancer];
+const STORING: &[TargetKind] = &[TargetKind::Postgres, TargetKind::Etcd];
+const SERVING: &[TargetKind] = &[TargetKind::Postgres, TargetKind::Balancer];
+const NO_KINDS: &[TargetKind] = &[];
 
 /// The kinds a verb acts on, and what of them it needs.
-pub(super) const fn wanted(verb: &Verb) -> (&'static [Kind], &'static str) {
+pub(super) const fn wanted(verb: &Verb) -> (&'static [TargetKind], &'static str) {
     match verb {
         Verb::Kill { .. }
         | Verb::Stop { .. }
@@ -81,12 +94,12 @@ pub(super) const fn wanted(verb: &Verb) -> (&'static [Kind], &'static str) {
         Verb::Partition { .. } => (SIDES, "sides"),
         // the first three name nobody; what is repeated answers for itself
         Verb::Engine { .. } | Verb::Scale { .. } | Verb::Maintenance { .. } | Verb::Repeat { .. } => {
-            (NONE, "")
+            (NO_KINDS, "")
         }
     }
 }
 
-const fn lives_in(process: Process) -> (&'static [Kind], &'static str) {
+const fn lives_in(process: Process) -> (&'static [TargetKind], &'static str) {
     match process {
         Process::Patroni => (POSTGRES, "process `patroni`"),
         Process::Postmaster => (POSTGRES, "process `postmaster`"),
@@ -98,24 +111,24 @@ const fn lives_in(process: Process) -> (&'static [Kind], &'static str) {
 }
 
 /// What a target names.
-pub(super) fn kind(target: &Target) -> Kind {
+pub(super) fn kind(target: &Target) -> TargetKind {
     match target {
-        Target::Primary | Target::Replica(_) | Target::Postgres(_) => Kind::Postgres,
-        Target::Etcd(_) => Kind::Etcd,
-        Target::Balancer(_) => Kind::Balancer,
-        Target::Controller(_) => Kind::Controller,
-        Target::Host(_) | Target::HostSpare => Kind::Hosts,
+        Target::Primary | Target::Replica(_) | Target::Postgres(_) => TargetKind::Postgres,
+        Target::Etcd(_) => TargetKind::Etcd,
+        Target::Balancer(_) => TargetKind::Balancer,
+        Target::Controller(_) => TargetKind::Controller,
+        Target::Host(_) | Target::HostSpare => TargetKind::Hosts,
         Target::HostOf(of) => match kind(of) {
-            Kind::Rest => Kind::Rest,
-            _ => Kind::Hosts,
+            TargetKind::Rest => TargetKind::Rest,
+            _ => TargetKind::Hosts,
         },
         Target::Random(_, of) => kind(of),
-        Target::Rest => Kind::Rest,
+        Target::Rest => TargetKind::Rest,
     }
 }
 
 /// Every target of a verb, and the key it stands at; what is repeated has its own.
-pub(super) fn targets<'a>(at: &'a Node, verb: &'a Verb) -> Vec<(&'a Node, &'a Target)> {
+pub(super) fn targets<'a>(at: &'a TomlNode, verb: &'a Verb) -> Vec<(&'a TomlNode, &'a Target)> {
     let list = |key: &str, targets: &'a [Target]| {
         let node = at.nearest(key);
         let items = targets.iter().enumerate();
@@ -132,7 +145,7 @@ pub(super) fn targets<'a>(at: &'a Node, verb: &'a Verb) -> Vec<(&'a Node, &'a Ta
 }
 
 /// Targets of a kind that their verb does not act on, or that never names what the verb wants.
-pub(super) fn check(at: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
+pub(super) fn check(at: &TomlNode, verb: &Verb, problems: &mut Vec<Problem>) {
     for (node, target) in targets(at, verb) {
         let said = refuse(verb, target).or_else(|| nested_rest(target)).or_else(|| never(verb, target));
         problems.extend(said.map(|(message, hint)| node.problem(message).hint(hint)));
@@ -147,10 +160,10 @@ fn refuse(verb: &Verb, target: &Target) -> Option<(String, String)> {
     }
     let others = wanted.iter().map(|kind| kind.words()).collect::<Vec<_>>().join(", ");
     Some(match kind {
-        Kind::Rest => {
+        TargetKind::Rest => {
             (format!("`{name}` has no other side to be the rest of"), "rest belongs to partition".to_owned())
         }
-        Kind::Hosts => (
+        TargetKind::Hosts => (
             format!("`{name}` acts on bodies, and `{target}` names hosts"),
             format!(
                 "it acts on {others}; power-off, isolate, partition, loss, delay, bandwidth, flap act on hosts"
@@ -165,7 +178,7 @@ fn refuse(verb: &Verb, target: &Target) -> Option<(String, String)> {
 
 /// `rest` is a side by itself, and no part of another target.
 fn nested_rest(target: &Target) -> Option<(String, String)> {
-    let nested = kind(target) == Kind::Rest && *target != Target::Rest;
+    let nested = kind(target) == TargetKind::Rest && *target != Target::Rest;
     nested.then(|| (format!("`{target}`: the rest is a side by itself"), "to = [\"rest\"]".to_owned()))
 }
 
@@ -232,37 +245,37 @@ mod tests {
     use super::*;
 
     /// One target of every form the grammar has, and its kind.
-    const TARGETS: [(&str, Kind); 30] = [
-        ("primary", Kind::Postgres),
-        ("replica", Kind::Postgres),
-        ("replica:all", Kind::Postgres),
-        ("replica:most-advanced", Kind::Postgres),
-        ("replica:most-lagging", Kind::Postgres),
-        ("replica:sync", Kind::Postgres),
-        ("postgres:all", Kind::Postgres),
-        ("postgres-1", Kind::Postgres),
-        ("random(1) of replica:all", Kind::Postgres),
-        ("etcd:leader", Kind::Etcd),
-        ("etcd:follower", Kind::Etcd),
-        ("etcd:minority", Kind::Etcd),
-        ("etcd:majority", Kind::Etcd),
-        ("etcd:all", Kind::Etcd),
-        ("etcd-1", Kind::Etcd),
-        ("random(1) of etcd:all", Kind::Etcd),
-        ("balancer:any", Kind::Balancer),
-        ("balancer:all", Kind::Balancer),
-        ("balancer-1", Kind::Balancer),
-        ("random(2) of balancer:all", Kind::Balancer),
-        ("controller:repair", Kind::Controller),
-        ("controller:all:standby", Kind::Controller),
-        ("random(1) of controller:all", Kind::Controller),
-        ("host:h1", Kind::Hosts),
-        ("host:spare", Kind::Hosts),
-        ("host-of:primary", Kind::Hosts),
-        ("host-of:controller:repair", Kind::Hosts),
-        ("random(1) of host-of:etcd:all", Kind::Hosts),
-        ("rest", Kind::Rest),
-        ("host-of:rest", Kind::Rest),
+    const TARGETS: [(&str, TargetKind); 30] = [
+        ("primary", TargetKind::Postgres),
+        ("replica", TargetKind::Postgres),
+        ("replica:all", TargetKind::Postgres),
+        ("replica:most-advanced", TargetKind::Postgres),
+        ("replica:most-lagging", TargetKind::Postgres),
+        ("replica:sync", TargetKind::Postgres),
+        ("postgres:all", TargetKind::Postgres),
+        ("postgres-1", TargetKind::Postgres),
+        ("random(1) of replica:all", TargetKind::Postgres),
+        ("etcd:leader", TargetKind::Etcd),
+        ("etcd:follower", TargetKind::Etcd),
+        ("etcd:minority", TargetKind::Etcd),
+        ("etcd:majority", TargetKind::Etcd),
+        ("etcd:all", TargetKind::Etcd),
+        ("etcd-1", TargetKind::Etcd),
+        ("random(1) of etcd:all", TargetKind::Etcd),
+        ("balancer:any", TargetKind::Balancer),
+        ("balancer:all", TargetKind::Balancer),
+        ("balancer-1", TargetKind::Balancer),
+        ("random(2) of balancer:all", TargetKind::Balancer),
+        ("controller:repair", TargetKind::Controller),
+        ("controller:all:standby", TargetKind::Controller),
+        ("random(1) of controller:all", TargetKind::Controller),
+        ("host:h1", TargetKind::Hosts),
+        ("host:spare", TargetKind::Hosts),
+        ("host-of:primary", TargetKind::Hosts),
+        ("host-of:controller:repair", TargetKind::Hosts),
+        ("random(1) of host-of:etcd:all", TargetKind::Hosts),
+        ("rest", TargetKind::Rest),
+        ("host-of:rest", TargetKind::Rest),
     ];
 
     /// Every verb of the grammar, and the kinds it goes with, by their first letters: p e b c h, r for rest.
@@ -303,14 +316,14 @@ mod tests {
         ]
     }
 
-    fn goes(kinds: &str, kind: Kind) -> bool {
+    fn goes(kinds: &str, kind: TargetKind) -> bool {
         kinds.contains(match kind {
-            Kind::Postgres => 'p',
-            Kind::Etcd => 'e',
-            Kind::Balancer => 'b',
-            Kind::Controller => 'c',
-            Kind::Hosts => 'h',
-            Kind::Rest => 'r',
+            TargetKind::Postgres => 'p',
+            TargetKind::Etcd => 'e',
+            TargetKind::Balancer => 'b',
+            TargetKind::Controller => 'c',
+            TargetKind::Hosts => 'h',
+            TargetKind::Rest => 'r',
         })
     }
 

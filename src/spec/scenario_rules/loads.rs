@@ -1,12 +1,11 @@
 //! What the schema cannot say of loads.
 
-use super::head;
 use crate::model::Load;
-use crate::model::scenario::{Client, Endpoint, LoadModel, Record, Session, Via, Workload};
+use crate::model::scenario::{Client, Endpoint, LoadModel, Recording, SessionUse, Via, Workload};
+use crate::spec::draft::{Draft, head};
 use crate::spec::problem::Problem;
-use crate::spec::scenario::Draft;
 use crate::spec::shape::did_you_mean;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// What is wrong with the loads.
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
@@ -24,12 +23,12 @@ const fn may_read(workload: Workload) -> bool {
 }
 
 /// Whose tables a load reads, when they are not its own.
-fn reads(node: &Node, load: &Load, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+fn reads(node: &TomlNode, load: &Load, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message: String, hint: String| {
         let problem = node.get(key).map_or_else(|| head(node, &message), |at| at.problem(&message));
         problems.push(problem.hint(hint));
     };
-    let workload = node.get("workload").and_then(Node::text).unwrap_or_default();
+    let workload = node.get("workload").and_then(TomlNode::text).unwrap_or_default();
     let Some(of) = &load.of else {
         if may_read(load.workload) && load.endpoint != Some(Endpoint::Rw) {
             let place = load.direct.as_ref().map_or("ro", |member| member.as_str());
@@ -67,7 +66,7 @@ fn reads(node: &Node, load: &Load, draft: &Draft<'_>, problems: &mut Vec<Problem
 }
 
 /// What only some kinds of client can do.
-fn clients(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
+fn clients(node: &TomlNode, load: &Load, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message: &str, hint: &str| {
         let problem = node.get(key).map_or_else(|| head(node, message), |at| at.problem(message));
         problems.push(problem.hint(hint));
@@ -91,7 +90,7 @@ fn clients(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
     if load.max_age.is_some() && load.client != Client::Pool {
         say("max-age", "only a pool replaces connections at an age", "take it out, or client = \"pool\"");
     }
-    if load.client == Client::Pool && load.session == Session::Fresh {
+    if load.client == Client::Pool && load.session == SessionUse::Fresh {
         say("session", "a pool keeps its connections", "take it out, or client = \"libpq\"");
     }
     if load.think.is_some() && load.model == LoadModel::Open {
@@ -109,7 +108,7 @@ fn clients(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
 }
 
 /// What pgbench cannot do: it makes its connections and its transactions itself.
-fn pgbench(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
+fn pgbench(node: &TomlNode, load: &Load, problems: &mut Vec<Problem>) {
     if load.workload != Workload::Pgbench {
         return;
     }
@@ -131,7 +130,7 @@ fn pgbench(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
             say(key, why, "take it out; workload `tpcb` does the same and can");
         }
     }
-    if load.record == Record::Histogram {
+    if load.record == Recording::Histogram {
         say("record", "pgbench's log is read as operations", "take it out");
     }
     if load.endpoint == Some(Endpoint::Ro) {
@@ -142,7 +141,7 @@ fn pgbench(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
     }
 }
 
-fn one(node: &Node, load: &Load, problems: &mut Vec<Problem>) {
+fn one(node: &TomlNode, load: &Load, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message: &str, hint: &str| {
         let problem = node.get(key).map_or_else(|| head(node, message), |at| at.problem(message));
         problems.push(problem.hint(hint));

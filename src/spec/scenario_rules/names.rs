@@ -8,14 +8,14 @@ use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
 use crate::model::{Expect, LabSpec, Name, Span, Target, Verb};
 use crate::spec::condition::{self, Condition};
+use crate::spec::draft::Draft;
 use crate::spec::problem::Problem;
-use crate::spec::scenario::Draft;
 use crate::spec::shape::did_you_mean;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// What the lab does not have.
 pub(crate) fn check(draft: &Draft<'_>, lab: &LabSpec, problems: &mut Vec<Problem>) {
-    let known = Known::of(lab, draft.duration.unwrap_or_default());
+    let known = KnownNames::of(lab, draft.duration.unwrap_or_default());
     for (node, load) in &draft.loads {
         if let Some(member) = &load.direct {
             let at = node.nearest("direct");
@@ -36,12 +36,12 @@ pub(crate) fn check(draft: &Draft<'_>, lab: &LabSpec, problems: &mut Vec<Problem
 }
 
 /// Who there is in a lab, and who may come to be.
-pub(super) struct Known<'a> {
+pub(super) struct KnownNames<'a> {
     pub(super) lab: &'a LabSpec,
     duration: Span,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownNames<'a> {
     const fn of(lab: &'a LabSpec, duration: Span) -> Self {
         Self { lab, duration }
     }
@@ -79,13 +79,13 @@ impl<'a> Known<'a> {
         (1..=u64::from(self.most(service)).saturating_add(newcomers)).contains(&number)
     }
 
-    fn nobody(&self, at: &Node, name: &Name, service: Service) -> Problem {
+    fn nobody(&self, at: &TomlNode, name: &Name, service: Service) -> Problem {
         let founded: Vec<String> = self.founded(service).collect();
         let hint = did_you_mean("members", name.as_str(), founded.iter().map(String::as_str));
         at.problem(format!("the lab has no {service} member `{name}`")).hint(hint)
     }
 
-    fn verb(&self, node: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
+    fn verb(&self, node: &TomlNode, verb: &Verb, problems: &mut Vec<Problem>) {
         let at = node.nearest(verb.name());
         if let Verb::Repeat { verb, .. } = verb {
             return self.verb(at.nearest("do"), verb, problems);
@@ -103,7 +103,7 @@ impl<'a> Known<'a> {
     }
 
     /// Verbs that somebody in the lab must carry out.
-    fn asked(&self, at: &Node, verb: &Verb) -> Option<Problem> {
+    fn asked(&self, at: &TomlNode, verb: &Verb) -> Option<Problem> {
         let needs: &[&str] = match verb {
             Verb::Scale { .. } => &["scaling", "repair"],
             Verb::Resize { .. } => &["scaling"],
@@ -138,7 +138,7 @@ impl<'a> Known<'a> {
     }
 
     /// Targets that name nobody of this lab, whenever they are looked up.
-    fn target(&self, at: &Node, target: &Target, problems: &mut Vec<Problem>) {
+    fn target(&self, at: &TomlNode, target: &Target, problems: &mut Vec<Problem>) {
         let few = |message: &str, hint: &str| Some(at.problem(message).hint(hint));
         let said = match target {
             Target::HostOf(of) => return self.target(at, of, problems),
@@ -172,7 +172,7 @@ impl<'a> Known<'a> {
         problems.extend(said);
     }
 
-    fn host(&self, at: &Node, name: &Name) -> Option<Problem> {
+    fn host(&self, at: &TomlNode, name: &Name) -> Option<Problem> {
         if self.lab.host(name).is_some() {
             return None;
         }
@@ -181,10 +181,11 @@ impl<'a> Known<'a> {
         Some(at.problem(format!("the lab has no host `{name}`")).hint(hint))
     }
 
-    fn controller(&self, at: &Node, pick: &str) -> Option<Problem> {
+    fn controller(&self, at: &TomlNode, pick: &str) -> Option<Problem> {
         let (name, state) = pick.split_once(':').unwrap_or((pick, "any"));
-        let named =
-            |controller: &&crate::model::lab::Controller| name == "all" || controller.name.as_str() == name;
+        let named = |controller: &&crate::model::lab::ControllerSpec| {
+            name == "all" || controller.name.as_str() == name
+        };
         let mut declared = self.lab.controllers.iter().filter(named).peekable();
         if declared.peek().is_none() {
             let hint =
@@ -196,12 +197,12 @@ impl<'a> Known<'a> {
         alone.then(|| at.problem("one replica is the active one: none stands by").hint("replicas = 2"))
     }
 
-    fn member(&self, at: &Node, name: &Name, service: Service) -> Option<Problem> {
+    fn member(&self, at: &TomlNode, name: &Name, service: Service) -> Option<Problem> {
         (!self.may_be(name, service)).then(|| self.nobody(at, name, service))
     }
 
     /// Hosts that must not go: without the client's nobody would see what the lab does.
-    fn client(&self, at: &Node, verb: &Verb, target: &Target) -> Option<Problem> {
+    fn client(&self, at: &TomlNode, verb: &Verb, target: &Target) -> Option<Problem> {
         let goes = matches!(
             verb,
             Verb::PowerOff { .. } | Verb::Isolate { .. } | Verb::Flap { .. } | Verb::Swizzle { .. }
@@ -216,7 +217,7 @@ impl<'a> Known<'a> {
     }
 
     /// A number that is drawn from fewer, and a handover nobody can take.
-    fn too_many(&self, at: &Node, verb: &Verb, target: &Target) -> Option<Problem> {
+    fn too_many(&self, at: &TomlNode, verb: &Verb, target: &Target) -> Option<Problem> {
         if let Target::Random(count, of) = target {
             let most = self.names_at_most(of, verb.acts_on());
             return (*count > most).then(|| {
@@ -273,7 +274,7 @@ impl<'a> Known<'a> {
         named.map(|controller| count(controller.replicas)).sum()
     }
 
-    fn condition(&self, at: &Node, condition: &Condition, problems: &mut Vec<Problem>) {
+    fn condition(&self, at: &TomlNode, condition: &Condition, problems: &mut Vec<Problem>) {
         let most = self.most(Service::Postgres).saturating_sub(1);
         match condition {
             Condition::Streaming(count) if *count > most => {
@@ -294,7 +295,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn declared(&self, at: &Node, name: &str) -> Option<Problem> {
+    fn declared(&self, at: &TomlNode, name: &str) -> Option<Problem> {
         let there = self.lab.controllers.iter().any(|controller| controller.name.as_str() == name);
         (!there).then(|| {
             let names: Vec<&str> =
@@ -310,7 +311,7 @@ impl<'a> Known<'a> {
     }
 
     /// Alarms that no controller raises, or about a member that the lab never has.
-    fn alarmed(&self, at: &Node, about: &Node, member: Option<&Name>) -> Option<Problem> {
+    fn alarmed(&self, at: &TomlNode, about: &TomlNode, member: Option<&Name>) -> Option<Problem> {
         if self.lab.controllers.is_empty() {
             let said = "alarms are raised by controllers, and the lab declares none";
             return Some(at.problem(said).hint("preset `repair` declares one"));
@@ -327,7 +328,7 @@ impl<'a> Known<'a> {
         Some(about.problem(format!("the lab has no member `{member}`")).hint(hint))
     }
 
-    fn expect(&self, node: &Node, expect: &Expect, problems: &mut Vec<Problem>) {
+    fn expect(&self, node: &TomlNode, expect: &Expect, problems: &mut Vec<Problem>) {
         match expect {
             Expect::Replaced { target, min, .. } => {
                 let at = node.nearest("replaced.target");

@@ -1,20 +1,20 @@
 //! Sizes a scenario asks for, against what bodies and hosts of its lab can have.
 
-use super::kinds::{self, Kind};
+use super::kinds::{self, TargetKind};
 use crate::model::lab::Service;
 use crate::model::scaling::{Resource, amount};
 use crate::model::{Bytes, LabSpec, Size, Target, Verb};
 use crate::spec::problem::Problem;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// The service of a target that names bodies.
 fn service(target: &Target) -> Option<Service> {
     match kinds::kind(target) {
-        Kind::Postgres => Some(Service::Postgres),
-        Kind::Etcd => Some(Service::Etcd),
-        Kind::Balancer => Some(Service::Balancer),
-        Kind::Controller => Some(Service::Controller),
-        Kind::Hosts | Kind::Rest => None,
+        TargetKind::Postgres => Some(Service::Postgres),
+        TargetKind::Etcd => Some(Service::Etcd),
+        TargetKind::Balancer => Some(Service::Balancer),
+        TargetKind::Controller => Some(Service::Controller),
+        TargetKind::Hosts | TargetKind::Rest => None,
     }
 }
 
@@ -33,7 +33,7 @@ fn roomiest(lab: &LabSpec, service: Service) -> Size {
 }
 
 /// Sizes that change nothing, or that nobody can have.
-pub(super) fn check(lab: &LabSpec, at: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
+pub(super) fn check(lab: &LabSpec, at: &TomlNode, verb: &Verb, problems: &mut Vec<Problem>) {
     let Some(service) = verb.target().and_then(service) else { return };
     let (largest, host) = (largest(lab, service), roomiest(lab, service));
     let mut say = |key: &str, message: String, hint: String| {
@@ -83,7 +83,6 @@ pub(super) fn check(lab: &LabSpec, at: &Node, verb: &Verb, problems: &mut Vec<Pr
 
 /// Of a size: the part that is meant, as a number and in words.
 fn part(size: &Size, resource: Resource) -> (f64, String) {
-    #[expect(clippy::cast_precision_loss, reason = "whole mebibytes count")]
     let bytes = |size: Bytes| (size.0 as f64, size.to_string());
     match resource {
         Resource::Cpu => (size.cpus, size.cpus.to_string()),
@@ -116,7 +115,7 @@ fn out_of_limits(
 /// A size that is waited for and that no body of the target can reach.
 pub(super) fn never_reached(
     lab: &LabSpec,
-    at: &Node,
+    at: &TomlNode,
     target: &Target,
     resource: Resource,
     text: &str,

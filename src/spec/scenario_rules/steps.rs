@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{head, verbs};
+use super::verbs;
 use crate::model::scenario::Verb;
 use crate::model::{Name, Span, Step};
-use crate::spec::condition::{Condition, Mark};
+use crate::spec::condition::{Condition, StepMark};
+use crate::spec::draft::{Draft, head, step_id};
 use crate::spec::problem::Problem;
-use crate::spec::scenario::{Draft, step_id};
 use crate::spec::schedule;
 use crate::spec::shape::did_you_mean;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// Letters of the id of a step that is made of several faults: theirs are longer.
 const SHORT_ID: usize = 24;
@@ -26,13 +26,13 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     groups(draft, problems);
 }
 
-fn said(node: &Node, key: &str, message: impl Into<String>) -> Problem {
+fn said(node: &TomlNode, key: &str, message: impl Into<String>) -> Problem {
     let message = message.into();
     node.get(key).map_or_else(|| head(node, &message), |at| at.problem(&message))
 }
 
 /// When a step begins, and how long it lasts.
-fn beginning(node: &Node, step: &Step, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+fn beginning(node: &TomlNode, step: &Step, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message: &str, hint: &str| problems.push(said(node, key, message).hint(hint));
     match (step.at.is_some(), step.after.is_some(), step.when.is_some()) {
         (true, false, false) | (_, true, false) | (false, false, true) => {}
@@ -77,7 +77,7 @@ fn ids(draft: &Draft<'_>) -> Vec<String> {
     declared.chain((1..=number).map(|n| format!("step-{n}"))).collect()
 }
 
-fn condition(node: &Node, step: &Step, when: &str, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+fn condition(node: &TomlNode, step: &Step, when: &str, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let condition = match Condition::parse(when) {
         Ok(condition) => condition,
         Err(bad) => {
@@ -100,8 +100,8 @@ fn condition(node: &Node, step: &Step, when: &str, draft: &Draft<'_>, problems: 
     let steps: Vec<&Step> = draft.steps.iter().map(|(_, step)| step).collect();
     let other = steps.iter().enumerate().position(|(index, step)| step_id(index, step) == *id);
     let time = other.and_then(|other| schedule::times(&steps)[other]);
-    let mark = if matches!(condition, Condition::Healed(_)) { Mark::Healed } else { Mark::Began };
-    let comes = time.and_then(|(begin, end)| if mark == Mark::Began { Some(begin) } else { end });
+    let mark = if matches!(condition, Condition::Healed(_)) { StepMark::Healed } else { StepMark::Began };
+    let comes = time.and_then(|(begin, end)| if mark == StepMark::Began { Some(begin) } else { end });
     if let (Some(comes), Some(within)) = (comes, step.within)
         && within.0 <= comes
     {
@@ -112,7 +112,7 @@ fn condition(node: &Node, step: &Step, when: &str, draft: &Draft<'_>, problems: 
 }
 
 /// Steps that are made of several faults.
-fn composition(node: &Node, step: &Step, problems: &mut Vec<Problem>) {
+fn composition(node: &TomlNode, step: &Step, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message: &str, hint: &str| problems.push(said(node, key, message).hint(hint));
     if !matches!(step.verb, Verb::Repeat { .. } | Verb::Swizzle { .. }) {
         return;

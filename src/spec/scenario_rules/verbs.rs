@@ -5,7 +5,7 @@ use crate::model::lab::Service;
 use crate::model::{Target, Verb, offset_ms};
 use crate::spec::problem::Problem;
 use crate::spec::shape::did_you_mean;
-use crate::spec::tree::Node;
+use crate::spec::tree::TomlNode;
 
 /// Signals by name, as `kill -l` says them.
 const SIGNALS: &[&str] =
@@ -18,7 +18,7 @@ const LEAST_MEMORY: u64 = 6 << 20;
 const MOST_TURNS: u32 = 10_000;
 
 /// What is wrong with the verb that stands at `node`, the value of `do`.
-pub(super) fn check(node: &Node, verb: &Verb, problems: &mut Vec<Problem>) {
+pub(super) fn check(node: &TomlNode, verb: &Verb, problems: &mut Vec<Problem>) {
     let at = node.nearest(verb.name());
     let mut say = |key: &str, message: String, hint: &str| {
         problems.push(at.nearest(key).problem(message).hint(hint));
@@ -109,7 +109,7 @@ fn numbers(verb: &Verb) -> Option<(&'static str, &'static str, &'static str)> {
 }
 
 fn partition(
-    at: &Node,
+    at: &TomlNode,
     from: &[Target],
     to: &[Target],
     shape: bool,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use pgha::decide::repair::{
-    Held, InstanceSeen, Kept, LeaderSeen, Reply, RestReply, Seen, SqlReply, StandbysSeen, Step, StoreSeen,
+    ConnectionReply, HeldConnection, InstanceSeen, LeaderSeen, RepairSeen, RepairStep, RepairStoreSeen,
+    RestReply, SqlReply, StandbysSeen, StoredMemory,
 };
 use pgha::model::control::{Bodies, Budget, Proof, ProofLevel, Replacing};
 use pgha::model::lab::Replication;
@@ -198,7 +199,7 @@ pub struct Lab {
     /// Whether no newcomer ever comes up.
     barren: bool,
     /// What controllers write down for one another.
-    kept: Kept,
+    kept: StoredMemory,
     replaced: Vec<Mono>,
     /// What a controller said last, and what it says a person must know.
     pub told: String,
@@ -251,7 +252,7 @@ impl Lab {
             active: 0,
             flaps: seed.is_multiple_of(3),
             barren: seed.is_multiple_of(6),
-            kept: Kept::default(),
+            kept: StoredMemory::default(),
             replaced: Vec::new(),
             told: String::new(),
             alarms: Vec::new(),
@@ -372,15 +373,15 @@ impl Lab {
     }
 
     /// What stands in the store for whoever becomes the active controller.
-    pub fn recall(&self) -> Kept {
+    pub fn recall(&self) -> StoredMemory {
         match self.mutant {
-            Mutant::GracesBeginAnew | Mutant::BudgetsBeginAnew => Kept::default(),
+            Mutant::GracesBeginAnew | Mutant::BudgetsBeginAnew => StoredMemory::default(),
             _ => self.kept.clone(),
         }
     }
 
     /// Writes that, for the active controller alone.
-    pub fn keep(&mut self, kept: &Kept, term: i64) -> bool {
+    pub fn keep(&mut self, kept: &StoredMemory, term: i64) -> bool {
         let may = term == self.term;
         if may {
             self.kept = kept.clone();
@@ -595,9 +596,12 @@ impl Lab {
         placed.map(stand).collect()
     }
 
-    pub fn look(&self) -> Seen {
-        let mut seen =
-            Seen { at: Mono(self.now * 1_000_000), proofs: self.proofs.clone(), ..Seen::default() };
+    pub fn look(&self) -> RepairSeen {
+        let mut seen = RepairSeen {
+            at: Mono(self.now * 1_000_000),
+            proofs: self.proofs.clone(),
+            ..RepairSeen::default()
+        };
         if self.now < self.blind {
             return seen;
         }
@@ -607,7 +611,7 @@ impl Lab {
         let counts = self.mutant != Mutant::FurthestIsNamed;
         let voting = self.sync.as_ref().filter(|_| counts && self.mode == Replication::Quorum);
         let quorum = voting.map_or(0, Sync::quorum);
-        seen.store = Sight::Seen(StoreSeen {
+        seen.store = Sight::Seen(RepairStoreSeen {
             leader: self.key.map(|(n, mod_revision, _)| LeaderSeen {
                 member: member(n),
                 mod_revision,
@@ -625,7 +629,7 @@ impl Lab {
             } else {
                 self.replaced.clone()
             },
-            ..StoreSeen::default()
+            ..RepairStoreSeen::default()
         });
         // a shutdown that shows progress all the time
         let moves = matches!(self.mutant, Mutant::StoppingIsAPhase | Mutant::NewcomersStay);
@@ -679,16 +683,17 @@ impl Lab {
 
     fn instance(&self, n: usize) -> InstanceSeen {
         let db = &self.dbs[n];
-        let nobody = || Reply::Refuses("nobody listens".to_owned());
+        let nobody = || ConnectionReply::Refuses("nobody listens".to_owned());
         let status = if db.there { db.status } else { Status::Exited };
         if status == Status::Paused && self.mutant != Mutant::FrozenIsWell {
-            let (sql, rest) = (Reply::Hangs("late".to_owned()), Reply::Hangs("late".to_owned()));
-            return InstanceSeen { sql, rest, held: Held::Silent, ..InstanceSeen::default() };
+            let (sql, rest) =
+                (ConnectionReply::Hangs("late".to_owned()), ConnectionReply::Hangs("late".to_owned()));
+            return InstanceSeen { sql, rest, held: HeldConnection::Silent, ..InstanceSeen::default() };
         }
         if status != Status::Running && status != Status::Paused {
             return InstanceSeen {
-                sql: Reply::Refuses(String::new()),
-                rest: Reply::Refuses(String::new()),
+                sql: ConnectionReply::Refuses(String::new()),
+                rest: ConnectionReply::Refuses(String::new()),
                 ..InstanceSeen::default()
             };
         }
@@ -702,9 +707,9 @@ impl Lab {
                 lsn: Some(Lsn(leader)),
                 ..PatroniSeen::default()
             };
-            let rest = Reply::Answers(RestReply { patroni, loop_runs: true });
-            let sql = Reply::Answers(SqlReply { in_recovery: true });
-            return InstanceSeen { sql, rest, held: Held::Quick, ..InstanceSeen::default() };
+            let rest = ConnectionReply::Answers(RestReply { patroni, loop_runs: true });
+            let sql = ConnectionReply::Answers(SqlReply { in_recovery: true });
+            return InstanceSeen { sql, rest, held: HeldConnection::Quick, ..InstanceSeen::default() };
         }
         let word = match () {
             () if db.stops && self.mutant == Mutant::StoppingIsAPhase => "creating replica",
@@ -727,20 +732,27 @@ impl Lab {
             lsn: (serves || lie).then_some(Lsn(if lie { self.published + LAG } else { db.lsn })),
             ..PatroniSeen::default()
         };
-        let rest = Reply::Answers(RestReply { patroni, loop_runs: true });
-        let sql = if serves { Reply::Answers(SqlReply { in_recovery: !db.primary }) } else { nobody() };
-        InstanceSeen { sql, rest, held: Held::Quick, ..InstanceSeen::default() }
+        let rest = ConnectionReply::Answers(RestReply { patroni, loop_runs: true });
+        let sql =
+            if serves { ConnectionReply::Answers(SqlReply { in_recovery: !db.primary }) } else { nobody() };
+        InstanceSeen { sql, rest, held: HeldConnection::Quick, ..InstanceSeen::default() }
     }
 
     /// The effect of a step, with the guards of broker and store.
-    pub fn effect(&mut self, step: &Step) -> Result<(), ()> {
-        if matches!(step, Step::Close { .. } | Step::Open { .. } | Step::Unpark { .. } | Step::Wake { .. }) {
+    pub fn effect(&mut self, step: &RepairStep) -> Result<(), ()> {
+        if matches!(
+            step,
+            RepairStep::Close { .. }
+                | RepairStep::Open { .. }
+                | RepairStep::Unpark { .. }
+                | RepairStep::Wake { .. }
+        ) {
             return Ok(());
         }
         let n = number(step.subject());
         let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
         match step {
-            Step::Fence { container, key, .. } => {
+            RepairStep::Fence { container, key, .. } => {
                 let holds =
                     |revision| self.key.is_some_and(|(holder, now, _)| (holder, now) == (n, revision));
                 if !key.map_or(else_leads, holds) {
@@ -750,16 +762,16 @@ impl Lab {
                 let proof = Proof { level: ProofLevel::Dead, evidence: "fenced".to_owned() };
                 self.proofs.insert(container.clone(), proof);
             }
-            Step::End { .. } => {
+            RepairStep::End { .. } => {
                 if self.key.is_some() {
                     return Err(());
                 }
                 self.end(n);
             }
-            Step::Release { mod_revision, candidate, .. } => {
+            RepairStep::Release { mod_revision, candidate, .. } => {
                 self.release(n, *mod_revision, candidate.as_ref())?;
             }
-            Step::Start { container, alone, .. } => {
+            RepairStep::Start { container, alone, .. } => {
                 let may = if *alone { self.key.is_none_or(|(holder, ..)| holder == n) } else { else_leads };
                 if *alone && self.mutant == Mutant::NobodyIsRevived || !may || !self.powered(self.dbs[n].host)
                 {
@@ -769,8 +781,8 @@ impl Lab {
                 self.done.revived += u32::from(*alone);
                 self.live(n);
             }
-            Step::Create { host: on, .. } => self.create(n, number(on), else_leads)?,
-            Step::Intend { service, member, by, host, why } => {
+            RepairStep::Create { host: on, .. } => self.create(n, number(on), else_leads)?,
+            RepairStep::Intend { service, member, by, host, why } => {
                 let (service, why, begun) = (*service, why.clone(), Some(Mono(self.now * 1_000_000)));
                 let (member, by, host) = (member.clone(), by.clone(), host.clone());
                 if self.replacing.is_some() {
@@ -784,10 +796,12 @@ impl Lab {
                 }
                 self.replacing = Some(Replacing { service, member, by, host, why, begun });
             }
-            Step::Retire { .. } => self.retire(n, else_leads)?,
-            Step::Discard { .. } if self.dbs[n].placed => self.broke("the volumes of a member were removed"),
-            Step::Forget { .. } => self.replacing = None,
-            Step::Standbys { count, .. } => self.standbys = *count,
+            RepairStep::Retire { .. } => self.retire(n, else_leads)?,
+            RepairStep::Discard { .. } if self.dbs[n].placed => {
+                self.broke("the volumes of a member were removed");
+            }
+            RepairStep::Forget { .. } => self.replacing = None,
+            RepairStep::Standbys { count, .. } => self.standbys = *count,
             _ => {}
         }
         Ok(())

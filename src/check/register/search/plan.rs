@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Deed, Short, Step};
+use super::operation::{RegisterDeed, RegisterStep, Short};
 use crate::model::Mono;
 
 /// The value of a register that was never written.
-pub(super) const NEVER: u32 = 0;
+pub(super) const NEVER_WRITTEN: u32 = 0;
 /// Every value that no operation asks for: nothing tells one from another.
 pub(super) const OTHER: u32 = 1;
 
@@ -21,7 +21,7 @@ pub(super) enum Act {
 
 /// One operation that is worth asking.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Task {
+pub(super) struct PlanTask {
     pub(super) op: u64,
     pub(super) act: Act,
     /// When it ended; the end of time for one of unknown end.
@@ -30,7 +30,7 @@ pub(super) struct Task {
     pub(super) slot: usize,
 }
 
-impl Task {
+impl PlanTask {
     /// Whether its end is unknown, so that it need not happen.
     pub(super) const fn is_unknown(&self) -> bool {
         self.until.0 == u64::MAX
@@ -39,7 +39,7 @@ impl Task {
 
 /// The history.
 pub(super) struct Plan {
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<PlanTask>,
     /// Beginnings and ends in time: (whether it ends, which task).
     pub(super) events: Vec<(bool, usize)>,
     /// Places a world needs.
@@ -50,7 +50,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(steps: &[Step]) -> Self {
+    pub(super) fn of(steps: &[RegisterStep]) -> Self {
         let mut plan =
             Self { tasks: Vec::new(), events: Vec::new(), slots: 0, ends: 0, values: asked_for(steps) };
         let kept = worth_asking(steps);
@@ -69,19 +69,19 @@ impl Plan {
         plan
     }
 
-    fn task(&self, step: &Step) -> Task {
+    fn task(&self, step: &RegisterStep) -> PlanTask {
         let act = match step.deed {
-            Deed::Read(value) => Act::Read(self.value(value)),
-            Deed::Refuse(from) => Act::Refuse(self.value(Some(from))),
-            Deed::Write(value) => Act::Write(self.value(Some(value))),
-            Deed::Swap(from, to) => Act::Swap(self.value(Some(from)), self.value(Some(to))),
+            RegisterDeed::Read(value) => Act::Read(self.value(value)),
+            RegisterDeed::Refuse(from) => Act::Refuse(self.value(Some(from))),
+            RegisterDeed::Write(value) => Act::Write(self.value(Some(value))),
+            RegisterDeed::Swap(from, to) => Act::Swap(self.value(Some(from)), self.value(Some(to))),
         };
-        Task { op: step.op, act, until: step.done.unwrap_or(Mono(u64::MAX)), slot: 0 }
+        PlanTask { op: step.op, act, until: step.done.unwrap_or(Mono(u64::MAX)), slot: 0 }
     }
 
     /// The number of a value.
     pub(super) fn value(&self, value: Option<i64>) -> u32 {
-        value.map_or(NEVER, |value| self.values.get(&value).copied().unwrap_or(OTHER))
+        value.map_or(NEVER_WRITTEN, |value| self.values.get(&value).copied().unwrap_or(OTHER))
     }
 
     /// Gives every task a place while it is open.
@@ -106,16 +106,18 @@ impl Plan {
             ended: until.iter().filter(|(ends, _)| *ends).count().saturating_sub(1),
             ends: self.ends,
             worlds,
-            unknown: until.iter().map(of).filter(Task::is_unknown).count(),
+            unknown: until.iter().map(of).filter(PlanTask::is_unknown).count(),
         }
     }
 }
 
 /// The values that operations ask for, with their numbers.
-fn asked_for(steps: &[Step]) -> HashMap<i64, u32> {
+fn asked_for(steps: &[RegisterStep]) -> HashMap<i64, u32> {
     let mut values = HashMap::new();
     for step in steps {
-        if let Deed::Read(Some(value)) | Deed::Swap(value, _) | Deed::Refuse(value) = step.deed {
+        if let RegisterDeed::Read(Some(value)) | RegisterDeed::Swap(value, _) | RegisterDeed::Refuse(value) =
+            step.deed
+        {
             let next = u32::try_from(values.len()).unwrap_or(u32::MAX - 2) + 2;
             values.entry(value).or_insert(next);
         }
@@ -124,21 +126,23 @@ fn asked_for(steps: &[Step]) -> HashMap<i64, u32> {
 }
 
 /// All steps but writes of unknown end that explain nothing.
-fn worth_asking(steps: &[Step]) -> Vec<Step> {
+fn worth_asking(steps: &[RegisterStep]) -> Vec<RegisterStep> {
     let (mut wanted, mut refused) = (HashSet::new(), HashSet::new());
     let mut refusals = 0;
     for step in steps {
         match step.deed {
-            Deed::Read(Some(value)) | Deed::Swap(value, _) => drop(wanted.insert(value)),
-            Deed::Refuse(value) => {
+            RegisterDeed::Read(Some(value)) | RegisterDeed::Swap(value, _) => drop(wanted.insert(value)),
+            RegisterDeed::Refuse(value) => {
                 refused.insert(value);
                 refusals += 1;
             }
-            Deed::Read(None) | Deed::Write(_) => {}
+            RegisterDeed::Read(None) | RegisterDeed::Write(_) => {}
         }
     }
-    let plain = |step: &Step| match step.deed {
-        Deed::Write(value) => step.done.is_none() && !wanted.contains(&value) && !refused.contains(&value),
+    let plain = |step: &RegisterStep| match step.deed {
+        RegisterDeed::Write(value) => {
+            step.done.is_none() && !wanted.contains(&value) && !refused.contains(&value)
+        }
         _ => false,
     };
     // a value that no operation asks for is only ever something else than what was refused: as many as were
@@ -148,11 +152,11 @@ fn worth_asking(steps: &[Step]) -> Vec<Step> {
     sent.sort_unstable();
     sent.truncate(refusals);
     let enough = sent.last().copied();
-    let helps = |step: &&Step| match step.deed {
+    let helps = |step: &&RegisterStep| match step.deed {
         _ if step.done.is_some() => true,
-        Deed::Write(_) if plain(step) => Some((step.invoked, step.op)) <= enough,
-        Deed::Write(value) | Deed::Swap(_, value) => refusals > 0 || wanted.contains(&value),
-        Deed::Read(_) | Deed::Refuse(_) => false,
+        RegisterDeed::Write(_) if plain(step) => Some((step.invoked, step.op)) <= enough,
+        RegisterDeed::Write(value) | RegisterDeed::Swap(_, value) => refusals > 0 || wanted.contains(&value),
+        RegisterDeed::Read(_) | RegisterDeed::Refuse(_) => false,
     };
     steps.iter().filter(helps).copied().collect()
 }

@@ -9,9 +9,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Ended;
-use super::plan::{Act, Plan, Task};
-use super::world::{World, Worlds};
+use super::operation::WalkEnded;
+use super::plan::{Act, Plan, PlanTask};
+use super::world::{RegisterWorld, Worlds};
 
 /// What a world that is made costs, in comparisons.
 const MAKING: u64 = 8;
@@ -19,7 +19,7 @@ const MAKING: u64 = 8;
 /// Operations that were sent and have not ended, by what they do. Lists are in the order of their ends, those of
 /// unknown end last.
 #[derive(Default)]
-struct Open {
+struct OpenOps {
     looks: Vec<usize>,
     /// By the value.
     writes: BTreeMap<u32, Vec<usize>>,
@@ -27,7 +27,7 @@ struct Open {
     swaps: BTreeMap<u32, Vec<usize>>,
 }
 
-impl Open {
+impl OpenOps {
     fn list(&mut self, act: Act) -> &mut Vec<usize> {
         match act {
             Act::Read(_) | Act::Refuse(_) => &mut self.looks,
@@ -36,13 +36,13 @@ impl Open {
         }
     }
 
-    fn add(&mut self, tasks: &[Task], index: usize) {
+    fn add(&mut self, tasks: &[PlanTask], index: usize) {
         let list = self.list(tasks[index].act);
         let at = list.partition_point(|known| tasks[*known].until <= tasks[index].until);
         list.insert(at, index);
     }
 
-    fn remove(&mut self, tasks: &[Task], index: usize) {
+    fn remove(&mut self, tasks: &[PlanTask], index: usize) {
         let list = self.list(tasks[index].act);
         list.retain(|known| *known != index);
         let empty = list.is_empty();
@@ -55,11 +55,11 @@ impl Open {
 }
 
 /// A walk through a history that keeps so many worlds at most.
-pub(super) struct Walk<'a, const N: usize> {
+pub(super) struct HistoryWalk<'a, const N: usize> {
     plan: &'a Plan,
     width: usize,
     work: &'a mut u64,
-    open: Open,
+    open: OpenOps,
     worlds: Worlds<N>,
     next: Worlds<N>,
     met: Worlds<N>,
@@ -67,18 +67,18 @@ pub(super) struct Walk<'a, const N: usize> {
     whole: bool,
 }
 
-/// The work is spent.
-struct Spent;
+/// The search has used all the work it was given.
+struct WorkSpent;
 
-impl<'a, const N: usize> Walk<'a, N> {
+impl<'a, const N: usize> HistoryWalk<'a, N> {
     pub(super) fn new(plan: &'a Plan, width: usize, work: &'a mut u64) -> Self {
         let (worlds, next, met) = (Worlds::default(), Worlds::default(), Worlds::default());
-        Self { plan, width, work, open: Open::default(), worlds, next, met, whole: true }
+        Self { plan, width, work, open: OpenOps::default(), worlds, next, met, whole: true }
     }
 
-    pub(super) fn all(mut self, starts: &[u32]) -> Ended {
+    pub(super) fn all(mut self, starts: &[u32]) -> WalkEnded {
         for value in starts {
-            self.worlds.add(World::new(*value));
+            self.worlds.add(RegisterWorld::new(*value));
         }
         let tasks = &self.plan.tasks;
         for (at, (ends, index)) in self.plan.events.iter().enumerate() {
@@ -90,17 +90,17 @@ impl<'a, const N: usize> Walk<'a, N> {
                 continue;
             }
             if self.end(*index).is_err() {
-                return Ended::Spent(self.plan.short(at, self.worlds.len().max(self.next.len())));
+                return WalkEnded::Spent(self.plan.short(at, self.worlds.len().max(self.next.len())));
             }
             self.open.remove(tasks, *index);
             if self.worlds.len() == 0 {
-                return Ended::Nowhere(tasks[*index].op, self.whole);
+                return WalkEnded::Nowhere(tasks[*index].op, self.whole);
             }
         }
-        Ended::Through
+        WalkEnded::Through
     }
 
-    fn end(&mut self, index: usize) -> Result<(), Spent> {
+    fn end(&mut self, index: usize) -> Result<(), WorkSpent> {
         self.next.clear();
         let worlds = std::mem::take(&mut self.worlds);
         let reached = worlds.iter().try_for_each(|world| self.reach(*world, index));
@@ -112,7 +112,7 @@ impl<'a, const N: usize> Walk<'a, N> {
     }
 
     /// Adds every world that follows on one in which the operation that ends has taken effect.
-    fn reach(&mut self, mut world: World<N>, last: usize) -> Result<(), Spent> {
+    fn reach(&mut self, mut world: RegisterWorld<N>, last: usize) -> Result<(), WorkSpent> {
         let tasks = &self.plan.tasks;
         let ending = &tasks[last];
         self.look(&mut world);
@@ -148,27 +148,27 @@ impl<'a, const N: usize> Walk<'a, N> {
         Ok(())
     }
 
-    fn keep(&mut self, mut world: World<N>, ended: &Task) -> Result<(), Spent> {
+    fn keep(&mut self, mut world: RegisterWorld<N>, ended: &PlanTask) -> Result<(), WorkSpent> {
         world.forget(ended);
         let (_, compared) = self.next.add(world);
         self.pay(compared)
     }
 
-    fn meet(&mut self, world: World<N>) -> Result<bool, Spent> {
+    fn meet(&mut self, world: RegisterWorld<N>) -> Result<bool, WorkSpent> {
         let (added, compared) = self.met.add(world);
         self.pay(compared)?;
         Ok(added)
     }
 
-    fn pay(&mut self, compared: usize) -> Result<(), Spent> {
+    fn pay(&mut self, compared: usize) -> Result<(), WorkSpent> {
         let words = N as u64;
         let cost = (compared as u64 + MAKING).saturating_mul(words);
-        *self.work = self.work.checked_sub(cost).ok_or(Spent)?;
+        *self.work = self.work.checked_sub(cost).ok_or(WorkSpent)?;
         Ok(())
     }
 
     /// Open reads and refusals that fit the value take effect now: that never closes a way.
-    fn look(&self, world: &mut World<N>) {
+    fn look(&self, world: &mut RegisterWorld<N>) {
         for index in &self.open.looks {
             let task = &self.plan.tasks[*index];
             if fits(task.act, world.value) {
@@ -178,7 +178,7 @@ impl<'a, const N: usize> Walk<'a, N> {
     }
 
     /// The world after the operation that ends, as the last of its chain.
-    fn last(&self, world: &World<N>, ending: &Task, idle: bool) -> Option<World<N>> {
+    fn last(&self, world: &RegisterWorld<N>, ending: &PlanTask, idle: bool) -> Option<RegisterWorld<N>> {
         let can = match ending.act {
             Act::Write(_) => !idle,
             Act::Swap(from, _) => from == world.value,
@@ -188,7 +188,7 @@ impl<'a, const N: usize> Walk<'a, N> {
     }
 
     /// The world after a write or a compare-and-set that found what it expected.
-    fn done(&self, world: &World<N>, task: &Task) -> World<N> {
+    fn done(&self, world: &RegisterWorld<N>, task: &PlanTask) -> RegisterWorld<N> {
         let mut next = *world;
         if let Act::Write(value) = task.act {
             next.value = value;
@@ -208,13 +208,13 @@ impl<'a, const N: usize> Walk<'a, N> {
     }
 
     /// Whether a read or a refusal met the value that `next` has and `world` had not.
-    fn met_by(&self, world: &World<N>, next: &World<N>) -> bool {
+    fn met_by(&self, world: &RegisterWorld<N>, next: &RegisterWorld<N>) -> bool {
         let tasks = self.open.looks.iter().map(|index| &self.plan.tasks[*index]);
         tasks.into_iter().any(|task| world.is_bound(task) && !next.is_bound(task))
     }
 
     /// Open operations that are worth a step from here, but for the one that ends.
-    fn choices(&self, world: &World<N>, last: usize, idle: bool) -> Vec<usize> {
+    fn choices(&self, world: &RegisterWorld<N>, last: usize, idle: bool) -> Vec<usize> {
         let mut chosen = Vec::new();
         if let Some(swaps) = self.open.swaps.get(&world.value) {
             self.of_list(world, swaps, last, &mut chosen);
@@ -231,7 +231,7 @@ impl<'a, const N: usize> Walk<'a, N> {
         chosen
     }
 
-    fn is_worth_it(&self, world: &World<N>, swap: usize) -> bool {
+    fn is_worth_it(&self, world: &RegisterWorld<N>, swap: usize) -> bool {
         let task = &self.plan.tasks[swap];
         let Act::Swap(_, to) = task.act else { return false };
         world.is_bound(task) || self.is_asked_for(world, to)
@@ -239,7 +239,7 @@ impl<'a, const N: usize> Walk<'a, N> {
 
     /// Whether anything open waits for this value: a read of it, a refusal that does not fit the value there is,
     /// or a compare-and-set from it.
-    fn is_asked_for(&self, world: &World<N>, value: u32) -> bool {
+    fn is_asked_for(&self, world: &RegisterWorld<N>, value: u32) -> bool {
         let tasks = &self.plan.tasks;
         let waits = |index: &usize| world.is_bound(&tasks[*index]) && fits(tasks[*index].act, value);
         let goes_on = |swaps: &Vec<usize>| swaps.iter().any(|index| !world.is_spent(&tasks[*index]));
@@ -248,7 +248,7 @@ impl<'a, const N: usize> Walk<'a, N> {
 
     /// Of operations that do the same and are in the same state, the one that ends first: the others can stand
     /// in for it.
-    fn of_list(&self, world: &World<N>, list: &[usize], last: usize, chosen: &mut Vec<usize>) {
+    fn of_list(&self, world: &RegisterWorld<N>, list: &[usize], last: usize, chosen: &mut Vec<usize>) {
         let tasks = &self.plan.tasks;
         let first = chosen.len();
         for index in list.iter().filter(|index| **index != last && !world.is_spent(&tasks[**index])) {

@@ -1,6 +1,6 @@
 //! Worlds that are still possible.
 
-use super::plan::Task;
+use super::plan::PlanTask;
 
 /// The value, and what became of every open operation.
 ///
@@ -8,41 +8,41 @@ use super::plan::Task;
 /// write of unknown end, and a write that another one has overwritten since it was sent, for it may have come just
 /// before. A read or a refusal is free once it met a value that fits. It is *spent* when it has taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct World<const N: usize> {
+pub(super) struct RegisterWorld<const N: usize> {
     pub(super) value: u32,
     spent: [u64; N],
     free: [u64; N],
 }
 
-impl<const N: usize> World<N> {
+impl<const N: usize> RegisterWorld<N> {
     /// Nothing is open.
     pub(super) const fn new(value: u32) -> Self {
         Self { value, spent: [0; N], free: [0; N] }
     }
 
-    pub(super) fn is_spent(&self, task: &Task) -> bool {
+    pub(super) fn is_spent(&self, task: &PlanTask) -> bool {
         bit(&self.spent, task)
     }
 
-    pub(super) fn is_free(&self, task: &Task) -> bool {
+    pub(super) fn is_free(&self, task: &PlanTask) -> bool {
         bit(&self.free, task)
     }
 
-    pub(super) fn is_bound(&self, task: &Task) -> bool {
+    pub(super) fn is_bound(&self, task: &PlanTask) -> bool {
         !self.is_spent(task) && !self.is_free(task)
     }
 
-    pub(super) fn set_free(&mut self, task: &Task) {
+    pub(super) fn set_free(&mut self, task: &PlanTask) {
         set(&mut self.free, task, true);
     }
 
-    pub(super) fn set_spent(&mut self, task: &Task) {
+    pub(super) fn set_spent(&mut self, task: &PlanTask) {
         set(&mut self.free, task, false);
         set(&mut self.spent, task, true);
     }
 
     /// Its place is for another one.
-    pub(super) fn forget(&mut self, task: &Task) {
+    pub(super) fn forget(&mut self, task: &PlanTask) {
         set(&mut self.free, task, false);
         set(&mut self.spent, task, false);
     }
@@ -63,11 +63,11 @@ impl<const N: usize> World<N> {
     }
 }
 
-fn bit(words: &[u64], task: &Task) -> bool {
+fn bit(words: &[u64], task: &PlanTask) -> bool {
     words.get(task.slot / 64).is_some_and(|word| word >> (task.slot % 64) & 1 == 1)
 }
 
-fn set(words: &mut [u64], task: &Task, to: bool) {
+fn set(words: &mut [u64], task: &PlanTask, to: bool) {
     if let Some(word) = words.get_mut(task.slot / 64) {
         let bit = 1 << (task.slot % 64);
         *word = if to { *word | bit } else { *word & !bit };
@@ -76,11 +76,11 @@ fn set(words: &mut [u64], task: &Task, to: bool) {
 
 /// Worlds of which none covers another.
 #[derive(Debug, Default)]
-pub(super) struct Worlds<const N: usize>(Vec<World<N>>);
+pub(super) struct Worlds<const N: usize>(Vec<RegisterWorld<N>>);
 
 impl<const N: usize> Worlds<N> {
     /// Adds one, unless one that is there covers it; says whether it was added, and how many it was compared with.
-    pub(super) fn add(&mut self, world: World<N>) -> (bool, usize) {
+    pub(super) fn add(&mut self, world: RegisterWorld<N>) -> (bool, usize) {
         let number = self.0.len();
         if self.0.iter().any(|known| known.covers(&world)) {
             return (false, number);
@@ -98,11 +98,11 @@ impl<const N: usize> Worlds<N> {
         self.0.clear();
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &World<N>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RegisterWorld<N>> {
         self.0.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut World<N>> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut RegisterWorld<N>> {
         self.0.iter_mut()
     }
 

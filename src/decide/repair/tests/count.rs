@@ -4,7 +4,7 @@ use super::*;
 use crate::model::control::Replacing;
 
 /// A lab whose record can be read and wants so many, with hosts to spare, h4 and h5.
-fn wanted(count: u32) -> Seen {
+fn wanted(count: u32) -> RepairSeen {
     let world = world();
     let mut seen = healthy(&world);
     let all = bodies(&mut seen);
@@ -17,7 +17,7 @@ fn wanted(count: u32) -> Seen {
 }
 
 /// postgres-4 stands on h4, and 5433 leads to it.
-fn four(count: u32, instance: InstanceSeen) -> Seen {
+fn four(count: u32, instance: InstanceSeen) -> RepairSeen {
     let mut seen = wanted(count);
     let (id, host) = (name("postgres-4"), name("h4"));
     let size = world().members[0].size;
@@ -29,7 +29,7 @@ fn four(count: u32, instance: InstanceSeen) -> Seen {
     seen
 }
 
-fn readers(seen: &mut Seen, status: &str, sessions: u32) {
+fn readers(seen: &mut RepairSeen, status: &str, sessions: u32) {
     let server = ServerSeen { status: status.to_owned(), sessions, ..ServerSeen::default() };
     for balancer in seen.balancers.values_mut() {
         let Sight::Seen(routes) = balancer else { panic!("blind") };
@@ -38,7 +38,7 @@ fn readers(seen: &mut Seen, status: &str, sessions: u32) {
 }
 
 /// One that is too many is named, and being seen out when `begun`.
-fn leaves(seen: &mut Seen, member: &str, begun: bool) {
+fn leaves(seen: &mut RepairSeen, member: &str, begun: bool) {
     bodies(seen).leaving.insert(name(member));
     let word = Replacing {
         service: Service::Postgres,
@@ -53,17 +53,19 @@ fn leaves(seen: &mut Seen, member: &str, begun: bool) {
 
 #[test]
 fn whoever_is_missing_is_added_one_at_a_time() {
-    let decision = decide(&wanted(5), Memory::default());
+    let decision = decide(&wanted(5), RepairMemory::default());
     insta::assert_snapshot!(line(&decision), @"create postgres-4 | add: 5 instances are wanted, there are 3: it is made on h4");
     // the next waits until this one is a good copy
     let seen = four(5, cloning());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | wait: 5 instances are wanted, there are 4; one that is there comes first: its PostgreSQL does not answer yet, Patroni says creating replica");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | wait: 5 instances are wanted, there are 4; one that is there comes first: its PostgreSQL does not answer yet, Patroni says creating replica");
     // the leader makes its slot at once, not at its next turn
-    let memory =
-        Memory { lives: [(name("postgres-4"), vec![Mono(9_000_000_000)])].into(), ..Memory::default() };
+    let memory = RepairMemory {
+        lives: [(name("postgres-4"), vec![Mono(9_000_000_000)])].into(),
+        ..RepairMemory::default()
+    };
     insta::assert_snapshot!(line(&decide(&seen, memory)), @"wake postgres-1 | clone: its PostgreSQL does not answer yet, Patroni says creating replica");
-    insta::assert_snapshot!(line(&decide(&four(5, instance(false, 1000)), Memory::default())), @"create postgres-5 | add: 5 instances are wanted, there are 4: it is made on h5");
-    insta::assert_snapshot!(line(&decide(&four(4, instance(false, 1000)), Memory::default())), @" | watch: nothing to do");
+    insta::assert_snapshot!(line(&decide(&four(5, instance(false, 1000)), RepairMemory::default())), @"create postgres-5 | add: 5 instances are wanted, there are 4: it is made on h5");
+    insta::assert_snapshot!(line(&decide(&four(4, instance(false, 1000)), RepairMemory::default())), @" | watch: nothing to do");
 }
 
 #[test]
@@ -71,15 +73,15 @@ fn nobody_is_added_where_it_could_not_be_cloned_or_stand() {
     let mut seen = wanted(4);
     // nobody takes writes yet
     seen.postgres.insert(name("postgres-1"), instance(false, 1001));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"open h1 | elect: the leader does not take writes yet");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"open h1 | elect: the leader does not take writes yet");
     let mut seen = wanted(4);
     store(&mut seen).maintenance = true;
-    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
     let mut seen = wanted(4);
     for host in ["h4", "h5"] {
         bodies(&mut seen).hosts.remove(&name(host));
     }
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
     assert!(
         alarms(&decision).iter().any(|alarm| alarm.contains("no host can carry another")),
@@ -91,23 +93,23 @@ fn nobody_is_added_where_it_could_not_be_cloned_or_stand() {
 fn who_is_one_too_many_is_written_down_drained_and_retired() {
     let mut seen = four(3, instance(false, 1000));
     leaves(&mut seen, "postgres-4", false);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-4 | intend: 3 instances are wanted: it is to leave");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend postgres-4 | intend: 3 instances are wanted: it is to leave");
     leaves(&mut seen, "postgres-4", true);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"drain-reads h4 | drain: it is one too many: 2 sessions have 10s to end");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"drain-reads h4 | drain: it is one too many: 2 sessions have 10s to end");
     readers(&mut seen, "DRAIN", 1);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | drain: it is one too many: 1 sessions have 10s to end");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | drain: it is one too many: 1 sessions have 10s to end");
     // nobody is left, or they had their time
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-4", "drain"))), @"close h4, fence postgres-4 | retire: it is one too many, and its readers had their time");
     readers(&mut seen, "DRAIN", 0);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h4, fence postgres-4 | retire: it is one too many, and nobody reads from it any more");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"close h4, fence postgres-4 | retire: it is one too many, and nobody reads from it any more");
     turn(&mut seen, "postgres-4", ContainerStatus::Exited);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire postgres-4 | retire: it is one too many, and its body lies dead");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"retire postgres-4 | retire: it is one too many, and its body lies dead");
     let all = bodies(&mut seen);
     all.placed.retain(|member| member.id != name("postgres-4"));
     all.members.remove(&name("postgres-4"));
     all.leaving.clear();
     all.retired.insert(name("postgres-4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-4, forget postgres-4 | retire: it has left: its volumes go");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard postgres-4, forget postgres-4 | retire: it has left: its volumes go");
 }
 
 #[test]
@@ -116,24 +118,24 @@ fn nobody_leaves_who_is_needed() {
     let mut seen = four(3, instance(false, 1000));
     leaves(&mut seen, "postgres-4", true);
     seen.postgres.insert(name("postgres-3"), cloning());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-4 | wait: it is to leave; of 3 others that are wanted 2 are good copies");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-4 | wait: it is to leave; of 3 others that are wanted 2 are good copies");
     store(&mut seen).replacing = None;
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | wait: it is to leave; of 3 others that are wanted 2 are good copies");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | wait: it is to leave; of 3 others that are wanted 2 are good copies");
     // it came to lead
     let mut seen = four(3, instance(true, 1000));
     leaves(&mut seen, "postgres-4", true);
     store(&mut seen).leader = Some(LeaderSeen { member: name("postgres-4"), mod_revision: 9, lease: 90 });
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert!(decision.steps.iter().all(|step| !step.disruptive()), "{decision:?}");
     assert!(
-        decision.steps.contains(&Step::Forget { member: name("postgres-4"), wish: None }),
+        decision.steps.contains(&RepairStep::Forget { member: name("postgres-4"), wish: None }),
         "{decision:?}"
     );
     // it may stay
     let mut seen = four(4, instance(false, 1000));
     leaves(&mut seen, "postgres-4", true);
     bodies(&mut seen).leaving.clear();
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-4 | watch: it leads, or it may stay: it does not leave");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-4 | watch: it leads, or it may stay: it does not leave");
 }
 
 #[test]
@@ -143,9 +145,9 @@ fn a_synchronous_standby_does_not_leave_unless_another_stands_in() {
     let mut seen = four(3, instance(false, 1000));
     leaves(&mut seen, "postgres-4", true);
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-4")]);
-    insta::assert_snapshot!(line(&repair(&synchronous, &seen, Memory::default())), @" | wait: it is to leave and confirms writes: another standby is named first");
+    insta::assert_snapshot!(line(&repair(&synchronous, &seen, RepairMemory::default())), @" | wait: it is to leave and confirms writes: another standby is named first");
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-3"), name("postgres-4")]);
-    assert_eq!(repair(&synchronous, &seen, Memory::default()).step, "drain");
+    assert_eq!(repair(&synchronous, &seen, RepairMemory::default()).step, "drain");
 }
 
 #[test]
@@ -169,5 +171,5 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
 }

@@ -5,13 +5,13 @@ use super::standbys::{named, synchronous};
 use super::*;
 
 /// A body that differs, as the broker says it.
-fn differs(seen: &mut Seen, member: &str) {
+fn differs(seen: &mut RepairSeen, member: &str) {
     let what = "its image is pgha/postgres:b, the record says pgha/postgres:a".to_owned();
     bodies(seen).drifted.insert(format!("id-{member}"), what);
 }
 
 /// A container that nobody has, under this name.
-fn stray(seen: &mut Seen, member: &str, status: ContainerStatus) {
+fn stray(seen: &mut RepairSeen, member: &str, status: ContainerStatus) {
     let all = bodies(seen);
     let mut stray = body("stray", &name("h4"), "postgres");
     stray.status = status;
@@ -20,7 +20,7 @@ fn stray(seen: &mut Seen, member: &str, status: ContainerStatus) {
 }
 
 /// A minute and more later.
-fn later(seen: &mut Seen) {
+fn later(seen: &mut RepairSeen) {
     seen.at = Mono(70_000_000_000);
 }
 
@@ -28,7 +28,7 @@ fn later(seen: &mut Seen) {
 fn a_replica_that_differs_is_made_anew_in_its_place() {
     let mut seen = roomy();
     differs(&mut seen, "postgres-2");
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | watch: nothing to do");
     later(&mut seen);
     let first = decide(&seen, long("postgres-2", "drift"));
     insta::assert_snapshot!(line(&first), @"close h2, fence postgres-2 | restart: its image is pgha/postgres:b, the record says pgha/postgres:a: it is made anew in its place");
@@ -57,7 +57,7 @@ fn who_leads_or_confirms_writes_is_not_taken_down_for_it() {
     later(&mut seen);
     differs(&mut seen, "postgres-2");
     named(&mut seen, &["postgres-1", "postgres-2"], 1);
-    let tell = |seen: &Seen| line(&repair(&synchronous(), seen, long("postgres-2", "drift")));
+    let tell = |seen: &RepairSeen| line(&repair(&synchronous(), seen, long("postgres-2", "drift")));
     insta::assert_snapshot!(tell(&seen), @"standbys postgres-1, wake postgres-1 | wait: its image is pgha/postgres:b, the record says pgha/postgres:a; it confirms writes: another standby is named first");
     named(&mut seen, &["postgres-1", "postgres-2", "postgres-3"], 2);
     insta::assert_snapshot!(tell(&seen), @"close h2, fence postgres-2 | restart: its image is pgha/postgres:b, the record says pgha/postgres:a: it is made anew in its place");
@@ -72,11 +72,11 @@ fn nobody_is_taken_down_for_it_beside_anything_else() {
         seen
     };
     let memory = || long("postgres-2", "drift");
-    assert!(decide(&ready(), memory()).steps.iter().any(Step::disruptive));
+    assert!(decide(&ready(), memory()).steps.iter().any(RepairStep::disruptive));
     // nobody takes writes, another is no good copy, a replacement is under way
     let mut seen = ready();
     seen.postgres.insert(name("postgres-1"), instance(false, 7));
-    assert_eq!(beside_doors(&decide(&seen, memory())), [] as [&Step; 0]);
+    assert_eq!(beside_doors(&decide(&seen, memory())), [] as [&RepairStep; 0]);
     let mut seen = ready();
     seen.postgres.insert(name("postgres-3"), cloning());
     insta::assert_snapshot!(line(&decide(&seen, memory())), @" | wait: its image is pgha/postgres:b, the record says pgha/postgres:a; postgres-3 comes first: its PostgreSQL does not answer yet, Patroni says creating replica");
@@ -85,7 +85,7 @@ fn nobody_is_taken_down_for_it_beside_anything_else() {
     begun(&mut seen, "postgres-3");
     added(&mut seen, cloning());
     let decision = decide(&seen, memory());
-    assert!(!decision.steps.iter().any(Step::disruptive), "{decision:?}");
+    assert!(!decision.steps.iter().any(RepairStep::disruptive), "{decision:?}");
     // two that differ: one after the other
     let mut seen = ready();
     differs(&mut seen, "postgres-3");
@@ -99,12 +99,12 @@ fn nobody_is_taken_down_for_it_beside_anything_else() {
 fn what_nobody_has_is_removed_when_it_lies_dead_and_told_of_while_it_runs() {
     let mut seen = roomy();
     stray(&mut seen, "postgres-9", ContainerStatus::Exited);
-    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
     later(&mut seen);
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-9", "surplus"))), @"remove postgres-9 | remove: container id-stray does not run and nobody has it");
     let mut seen = roomy();
     stray(&mut seen, "postgres-9", ContainerStatus::Running);
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(decision.steps, []);
     insta::assert_snapshot!(alarms(&decision).join("; "), @"container id-stray on h4 calls itself postgres-9 and nobody has it");
     later(&mut seen);
@@ -115,7 +115,7 @@ fn what_nobody_has_is_removed_when_it_lies_dead_and_told_of_while_it_runs() {
     store(&mut leads).leader = Some(key);
     leads.postgres.insert(name("postgres-1"), instance(false, 1000));
     leads.postgres.insert(name("postgres-9"), instance(true, 1002));
-    assert!(!decide(&leads, long("postgres-9", "surplus")).steps.iter().any(Step::disruptive));
+    assert!(!decide(&leads, long("postgres-9", "surplus")).steps.iter().any(RepairStep::disruptive));
     let mut twin = roomy();
     later(&mut twin);
     stray(&mut twin, "postgres-3", ContainerStatus::Running);

@@ -5,28 +5,28 @@ use super::*;
 use crate::model::control::Replacing;
 
 /// The roomy lab, whose cluster of etcd is seen, with these members not serving.
-fn voting(fails: &[(&str, Vote)]) -> Seen {
+fn voting(fails: &[(&str, VoterStanding)]) -> RepairSeen {
     let mut seen = roomy();
-    let mut members: BTreeMap<MemberId, Vote> =
-        (1..=3).map(|n| (name(&format!("etcd-{n}")), Vote::Serves)).collect();
+    let mut members: BTreeMap<MemberId, VoterStanding> =
+        (1..=3).map(|n| (name(&format!("etcd-{n}")), VoterStanding::Serves)).collect();
     members.extend(fails.iter().map(|(id, vote)| (name(id), vote.clone())));
-    let listed = members.values().filter(|vote| **vote != Vote::Out).count();
-    seen.voters = Sight::Seen(Voters { listed: u32::try_from(listed).expect("few"), members });
+    let listed = members.values().filter(|vote| **vote != VoterStanding::Out).count();
+    seen.voters = Sight::Seen(VotersSeen { listed: u32::try_from(listed).expect("few"), members });
     seen
 }
 
-fn silent() -> Vote {
-    Vote::Fails("silent".to_owned())
+fn silent() -> VoterStanding {
+    VoterStanding::Fails("silent".to_owned())
 }
 
 /// The host of etcd-2 and postgres-2 is lost.
-fn lost() -> Seen {
+fn lost() -> RepairSeen {
     let mut seen = voting(&[("etcd-2", silent())]);
     power_off(&mut seen, "h2");
     seen
 }
 
-fn begun(seen: &mut Seen) {
+fn begun(seen: &mut RepairSeen) {
     store(seen).replacing = Some(Replacing {
         service: Service::Etcd,
         member: name("etcd-2"),
@@ -38,7 +38,7 @@ fn begun(seen: &mut Seen) {
 }
 
 /// etcd-2 has left the cluster and the lab.
-fn left(seen: &mut Seen) {
+fn left(seen: &mut RepairSeen) {
     let all = bodies(seen);
     all.members.remove(&name("etcd-2"));
     all.placed.retain(|member| member.id != name("etcd-2"));
@@ -50,7 +50,7 @@ fn left(seen: &mut Seen) {
 }
 
 /// etcd-4 stands on h4 and is this far.
-fn joined(seen: &mut Seen, vote: Vote) {
+fn joined(seen: &mut RepairSeen, vote: VoterStanding) {
     let (id, host) = (name("etcd-4"), name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
@@ -64,7 +64,7 @@ fn joined(seen: &mut Seen, vote: Vote) {
 #[test]
 fn a_member_of_a_lost_host_is_replaced_after_its_grace() {
     let seen = lost();
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | watch: nothing to do");
     insta::assert_snapshot!(line(&decide(&seen, long("etcd-2", "host"))), @"intend etcd-2 | intend: its host h2 has been down for 10s: etcd-4 on h4 shall take its place");
     // before the database that stood there: one at a time
     let mut both = long("etcd-2", "host");
@@ -76,13 +76,13 @@ fn a_member_of_a_lost_host_is_replaced_after_its_grace() {
 fn it_leaves_the_cluster_first_then_another_joins_and_then_its_volumes_go() {
     let mut seen = lost();
     begun(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
     left(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create etcd-4 | add: it joins the cluster on h4 in place of etcd-2");
-    joined(&mut seen, Vote::Joins);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: it runs and has not joined the cluster, for less than 1m");
-    joined(&mut seen, Vote::Serves);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 has taken its place: its volumes go");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"create etcd-4 | add: it joins the cluster on h4 in place of etcd-2");
+    joined(&mut seen, VoterStanding::Joins);
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | grace: it runs and has not joined the cluster, for less than 1m");
+    joined(&mut seen, VoterStanding::Serves);
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 has taken its place: its volumes go");
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn nobody_leaves_whom_the_others_cannot_spare() {
         ["etcd-2: its host h2 has been down for 10s; it waits: of the 2 others 1 serve, and 2 must"]
     );
     begun(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | wait: of the 2 others 1 serve, and 2 must");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | wait: of the 2 others 1 serve, and 2 must");
     seen.voters = Sight::Blind("no quorum".to_owned());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | wait: the cluster of etcd cannot be seen: no quorum");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | wait: the cluster of etcd cannot be seen: no quorum");
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn without_a_host_or_a_leader_it_stays_in_the_cluster() {
     assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
     // begun, and the host it was to go to is lost, too
     begun(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget etcd-2 | watch: h4, where etcd-4 was to go, does not run: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget etcd-2 | watch: h4, where etcd-4 was to go, does not run: decided anew");
     let mut seen = lost();
     begun(&mut seen);
     seen.postgres.insert(name("postgres-1"), instance(false, 7));
-    assert_eq!(beside_doors(&decide(&seen, long("etcd-2", "host"))), [] as [&Step; 0]);
+    assert_eq!(beside_doors(&decide(&seen, long("etcd-2", "host"))), [] as [&RepairStep; 0]);
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn one_that_is_missing_is_followed_by_another() {
     begun(&mut seen);
     left(&mut seen);
     bodies(&mut seen).hosts.remove(&name("h4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 cannot take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 cannot take its place: decided anew");
     bodies(&mut seen).hosts.insert(name("h5"), body("h5", &name("h5"), "host"));
     store(&mut seen).replacing = None;
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend etcd-2 | intend: there are 2 of 3 members of etcd: etcd-4 on h5 shall take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend etcd-2 | intend: there are 2 of 3 members of etcd: etcd-4 on h5 shall take its place");
 }
 
 #[test]
@@ -148,22 +148,28 @@ fn what_dies_again_or_gets_no_life_is_lost_and_what_is_well_again_is_not() {
     insta::assert_snapshot!(first, @"intend etcd-2, create etcd-2 | intend: it cannot be given another life: etcd-4 on h4 shall take its place");
     let mut well = voting(&[]);
     begun(&mut well);
-    insta::assert_snapshot!(line(&decide(&well, Memory::default())), @"forget etcd-2 | watch: it is well again: it is not replaced");
+    insta::assert_snapshot!(line(&decide(&well, RepairMemory::default())), @"forget etcd-2 | watch: it is well again: it is not replaced");
 }
 
 #[test]
 fn what_runs_and_does_not_serve_has_a_grace() {
     let mut seen = voting(&[("etcd-2", silent())]);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: it runs and does not serve: silent, for less than 1m");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | grace: it runs and does not serve: silent, for less than 1m");
     seen.at = Mono(70_000_000_000);
     insta::assert_snapshot!(line(&decide(&seen, long("etcd-2", "sick"))), @"intend etcd-2 | intend: it runs and does not serve: silent, for 1m: etcd-4 on h4 shall take its place");
-    let mut out = voting(&[("etcd-2", Vote::Out)]);
+    let mut out = voting(&[("etcd-2", VoterStanding::Out)]);
     out.at = Mono(70_000_000_000);
     insta::assert_snapshot!(line(&decide(&out, long("etcd-2", "sick"))), @"intend etcd-2 | intend: it is not in the cluster, for 1m: etcd-4 on h4 shall take its place");
 }
 
-fn vote() -> impl Strategy<Value = Vote> {
-    prop::sample::select(vec![Vote::Serves, Vote::Serves, silent(), Vote::Joins, Vote::Out])
+fn vote() -> impl Strategy<Value = VoterStanding> {
+    prop::sample::select(vec![
+        VoterStanding::Serves,
+        VoterStanding::Serves,
+        silent(),
+        VoterStanding::Joins,
+        VoterStanding::Out,
+    ])
 }
 
 proptest! {
@@ -187,7 +193,7 @@ proptest! {
             left(&mut seen);
         }
         if there {
-            joined(&mut seen, Vote::Joins);
+            joined(&mut seen, VoterStanding::Joins);
         }
         if !writes {
             seen.postgres.insert(name("postgres-1"), instance(false, 7));
@@ -195,7 +201,7 @@ proptest! {
         if blind {
             seen.voters = Sight::Blind("no quorum".to_owned());
         }
-        let mut memory = Memory::default();
+        let mut memory = RepairMemory::default();
         for id in names {
             memory.since.extend(long(id, "host").since);
         }
@@ -204,20 +210,20 @@ proptest! {
         for step in &decision.steps {
             match step {
                 // never but by a word that names it, and where the others are a quorum that serves
-                Step::Retire { member } if member.as_str().starts_with("etcd") => {
+                RepairStep::Retire { member } if member.as_str().starts_with("etcd") => {
                     prop_assert!(word && !gone && writes && *member == name("etcd-2"));
                     let voters = seen.voters.seen().expect("seen");
                     let others = || voters.members.iter().filter(|(id, _)| *id != member);
-                    let counted = others().filter(|(_, vote)| **vote != Vote::Out).count();
-                    let serve = others().filter(|(_, vote)| **vote == Vote::Serves).count();
+                    let counted = others().filter(|(_, vote)| **vote != VoterStanding::Out).count();
+                    let serve = others().filter(|(_, vote)| **vote == VoterStanding::Serves).count();
                     prop_assert!(serve > counted / 2, "{serve} of {counted}");
                 }
                 // the new one not before the old one has left
-                Step::Create { member, .. } if *member == name("etcd-4") && !there => {
+                RepairStep::Create { member, .. } if *member == name("etcd-4") && !there => {
                     prop_assert!(word && gone);
                 }
-                Step::Intend { service: Service::Etcd, .. } => prop_assert!(!word && writes && !blind),
-                Step::Discard { member } if *member == name("etcd-2") => prop_assert!(gone),
+                RepairStep::Intend { service: Service::Etcd, .. } => prop_assert!(!word && writes && !blind),
+                RepairStep::Discard { member } if *member == name("etcd-2") => prop_assert!(gone),
                 _ => {}
             }
         }
@@ -228,11 +234,11 @@ proptest! {
 fn one_that_serves_leaves_for_an_operator_where_the_others_carry_the_cluster() {
     let mut seen = voting(&[]);
     store(&mut seen).asked.insert(name("etcd-2"), 3);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend etcd-2 | intend: an operator asked for it: etcd-4 on h4 shall take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend etcd-2 | intend: an operator asked for it: etcd-4 on h4 shall take its place");
     begun(&mut seen);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"retire etcd-2 | retire: its host h2 has been down for 10s: it leaves the cluster before etcd-4 joins");
     let mut weak = voting(&[("etcd-3", silent())]);
     store(&mut weak).asked.insert(name("etcd-2"), 3);
     begun(&mut weak);
-    insta::assert_snapshot!(line(&decide(&weak, Memory::default())), @"forget etcd-2 | wait: of the 2 others 1 serve, and 2 must");
+    insta::assert_snapshot!(line(&decide(&weak, RepairMemory::default())), @"forget etcd-2 | wait: of the 2 others 1 serve, and 2 must");
 }

@@ -4,9 +4,9 @@ use super::replace::roomy;
 use super::*;
 
 /// postgres-3 as its Patroni says it is, at this position.
-fn says(seen: &mut Seen, word: &str, lsn: u64) {
+fn says(seen: &mut RepairSeen, word: &str, lsn: u64) {
     let mut one = instance(false, lsn);
-    if let Reply::Answers(rest) = &mut one.rest {
+    if let ConnectionReply::Answers(rest) = &mut one.rest {
         word.clone_into(&mut rest.patroni.state);
     }
     seen.postgres.insert(name("postgres-3"), one);
@@ -19,12 +19,12 @@ fn watched(story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
 
 /// The same while the leader sends a base backup that moves.
 fn watched_beside_a_backup(story: &[(&str, u64)]) -> String {
-    let seen = Seen { sent: Some(0), ..roomy() };
+    let seen = RepairSeen { sent: Some(0), ..roomy() };
     watched_in(seen, story, 1, 0)
 }
 
-fn watched_in(mut seen: Seen, story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
-    let mut memory = Memory::default();
+fn watched_in(mut seen: RepairSeen, story: &[(&str, u64)], rounds: usize, moves: u64) -> String {
+    let mut memory = RepairMemory::default();
     let mut second = 0;
     for _ in 0..rounds {
         for (word, seconds) in story {
@@ -35,7 +35,7 @@ fn watched_in(mut seen: Seen, story: &[(&str, u64)], rounds: usize, moves: u64) 
                 says(&mut seen, word, 500 + second * moves);
                 let decision = decide(&seen, memory);
                 // to try again at once takes nothing down
-                if decision.steps.iter().any(|step| !matches!(step, Step::Wake { .. })) {
+                if decision.steps.iter().any(|step| !matches!(step, RepairStep::Wake { .. })) {
                     return format!("after {second} s: {}", line(&decision));
                 }
                 memory = decision.memory;
@@ -87,7 +87,7 @@ fn who_recovers_for_ever_is_replaced_and_its_recovery_goes_on_meanwhile() {
 #[test]
 fn whose_wal_is_gone_is_replaced_and_not_restarted() {
     let lost = |story: &[(&str, u64)], moves| {
-        let seen = Seen { lost_slots: ["postgres_3".to_owned()].into(), ..roomy() };
+        let seen = RepairSeen { lost_slots: ["postgres_3".to_owned()].into(), ..roomy() };
         watched_in(seen, story, 1, moves)
     };
     insta::assert_snapshot!(lost(&[("running", 100)], 0), @"after 16 s: intend postgres-3 | intend: it does not follow, and the leader has removed WAL that it needs: postgres-4 on h4 shall take its place");
@@ -100,13 +100,14 @@ fn whose_wal_is_gone_is_replaced_and_not_restarted() {
 
 #[test]
 fn who_streams_on_another_timeline_does_not_follow() {
-    let (mut seen, mut memory) = (roomy(), Memory::default());
-    if let Reply::Answers(rest) = &mut seen.postgres.get_mut(&name("postgres-1")).expect("it").rest {
+    let (mut seen, mut memory) = (roomy(), RepairMemory::default());
+    if let ConnectionReply::Answers(rest) = &mut seen.postgres.get_mut(&name("postgres-1")).expect("it").rest
+    {
         rest.patroni.timeline = Some(2);
     }
     // replicas on the leader's timeline but one
     let mut second = instance(false, 1002);
-    if let Reply::Answers(rest) = &mut second.rest {
+    if let ConnectionReply::Answers(rest) = &mut second.rest {
         rest.patroni.timeline = Some(2);
     }
     seen.postgres.insert(name("postgres-2"), second);
@@ -122,7 +123,7 @@ fn who_streams_on_another_timeline_does_not_follow() {
 
 #[test]
 fn whom_a_restart_did_not_help_is_replaced() {
-    let (mut seen, mut memory) = (roomy(), Memory::default());
+    let (mut seen, mut memory) = (roomy(), RepairMemory::default());
     memory.restarted.insert(name("postgres-3"), Mono(0));
     for at in [1, 62] {
         seen.at = Mono(at * 1_000_000_000);
@@ -144,32 +145,32 @@ fn whom_a_restart_did_not_help_is_replaced() {
 fn rotten_data_is_replaced_and_neither_restarted_nor_led_by() {
     let mut seen = roomy();
     seen.corrupt.insert(name("postgres-3"), 2);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-3 | intend: its data failed its checksums (2): postgres-4 on h4 shall take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend postgres-3 | intend: its data failed its checksums (2): postgres-4 on h4 shall take its place");
     // the best copy by its position, and no candidate
     let mut lost = seen.clone();
     turn(&mut lost, "postgres-1", ContainerStatus::Exited);
     prove(&mut lost, "postgres-1", ProofLevel::Dead);
     bodies(&mut lost).hosts.get_mut(&name("h1")).expect("a host").status = ContainerStatus::Exited;
-    insta::assert_snapshot!(line(&decide(&lost, Memory::default())), @"release postgres-1 for postgres-2 | release: the leader is proved dead; its address is silent, the best replica follows");
+    insta::assert_snapshot!(line(&decide(&lost, RepairMemory::default())), @"release postgres-1 for postgres-2 | release: the leader is proved dead; its address is silent, the best replica follows");
     // it died while it is being replaced: its data is not served again
     super::replace::begun(&mut seen, "postgres-3");
     super::replace::added(&mut seen, cloning());
     turn(&mut seen, "postgres-3", ContainerStatus::Exited);
     let decision = decide(&seen, long("postgres-3", "dead"));
-    assert!(!decision.steps.iter().any(Step::disruptive), "{decision:?}");
+    assert!(!decision.steps.iter().any(RepairStep::disruptive), "{decision:?}");
 }
 
 #[test]
 fn a_rotten_primary_is_for_a_person() {
     let mut seen = roomy();
     seen.corrupt.insert(name("postgres-1"), 1);
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(decision.steps, []);
     insta::assert_snapshot!(alarms(&decision).join("; "), @"postgres-1 leads and its data failed its checksums (1); postgres-2 is a good copy: hand over to it");
     for replica in ["postgres-2", "postgres-3"] {
         seen.corrupt.insert(name(replica), 1);
     }
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(decision.steps, []);
     insta::assert_snapshot!(alarms(&decision).join("; "), @"postgres-1 leads and its data failed its checksums (1); no other copy is good; postgres-2: its data failed its checksums (1), and so it is with the leader: nobody can be cloned; postgres-3: its data failed its checksums (1), and so it is with the leader: nobody can be cloned");
 }
@@ -178,18 +179,21 @@ fn a_rotten_primary_is_for_a_person() {
 fn a_replica_that_did_not_start_is_tried_again_at_once() {
     let mut seen = roomy();
     let mut failed = cloning();
-    if let Reply::Answers(rest) = &mut failed.rest {
+    if let ConnectionReply::Answers(rest) = &mut failed.rest {
         "start failed".clone_into(&mut rest.patroni.state);
     }
     seen.postgres.insert(name("postgres-2"), failed);
-    let decision = decide(&seen, Memory::default());
-    assert_eq!(decision.steps, [Step::Wake { member: name("postgres-2") }]);
+    let decision = decide(&seen, RepairMemory::default());
+    assert_eq!(decision.steps, [RepairStep::Wake { member: name("postgres-2") }]);
     // within a second it is not asked twice, and nobody is while nobody leads
     assert_eq!(
-        decide(&seen, Memory { done: [("wake postgres-2".to_owned(), seen.at)].into(), ..decision.memory })
-            .steps,
+        decide(
+            &seen,
+            RepairMemory { done: [("wake postgres-2".to_owned(), seen.at)].into(), ..decision.memory }
+        )
+        .steps,
         []
     );
     seen.postgres.insert(name("postgres-1"), instance(false, 7));
-    assert_eq!(beside_doors(&decide(&seen, Memory::default())), [] as [&Step; 0]);
+    assert_eq!(beside_doors(&decide(&seen, RepairMemory::default())), [] as [&RepairStep; 0]);
 }

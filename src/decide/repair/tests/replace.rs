@@ -4,7 +4,7 @@ use super::*;
 use crate::model::control::Replacing;
 
 /// What a lab looks like whose record can be read and that has a host to spare, h4.
-pub(super) fn roomy() -> Seen {
+pub(super) fn roomy() -> RepairSeen {
     let world = world();
     let mut seen = healthy(&world);
     let all = bodies(&mut seen);
@@ -13,7 +13,7 @@ pub(super) fn roomy() -> Seen {
     seen
 }
 
-pub(super) fn power_off(seen: &mut Seen, host: &str) {
+pub(super) fn power_off(seen: &mut RepairSeen, host: &str) {
     let all = bodies(seen);
     if let Some(sandbox) = all.hosts.get_mut(&name(host)) {
         sandbox.status = ContainerStatus::Exited;
@@ -23,7 +23,7 @@ pub(super) fn power_off(seen: &mut Seen, host: &str) {
     }
 }
 
-pub(super) fn begun(seen: &mut Seen, member: &str) {
+pub(super) fn begun(seen: &mut RepairSeen, member: &str) {
     store(seen).replacing = Some(Replacing {
         service: Service::Postgres,
         member: name(member),
@@ -35,7 +35,7 @@ pub(super) fn begun(seen: &mut Seen, member: &str) {
 }
 
 /// postgres-4 stands on h4 and is this far.
-pub(super) fn added(seen: &mut Seen, instance: InstanceSeen) {
+pub(super) fn added(seen: &mut RepairSeen, instance: InstanceSeen) {
     let (id, host) = (name("postgres-4"), name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
@@ -75,7 +75,7 @@ fn a_body_that_cannot_be_started_is_made_anew() {
 fn a_lost_host_is_given_up_after_its_grace() {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | watch: nothing to do");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | watch: nothing to do");
     let decision = decide(&seen, long("postgres-2", "host"));
     insta::assert_snapshot!(line(&decision), @"intend postgres-2 | intend: its host h2 has been down for 10s: postgres-4 on h4 shall take its place");
     // nobody takes writes: there is nobody to clone from
@@ -97,7 +97,8 @@ fn of_two_that_need_it_one_is_replaced_and_the_other_is_left_alone() {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
     seen.at = Mono(70_000_000_000);
-    let silent = InstanceSeen { rest: Reply::Silent("nothing".to_owned()), ..instance(false, 1003) };
+    let silent =
+        InstanceSeen { rest: ConnectionReply::Silent("nothing".to_owned()), ..instance(false, 1003) };
     seen.postgres.insert(name("postgres-3"), silent);
     let mut memory = long("postgres-2", "host");
     memory.since.insert(name("postgres-3"), since("sick", Mono(0)));
@@ -130,25 +131,25 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
     begun(&mut seen, "postgres-2");
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     added(&mut seen, cloning());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: its PostgreSQL does not answer yet, Patroni says creating replica");
     let far_behind = instance(false, 0);
     let mut ahead = seen.clone();
     ahead.postgres.insert(name("postgres-1"), instance(true, 9 << 20));
     ahead.postgres.insert(name("postgres-4"), far_behind);
-    insta::assert_snapshot!(line(&decide(&ahead, Memory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: it is 9437184 bytes behind");
+    insta::assert_snapshot!(line(&decide(&ahead, RepairMemory::default())), @"wake postgres-1 | clone: postgres-2 waits for it: it is 9437184 bytes behind");
     seen.postgres.insert(name("postgres-4"), instance(false, 1001));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire postgres-2 | retire: postgres-4 streams in its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"retire postgres-2 | retire: postgres-4 streams in its place");
     let all = bodies(&mut seen);
     all.members.remove(&name("postgres-2"));
     all.placed.retain(|member| member.id != name("postgres-2"));
     all.retired.insert(name("postgres-2"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-2, forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard postgres-2, forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
     // somebody holds them fast: the others are not left waiting for ever
-    let mut memory = Memory::default();
+    let mut memory = RepairMemory::default();
     for _ in 0..5 {
-        memory.took(&Step::Discard { member: name("postgres-2") }, Mono(0), false);
+        memory.took(&RepairStep::Discard { member: name("postgres-2") }, Mono(0), false);
     }
     let decision = decide(&seen, memory);
     insta::assert_snapshot!(line(&decision), @"forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");
@@ -164,15 +165,15 @@ fn who_runs_is_fenced_before_it_leaves_and_the_leader_never_does() {
     begun(&mut seen, "postgres-2");
     store(&mut seen).asked.insert(name("postgres-2"), 3);
     added(&mut seen, instance(false, 1001));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"close h2, fence postgres-2 | retire: postgres-4 streams in its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"close h2, fence postgres-2 | retire: postgres-4 streams in its place");
     let key = LeaderSeen { member: name("postgres-2"), mod_revision: 8, lease: 80 };
     store(&mut seen).leader = Some(key);
     seen.postgres.insert(name("postgres-1"), instance(false, 1000));
     seen.postgres.insert(name("postgres-2"), instance(true, 1002));
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert!(decision.steps.iter().all(|step| !step.disruptive()), "{decision:?}");
     assert!(
-        decision.steps.contains(&Step::Forget { member: name("postgres-2"), wish: None }),
+        decision.steps.contains(&RepairStep::Forget { member: name("postgres-2"), wish: None }),
         "{decision:?}"
     );
 }
@@ -182,28 +183,32 @@ fn a_word_that_does_not_hold_any_more_is_taken_back() {
     // well again before anything was made
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: it is well again: it is not replaced");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-2 | watch: it is well again: it is not replaced");
     // decided by an old view: the name belongs to somebody who left
     power_off(&mut seen, "h2");
     bodies(&mut seen).retired.insert(name("postgres-4"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"discard postgres-4, forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard postgres-4, forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
     // or stands there in the place of another, so that too few would be left
     let mut seen = roomy();
     begun(&mut seen, "postgres-2");
     added(&mut seen, instance(false, 1001));
     bodies(&mut seen).placed.retain(|member| member.id != name("postgres-3"));
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
 }
 
 #[test]
 fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
     let mut seen = roomy();
-    let silent = || Reply::Silent("nothing".to_owned());
+    let silent = || ConnectionReply::Silent("nothing".to_owned());
     seen.postgres.insert(
         name("postgres-3"),
-        InstanceSeen { sql: Reply::Silent(String::new()), rest: silent(), ..InstanceSeen::default() },
+        InstanceSeen {
+            sql: ConnectionReply::Silent(String::new()),
+            rest: silent(),
+            ..InstanceSeen::default()
+        },
     );
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @" | grace: its Patroni does not answer: nothing, for less than 1m");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | grace: its Patroni does not answer: nothing, for less than 1m");
     seen.at = Mono(70_000_000_000);
     let first = decide(&seen, long("postgres-3", "sick"));
     insta::assert_snapshot!(line(&first), @"fence postgres-3 | restart: its Patroni does not answer: nothing, for 1m: it is restarted in place");
@@ -220,37 +225,37 @@ fn what_runs_and_does_not_serve_is_restarted_and_then_replaced() {
 fn an_operators_wish_is_no_order() {
     let mut seen = roomy();
     store(&mut seen).asked.insert(name("postgres-1"), 3);
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(alarms(&decision), ["postgres-1 is to be replaced and leads: hand over first"]);
     store(&mut seen).asked = [(name("etcd-9"), 3)].into();
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(alarms(&decision), ["etcd-9 is to be replaced and is no member of this lab that could be"]);
     // it has left meanwhile
     bodies(&mut seen).retired.insert(name("etcd-9"));
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     assert_eq!(
         (decision.steps.clone(), alarms(&decision)),
-        (vec![Step::Forget { member: name("etcd-9"), wish: Some(3) }], vec![])
+        (vec![RepairStep::Forget { member: name("etcd-9"), wish: Some(3) }], vec![])
     );
     store(&mut seen).asked = [(name("postgres-3"), 3)].into();
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"intend postgres-3 | intend: an operator asked for it: postgres-4 on h4 shall take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend postgres-3 | intend: an operator asked for it: postgres-4 on h4 shall take its place");
 }
 
 #[test]
 fn two_of_a_kind_on_one_host_are_one_too_many_there() {
     let mut seen = roomy();
-    let stands = |seen: &mut Seen, id: &str, host: &str| {
+    let stands = |seen: &mut RepairSeen, id: &str, host: &str| {
         let all = bodies(seen);
         all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = name(host);
         all.members.insert(name(id), vec![body(id, &name(host), "postgres")]);
     };
     stands(&mut seen, "postgres-3", "h2");
-    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
     seen.at = Mono(70_000_000_000);
     insta::assert_snapshot!(line(&decide(&seen, long("postgres-3", "beside"))), @"intend postgres-3 | intend: postgres-2 stands on its host, too: one lost host would cost both: postgres-4 on h4 shall take its place");
     // begun, it goes on though it serves
     begun(&mut seen, "postgres-3");
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     // beside the leader it is the other one, whatever it is called
     let mut seen = roomy();
     seen.at = Mono(70_000_000_000);
@@ -260,7 +265,7 @@ fn two_of_a_kind_on_one_host_are_one_too_many_there() {
     stands(&mut seen, "postgres-3", "h2");
     let begun = |who: &str| {
         let steps = decide(&seen, long(who, "beside")).steps;
-        steps.iter().map(Step::key).filter(|key| key.starts_with("intend")).collect::<Vec<_>>()
+        steps.iter().map(RepairStep::key).filter(|key| key.starts_with("intend")).collect::<Vec<_>>()
     };
     assert_eq!((begun("postgres-3"), begun("postgres-2")), (vec![], vec!["intend postgres-2".to_owned()]));
     let mut seen = roomy();
@@ -271,13 +276,13 @@ fn two_of_a_kind_on_one_host_are_one_too_many_there() {
 }
 
 /// What is ordered within seventy looks, a second apart, at the same.
-fn ordered(mut seen: Seen) -> Vec<String> {
-    let mut memory = Memory::default();
+fn ordered(mut seen: RepairSeen) -> Vec<String> {
+    let mut memory = RepairMemory::default();
     let mut done = Vec::new();
     for second in 10..80 {
         seen.at = Mono(second * 1_000_000_000);
         let decision = decide(&seen, memory);
-        done.extend(decision.steps.iter().map(Step::key));
+        done.extend(decision.steps.iter().map(RepairStep::key));
         memory = decision.memory;
     }
     done
@@ -292,15 +297,16 @@ fn two_troubles_of_one_member_do_not_take_each_others_time() {
         seen
     };
     let mut seen = beside("postgres-3");
-    let silent = InstanceSeen { rest: Reply::Refuses("nothing".to_owned()), ..InstanceSeen::default() };
+    let silent =
+        InstanceSeen { rest: ConnectionReply::Refuses("nothing".to_owned()), ..InstanceSeen::default() };
     seen.postgres.insert(name("postgres-3"), silent);
     let done = ordered(seen);
     assert!(done.iter().any(|step| step == "fence postgres-3"), "{done:?}");
     let mut seen = beside("etcd-3");
-    let mut members: BTreeMap<MemberId, Vote> =
-        (1..=3).map(|n| (name(&format!("etcd-{n}")), Vote::Serves)).collect();
-    members.insert(name("etcd-3"), Vote::Fails("silent".to_owned()));
-    seen.voters = Sight::Seen(Voters { listed: 3, members });
+    let mut members: BTreeMap<MemberId, VoterStanding> =
+        (1..=3).map(|n| (name(&format!("etcd-{n}")), VoterStanding::Serves)).collect();
+    members.insert(name("etcd-3"), VoterStanding::Fails("silent".to_owned()));
+    seen.voters = Sight::Seen(VotersSeen { listed: 3, members });
     let done = ordered(seen);
     assert!(done.iter().any(|step| step == "intend etcd-3"), "{done:?}");
 }

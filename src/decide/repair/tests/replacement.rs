@@ -3,12 +3,12 @@
 use super::replace::{added, begun, power_off, roomy};
 use super::*;
 
-fn word(seen: &mut Seen) -> &mut crate::model::control::Replacing {
+fn word(seen: &mut RepairSeen) -> &mut crate::model::control::Replacing {
     store(seen).replacing.as_mut().expect("a word")
 }
 
 /// postgres-2 is on a lost host, and postgres-4 shall take its place; decided in the first second.
-fn lost() -> Seen {
+fn lost() -> RepairSeen {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
     begun(&mut seen, "postgres-2");
@@ -20,8 +20,9 @@ fn lost() -> Seen {
 #[test]
 fn a_newcomer_that_cannot_be_made_is_not_tried_for_ever() {
     let seen = lost();
-    let create = Step::Create { member: name("postgres-4"), service: Service::Postgres, host: name("h4") };
-    let mut memory = Memory::default();
+    let create =
+        RepairStep::Create { member: name("postgres-4"), service: Service::Postgres, host: name("h4") };
+    let mut memory = RepairMemory::default();
     insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     for _ in 0..3 {
         memory.took(&create, Mono(90_000_000_000), false);
@@ -45,7 +46,7 @@ fn one_that_does_not_leave_keeps_nobody_waiting_and_the_next_try_takes_the_newco
     store(&mut seen).replacing = None;
     bodies(&mut seen).counts = [(Service::Postgres, 3), (Service::Balancer, 1)].into();
     let next = decide(&seen, decision.memory).steps;
-    let [Step::Intend { member, by, .. }] = &next[..] else { panic!("{next:?}") };
+    let [RepairStep::Intend { member, by, .. }] = &next[..] else { panic!("{next:?}") };
     assert_eq!((member, by), (&name("postgres-2"), &name("postgres-4")));
 }
 
@@ -56,9 +57,9 @@ fn one_too_many_that_does_not_leave_keeps_nobody_waiting() {
     begun(&mut seen, "postgres-4");
     bodies(&mut seen).leaving.insert(name("postgres-4"));
     word(&mut seen).begun = Some(Mono(0));
-    assert_eq!(decide(&seen, Memory::default()).step, "retire");
+    assert_eq!(decide(&seen, RepairMemory::default()).step, "retire");
     seen.at = Mono(141_000_000_000);
-    let decision = decide(&seen, Memory::default());
+    let decision = decide(&seen, RepairMemory::default());
     insta::assert_snapshot!(line(&decision), @"forget postgres-4 | watch: postgres-4 is one too many and does not leave: decided anew");
     assert_eq!(alarms(&decision), ["postgres-4 is one too many and does not leave"]);
 }
@@ -69,17 +70,17 @@ fn what_has_copied_nothing_yet_is_withdrawn_when_the_old_one_is_well_again() {
     begun(&mut seen, "postgres-2");
     // its Patroni does not answer yet
     added(&mut seen, InstanceSeen::default());
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"fence postgres-4 | retire: it is well again, and postgres-4 has copied nothing yet: it does not take the place of postgres-2");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"fence postgres-4 | retire: it is well again, and postgres-4 has copied nothing yet: it does not take the place of postgres-2");
     turn(&mut seen, "postgres-4", ContainerStatus::Exited);
-    insta::assert_snapshot!(line(&decide(&seen, Memory::default())), @"retire postgres-4 | retire: it is well again, and postgres-4 has copied nothing yet: it does not take the place of postgres-2");
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"retire postgres-4 | retire: it is well again, and postgres-4 has copied nothing yet: it does not take the place of postgres-2");
     // it copies: what was begun goes on
     turn(&mut seen, "postgres-4", ContainerStatus::Running);
     seen.postgres.insert(name("postgres-4"), cloning());
-    assert_eq!(decide(&seen, Memory::default()).step, "clone");
+    assert_eq!(decide(&seen, RepairMemory::default()).step, "clone");
     // nobody waits for what an operator does not want any more
     seen.postgres.insert(name("postgres-4"), InstanceSeen::default());
     store(&mut seen).asked.insert(name("postgres-2"), 3);
-    assert_eq!(decide(&seen, Memory::default()).step, "clone");
+    assert_eq!(decide(&seen, RepairMemory::default()).step, "clone");
 }
 
 #[test]

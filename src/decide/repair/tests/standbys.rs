@@ -4,23 +4,23 @@ use super::replace::{added, begun, roomy};
 use super::*;
 
 /// A lab in which one standby confirms writes.
-pub(super) fn synchronous() -> World {
+pub(super) fn synchronous() -> RepairWorld {
     let mut world = world();
     world.spec.postgres.replication = crate::model::lab::Replication::Sync;
     world
 }
 
 /// These may lead, and Patroni is to keep so many standbys.
-pub(super) fn named(seen: &mut Seen, may_lead: &[&str], count: u32) {
+pub(super) fn named(seen: &mut RepairSeen, may_lead: &[&str], count: u32) {
     store(seen).may_lead = Some(may_lead.iter().map(|id| name(id)).collect());
     store(seen).standbys = Some(StandbysSeen { count, mod_revision: 5 });
 }
 
 /// What is said and done, with the number that is asked for.
-fn told(seen: &Seen) -> String {
-    let decision = repair(&synchronous(), seen, Memory::default());
+fn told(seen: &RepairSeen) -> String {
+    let decision = repair(&synchronous(), seen, RepairMemory::default());
     let count = decision.steps.iter().find_map(|step| match step {
-        Step::Standbys { count, mod_revision, .. } => Some(format!(" ({count} over {mod_revision})")),
+        RepairStep::Standbys { count, mod_revision, .. } => Some(format!(" ({count} over {mod_revision})")),
         _ => None,
     });
     line(&decision) + &count.unwrap_or_default()
@@ -58,5 +58,5 @@ fn a_number_that_somebody_left_behind_is_put_back() {
     assert!(!told(&seen).contains("standbys"), "{}", told(&seen));
     let mut seen = roomy();
     named(&mut seen, &["postgres-1", "postgres-2", "postgres-3"], 2);
-    assert_eq!(decide(&seen, Memory::default()).steps, []);
+    assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
 }

@@ -5,12 +5,12 @@ use crate::decide::waits::{Reason as _, Waits};
 use crate::model::control::AlarmKind;
 
 /// The kinds of alarm that a lab has raised by the end, when every second's look is the same.
-fn kinds_after(seen: &Seen, seconds: u64) -> Vec<AlarmKind> {
-    let mut memory = Memory::default();
+fn kinds_after(seen: &RepairSeen, seconds: u64) -> Vec<AlarmKind> {
+    let mut memory = RepairMemory::default();
     let mut kinds = Vec::new();
     for second in 0..=seconds {
         let at = Mono(seen.at.0 + second * 1_000_000_000);
-        let decision = repair(&world(), &Seen { at, ..seen.clone() }, memory);
+        let decision = repair(&world(), &RepairSeen { at, ..seen.clone() }, memory);
         kinds = decision.alarms.iter().map(|alarm| alarm.kind).collect();
         memory = decision.memory;
     }
@@ -20,11 +20,11 @@ fn kinds_after(seen: &Seen, seconds: u64) -> Vec<AlarmKind> {
 #[test]
 fn every_wait_becomes_an_alarm() {
     let policy = RepairPolicy::default();
-    for wait in Wait::ALL {
+    for wait in RepairWait::ALL {
         let mut waits = Waits::default();
         let heard = [(wait, Some(name("postgres-1")))];
         let patience = wait.patience(&policy);
-        let look = |waits: &mut Waits<Wait>, at: u64| {
+        let look = |waits: &mut Waits<RepairWait>, at: u64| {
             waits.hear(&heard, Mono(at * 1_000_000_000), &policy, policy.every)
         };
         let seconds = patience.0.as_secs();
@@ -45,7 +45,7 @@ fn a_leader_that_takes_no_writes_is_an_alarm_after_its_grace() {
     let mut seen = healthy(&world());
     // it answers and is still in recovery: it lives, and nobody is fenced for that
     seen.postgres.get_mut(&name("postgres-1")).expect("it").sql =
-        Reply::Answers(SqlReply { in_recovery: true });
+        ConnectionReply::Answers(SqlReply { in_recovery: true });
     assert_eq!(kinds_after(&seen, 59), []);
     assert_eq!(kinds_after(&seen, 60), [AlarmKind::NoWrites]);
 }
@@ -71,7 +71,7 @@ fn maintenance_that_was_forgotten_is_an_alarm() {
 fn a_deed_that_fails_again_and_again_is_an_alarm() {
     let mut seen = healthy(&world());
     turn(&mut seen, "balancer-1", ContainerStatus::Exited);
-    let mut memory = Memory::default();
+    let mut memory = RepairMemory::default();
     let mut first = None;
     for second in 0..120 {
         seen.at = Mono(second * 1_000_000_000);

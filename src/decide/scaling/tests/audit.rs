@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// The rules that these steps break in this look.
-fn broken(seen: &Seen, world: &World, steps: Vec<Step>) -> Vec<&'static str> {
+fn broken(seen: &ScalingSeen, world: &ScalingWorld, steps: Vec<ScalingStep>) -> Vec<&'static str> {
     let (Sight::Seen(bodies), Sight::Seen(usage), Sight::Seen(store)) =
         (&seen.bodies, &seen.usage, &seen.store)
     else {
         panic!("blind")
     };
     let (rings, notes) = (BTreeMap::new(), Notes::default());
-    let a = assess(View::new(world, seen, bodies, usage, store), &rings, &notes);
-    let decision = Decision { steps, ..Decision::default() };
+    let a = assess(ScalingView::new(world, seen, bodies, usage, store), &rings, &notes);
+    let decision = ScalingDecision { steps, ..ScalingDecision::default() };
     audit(&a, &decision).into_iter().map(|breach| breach.rule).collect()
 }
 
-fn resize(from: Size, to: Size) -> Step {
-    Step::Resize { member: name("postgres-1"), from, to, why: String::new() }
+fn resize(from: Size, to: Size) -> ScalingStep {
+    ScalingStep::Resize { member: name("postgres-1"), from, to, why: String::new() }
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn sizes_stay_within_limits_and_begin_with_what_is_written_down() {
 fn nobody_restarts_beside_another_or_while_one_is_not_well() {
     let mut story = waiting([true, true, true]);
     story.turn(0.85, 400, 300);
-    let restart = |id: &str| Step::Restart { member: name(id) };
-    let hand_over = |to: &str| Step::Handover { member: name("postgres-1"), to: name(to) };
+    let restart = |id: &str| ScalingStep::Restart { member: name(id) };
+    let hand_over = |to: &str| ScalingStep::HandOver { member: name("postgres-1"), to: name(to) };
     let broken = |story: &Story, steps| broken(&story.look(), &story.world, steps);
     assert_eq!(broken(&story, vec![restart("postgres-2")]), [""; 0]);
     let beside = "nobody restarts beside another change";
@@ -68,7 +68,7 @@ fn nobody_restarts_beside_another_or_while_one_is_not_well() {
 #[test]
 fn numbers_change_one_at_a_time_and_no_leader_leaves() {
     let mut crowd = super::crowd::Crowd::of(4, 3);
-    let scale = |generation, count, leaving: &[&str]| Step::Scale {
+    let scale = |generation, count, leaving: &[&str]| ScalingStep::Scale {
         service: Service::Postgres,
         generation,
         count,
@@ -76,7 +76,7 @@ fn numbers_change_one_at_a_time_and_no_leader_leaves() {
         why: String::new(),
     };
     let world = crowd.world.clone();
-    let broken = |seen: &Seen, steps| broken(seen, &world, steps);
+    let broken = |seen: &ScalingSeen, steps| broken(seen, &world, steps);
     assert_eq!(broken(&crowd.seen, vec![scale(7, 3, &["postgres-4"])]), [""; 0]);
     for (step, rule) in [
         (scale(6, 3, &[]), "a number changes in the record that was seen"),
@@ -94,7 +94,10 @@ fn numbers_change_one_at_a_time_and_no_leader_leaves() {
     let told = |weight: u32, sessions| {
         let (member, hold) = (name("balancer-1"), Span::secs(3));
         let weights = [(name("p1"), weight)].into();
-        vec![Step::Weigh { member: member.clone(), weights, hold }, Step::Admit { member, sessions }]
+        vec![
+            ScalingStep::Weigh { member: member.clone(), weights, hold },
+            ScalingStep::Admit { member, sessions },
+        ]
     };
     assert_eq!(broken(&crowd.seen, told(100, 100)), [""; 0]);
     assert_eq!(broken(&crowd.seen, told(0, 0)).len(), 2);

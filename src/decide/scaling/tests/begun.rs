@@ -3,7 +3,7 @@
 use super::*;
 
 /// Looks once more after so many seconds; what was decided was asked for.
-fn after(story: &mut Story, seconds: u64) -> Decision {
+fn after(story: &mut Story, seconds: u64) -> ScalingDecision {
     story.now += seconds * SECOND;
     let size = story.size();
     let usage = story.usage.get_mut(&name("postgres-1")).expect("it");
@@ -12,7 +12,7 @@ fn after(story: &mut Story, seconds: u64) -> Decision {
     let decision = scaling(&story.world, &seen, std::mem::take(&mut story.memory));
     story.memory = decision.memory.clone();
     for step in &decision.steps {
-        World::took(&mut story.memory, step, Mono(story.now), &Outcome::Done);
+        ScalingWorld::took(&mut story.memory, step, Mono(story.now), &StepOutcome::Done);
     }
     decision
 }
@@ -27,7 +27,7 @@ fn patroni<'a>(story: &'a mut Story, id: &str) -> &'a mut PatroniSeen {
 #[test]
 fn a_restart_that_takes_its_time_is_waited_for_and_then_the_next_one_comes() {
     let mut story = waiting([false, true, true]);
-    assert_eq!(after(&mut story, 1).steps, [Step::Restart { member: name("postgres-2") }]);
+    assert_eq!(after(&mut story, 1).steps, [ScalingStep::Restart { member: name("postgres-2") }]);
     patroni(&mut story, "postgres-2").state = "restarting".to_owned();
     let decision = after(&mut story, 1);
     assert!(decision.steps.is_empty());
@@ -38,7 +38,7 @@ fn a_restart_that_takes_its_time_is_waited_for_and_then_the_next_one_comes() {
         (Vec::new(), "running".to_owned());
     assert!(after(&mut story, 1).steps.is_empty());
     patroni(&mut story, "postgres-2").state = "streaming".to_owned();
-    assert_eq!(after(&mut story, 1).steps, [Step::Restart { member: name("postgres-3") }]);
+    assert_eq!(after(&mut story, 1).steps, [ScalingStep::Restart { member: name("postgres-3") }]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_restart_that_does_not_end_is_told_and_decided_anew() {
     // it is over, and has failed: held back for a moment
     assert!(after(&mut story, 1).steps.is_empty());
     let decision = after(&mut story, 2);
-    assert_eq!(decision.steps, [Step::Restart { member: name("postgres-2") }]);
+    assert_eq!(decision.steps, [ScalingStep::Restart { member: name("postgres-2") }]);
     insta::assert_snapshot!(texts(&decision.alarms).join("; "), @"postgres-2: restart: its restart has not ended within 1m");
     patroni(&mut story, "postgres-2").restart_for.clear();
     assert_eq!(after(&mut story, 1).alarms, [], "it has restarted");

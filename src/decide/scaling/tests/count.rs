@@ -9,14 +9,23 @@ use crate::model::scaling::CountWish;
 #[test]
 fn what_an_operator_wants_is_written_down_and_then_forgotten() {
     let mut crowd = Crowd::of(3, 3);
-    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 5 }, revision: 9 });
+    crowd
+        .store()
+        .counts
+        .insert(Service::Postgres, OperatorWish { wish: CountWish { count: 5 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"5 without [] at 7: an operator asked for it");
     crowd.bodies().counts.insert(Service::Postgres, 5);
     insta::assert_snapshot!(crowd.ask(), @"forget 9: watch every size fits what is used");
-    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 9 }, revision: 9 });
+    crowd
+        .store()
+        .counts
+        .insert(Service::Postgres, OperatorWish { wish: CountWish { count: 9 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 9 instances: 9 is not between 3 and 5, the limits of this lab");
     // a cluster that is failing over is not scaled
-    crowd.store().counts.insert(Service::Postgres, Asked { wish: CountWish { count: 4 }, revision: 9 });
+    crowd
+        .store()
+        .counts
+        .insert(Service::Postgres, OperatorWish { wish: CountWish { count: 4 }, revision: 9 });
     crowd.store().leader = None;
     insta::assert_snapshot!(crowd.ask(), @"nothing: hold an operator wants 4 instances: nobody leads");
     crowd.world.spec.postgres.instances = Range::fixed(3);
@@ -129,9 +138,15 @@ fn balancers(cores: &[f64], wanted: u32) -> Crowd {
 #[test]
 fn balancers_have_a_number_of_their_own() {
     let mut crowd = balancers(&[0.1, 0.1], 2);
-    crowd.store().counts.insert(Service::Balancer, Asked { wish: CountWish { count: 3 }, revision: 9 });
+    crowd
+        .store()
+        .counts
+        .insert(Service::Balancer, OperatorWish { wish: CountWish { count: 3 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"3 without [] at 7: an operator asked for it");
-    crowd.store().counts.insert(Service::Balancer, Asked { wish: CountWish { count: 4 }, revision: 9 });
+    crowd
+        .store()
+        .counts
+        .insert(Service::Balancer, OperatorWish { wish: CountWish { count: 4 }, revision: 9 });
     insta::assert_snapshot!(crowd.ask(), @"forget 9: refuse an operator wants 4 balancers: 4 is not between 2 and 3, the limits of this lab");
     let mut crowd = balancers(&[0.1, 0.1, 0.1], 2);
     insta::assert_snapshot!(crowd.ask(), @"2 without [balancer-3] at 7: 2 balancers are wanted: balancer-3 is to leave");

@@ -5,9 +5,9 @@ use crate::model::lab::{Host, Range};
 
 /// Instances on a host each, of which the first leads; `cores` are what each of them wants.
 pub(super) struct Crowd {
-    pub(super) world: World,
-    pub(super) memory: Memory,
-    pub(super) seen: Seen,
+    pub(super) world: ScalingWorld,
+    pub(super) memory: ScalingMemory,
+    pub(super) seen: ScalingSeen,
     pub(super) cores: Vec<f64>,
 }
 
@@ -18,16 +18,16 @@ impl Crowd {
         spec.postgres.instances = Range { start: 3, min: 3, max: 5 };
         let bodies =
             Bodies { counts: [(Service::Postgres, wanted)].into(), generation: 7, ..Bodies::default() };
-        let store = StoreSeen { leader: Some(name("postgres-1")), ..StoreSeen::default() };
+        let store = ScalingStoreSeen { leader: Some(name("postgres-1")), ..ScalingStoreSeen::default() };
         let mut crowd = Self {
-            world: World { spec, policy: ScalingPolicy::default() },
-            memory: Memory::default(),
-            seen: Seen {
+            world: ScalingWorld { spec, policy: ScalingPolicy::default() },
+            memory: ScalingMemory::default(),
+            seen: ScalingSeen {
                 at: Mono(1_000 * SECOND),
                 bodies: Sight::Seen(bodies),
                 usage: Sight::Seen(Usages::new()),
                 store: Sight::Seen(store),
-                ..Seen::default()
+                ..ScalingSeen::default()
             },
             cores: vec![0.1; copies],
         };
@@ -57,7 +57,7 @@ impl Crowd {
         let like = self.world.spec.hosts[0].clone();
         self.world.spec.hosts.push(Host { name: host.clone(), ..like });
         self.stand(Member { id: id.clone(), service: Service::Balancer, host, size });
-        self.seen.inside.insert(id, Inside::default());
+        self.seen.inside.insert(id, SelfReport::default());
     }
 
     /// A member whose body runs where it stands.
@@ -80,17 +80,17 @@ impl Crowd {
         bodies
     }
 
-    pub(super) fn store(&mut self) -> &mut StoreSeen {
+    pub(super) fn store(&mut self) -> &mut ScalingStoreSeen {
         let Sight::Seen(store) = &mut self.seen.store else { panic!("blind") };
         store
     }
 
     /// One decision, carried out.
-    pub(super) fn decide(&mut self) -> Decision {
+    pub(super) fn decide(&mut self) -> ScalingDecision {
         let decision = scaling(&self.world, &self.seen, std::mem::take(&mut self.memory));
         self.memory = decision.memory.clone();
         for step in &decision.steps {
-            World::took(&mut self.memory, step, self.seen.at, &Outcome::Done);
+            ScalingWorld::took(&mut self.memory, step, self.seen.at, &StepOutcome::Done);
         }
         decision
     }
@@ -99,11 +99,11 @@ impl Crowd {
     pub(super) fn ask(&mut self) -> String {
         let decision = self.decide();
         let said = decision.steps.iter().find_map(|step| match step {
-            Step::Scale { generation, count, leaving, why, .. } => {
+            ScalingStep::Scale { generation, count, leaving, why, .. } => {
                 let leaving: Vec<&str> = leaving.iter().map(MemberId::as_str).collect();
                 Some(format!("{count} without [{}] at {generation}: {why}", leaving.join(", ")))
             }
-            Step::ForgetCount { revision, .. } => {
+            ScalingStep::ForgetCount { revision, .. } => {
                 Some(format!("forget {revision}: {} {}", decision.step, decision.reason))
             }
             _ => None,

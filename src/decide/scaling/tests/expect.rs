@@ -21,7 +21,7 @@ fn what_is_short_or_idle_is_said_before_it_changes() {
 fn how_busy_an_instance_says_it_is_stands_in_the_reason() {
     let mut story = Story::new();
     let work = Work { sessions: 20, active: 7, waiting: 2 };
-    story.inside = [(name("postgres-1"), Inside { work, ..Inside::default() })].into();
+    story.inside = [(name("postgres-1"), SelfReport { work, ..SelfReport::default() })].into();
     story.turns(2, 0.95, 400, 300);
     insta::assert_snapshot!(story.turn(0.95, 400, 300).reason, @"cpu: 0.95 cores of 1.00 cores used (60th percentile of 20s), 0.10 cores shall be free, 7 of 20 sessions at work, 2 wait: 1.10 cores");
 }
@@ -34,7 +34,7 @@ fn the_number_is_expected_too() {
     crowd.turn();
     crowd.measure();
     let of_number =
-        |decision: Decision| decision.expects.into_iter().filter(|said| said.starts_with("postgres:"));
+        |decision: ScalingDecision| decision.expects.into_iter().filter(|said| said.starts_with("postgres:"));
     insta::assert_snapshot!(of_number(crowd.decide()).collect::<String>(), @"postgres: 3 → 4 instances in 40s if every replica stays short of cores");
 }
 
@@ -47,7 +47,7 @@ proptest! {
         story.turns(turns, cores, memory, disk);
         let decision = story.turn(cores, memory, disk);
         prop_assume!(decision.steps.is_empty());
-        let resizes = |decision: &Decision| decision.steps.iter().any(|step| matches!(step, Step::Resize { .. }));
+        let resizes = |decision: &ScalingDecision| decision.steps.iter().any(|step| matches!(step, ScalingStep::Resize { .. }));
         let soonest = decision.expects.first().map(|said| {
             let after = said.split(" in ").nth(1).and_then(|rest| rest.split(" if ").next()).expect("a time");
             let span: Span = after.parse().expect("a time");

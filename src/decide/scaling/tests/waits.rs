@@ -8,7 +8,7 @@ use crate::model::control::AlarmKind;
 fn every_wait_of_scaling_becomes_an_alarm() {
     let policy = ScalingPolicy::default();
     let second = Span::secs(1);
-    for wait in Wait::ALL {
+    for wait in ScalingWait::ALL {
         let mut waits = Waits::default();
         let mut look = |at: u64| waits.hear(&[(wait, None)], Mono(at * 1_000_000_000), &policy, second);
         let seconds = wait.patience(&policy).0.as_secs();

@@ -1,7 +1,7 @@
 //! WAL that is held back, told apart from data.
 
 use super::*;
-use crate::model::inside::{Slot, Wal};
+use crate::model::self_report::{Slot, Wal};
 
 fn keeps(story: &mut Story, size: u64, slots: &[(&str, bool, u64)]) {
     let slot = |(name, active, held): &(&str, bool, u64)| Slot {
@@ -10,7 +10,7 @@ fn keeps(story: &mut Story, size: u64, slots: &[(&str, bool, u64)]) {
         held: Bytes::mib(*held),
     };
     let wal = Wal { size: Bytes::mib(size), slots: slots.iter().map(slot).collect() };
-    story.inside = [(name("postgres-1"), Inside { wal: Some(wal), ..Inside::default() })].into();
+    story.inside = [(name("postgres-1"), SelfReport { wal: Some(wal), ..SelfReport::default() })].into();
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn told(crowd: &mut Crowd, measurements: usize) -> Vec<String> {
     for _ in 0..measurements {
         crowd.measure();
         for step in crowd.decide().steps {
-            if let Step::Weigh { weights, hold, .. } = step {
+            if let ScalingStep::Weigh { weights, hold, .. } = step {
                 let weights: Vec<String> =
                     weights.iter().map(|(host, weight)| format!("{host} {weight}")).collect();
                 told.push(format!("{} for {hold}", weights.join(", ")));
@@ -56,7 +56,7 @@ fn a_measurement_moves_weights_once_and_is_told_once() {
     for _ in 0..5 {
         crowd.seen.at = Mono(crowd.seen.at.0 + SECOND / 100);
         let steps = crowd.decide().steps;
-        assert!(!steps.iter().any(|step| matches!(step, Step::Weigh { .. })), "{steps:?}");
+        assert!(!steps.iter().any(|step| matches!(step, ScalingStep::Weigh { .. })), "{steps:?}");
     }
     assert_eq!(crowd.memory.notes.weights, weights);
     assert_eq!(told(&mut crowd, 1).len(), 1, "with the next measurement it is repeated");
@@ -127,12 +127,12 @@ fn each_balancer_is_told_by_itself_and_one_that_is_not_reached_takes_nothing_fro
         let decision = scaling(&crowd.world, &crowd.seen, std::mem::take(&mut crowd.memory));
         crowd.memory = decision.memory;
         for step in &decision.steps {
-            let Step::Weigh { member, .. } = step else { continue };
+            let ScalingStep::Weigh { member, .. } = step else { continue };
             // the first of them hears nothing
             let deaf = member.as_str() == "balancer-1";
-            let outcome = if deaf { failed() } else { Outcome::Done };
-            World::took(&mut crowd.memory, step, crowd.seen.at, &outcome);
-            assert!(World::goes_on(step, Duration::ZERO), "the other is told all the same");
+            let outcome = if deaf { failed() } else { StepOutcome::Done };
+            ScalingWorld::took(&mut crowd.memory, step, crowd.seen.at, &outcome);
+            assert!(ScalingWorld::goes_on(step, Duration::ZERO), "the other is told all the same");
             told.push(member.to_string());
         }
     }
@@ -147,6 +147,6 @@ fn each_balancer_is_told_by_itself_and_one_that_is_not_reached_takes_nothing_fro
     crowd.seen.at = Mono(crowd.seen.at.0 + 600 * SECOND);
     crowd.measure();
     let steps = crowd.decide().steps;
-    let weighs = steps.iter().filter(|step| matches!(step, Step::Weigh { .. }));
+    let weighs = steps.iter().filter(|step| matches!(step, ScalingStep::Weigh { .. }));
     assert_eq!(weighs.map(|step| step.subject().to_string()).collect::<Vec<_>>(), ["balancer-2"]);
 }

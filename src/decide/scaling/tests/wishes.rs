@@ -6,35 +6,35 @@ use super::*;
 fn wants_cores() -> Story {
     let mut story = Story::new();
     let wish = SizeWish { cpu: Some(2.0), ..SizeWish::default() };
-    story.store.asked = [(name("postgres-1"), Asked { wish, revision: 7 })].into();
+    story.store.asked = [(name("postgres-1"), OperatorWish { wish, revision: 7 })].into();
     story
 }
 
-fn refused() -> Outcome {
-    Outcome::Refused("postgres-1 uses 3GiB of memory".to_owned())
+fn refused() -> StepOutcome {
+    StepOutcome::Refused("postgres-1 uses 3GiB of memory".to_owned())
 }
 
 /// What one look leads to; every step ends as told.
-fn look(story: &mut Story, outcome: impl Fn(&Step) -> Outcome) -> Decision {
+fn look(story: &mut Story, outcome: impl Fn(&ScalingStep) -> StepOutcome) -> ScalingDecision {
     let seen = story.look();
     let decision = scaling(&story.world, &seen, std::mem::take(&mut story.memory));
     story.memory = decision.memory.clone();
     for step in &decision.steps {
-        World::took(&mut story.memory, step, Mono(story.now), &outcome(step));
+        ScalingWorld::took(&mut story.memory, step, Mono(story.now), &outcome(step));
     }
     decision
 }
 
-fn names(decision: &Decision) -> Vec<&str> {
-    decision.steps.iter().map(Step::name).collect()
+fn names(decision: &ScalingDecision) -> Vec<&str> {
+    decision.steps.iter().map(ScalingStep::name).collect()
 }
 
 #[test]
 fn a_wish_that_the_broker_refuses_is_told_and_dropped_at_once() {
     let mut story = wants_cores();
     assert_eq!(names(&look(&mut story, |_| refused())), ["resize"]);
-    let decision = look(&mut story, |_| Outcome::Done);
-    assert_eq!(decision.steps, [Step::Forget { member: name("postgres-1"), revision: 7 }]);
+    let decision = look(&mut story, |_| StepOutcome::Done);
+    assert_eq!(decision.steps, [ScalingStep::Forget { member: name("postgres-1"), revision: 7 }]);
     insta::assert_snapshot!(texts(&decision.alarms).join("; "), @"postgres-1: an operator wants another size, and it cannot be given: postgres-1 uses 3GiB of memory");
     // it is told for a while, and the member goes on by what it uses
     story.store.asked.clear();
@@ -50,11 +50,11 @@ fn a_wish_is_tried_again_when_its_reasons_are_others() {
     // its size was another by the time the broker heard of it
     story.members[0].size.cpus = 1.5;
     story.now += 2 * SECOND;
-    let decision = look(&mut story, |_| Outcome::Done);
+    let decision = look(&mut story, |_| StepOutcome::Done);
     let from: Vec<f64> = decision
         .steps
         .iter()
-        .filter_map(|step| if let Step::Resize { from, .. } = step { Some(from.cpus) } else { None })
+        .filter_map(|step| if let ScalingStep::Resize { from, .. } = step { Some(from.cpus) } else { None })
         .collect();
     assert_eq!((from, decision.alarms.len()), (vec![1.5], 0));
 }
@@ -73,10 +73,11 @@ fn a_wish_that_was_dropped_is_forgotten_as_often_as_it_takes() {
 fn a_disk_that_fills_grows_beside_a_wish_that_stands() {
     let mut story = wants_cores();
     // the wish fails again and again
-    let fails = |step: &Step| if step.about().0 == Concern::Size { failed() } else { Outcome::Done };
+    let fails =
+        |step: &ScalingStep| if step.about().0 == Concern::Size { failed() } else { StepOutcome::Done };
     story.turn(0.85, 400, 300);
     story.members[0].size = story.world.spec.start_size(Service::Postgres);
-    story.memory = Memory::default();
+    story.memory = ScalingMemory::default();
     let mut grew = 0;
     for _ in 0..6 {
         story.now += SECOND;
@@ -86,7 +87,7 @@ fn a_disk_that_fills_grows_beside_a_wish_that_stands() {
         usage.disk = Some(DiskUsage { free: Bytes::mib(40), size });
         let decision = look(&mut story, fails);
         for step in &decision.steps {
-            if let Step::Resize { from, to, .. } = step
+            if let ScalingStep::Resize { from, to, .. } = step
                 && step.about().0 == Concern::Disk
             {
                 assert_eq!(*from, story.members[0].size);
@@ -106,7 +107,7 @@ fn a_disk_that_fills_grows_while_cores_and_memory_are_held_back() {
     assert_eq!(step.about().0, Concern::Size);
     story.members[0].size.memory = Bytes::mib(512);
     for _ in 0..10 {
-        World::took(&mut story.memory, &step, Mono(story.now), &failed());
+        ScalingWorld::took(&mut story.memory, &step, Mono(story.now), &failed());
     }
     let decision = story.turn(0.85, 500, 450);
     assert_eq!(decision.steps.iter().map(|step| step.about().0).collect::<Vec<_>>(), [Concern::Disk]);

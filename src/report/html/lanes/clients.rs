@@ -2,7 +2,7 @@
 //! the check `outage`.
 
 use super::Run;
-use crate::check::outage::{End, EndpointOutages, Out, Outage};
+use crate::check::outage::{EndpointOutages, Out, Outage, OutageEnd};
 use crate::report::html::bounds::ROWS;
 use crate::report::html::page::{Band, Lane, Mark, Row, Tone};
 use crate::report::{BackLine, EndpointLine};
@@ -102,9 +102,9 @@ fn out_band(run: &Run<'_>, out: &Out) -> Band {
     let load = load.map(|load| load.name.to_string()).unwrap_or_default();
     let took = seconds(millis(out.nanos()));
     let (ended, tone) = match out.end {
-        End::Back => (format!("back after {took}"), Tone::Warn),
-        End::Never => (format!("never back, {took} to the end of the load"), Tone::Bad),
-        End::Untraced => (format!("out for {took}, its successor is not on record"), Tone::Blind),
+        OutageEnd::Back => (format!("back after {took}"), Tone::Warn),
+        OutageEnd::Never => (format!("never back, {took} to the end of the load"), Tone::Bad),
+        OutageEnd::Untraced => (format!("out for {took}, its successor is not on record"), Tone::Blind),
     };
     Band {
         from_ms: run.ms(out.from),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Run, State, bands};
-use crate::check::decided::{self, Said, What};
+use crate::check::decided::{self, DecidedLine, LineSays};
 use crate::model::MemberId;
 use crate::model::control::ControllerStatus;
 use crate::model::lab::controller_of;
@@ -24,21 +24,21 @@ pub(super) fn decisions(run: &Run<'_>) -> Option<Lane> {
     Lane::of_rows("Controllers", note, rows)
 }
 
-fn of_journals(run: &Run<'_>, said: &[Said]) -> Vec<Row> {
+fn of_journals(run: &Run<'_>, said: &[DecidedLine]) -> Vec<Row> {
     let (_, end) = run.whole();
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     for line in said {
         let row = rows.entry(&line.controller).or_default();
         let at = run.ms(line.at);
         match &line.what {
-            What::Decided { step, subject, reason, deeds } => {
+            LineSays::Decided { step, subject, reason, deeds } => {
                 if let Some(last) = row.bands.last_mut() {
                     last.to_ms = at;
                 }
                 let State { tone, label, says } = decided_state(step, subject, reason, deeds);
                 row.bands.push(Band { from_ms: at, to_ms: end.max(at), label, says, tone });
             }
-            What::Did { deed, error, .. } => row.marks.push(did(at, deed, error.as_deref())),
+            LineSays::Did { deed, error, .. } => row.marks.push(did(at, deed, error.as_deref())),
         }
     }
     rows.into_iter().map(|(name, row)| Row { label: name.to_owned(), ..row }).collect()

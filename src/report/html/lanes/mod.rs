@@ -12,7 +12,7 @@ mod sizes;
 
 use super::bounds;
 use super::page::{Band, Lane, Time, Tone};
-use crate::check::Record;
+use crate::check::RunRecord;
 use crate::check::outage::EndpointOutages;
 use crate::model::{Mono, Sighting};
 use crate::report::build::{from_zero, zero};
@@ -26,7 +26,7 @@ const AROUND: f64 = 1_500.0;
 /// A run, and what was measured of it.
 pub struct Run<'a> {
     /// The record.
-    pub record: &'a Record,
+    pub record: &'a RunRecord,
     /// Its numbers.
     pub report: &'a Report,
     /// Outages of every endpoint.
@@ -42,7 +42,7 @@ impl<'a> Run<'a> {
     /// A run whose numbers are known.
     #[must_use]
     pub fn new(
-        record: &'a Record,
+        record: &'a RunRecord,
         report: &'a Report,
         outages: &'a [EndpointOutages],
         exposed: &'a [Exposed],
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
 }
 
 /// From the first phase to the last thing that was seen or written.
-fn span(record: &Record, looks: &[&Sighting]) -> (Mono, Mono) {
+fn span(record: &RunRecord, looks: &[&Sighting]) -> (Mono, Mono) {
     let history = &record.history;
     let phases = history.phases.iter().map(|(at, _)| *at);
     let faults = history.faults.iter().flat_map(|fault| [Some(fault.intent), fault.healed]).flatten();

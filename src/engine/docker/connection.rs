@@ -1,0 +1,91 @@
+//! A handle to the engine: where it is found, and what it says of itself.
+
+use std::time::Duration;
+
+use crate::engine::engine_error::EngineError;
+
+/// Result of a call to the engine.
+pub type EngineResult<T> = Result<T, EngineError>;
+
+/// A handle to the engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    pub(super) api: bollard::Docker,
+    pub(super) host: Option<String>,
+}
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Engine version, for example `20.10.24`.
+    pub version: String,
+    /// Negotiated API version.
+    pub api: String,
+    /// `1` or `2`.
+    pub cgroup: String,
+    /// Release of the machine's kernel.
+    pub kernel: String,
+    /// Operating system.
+    pub system: String,
+    /// Storage driver.
+    pub storage: String,
+    /// Cores.
+    pub cpus: u32,
+    /// Memory in bytes.
+    pub memory: u64,
+}
+
+impl Docker {
+    /// Connects where `DOCKER_HOST` or the default socket points and negotiates the API version.
+    ///
+    /// # Errors
+    /// [`EngineError::NoEngine`] or [`EngineError::NoPermission`] when that fails.
+    pub async fn connect() -> EngineResult<Self> {
+        let api = bollard::Docker::connect_with_defaults()?.with_timeout(Duration::from_mins(1));
+        let api = api.negotiate_version().await?;
+        Ok(Self { api, host: None })
+    }
+
+    /// The same engine, told where it was found (the value of `DOCKER_HOST`), so that its socket can be handed
+    /// to a broker.
+    #[must_use]
+    pub fn found_at(mut self, host: Option<String>) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Path of the engine's socket on its machine.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] when it is reached another way.
+    pub fn socket(&self) -> EngineResult<String> {
+        match &self.host {
+            None => Ok("/var/run/docker.sock".to_owned()),
+            Some(host) => host.strip_prefix("unix://").map(str::to_owned).ok_or_else(|| {
+                EngineError::Refused(format!(
+                    "the engine is reached at {host}: its socket cannot be handed to a broker, so no controller can run"
+                ))
+            }),
+        }
+    }
+
+    /// What the engine says of itself.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn info(&self) -> EngineResult<EngineInfo> {
+        let info = self.api.info().await?;
+        let version = self.api.version().await?;
+        let api = self.api.client_version();
+        Ok(EngineInfo {
+            version: version.version.unwrap_or_default(),
+            api: format!("{}.{}", api.major_version, api.minor_version),
+            cgroup: info.cgroup_version.map_or_else(|| "1".to_owned(), |v| v.to_string()),
+            kernel: info.kernel_version.unwrap_or_default(),
+            system: info.operating_system.unwrap_or_default(),
+            storage: info.driver.unwrap_or_default(),
+            cpus: info.ncpu.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            memory: info.mem_total.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        })
+    }
+}

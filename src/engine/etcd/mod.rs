@@ -1,0 +1,12 @@
+//! etcd through its JSON gateway (`/v3/…`): status, members, linearizable reads, transactions,
+//! leases. Keys and values travel as base64, 64 bit numbers as text; both stay inside this file.
+//!
+//! One value speaks to one member: which member answers is part of what the lab wants to know.
+
+mod client;
+mod members;
+mod space;
+
+pub use client::{Compare, EtcdMember, KeyValue, StoreChange, Watch};
+pub use members::ListedMember;
+pub use space::QuotaSpent;

@@ -1,0 +1,42 @@
+//! What `/status` of a controller says.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::alarm::Raised;
+use super::id::MemberId;
+use super::self_report::Work;
+use super::units::Mono;
+
+/// What `/status` of a controller says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ControllerStatus {
+    /// Whether this replica is the active one.
+    #[serde(default)]
+    pub active: bool,
+    /// Where it is in its work, one word.
+    pub step: String,
+    /// Why.
+    pub reason: String,
+    /// Whom that is about.
+    #[serde(default)]
+    pub subject: Option<MemberId>,
+    /// What needs a person.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// The same, with whom each is about and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<Raised>,
+    /// When it decided last, on the machine's monotonic clock.
+    #[serde(default)]
+    pub at: Mono,
+    /// What it will do next, and when, if everything stays as it was seen last; the soonest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<String>,
+    /// How busy instances and balancers are, where it asks them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work: BTreeMap<MemberId, Work>,
+}
