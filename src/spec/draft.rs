@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::shape::first_line;
 use super::tree::TomlNode;
-use crate::model::scenario::EndsIn;
+use crate::model::scenario::Ends;
 use crate::model::{Expect, Load, Name, Span, Step};
 
 /// Those parts of a scenario that could be read, so that a broken one does not hide the problems
@@ -16,7 +16,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) loads: Vec<(&'a TomlNode, Load)>,
     pub(crate) steps: Vec<(&'a TomlNode, Step)>,
     pub(crate) expects: Vec<(&'a TomlNode, Expect)>,
-    pub(crate) ends: Option<EndsIn>,
+    pub(crate) ends: Option<Ends>,
 }
 
 /// The id a step has in records: its own, or `step-3` for the third of the file.

@@ -294,7 +294,7 @@ cpus = "two"
         · ────────
      15 │ cpus = "two"
         ╰────
-      help: Its name.
+      help: What everything else calls it, for example `h1`.
 
     Error:
       × a number is wanted here, found text

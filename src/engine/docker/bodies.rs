@@ -18,7 +18,8 @@ use bollard::{body_full, query_parameters::StartContainerOptions};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
+use crate::engine::engine_error::EngineError;
 use crate::model::body::{BodyFile, Capability, LABEL_LAB, Namespace};
 use crate::model::lab::RestartRule;
 use crate::model::{Body, Size};

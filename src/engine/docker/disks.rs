@@ -11,7 +11,8 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions};
 use futures_util::StreamExt;
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
+use crate::engine::engine_error::EngineError;
 use crate::model::Bytes;
 use crate::model::body::{LABEL_LAB, LABEL_SERVICE};
 

@@ -5,8 +5,9 @@ use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 use std::collections::HashMap;
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
 use crate::engine::clock;
+use crate::engine::engine_error::EngineError;
 use crate::model::body::{LABEL_LAB, LABEL_MEMBER, LABEL_SERVICE};
 use crate::model::sighting::EngineEvent;
 

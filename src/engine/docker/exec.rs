@@ -9,7 +9,8 @@ use bytes::BytesMut;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
+use crate::engine::engine_error::EngineError;
 
 /// What a program printed and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

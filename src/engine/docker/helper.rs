@@ -4,7 +4,7 @@
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 
-use super::{Docker, EngineResult};
+use super::connection::{Docker, EngineResult};
 use crate::model::body::{LABEL_LAB, LABEL_SERVICE};
 
 /// What a helper may and must do.

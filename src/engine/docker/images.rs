@@ -10,7 +10,8 @@ use bollard::{body_full, body_try_stream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
+use crate::engine::engine_error::EngineError;
 use crate::model::body::LABEL_IMAGE;
 
 /// What older engines list as the reference of an image that has none.

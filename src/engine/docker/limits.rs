@@ -5,7 +5,8 @@ use bollard::exec::StartExecOptions;
 use bollard::models::{ContainerUpdateBody, ExecConfig, RestartPolicy, RestartPolicyNameEnum};
 
 use super::bodies::archive;
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
+use crate::engine::engine_error::EngineError;
 use crate::model::{BodyFile, Bytes};
 
 impl Docker {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Docker, EngineResult, Helper};
+use super::connection::{Docker, EngineResult};
+use super::helper::Helper;
 
 /// The label of helpers that belong to no lab.
 const HELPERS_LAB: &str = "doctor";

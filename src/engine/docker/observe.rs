@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{Docker, EngineResult};
+use super::connection::{Docker, EngineResult};
 use crate::model::body::LABEL_LAB;
 use crate::model::{Container, ContainerStatus, Observed};
 
@@ -128,7 +128,7 @@ impl Docker {
     /// One container in full, by id or name.
     ///
     /// # Errors
-    /// [`super::EngineError::NotFound`] when it does not exist.
+    /// [`EngineError::NotFound`](crate::engine::docker::EngineError::NotFound) when it does not exist.
     pub async fn inspect(&self, container: &str) -> EngineResult<Container> {
         let found = self.api.inspect_container(container, None::<InspectContainerOptions>).await?;
         let state = found.state.unwrap_or_default();
@@ -153,7 +153,7 @@ impl Docker {
     /// What a container wrote to stdout and stderr, the last `tail` lines (all when `None`).
     ///
     /// # Errors
-    /// [`super::EngineError::NotFound`] when it does not exist.
+    /// [`EngineError::NotFound`](crate::engine::docker::EngineError::NotFound) when it does not exist.
     pub async fn logs(&self, container: &str, tail: Option<u32>) -> EngineResult<String> {
         let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
         self.output(container, &tail, true).await
@@ -162,7 +162,7 @@ impl Docker {
     /// The last lines a container wrote, without the engine's time.
     ///
     /// # Errors
-    /// [`super::EngineError::NotFound`] when it does not exist.
+    /// [`EngineError::NotFound`](crate::engine::docker::EngineError::NotFound) when it does not exist.
     pub async fn last_words(&self, container: &str, lines: u32) -> EngineResult<String> {
         self.output(container, &lines.to_string(), false).await
     }
@@ -170,7 +170,7 @@ impl Docker {
     /// What a container wrote from the wall clock second `since` on.
     ///
     /// # Errors
-    /// [`super::EngineError::NotFound`] when it does not exist.
+    /// [`EngineError::NotFound`](crate::engine::docker::EngineError::NotFound) when it does not exist.
     pub async fn logs_since(&self, container: &str, since: i64) -> EngineResult<String> {
         let since = i32::try_from(since).unwrap_or(0); // the API's own width
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(since).build();
@@ -197,7 +197,7 @@ impl Docker {
     /// Follows a container's output and hands each chunk to `sink`, until the container ends.
     ///
     /// # Errors
-    /// [`super::EngineError::NotFound`] when it does not exist.
+    /// [`EngineError::NotFound`](crate::engine::docker::EngineError::NotFound) when it does not exist.
     pub async fn follow_logs(
         &self,
         container: &str,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
+use super::connection::{Docker, EngineResult};
 use super::helper::Helper;
-use super::{Docker, EngineError, EngineResult};
 use crate::engine::clock;
+use crate::engine::engine_error::EngineError;
 use crate::engine::hands::Shelf;
 use crate::model::{Body, Mono};
 

@@ -5,9 +5,10 @@ use bollard::query_parameters::{InspectContainerOptions, StatsOptionsBuilder};
 use futures_util::StreamExt;
 use futures_util::future::join3;
 
-use super::{Docker, EngineError, EngineResult};
+use super::connection::{Docker, EngineResult};
 use crate::engine::cgroup::page_cache;
 use crate::engine::clock;
+use crate::engine::engine_error::EngineError;
 use crate::model::Bytes;
 use crate::model::scaling::{DiskUsage, Usage};
 

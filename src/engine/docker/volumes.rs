@@ -2,8 +2,9 @@
 //!
 //! XFS grows while mounted and cannot shrink (`xfs_growfs(8)`).
 
+use super::connection::{Docker, EngineResult};
 use super::helper::Helper;
-use super::{Docker, EngineError, EngineResult};
+use crate::engine::engine_error::EngineError;
 use crate::model::Bytes;
 
 /// Grows image, loop device and filesystem; prints what the filesystem holds then.

@@ -64,7 +64,7 @@ pub struct Scenario {
     pub expects: Vec<Expect>,
     /// For sabotage: the verdict this scenario must end in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ends: Option<EndsIn>,
+    pub ends: Option<Ends>,
     /// Parts of the run that are left out on purpose, to see that the judge notices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<Skip>,
@@ -142,7 +142,7 @@ pub struct Step {
 /// The verdict a scenario must end in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EndsIn {
+pub struct Ends {
     /// What the run must be judged as.
     pub verdict: VerdictWord,
     /// The check that must have said so; any when absent.
