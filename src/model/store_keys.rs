@@ -21,7 +21,7 @@ pub fn asked_key(lab: &Name, member: &MemberId) -> String {
     format!("{}replace/{member}", asked_keys(lab))
 }
 
-/// Key by which an operator asks for a planned handover; its value is a [`SwitchoverWish`].
+/// Key by which an operator asks for a planned handover; its value is a [`SwitchoverWish`](super::control::SwitchoverWish).
 #[must_use]
 pub fn switchover_key(lab: &Name) -> String {
     format!("{}switchover", asked_keys(lab))
@@ -33,7 +33,7 @@ pub fn leadership_key(lab: &Name, controller: &Name) -> String {
     format!("{}controllers/{controller}/leader", keys(lab))
 }
 
-/// Key by which an operator asks for another number of bodies of a service; its value is a [`CountWish`].
+/// Key by which an operator asks for another number of bodies of a service; its value is a [`CountWish`](super::scaling::CountWish).
 #[must_use]
 pub fn scale_key(lab: &Name, service: Service) -> String {
     format!("{}scale/{service}", asked_keys(lab))
