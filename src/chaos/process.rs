@@ -3,8 +3,8 @@
 //!
 //! A process is looked for in the body's own table, and remembered by its number and its start: a
 //! number alone may belong to somebody else by the time of the heal. From inside nobody can stop or
-//! kill the first process of a body; for that one the engine sends SIGSTOP and SIGCONT, and a helper
-//! on the machine sends whatever restart policies must see.
+//! kill the first process of a body; for that one the engine sends SIGSTOP and SIGCONT. Whatever restart policies must
+//! see comes from the machine: from this program where it may send it, from a helper's body elsewhere.
 
 use std::time::Duration;
 
@@ -169,7 +169,11 @@ async fn signal_on_machine(
     if body.pid == 0 {
         return Err(format!("it is {}: there is no process", body.status.as_str()));
     }
-    on_machine(docker, record.spec.name.as_str(), &body.image, body.pid, signal).await
+    // to make and remove a helper costs the engine time right beside what is measured: only where there must be one
+    match process::signal_first(&body.id, body.pid, signal) {
+        Some(sent) => sent.map_err(|error| format!("process {}: {error}", body.pid)),
+        None => on_machine(docker, record.spec.name.as_str(), &body.image, body.pid, signal).await,
+    }
 }
 
 async fn on_machine(docker: &Docker, lab: &str, image: &str, pid: u32, signal: &str) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -41,6 +41,45 @@ impl First {
     pub async fn ended(&self) -> io::Result<()> {
         self.held.readable().await.map(drop)
     }
+}
+
+/// Sends a signal, by its name without `SIG`, to the first process of a container, as anybody on this machine could.
+/// `None` when it cannot be done from here: the process is not to be seen, the signal has no name that is known here,
+/// or this user may not send it.
+///
+/// # Errors
+/// When the kernel refuses for another reason, for example because the process has just ended.
+#[must_use]
+pub fn signal_first(container: &str, pid: u32, signal: &str) -> Option<io::Result<()>> {
+    let number = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let signal = named(signal)?;
+    // held first, looked at afterwards: the number cannot come to mean another process in between
+    let held = pidfd_open(number, PidfdFlags::empty()).ok()?;
+    if container.is_empty() || !is_inside(pid, container, 1) {
+        return None;
+    }
+    match pidfd_send_signal(&held, signal) {
+        Err(rustix::io::Errno::PERM | rustix::io::Errno::NOSYS) => None,
+        sent => Some(sent.map_err(io::Error::from)),
+    }
+}
+
+/// The signals that faults send.
+fn named(signal: &str) -> Option<Signal> {
+    let known = [
+        ("KILL", Signal::KILL),
+        ("TERM", Signal::TERM),
+        ("INT", Signal::INT),
+        ("QUIT", Signal::QUIT),
+        ("HUP", Signal::HUP),
+        ("ABRT", Signal::ABORT),
+        ("SEGV", Signal::SEGV),
+        ("USR1", Signal::USR1),
+        ("USR2", Signal::USR2),
+        ("STOP", Signal::STOP),
+        ("CONT", Signal::CONT),
+    ];
+    known.into_iter().find(|(name, _)| *name == signal).map(|(_, signal)| signal)
 }
 
 /// State letter of a process (`R`, `S`, `D`, `T`, `Z`, …); `None` when there is no such process here.
@@ -134,6 +173,17 @@ mod tests {
         assert!(First::of("no container has this name", std::process::id()).is_none());
         assert!(First::of("", 0).is_none());
         assert!(First::of("", u32::MAX).is_none());
+    }
+
+    #[test]
+    fn no_signal_goes_to_a_process_that_is_not_the_first_of_that_container() {
+        let own = std::process::id();
+        assert!(signal_first("no container has this name", own, "KILL").is_none());
+        assert!(signal_first("", own, "KILL").is_none());
+        assert!(signal_first("x", 0, "KILL").is_none());
+        assert!(signal_first("x", u32::MAX, "KILL").is_none());
+        assert_eq!(named("STOP"), Some(Signal::STOP));
+        assert_eq!(named("KILL; rm"), None);
     }
 
     #[test]
