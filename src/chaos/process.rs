@@ -105,7 +105,7 @@ impl Family for Processes<'_> {
             ProcessVerb::Kill { signal } if stops(signal) => {
                 scene.docker.kill(&victim.container.id, "CONT").await.map_err(|error| error.to_string())
             }
-            ProcessVerb::Crash(Process::Patroni | Process::Etcd | Process::Haproxy) => {
+            ProcessVerb::Crash(Process::Patroni | Process::Etcd | Process::Haproxy | Process::Controller) => {
                 ended(scene, fault, victim).await?;
                 run_again(scene, victim).await.map_err(|error| error.to_string())
             }
@@ -243,6 +243,7 @@ const fn whose(which: Process) -> &'static str {
         Process::Backend => "an instance has one for every connection of the application; a load must be on",
         Process::Etcd => "members of etcd have one",
         Process::Haproxy => "balancers have one",
+        Process::Controller => "controllers of pgha's own image have one",
     }
 }
 

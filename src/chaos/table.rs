@@ -91,6 +91,7 @@ pub fn pick<'a>(
         }),
         Process::Etcd => runs(entry, "etcd"),
         Process::Haproxy => runs(entry, "haproxy"),
+        Process::Controller => runs(entry, "pgha"),
     };
     table.iter().filter(|entry| entry.state != 'Z').filter(meant).min_by_key(|entry| entry.started)
 }
@@ -198,6 +199,16 @@ mod tests {
             (30, 0, 'S', "etcd", &["etcd", "--version"]),
         ]));
         assert_eq!(picked(&table, Process::Etcd), Some(1));
+    }
+
+    #[test]
+    fn the_program_of_a_controller_is_found_and_a_probe_of_it_is_not() {
+        let table = parse(&printed(&[
+            (1, 0, 'S', "pgha", &["/usr/bin/pgha", "controller", "repair"]),
+            (30, 0, 'S', "pgha", &["pgha", "--version"]),
+        ]));
+        assert_eq!(picked(&table, Process::Controller), Some(1));
+        assert_eq!(picked(&table[1..], Process::Controller), None);
     }
 
     #[test]

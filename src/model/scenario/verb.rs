@@ -301,6 +301,8 @@ pub enum Process {
     Etcd,
     /// The process that a balancer lives by.
     Haproxy,
+    /// The program of a controller that pgha runs.
+    Controller,
 }
 
 /// What becomes of unsynced pages.

@@ -58,6 +58,7 @@ const SIDES: &[TargetKind] = &[
 const POSTGRES: &[TargetKind] = &[TargetKind::Postgres];
 const ETCD: &[TargetKind] = &[TargetKind::Etcd];
 const BALANCERS: &[TargetKind] = &[TargetKind::Balancer];
+const CONTROLLERS: &[TargetKind] = &[TargetKind::Controller];
 const STORING: &[TargetKind] = &[TargetKind::Postgres, TargetKind::Etcd];
 const SERVING: &[TargetKind] = &[TargetKind::Postgres, TargetKind::Balancer];
 const NO_KINDS: &[TargetKind] = &[];
@@ -107,6 +108,7 @@ const fn lives_in(process: Process) -> (&'static [TargetKind], &'static str) {
         Process::Backend => (POSTGRES, "process `backend`"),
         Process::Etcd => (ETCD, "process `etcd`"),
         Process::Haproxy => (BALANCERS, "process `haproxy`"),
+        Process::Controller => (CONTROLLERS, "process `controller`"),
     }
 }
 
