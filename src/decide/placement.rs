@@ -6,8 +6,10 @@
 //! one. It decides by the declared order of hosts and by names: the same question has the same
 //! answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
+
+use rustc_hash::FxHashMap;
 
 use crate::model::lab::{Desired, Host, Size, kind};
 use crate::model::{Bytes, HostName, LabSpec, Member, MemberId, Service};
@@ -142,7 +144,7 @@ pub fn one(
 /// What hosts have and what stands there takes, so that a question costs the same in a large lab as in a small one.
 #[derive(Clone, Debug)]
 pub struct Rooms<'a> {
-    hosts: HashMap<&'a HostName, (Room, Room)>,
+    hosts: FxHashMap<&'a HostName, (Room, Room)>,
 }
 
 impl<'a> Rooms<'a> {

@@ -22,11 +22,23 @@ pub fn middle(sample: &[f64]) -> Option<f64> {
 /// The value that a `share` of the sample does not exceed (nearest rank); `None` when it is empty.
 #[must_use]
 pub fn quantile(sample: &[f64], share: f64) -> Option<f64> {
-    let mut sample = sample.to_vec();
-    let last = sample.len().checked_sub(1)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the sample")]
-    let rank = ((sample.len() as f64 * share).ceil() as usize).saturating_sub(1).min(last);
+    quantile_in(&mut sample.to_vec(), share)
+}
+
+/// The same of a sample whose order may change.
+#[must_use]
+pub fn quantile_in(sample: &mut [f64], share: f64) -> Option<f64> {
+    let rank = rank(sample.len(), share)?;
     Some(*sample.select_nth_unstable_by(rank, f64::total_cmp).1)
+}
+
+/// The place, from 0 on, of that value among so many in order; `None` when there are none.
+#[must_use]
+pub fn rank(count: usize, share: f64) -> Option<usize> {
+    let last = count.checked_sub(1)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the sample")]
+    let rank = ((count as f64 * share).ceil() as usize).saturating_sub(1).min(last);
+    Some(rank)
 }
 
 /// Median of `over` divided by median of `under`; `None` when one is empty or the divisor is 0.

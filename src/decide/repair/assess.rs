@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use super::checksums::rotten;
 use super::follow::{self, left_behind};
 use super::holder::{Holder, Stalled, hangs, holder, stalled};
@@ -40,7 +42,7 @@ pub struct RepairAssessment<'a> {
     /// How replicas that do not follow the leader try to.
     pub paths: BTreeMap<MemberId, Path>,
     /// Every member, and everybody else of whom there is a container.
-    pub conditions: BTreeMap<MemberId, MemberCondition>,
+    pub conditions: FxHashMap<&'a MemberId, MemberCondition>,
     /// Since when nobody holds the leader key.
     pub leaderless: Option<Mono>,
 }
@@ -54,14 +56,15 @@ pub fn assess<'a>(view: RepairView<'a>, memory: &'a RepairMemory) -> RepairAsses
     let leads = holder == Holder::Lives && key.is_some_and(|key| view.writes(&key.member));
     let paths = follow::paths(&view, memory, leads);
     let leaderless = key.is_none().then(|| memory.leaderless.unwrap_or(view.seen.at));
-    let conditions = BTreeMap::new();
+    let conditions = FxHashMap::default();
     let mut a = RepairAssessment { view, memory, holder, leads, stalled, paths, conditions, leaderless };
     a.conditions = conditions_of(&a);
     a
 }
 
-fn conditions_of(a: &RepairAssessment<'_>) -> BTreeMap<MemberId, MemberCondition> {
-    let mut all: BTreeMap<MemberId, MemberCondition> = BTreeMap::new();
+fn conditions_of<'a>(a: &RepairAssessment<'a>) -> FxHashMap<&'a MemberId, MemberCondition> {
+    let mut all: FxHashMap<&MemberId, MemberCondition> = FxHashMap::default();
+    all.reserve(a.view.members.len());
     let since = Since { a };
     for member in a.view.members {
         if matches!(member.service, Service::Client | Service::Broker) {
@@ -76,7 +79,7 @@ fn conditions_of(a: &RepairAssessment<'_>) -> BTreeMap<MemberId, MemberCondition
         if member.service == Service::Postgres {
             condition.lacks = lacks(&a.view, &member.id);
         }
-        all.insert(member.id.clone(), condition);
+        all.insert(&member.id, condition);
     }
     let surplus: &BTreeSet<String> = &a.view.bodies.surplus;
     if surplus.is_empty() {
@@ -85,7 +88,7 @@ fn conditions_of(a: &RepairAssessment<'_>) -> BTreeMap<MemberId, MemberCondition
     for (id, bodies) in &a.view.bodies.members {
         if bodies.iter().any(|body| surplus.contains(&body.id)) {
             let when = since.of(id, Trouble::Surplus, Sure::Yes);
-            all.entry(id.clone()).or_default().troubles.extend(when.map(|when| (Trouble::Surplus, when)));
+            all.entry(id).or_default().troubles.extend(when.map(|when| (Trouble::Surplus, when)));
         }
     }
     all

@@ -14,7 +14,7 @@ const OUT: [Trouble; 2] = [Trouble::Drain, Trouble::Leaves];
 pub fn remember(memory: &RepairMemory, a: &RepairAssessment<'_>) -> RepairMemory {
     let mut next = memory.clone();
     let troubled = a.conditions.iter().filter(|(_, condition)| !condition.troubles.is_empty());
-    next.since = troubled.map(|(id, condition)| (id.clone(), condition.troubles.clone())).collect();
+    next.since = troubled.map(|(id, condition)| ((*id).clone(), condition.troubles.clone())).collect();
     // a member that leaves goes on doing so while the word about it stands, and so does a newcomer that was given up
     let words = a.view.store.replacing.iter().flat_map(|word| [&word.member, &word.by]);
     for (id, trouble) in words.flat_map(|id| OUT.map(|trouble| (id, trouble))) {

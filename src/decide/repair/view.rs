@@ -1,6 +1,8 @@
 //! One look, and questions to it. No question changes anything.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
 
 use super::{
     ConnectionReply, HeldConnection, InstanceSeen, RepairSeen, RepairStoreSeen, RepairWorld, RestReply,
@@ -10,6 +12,14 @@ use crate::model::control::Bodies;
 use crate::model::lab::Replication;
 use crate::model::sighting::BodySeen;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Service};
+
+/// What a look has of one name. Every question asks for it again and again, so it is found in one step.
+#[derive(Clone, Copy, Debug, Default)]
+struct KnownMember<'a> {
+    placed: Option<&'a Member>,
+    containers: &'a [BodySeen],
+    instance: Option<&'a InstanceSeen>,
+}
 
 /// A look in which engine and store were seen.
 #[derive(Clone, Debug)]
@@ -24,9 +34,10 @@ pub struct RepairView<'a> {
     pub store: &'a RepairStoreSeen,
     /// Who stands where: by the lab's record, or as planned while nobody could read it.
     pub members: &'a [Member],
-    placed: HashMap<&'a MemberId, &'a Member>,
+    known: FxHashMap<&'a MemberId, KnownMember<'a>>,
+    hosts: FxHashMap<&'a HostName, &'a BodySeen>,
     /// Who stays on a host, by host and kind: the leader, else the first by number.
-    first: HashMap<(&'a HostName, &'a str), &'a Member>,
+    first: FxHashMap<(&'a HostName, &'a str), &'a Member>,
     /// The newest timeline that anybody but the holder of the key is on.
     pub newest: Option<u32>,
 }
@@ -41,15 +52,21 @@ impl<'a> RepairView<'a> {
         store: &'a RepairStoreSeen,
     ) -> Self {
         let members = bodies.placed_or(&world.members);
-        let placed = members.iter().map(|member| (&member.id, member)).collect();
-        let mut view =
-            Self { world, seen, bodies, store, members, placed, first: HashMap::new(), newest: None };
-        let mut first = HashMap::new();
+        let hosts = bodies.hosts.iter().collect();
+        let (known, first) = (known(members, bodies, seen), FxHashMap::default());
+        let mut view = Self { world, seen, bodies, store, members, known, hosts, first, newest: None };
+        let mut first = FxHashMap::default();
         for member in members.iter().filter(|member| !bodies.leaving.contains(&member.id)) {
-            let known = first.entry((&member.host, member.kind())).or_insert(member);
-            let rank = |member: &Member| (!view.holds(&member.id), number(&member.id));
-            if rank(member) < rank(known) {
-                *known = member;
+            match first.entry((&member.host, member.kind())) {
+                Entry::Vacant(place) => {
+                    place.insert(member);
+                }
+                Entry::Occupied(mut place) => {
+                    let rank = |member: &Member| (!view.holds(&member.id), number(&member.id));
+                    if rank(member) < rank(place.get()) {
+                        place.insert(member);
+                    }
+                }
             }
         }
         view.first = first;
@@ -61,13 +78,13 @@ impl<'a> RepairView<'a> {
     /// A member of the lab.
     #[must_use]
     pub fn member(&self, id: &MemberId) -> Option<&'a Member> {
-        self.placed.get(id).copied()
+        self.known.get(id)?.placed
     }
 
     /// Containers of a member; more than one, or none, proves nothing.
     #[must_use]
     pub fn containers(&self, id: &MemberId) -> &'a [BodySeen] {
-        self.bodies.members.get(id).map_or(&[], Vec::as_slice)
+        self.known.get(id).map_or(&[], |known| known.containers)
     }
 
     /// The container of a member that has exactly one.
@@ -100,7 +117,7 @@ impl<'a> RepairView<'a> {
     /// Whether the sandbox of `host` runs; `None`: nobody knows.
     #[must_use]
     pub fn host_runs(&self, host: &HostName) -> Option<bool> {
-        self.bodies.hosts.get(host).map(|sandbox| sandbox.status == ContainerStatus::Running)
+        self.hosts.get(host).map(|sandbox| sandbox.status == ContainerStatus::Running)
     }
 
     /// Whether a member holds the leader key.
@@ -151,7 +168,7 @@ impl<'a> RepairView<'a> {
     /// What was heard of an instance.
     #[must_use]
     pub fn instance(&self, id: &MemberId) -> Option<&'a InstanceSeen> {
-        self.seen.postgres.get(id)
+        self.known.get(id)?.instance
     }
 
     /// What Patroni of a member said, where it answered.
@@ -190,6 +207,26 @@ impl<'a> RepairView<'a> {
     pub const fn replication(&self) -> Replication {
         self.world.spec.postgres.replication
     }
+}
+
+/// Everything that a look has, by name.
+fn known<'a>(
+    members: &'a [Member],
+    bodies: &'a Bodies,
+    seen: &'a RepairSeen,
+) -> FxHashMap<&'a MemberId, KnownMember<'a>> {
+    let mut known: FxHashMap<&MemberId, KnownMember<'_>> = FxHashMap::default();
+    known.reserve(members.len());
+    for member in members {
+        known.entry(&member.id).or_default().placed = Some(member);
+    }
+    for (id, containers) in &bodies.members {
+        known.entry(id).or_default().containers = containers;
+    }
+    for (id, instance) in &seen.postgres {
+        known.entry(id).or_default().instance = Some(instance);
+    }
+    known
 }
 
 /// Whether a body in this state has no process and gets none unless somebody starts it.

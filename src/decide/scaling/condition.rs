@@ -43,7 +43,7 @@ pub(super) fn conditions<'a>(
     let (mut bodies, mut usage, mut rings) =
         (SortedWalk::new(&view.bodies.members), SortedWalk::new(view.usage), SortedWalk::new(rings));
     let (mut postgres, mut inside) = (SortedWalk::new(postgres), SortedWalk::new(inside));
-    let mut all: Vec<(usize, SizeCondition<'a>)> = Vec::new();
+    let mut all: Vec<Option<SizeCondition<'a>>> = vec![None; view.bodies.placed.len()];
     for (at, member) in view.by_name() {
         let id = &member.id;
         let found: &[BodySeen] = bodies.at(id).map_or(&[], Vec::as_slice);
@@ -63,10 +63,11 @@ pub(super) fn conditions<'a>(
             Service::Balancer => condition.runs && condition.inside.is_some(),
             _ => patroni.is_some_and(|seen| well(seen, condition.leads)),
         };
-        all.push((at, condition));
+        if let Some(place) = all.get_mut(at) {
+            *place = Some(condition);
+        }
     }
-    all.sort_unstable_by_key(|(at, _)| *at);
-    all.into_iter().unzip()
+    all.into_iter().enumerate().filter_map(|(at, condition)| Some((at, condition?))).unzip()
 }
 
 /// Whether this is what the only body of a member uses, and it runs.

@@ -8,7 +8,7 @@ use super::view::{ScalingView, SortedWalk};
 use crate::model::scaling::{Resource, ScalingPolicy, Usage};
 use crate::model::self_report::Work;
 use crate::model::{Bytes, MemberId, Mono, Span};
-use crate::stats::bootstrap::quantile;
+use crate::stats::bootstrap::{quantile_in, rank};
 
 /// The newest measurements of one body, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,16 @@ struct Sample {
     /// How busy it said it was; `None` when it did not.
     #[serde(default)]
     work: Option<Work>,
+}
+
+impl Sample {
+    fn value(&self, resource: Resource) -> Option<f64> {
+        match resource {
+            Resource::Cpu => self.cores,
+            Resource::Memory => Some(self.memory),
+            Resource::Disk => self.disk,
+        }
+    }
 }
 
 /// What is known with what bodies use now. The same reading twice is one measurement.
@@ -145,26 +155,51 @@ impl Ring {
         self.of(measurements(policy, span), resource, percent, since, ahead)
     }
 
+    /// Whether that percentile is no more than `most`: most members use less than asks for anything, and to count is
+    /// quicker than to put in order. `None` as there.
+    pub(super) fn fits(
+        &self,
+        window: usize,
+        resource: Resource,
+        percent: u8,
+        since: Mono,
+        ahead: usize,
+        most: f64,
+    ) -> Option<bool> {
+        let mut within = 0_usize;
+        let mut counted = 0_usize;
+        for value in self.newest(resource, since, ahead).take(window) {
+            counted += 1;
+            within += usize::from(value <= most);
+        }
+        let rank = rank(window, f64::from(percent) / 100.0)?;
+        (counted == window).then_some(within > rank)
+    }
+
+    /// What was used, the newest first, after `since`, with `ahead` measurements like the newest one before them.
+    fn newest(&self, resource: Resource, since: Mono, ahead: usize) -> impl Iterator<Item = f64> {
+        let coming = std::iter::repeat_n(self.samples.back(), ahead).flatten();
+        let young = self.samples.iter().rev().take_while(move |sample| sample.at > since);
+        coming.chain(young).map_while(move |sample| sample.value(resource))
+    }
+
     /// `ahead` measurements like the newest one are taken to follow it.
     fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono, ahead: usize) -> Option<f64> {
-        let value = |sample: &Sample| match resource {
-            Resource::Cpu => sample.cores,
-            Resource::Memory => Some(sample.memory),
-            Resource::Disk => sample.disk,
-        };
         let last = self.samples.back()?;
         // a window of one, or one in which nothing but the newest is left
         if ahead >= wanted || wanted == 1 && last.at > since {
-            return value(last);
+            return last.value(resource);
         }
-        let coming = std::iter::repeat_n(last, ahead);
-        let newest = coming.chain(self.samples.iter().rev().take_while(|sample| sample.at > since));
-        let values = newest.map_while(value);
-        let values: Vec<f64> = values.take(wanted).collect();
+        let values = self.newest(resource, since, ahead).take(wanted);
+        if percent == 100 {
+            let (count, most) = values.fold((0, f64::MIN), |(count, most), value| (count + 1, most.max(value)));
+            return (count == wanted).then_some(most);
+        }
+        let mut values: Vec<f64> = values.collect();
         if values.len() < wanted {
             return None;
         }
-        quantile(&values, f64::from(percent) / 100.0)
+        quantile_in(&mut values, f64::from(percent) / 100.0)
     }
 
     /// The most that was used in the newest window.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::Ring;
+use super::measure::{Ring, window};
 use super::wait::ScalingWait;
 use super::wal;
 use crate::decide::placement::Rooms;
@@ -60,6 +60,12 @@ impl SizeQuestion<'_> {
     /// When the member's size changed last in this.
     fn changed(&self, resource: Resource) -> Mono {
         self.changed.and_then(|changed| changed.get(&resource)).copied().unwrap_or_default()
+    }
+
+    /// Whether a percentile of what is used in the window for more is no more than `most`.
+    fn fits(&self, resource: Resource, percent: u8, most: f64) -> Option<bool> {
+        let window = window(self.policy, resource, true);
+        self.ring.fits(window, resource, percent, self.changed(resource), self.ahead, most)
     }
 
     /// A percentile of what is used in a window.
@@ -300,10 +306,10 @@ fn streak(asked: &SizeQuestion<'_>, resource: Resource, up: bool, window: Span) 
 fn more(asked: &SizeQuestion<'_>, resource: Resource) -> Want {
     let rule = Plain::of(asked.policy, resource);
     let given = amount(&asked.member.size, resource);
-    let Some(used) = asked.used(resource, true, rule.up_percentile) else { return Want::Stays };
-    if used <= given - rule.free(given) {
+    if asked.fits(resource, rule.up_percentile, given - rule.free(given)) != Some(false) {
         return Want::Stays;
     }
+    let Some(used) = asked.used(resource, true, rule.up_percentile) else { return Want::Stays };
     let times = streak(asked, resource, true, rule.up_window);
     let to = (given + rule.step(times)).min(asked.limits.most(resource));
     if amount(&set(asked.member.size, resource, to), resource) > given {
