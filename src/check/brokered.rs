@@ -18,7 +18,7 @@ use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono, Size};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 10] = [
+const MAY: [(&str, &str); 13] = [
     ("fence", "kill"),
     ("fence", "update"),
     ("start", "start"),
@@ -30,6 +30,10 @@ const MAY: [(&str, &str); 10] = [
     ("retire", "kill"),
     ("retire", "destroy"),
     ("remove", "destroy"),
+    // an engine lets a frozen body go before it kills or removes it (Docker 20.10 with cgroup v1)
+    ("fence", "unpause"),
+    ("retire", "unpause"),
+    ("remove", "unpause"),
     ("resize", "update"),
 ];
 /// How long a decision may wait to be carried out, nanoseconds.

@@ -900,6 +900,17 @@ pub const TALES: &[Tale] = &[
         "pass: all 5 deeds of the engine are explained",
     ),
     (
+        "good-a-frozen-balancer-is-removed",
+        "audit",
+        || {
+            keeping(|story| {
+                numbered(story);
+                happened(story, unhealed_body(100), "unpause", "balancer-1");
+            })
+        },
+        "pass: all 6 deeds of the engine are explained",
+    ),
+    (
         "bad-nobody-had-it-leave",
         "audit",
         || {
