@@ -40,6 +40,8 @@
           # what git tracks: the rules about papers read all of it
           src = self;
           cargoLock.lockFile = ./Cargo.lock;
+          # reports name the commit they speak of; a store has no checkout to ask
+          env.PGHA_COMMIT = self.rev or self.dirtyRev or "";
           # the default profile of .config/nextest.toml: everything that needs no engine
           useNextest = true;
           meta = {

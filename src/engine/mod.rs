@@ -6,6 +6,7 @@
 //! Only `docker` names the engine's client library.
 
 pub mod cgroup;
+pub mod checkout;
 pub mod clock;
 pub mod controller;
 pub mod docker;

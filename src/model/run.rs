@@ -34,10 +34,13 @@ pub struct Resolved {
     pub versions: BTreeMap<String, String>,
     /// Image ids, by role.
     pub images: BTreeMap<String, String>,
-    /// The machine: cores, memory, kernel, engine, cgroup version, storage of volumes.
+    /// The machine: cores, memory, kernel, engine, cgroup version, storage of volumes, `fdatasync` of the data's disk.
     pub machine: BTreeMap<String, Value>,
     /// Version of this program.
     pub pgha: String,
+    /// Its commit, with `-dirty` where files differed from it. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// What such a run keeps. 0: operations, faults, sightings. 1: also what the engine did, the search for
     /// secrets and every body's log. 2: every writer signs how much it wrote and which run that is about. The rules
     /// that rest on it judge it.

@@ -89,6 +89,7 @@ pub fn build_with(record: &RunRecord, judgement: &Judgement, measured: &Measured
         converged_ms: converged::measure(record).took_ms(),
         environment: Environment {
             pgha: resolved.pgha.clone(),
+            commit: resolved.commit.clone(),
             versions: resolved.versions.clone(),
             images: resolved.images.clone(),
             machine: resolved.machine.clone(),

@@ -367,6 +367,9 @@ pub struct Stages {
 pub struct Environment {
     /// Version of this program.
     pub pgha: String,
+    /// Its commit, with `-dirty` where files differed from it. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Versions of the components.
     pub versions: BTreeMap<String, String>,
     /// Image ids by role.

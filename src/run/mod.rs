@@ -8,6 +8,7 @@ pub mod conduct;
 pub mod dir;
 pub mod dry;
 pub mod finish;
+mod fsync;
 pub mod journal;
 mod phases;
 pub mod pulse;

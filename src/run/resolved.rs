@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::RunError;
 use super::conduct::Order;
+use super::fsync;
+use crate::engine::checkout;
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::lab::record::LabRecord;
@@ -23,7 +25,7 @@ pub async fn resolved(
     run: &str,
 ) -> Result<Resolved, RunError> {
     let info = docker.info().await?;
-    let machine = BTreeMap::from([
+    let mut machine = BTreeMap::from([
         ("engine".to_owned(), info.version.into()),
         ("engine-api".to_owned(), info.api.into()),
         ("cgroup".to_owned(), info.cgroup.into()),
@@ -33,6 +35,7 @@ pub async fn resolved(
         ("cpus".to_owned(), info.cpus.into()),
         ("memory-bytes".to_owned(), info.memory.into()),
     ]);
+    machine.extend(fsync::measure(docker, record).await);
     Ok(Resolved {
         schema_version: 1,
         edition: Resolved::EDITION,
@@ -48,6 +51,7 @@ pub async fn resolved(
         images: up::image_ids(docker, images).await?,
         machine,
         pgha: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: checkout::commit(&order.program).await,
     })
 }
 

@@ -189,16 +189,21 @@ fn environment(report: &Report) -> Vec<Fact> {
     });
     let versions = told.versions.iter().map(|(name, version)| Fact::new(name, version.clone()));
     let images = told.images.iter().map(|(role, id)| Fact::new(&format!("image of {role}"), id.clone()));
-    let pgha = Fact::new("pgha", told.pgha.clone());
-    let fsync = ["fsync_p50_ms", "fsync_p99_ms"].map(|key| told.machine.get(key).and_then(Value::as_f64));
+    let commit = Fact::new("commit", told.commit.clone().unwrap_or_else(|| "not recorded".to_owned()));
+    let fsync =
+        ["p50", "p99", "max"].map(|key| told.machine.get(&format!("fsync_{key}_ms")).and_then(Value::as_f64));
     let fsync = match fsync {
-        [Some(p50), Some(p99)] => format!("p50 {}, p99 {}", seconds(p50), seconds(p99)),
+        [Some(p50), Some(p99), Some(max)] => {
+            format!("p50 {}, p99 {}, max {}", seconds(p50), seconds(p99), seconds(max))
+        }
+        [Some(p50), Some(p99), None] => format!("p50 {}, p99 {}", seconds(p50), seconds(p99)),
         _ => "not recorded".to_owned(),
     };
+    let pgha = Fact::new("pgha", told.pgha.clone());
     let all = machine
         .filter(|fact| !fact.name.starts_with("fsync_"))
         .chain([Fact::new("fsync of the disk", fsync)]);
-    all.chain(versions).chain(images).chain([pgha]).collect()
+    all.chain(versions).chain(images).chain([pgha, commit]).collect()
 }
 
 fn again(report: &Report) -> Vec<String> {
