@@ -52,16 +52,42 @@ pub fn ratio_of_medians(over: &[f64], under: &[f64]) -> Option<f64> {
 /// interval. `None` when a sample has fewer than two points, for then nothing varies.
 #[must_use]
 pub fn interval(over: &[f64], under: &[f64], seed: u64) -> Option<(f64, f64)> {
-    if over.len() < 2 || under.len() < 2 {
+    resampled(over, under, seed, ratio_of_medians)
+}
+
+/// The 95 % interval of the difference that a measure of two samples makes, `one` − `other`; as [`interval`] otherwise.
+#[must_use]
+pub fn difference(
+    one: &[f64],
+    other: &[f64],
+    seed: u64,
+    measure: fn(&[f64]) -> Option<f64>,
+) -> Option<(f64, f64)> {
+    resampled(one, other, seed, |one, other| Some(measure(one)? - measure(other)?))
+}
+
+fn resampled(
+    one: &[f64],
+    other: &[f64],
+    seed: u64,
+    measure: impl Fn(&[f64], &[f64]) -> Option<f64>,
+) -> Option<(f64, f64)> {
+    if one.len() < 2 || other.len() < 2 {
         return None;
     }
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let mut again = |sample: &[f64]| -> Vec<f64> {
         (0..sample.len()).filter_map(|_| sample.get(chance.random_range(0..sample.len())).copied()).collect()
     };
-    let ratios: Vec<f64> =
-        (0..RESAMPLES).filter_map(|_| ratio_of_medians(&again(over), &again(under))).collect();
-    Some((quantile(&ratios, 0.025)?, quantile(&ratios, 0.975)?))
+    let measured: Vec<f64> = (0..RESAMPLES).filter_map(|_| measure(&again(one), &again(other))).collect();
+    Some((quantile(&measured, 0.025)?, quantile(&measured, 0.975)?))
+}
+
+/// The mean of a sample; `None` when it is empty.
+#[must_use]
+pub fn mean(sample: &[f64]) -> Option<f64> {
+    // samples are far below 2^53
+    (!sample.is_empty()).then(|| sample.iter().sum::<f64>() / sample.len() as f64)
 }
 
 #[cfg(test)]

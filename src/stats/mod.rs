@@ -5,6 +5,7 @@
 //! total: no sample, no number (`None`), never a zero that looks measured.
 
 pub mod bootstrap;
+pub mod contrast;
 pub mod figures;
 
 use hdrhistogram::Histogram;
