@@ -21,6 +21,7 @@ pub mod self_report;
 pub mod sighting;
 pub mod store_keys;
 pub mod suite;
+pub mod suite_goal;
 pub mod target;
 pub mod units;
 

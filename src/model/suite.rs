@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::id::Name;
 use super::scenario::{Verb, Via};
+use super::suite_goal::{Goal, SelfTestGoal};
 use super::units::Span;
 
 /// A file of comparisons.
@@ -14,6 +15,9 @@ use super::units::Span;
 pub struct Suite {
     /// Version of this format; 1.
     pub schema: u32,
+    /// What the load generator's test of itself must show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<SelfTestGoal>,
     /// What is compared.
     #[serde(rename = "comparison")]
     pub comparisons: Vec<Comparison>,
@@ -40,6 +44,12 @@ pub struct Comparison {
     pub phase: Phase,
     /// The arm the others are compared with.
     pub baseline: Name,
+    /// The arm that the comparison is about: pages say where it wins, and where it does not. The last one without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Name>,
+    /// What its arms must reach.
+    #[serde(rename = "goal", default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Goal>,
     /// In how many blocks the trials are run, so that arms take turns.
     #[serde(default = "default_blocks")]
     pub blocks: u32,
@@ -50,6 +60,21 @@ pub struct Comparison {
 
 const fn default_blocks() -> u32 {
     5
+}
+
+impl Comparison {
+    /// The arm it is about; `None` where it has no arms.
+    #[must_use]
+    pub fn candidate(&self) -> Option<&Name> {
+        self.candidate.as_ref().or_else(|| Some(&self.arms.last()?.name))
+    }
+
+    /// Whether its arms are one lab under several names: such a comparison shows what chance does.
+    #[must_use]
+    pub fn is_noise(&self) -> bool {
+        let lab = |arm: &Arm| Arm { name: self.baseline.clone(), trials: 1, ..arm.clone() };
+        self.arms.len() > 1 && self.arms.windows(2).all(|two| lab(&two[0]) == lab(&two[1]))
+    }
 }
 
 /// What is read off a run.
@@ -89,6 +114,22 @@ impl Metric {
             Self::Failovers => "failovers",
             Self::FailedWrites => "writes",
             Self::FailedReads | Self::LateReads => "reads",
+        }
+    }
+
+    /// Its word, as a suite writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WriteOutage => "write-outage",
+            Self::LastBack => "last-back",
+            Self::FirstBack => "first-back",
+            Self::Redundancy => "redundancy",
+            Self::Failovers => "failovers",
+            Self::FailedWrites => "failed-writes",
+            Self::FailedReads => "failed-reads",
+            Self::LateReads => "late-reads",
+            Self::ReadP99 => "read-p99",
         }
     }
 

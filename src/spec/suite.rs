@@ -12,6 +12,7 @@ use super::shape::SchemaShape;
 use super::tree;
 use crate::model::scenario::{Client, Via};
 use crate::model::suite::{Arm, Comparison, Suite};
+use crate::model::suite_goal::Goal;
 use crate::model::{Load, Name, Scenario, Span};
 
 /// How long the load goes on when the fault is over.
@@ -56,6 +57,11 @@ fn rules(suite: &Suite) -> Vec<String> {
         demand(arms.contains(&comparison.baseline), format!("no arm is called `{}`", comparison.baseline));
         demand(comparison.phase.from <= comparison.phase.to, "its phase ends before it begins".to_owned());
         demand(comparison.blocks > 0, "it has no blocks".to_owned());
+        let candidate = comparison.candidate.iter().all(|name| arms.contains(name));
+        demand(candidate, format!("no arm is called `{}`", comparison.candidate().unwrap_or(name)));
+        for why in comparison.goals.iter().flat_map(|goal| unreachable_goals(comparison, goal)) {
+            demand(false, why);
+        }
         if let Some(whose) = &comparison.runs_of {
             let known = suite.comparisons.iter().find(|other| other.name == *whose);
             let shared = known.ok_or_else(|| format!("no comparison is called `{whose}`"));
@@ -69,6 +75,30 @@ fn rules(suite: &Suite) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// What no arm of this comparison could reach or miss.
+fn unreachable_goals(comparison: &Comparison, goal: &Goal) -> Vec<String> {
+    let (arm, metric) = (&goal.arm, comparison.metric);
+    let times = goal.median.is_some() || goal.p95.is_some() || goal.max.is_some();
+    let clients = goal.first_back.is_some() || goal.never_back.is_some();
+    let losses = goal.lost.is_some() || goal.lost_as_baseline || goal.zombie_acks.is_some();
+    let any = times || clients || losses || goal.count.is_some() || goal.ratio.is_some();
+    let timed = metric.unit() == "ms";
+    let positive = goal.ratio.is_none_or(|ratio| ratio > 0.0);
+    let beside = (goal.ratio.is_some() || goal.lost_as_baseline) && *arm == comparison.baseline;
+    let known = comparison.arms.iter().any(|known| known.name == *arm);
+    [
+        (!known, format!("its goal is of arm `{arm}`, which is not there")),
+        (!any, format!("a goal of `{arm}` asks for nothing")),
+        (times && !timed, format!("`{}` counts: its goals are of `count`, not of a time", metric.word())),
+        (goal.count.is_some() && timed, format!("`{}` is a time: it has no `count`", metric.word())),
+        (!positive, format!("a ratio of `{arm}` that is not above 0 asks for nothing")),
+        (beside, format!("`{arm}` is the baseline, it has nothing beside it")),
+    ]
+    .into_iter()
+    .filter_map(|(wrong, why)| wrong.then_some(why))
+    .collect()
 }
 
 /// Runs are found again by this name: comparisons that share runs share it.
@@ -300,13 +330,42 @@ mod tests {
     }
 
     #[test]
+    fn arms_that_are_one_lab_under_two_names_are_noise() {
+        let noise = SAMPLE.replace("preset = \"stock\"", "preset = \"repair\"").replace("40s", "6s");
+        let parsed =
+            |text: &str| parse("suite", text).unwrap_or_else(|problems| panic!("{}", problems.render()));
+        assert!(parsed(&noise).comparisons[0].is_noise());
+        assert!(!suite().is_noise());
+        assert_eq!(suite().candidate().map(Name::as_str), Some("ours"));
+    }
+
+    #[test]
+    fn a_goal_of_the_baseline_has_nothing_beside_it() {
+        let text = SAMPLE.replace(
+            "baseline = \"stock\"",
+            "baseline = \"stock\"\n    goal = [{ arm = \"stock\", ratio = 2 }, { arm = \"ours\", ratio = 0 }]",
+        );
+        let said = parse("suite.toml", &text).expect_err("wrong").render();
+        assert!(said.contains("`stock` is the baseline") && said.contains("not above 0"), "{said}");
+    }
+
+    #[test]
     fn every_problem_is_said() {
+        let goals = "candidate = \"us\"\n    goal = [{ arm = \"ous\", count = 1 }, { arm = \"stock\", ratio = 2 }, { arm = \"ours\" }]";
         let text = SAMPLE
-            .replace("baseline = \"stock\"", "baseline = \"stok\"")
+            .replace("baseline = \"stock\"", &format!("baseline = \"stok\"\n    {goals}"))
             .replace("from = \"4s\"", "from = \"24s\"")
             .replace("trials = 2", "trials = 0");
         let said = parse("suite.toml", &text).expect_err("wrong").render();
-        for what in ["no arm is called `stok`", "ends before it begins", "arm `stock` has no trials"] {
+        for what in [
+            "no arm is called `stok`",
+            "ends before it begins",
+            "arm `stock` has no trials",
+            "no arm is called `us`",
+            "its goal is of arm `ous`",
+            "`write-outage` is a time: it has no `count`",
+            "a goal of `ours` asks for nothing",
+        ] {
             assert!(said.contains(what), "{said}");
         }
         assert!(parse("suite.toml", "schema = 1\ncomparson = 2").is_err());
