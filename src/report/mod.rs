@@ -3,7 +3,7 @@
 //! Instants are milliseconds from the start of the load, because a reader asks "how long after"; spans
 //! carry their unit in the key. A number nobody measured is absent, never 0.
 
-mod bench;
+pub mod bench;
 mod build;
 mod exposure;
 mod figures;
@@ -18,7 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use bench::{BenchReport, ComparisonLine, Point, bench_markdown, compare, point};
+pub use bench::{
+    BenchReport, Beside, Changes, ComparisonLine, GoalLine, Point, SelfTest, Stall, bench_markdown,
+    bench_report, changes, changes_markdown, compare, point,
+};
 pub use build::{Measured, build, build_with};
 pub use exposure::{Exposed, Exposure, Spread, measure as exposed, sum_up as exposure};
 pub use figures::{Figure, figures};
@@ -363,7 +366,7 @@ pub struct Stages {
 }
 
 /// What the run was made on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// Version of this program.
     pub pgha: String,

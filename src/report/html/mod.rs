@@ -7,6 +7,7 @@
 //! operations is no larger a page than a run of ten thousand.
 
 mod anomalies;
+pub mod bench;
 mod bounds;
 mod content;
 mod lanes;

@@ -43,7 +43,7 @@ fn across(time: &Time) -> Scale {
 }
 
 /// Begins a picture of a height.
-pub(super) fn picture(
+pub(in crate::report::html) fn picture(
     out: &mut Markup,
     (width, height): (f64, f64),
     name: &str,

@@ -7,6 +7,9 @@ mod pictures;
 use super::markup::Markup;
 use super::page::{CheckLine, Fact, Page, Table, Tone};
 use crate::model::scenario::VerdictWord;
+use crate::report::Figure;
+
+pub(super) use lanes::picture;
 
 /// Colours, fonts, and what a phone and a printer need.
 const STYLE: &str = include_str!("style.css");
@@ -15,11 +18,7 @@ const STYLE: &str = include_str!("style.css");
 #[must_use]
 pub fn write(page: &Page) -> String {
     let mut out = Markup::default();
-    out.own("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    out.own("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    out.own("<meta name=\"color-scheme\" content=\"light dark\">");
-    out.leaf("title", &[], format_args!("{}: {}", page.scenario, page.verdict));
-    out.own("<style>").own(STYLE).own("</style></head><body><main>");
+    begin(&mut out, &format!("{}: {}", page.scenario, page.verdict), "");
     head(&mut out, page);
     lanes::times(&mut out, &page.times);
     pictures::percentiles(&mut out, page.percentiles.as_ref());
@@ -36,11 +35,26 @@ pub fn write(page: &Page) -> String {
             out.text(page.again.join("\n"));
         });
     });
-    out.own("</main></body></html>\n");
+    end(&mut out);
     out.into_string()
 }
 
-fn section(out: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
+/// The beginning of a file, up to what it shows; `style` is what a page needs beside the common style.
+pub(super) fn begin(out: &mut Markup, title: &str, style: &'static str) {
+    out.own("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    out.own("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
+    out.own("<meta name=\"color-scheme\" content=\"light dark\">");
+    out.leaf("title", &[], title);
+    out.own("<style>").own(STYLE).own(style).own("</style></head><body><main>");
+}
+
+/// The end of a file.
+pub(super) fn end(out: &mut Markup) {
+    out.own("</main></body></html>\n");
+}
+
+/// A part of a page under its heading.
+pub(super) fn section(out: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
     out.around("section", &[], |out| {
         out.leaf("h2", &[], title);
         inside(out);
@@ -65,15 +79,7 @@ fn head(out: &mut Markup, page: &Page) {
             }
         });
     }
-    out.around("dl", &[("class", &"figures")], |out| {
-        for figure in &page.figures {
-            let class = format!("figure {}", Tone::of_verdict(figure.good).class());
-            out.around("div", &[("class", &class)], |out| {
-                out.leaf("dt", &[], figure.name).leaf("dd", &[("class", &"value")], &figure.value);
-                out.leaf("dd", &[("class", &"note")], &figure.note);
-            });
-        }
-    });
+    figures(out, &page.figures);
     out.around("p", &[("class", &"facts")], |out| {
         for (number, Fact { name, value }) in page.facts.iter().enumerate() {
             out.own(if number > 0 { " · " } else { "" }).text(name).own(" ").leaf("code", &[], value);
@@ -82,12 +88,26 @@ fn head(out: &mut Markup, page: &Page) {
     out.own("</header>");
 }
 
+/// The figures that matter first.
+pub(super) fn figures(out: &mut Markup, figures: &[Figure]) {
+    out.around("dl", &[("class", &"figures")], |out| {
+        for figure in figures {
+            let class = format!("figure {}", Tone::of_verdict(figure.good).class());
+            out.around("div", &[("class", &class)], |out| {
+                out.leaf("dt", &[], figure.name).leaf("dd", &[("class", &"value")], &figure.value);
+                out.leaf("dd", &[("class", &"note")], &figure.note);
+            });
+        }
+    });
+}
+
 fn verdict(out: &mut Markup, verdict: VerdictWord) {
     let class = format!("verdict {}", Tone::of_verdict(verdict).class());
     out.leaf("span", &[("class", &class)], verdict);
 }
 
-fn facts(out: &mut Markup, facts: &[Fact]) {
+/// Names and values under each other.
+pub(super) fn facts(out: &mut Markup, facts: &[Fact]) {
     out.around("dl", &[("class", &"pairs")], |out| {
         for Fact { name, value } in facts {
             out.leaf("dt", &[], name).leaf("dd", &[], value);
@@ -151,7 +171,8 @@ fn stands(out: &mut Markup, check: &CheckLine) {
     });
 }
 
-fn table(out: &mut Markup, table: &Table) {
+/// A table.
+pub(super) fn table(out: &mut Markup, table: &Table) {
     out.around("div", &[("class", &"scroll")], |out| {
         out.own("<table><thead><tr>");
         for head in &table.head {

@@ -1,0 +1,92 @@
+//! Where and when points were made: machine, disk, engine, versions, images, commit. A bench that was gone on with another
+//! day, or with another build, has several of each, and says so.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::point::Point;
+use crate::report::{Environment, Report};
+use crate::stats::bootstrap;
+
+/// What a run was made on, and a key for it. The disk is measured anew for each run, and is no part of it.
+#[must_use]
+pub fn environment(report: &Report) -> (String, Environment) {
+    let mut environment = report.environment.clone();
+    environment.machine.retain(|name, _| !name.starts_with("fsync_"));
+    let text = serde_json::to_string(&environment).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    let first: u32 = digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte));
+    (format!("{first:08x}"), environment)
+}
+
+/// The disk under the data, as each run measured it when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Disk {
+    /// Runs that measured it.
+    pub runs: usize,
+    /// Median of their medians of `fdatasync`.
+    pub p50_ms: f64,
+    /// Median of their 99th percentiles.
+    pub p99_ms: f64,
+    /// The largest of these.
+    pub p99_max_ms: f64,
+}
+
+/// The disk, over all points; points of comparisons that share runs are counted once.
+#[must_use]
+pub fn disk(points: &[Point]) -> Option<Disk> {
+    let runs: BTreeMap<&str, (f64, f64)> = points
+        .iter()
+        .filter_map(|point| Some((point.run.as_str(), (point.fsync_p50_ms?, point.fsync_p99_ms?))))
+        .collect();
+    let (p50, p99): (Vec<f64>, Vec<f64>) = runs.values().copied().unzip();
+    Some(Disk {
+        runs: runs.len(),
+        p50_ms: bootstrap::middle(&p50)?,
+        p99_ms: bootstrap::middle(&p99)?,
+        p99_max_ms: bootstrap::quantile(&p99, 1.0)?,
+    })
+}
+
+/// When the first and the last run began.
+#[must_use]
+pub fn span(points: &[Point]) -> Option<(String, String)> {
+    let started = || points.iter().filter_map(|point| point.started.as_ref());
+    Some((started().min()?.clone(), started().max()?.clone()))
+}
+
+/// One fact about all environments: its name, and each value that it had.
+#[must_use]
+pub fn facts(environments: &BTreeMap<String, Environment>) -> Vec<(String, Vec<String>)> {
+    let mut facts: Vec<(String, Vec<String>)> = Vec::new();
+    let mut add = |name: String, value: String| match facts.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, values)) if values.contains(&value) => {}
+        Some((_, values)) => values.push(value),
+        None => facts.push((name, vec![value])),
+    };
+    for environment in environments.values() {
+        for (name, value) in &environment.machine {
+            add(name.clone(), plain(value));
+        }
+        for (name, version) in &environment.versions {
+            add(name.clone(), version.clone());
+        }
+        for (role, id) in &environment.images {
+            add(format!("image of {role}"), id.clone());
+        }
+        add("pgha".to_owned(), environment.pgha.clone());
+        add("commit".to_owned(), environment.commit.clone().unwrap_or_else(|| "not recorded".to_owned()));
+    }
+    facts
+}
+
+/// A value of the record of the machine, as text.
+#[must_use]
+pub fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
