@@ -1,9 +1,12 @@
 //! The command line as a person sees it, without an engine: transcripts in `tests/cli/`, held to the
 //! letter. `TRYCMD=overwrite cargo test --test cli` writes them anew; read the difference before you
-//! keep it. `cli/pages.rs` makes pages of the papers from the program, `cli/said.rs` reads the commands that papers name.
+//! keep it. `cli/pages.rs` makes pages of the papers from the program, `cli/said.rs` reads the commands that papers name;
+//! `cli/bench.rs` makes pages and comparisons of benches.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/said.rs"]

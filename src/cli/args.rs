@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bench::BenchArgs;
 use super::faults::InjectArgs;
 use crate::model::{Bytes, Name, Span};
 
@@ -243,8 +244,14 @@ pub enum Verb {
     Run(RunArgs),
     /// Measure labs side by side: a suite of comparisons, arms in turn, the fault at a random phase; can be gone on with.
     ///
-    /// Every trial is a run whose directory stays below OUT/runs; points go to OUT/points.jsonl, the numbers to
-    /// OUT/bench.json and OUT/bench.md. Begun again with the same OUT, what is finished is not run again.
+    /// Every trial is a run whose directory stays below OUT/runs; points go to OUT/points.jsonl, the page to OUT/index.html, the
+    /// numbers to OUT/bench.json and OUT/bench.md. Begun again with the same OUT, what is finished is not run again.
+    ///
+    /// Trackers of benchmarks read OUT/smaller-is-better.json (github-action-benchmark, tool `customSmallerIsBetter`) and
+    /// OUT/bmf.json (Bencher Metric Format, adapter `json`).
+    ///
+    /// The suite says what each arm must reach (`goal`). Exit codes: 0 every goal of what was asked for is met, or there is none · 1
+    /// one is not met · 2 one is not decided, because points are missing.
     Bench(BenchArgs),
     /// Inject one fault by hand; `pgha inject VERB --help` shows the keys of a verb.
     #[command(subcommand)]
@@ -360,34 +367,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Text or JSON: one run's report, or one line for each of several runs with its report in it.
-    #[arg(short, long, default_value = "text")]
-    pub output: Output,
-}
-
-/// `pgha bench`
-#[derive(Clone, Debug, Args)]
-pub struct BenchArgs {
-    /// A file with comparisons.
-    #[arg(default_value = "benches/suite.toml", value_name = "SUITE")]
-    pub suite: PathBuf,
-    #[command(flatten)]
-    pub lab: LabArgs,
-    /// Only this comparison; may be given several times.
-    #[arg(long, value_name = "COMPARISON")]
-    pub only: Vec<Name>,
-    /// At most so many trials of every arm.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub trials: Option<u32>,
-    /// Where points, numbers and run directories go.
-    #[arg(long, default_value = "runs/bench")]
-    pub out: PathBuf,
-    /// Only print what would be run, in order, without an engine.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Longest wait for a lab.
-    #[arg(long, default_value = "3m", env = "PGHA_WAIT", hide_env_values = true)]
-    pub wait: Span,
-    /// Text (Markdown) or JSON.
     #[arg(short, long, default_value = "text")]
     pub output: Output,
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::lab::names;
-use crate::lab::record::Record;
+use crate::lab::record::LabRecord;
 use crate::model::Service;
 use crate::model::body::DATA_PATH;
 use crate::stats::Percentiles;
@@ -42,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Measures the volume of the lab's first instance, as entries of the record of the machine: none where it could not be
 /// measured.
-pub async fn measure(docker: &Docker, record: &Record) -> BTreeMap<String, Value> {
+pub async fn measure(docker: &Docker, record: &LabRecord) -> BTreeMap<String, Value> {
     let Some((member, _)) = record.of(Service::Postgres).next() else { return BTreeMap::new() };
     let container = names::container(record.spec.name.as_str(), member.id.as_str());
     let command = ["python3", "-c", SCRIPT, DATA_PATH].map(str::to_owned);

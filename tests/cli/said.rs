@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::pgha;
 
 /// Folders with papers, besides the root.
-const FOLDERS: [&str; 4] = ["docs/src", "scenarios", "benches/measured", "lab"];
+const FOLDERS: [&str; 5] = ["docs/src", "scenarios", "benches/measured", "benches/results", "lab"];
 /// Verbs that need no engine, whatever their words are.
 const ALONE: [&str; 4] = ["validate", "schema", "check", "completions"];
 /// Flags with which a verb needs none.
