@@ -1,7 +1,7 @@
 //! The command line as a person sees it, without an engine: transcripts in `tests/cli/`, held to the
 //! letter. `TRYCMD=overwrite cargo test --test cli` writes them anew; read the difference before you
-//! keep it. `cli/pages.rs` makes pages of the papers from the program, `cli/said.rs` reads the commands that papers name;
-//! `cli/bench.rs` makes pages and comparisons of benches.
+//! keep it. `cli/pages.rs` makes pages of the papers from the program, `cli/said.rs` reads the commands that papers name,
+//! `cli/bench.rs` makes pages and comparisons of benches, `cli/shipped.rs` uses the program away from its checkout.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so loudly")]
 
@@ -11,6 +11,8 @@ mod bench;
 mod pages;
 #[path = "cli/said.rs"]
 mod said;
+#[path = "cli/shipped.rs"]
+mod shipped;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -106,6 +108,7 @@ fn a_reader_that_has_gone_is_nobodys_error() {
         &["schema", "report"],
         &["completions", "bash"],
         &["completions", "zsh"],
+        &["man"],
         &["validate", smoke],
         &["run", "--dry-run", smoke],
         &["check", run],

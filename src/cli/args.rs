@@ -16,7 +16,7 @@ use crate::model::{Bytes, Name, Span};
     about,
     after_help = "Exit codes: 0 pass or done · 1 a check failed · 2 unknown: the run proves nothing · 3 the lab could \
                   not be made ready · 64 usage or bad file · 69 no engine · 130 interrupted, after healing.\n\n\
-                  Begin with `pgha doctor`, then `pgha run scenarios/primary-dies.toml`."
+                  Begin with `pgha doctor`, then `pgha run scenarios/primary-dies.toml`; `pgha init` writes that scenario."
 )]
 pub struct Cli {
     /// What to do.
@@ -63,6 +63,12 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// Everything `pgha` can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a lab and first scenarios to change; replaces no file.
+    Init {
+        /// Where; it is made when it is not there.
+        #[arg(default_value = ".", value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// What is on this machine, and what its absence switches off.
     Doctor {
         #[command(flatten)]
@@ -304,6 +310,12 @@ pub enum Verb {
     Completions {
         /// For which shell the completions are.
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for every verb.
+    Man {
+        /// Write all pages into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
     },
     /// What stands between controllers and the engine.
     #[command(hide = true)]

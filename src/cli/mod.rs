@@ -15,7 +15,9 @@ mod client;
 mod controllers;
 mod doctor;
 mod faults;
+mod init;
 mod lab;
+mod man;
 mod operate;
 mod problem;
 mod run;
@@ -91,7 +93,12 @@ fn offered() -> clap::Command {
     let all = command();
     let shown: Vec<clap::Command> =
         all.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
-    let bare = clap::Command::new("pgha").about(all.get_about().cloned().unwrap_or_default());
+    let mut bare = clap::Command::new("pgha")
+        .about(all.get_about().cloned().unwrap_or_default())
+        .version(env!("CARGO_PKG_VERSION"));
+    if let Some(after) = all.get_after_help() {
+        bare = bare.after_help(after.clone());
+    }
     bare.args(all.get_arguments().cloned()).subcommands(shown)
 }
 
@@ -113,6 +120,7 @@ async fn engine() -> Result<Docker, EngineError> {
 
 async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
+        Verb::Init { folder } => init::init(&folder),
         Verb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
         Verb::Up { lab, wait } => lab::up(&lab, wait).await,
         Verb::Down { lab, all } => lab::down(&lab, all).await,
@@ -162,6 +170,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             print!("{}", String::from_utf8_lossy(&text));
             Ok(Exit::Done)
         }
+        Verb::Man { dir } => man::man(offered(), dir.as_deref()),
         Verb::Broker { ask } => controllers::broker(ask).await,
         Verb::Controller { name } => controllers::controller(&name).await,
         Verb::Client { part, plan, .. } => client::client(part, plan.as_deref()).await,
