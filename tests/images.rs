@@ -13,6 +13,7 @@ use std::path::Path;
 use pgha::decide::body::{RecipeContext, Secrets, recipe};
 use pgha::engine::docker::Docker;
 use pgha::lab::images::{self, References};
+use pgha::model::lab::ImageSource;
 use pgha::model::{Body, ImageRole, LabSpec, Member, Service};
 use testcontainers::core::{CmdWaitFor, ExecCommand, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -46,6 +47,11 @@ fn spec() -> LabSpec {
         serde_json::from_str(include_str!("../src/decide/body/sample.json")).expect("the sample is a lab");
     // alone, an etcd member elects itself
     spec.etcd.members = 1;
+    #[expect(clippy::disallowed_methods, reason = "whose images are asked is said from outside")]
+    let source = std::env::var("PGHA_IMAGES");
+    if source.is_ok_and(|source| source == "nix") {
+        spec.images.source = ImageSource::Nix;
+    }
     spec
 }
 

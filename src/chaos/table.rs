@@ -107,7 +107,9 @@ fn runs(entry: &ProcessEntry, program: &str) -> bool {
 
 /// Patroni is a Python script that the body's first process started.
 fn is_patroni(table: &[ProcessEntry], entry: &ProcessEntry) -> bool {
-    let script = entry.arguments.iter().take(2).any(|word| base(word) == "patroni");
+    // nixpkgs runs a Python script under this name, and calls a program that finds its libraries `patroni`
+    let named = |word: &str| matches!(base(word), "patroni" | ".patroni-wrapped");
+    let script = entry.arguments.iter().take(2).any(|word| named(word));
     let child = table.iter().find(|parent| parent.pid == entry.parent);
     script && (entry.pid == 1 || child.is_some_and(|parent| parent.pid == 1))
 }
@@ -209,6 +211,22 @@ mod tests {
         ]));
         assert_eq!(picked(&table, Process::Controller), Some(1));
         assert_eq!(picked(&table[1..], Process::Controller), None);
+    }
+
+    #[test]
+    fn a_script_that_nixpkgs_wrapped_is_known() {
+        let script = "/nix/store/abc-patroni-4.1.0/bin/.patroni-wrapped";
+        let table = parse(&printed(&[
+            (1, 0, 'S', "tini", &["/usr/bin/tini", "--", "/usr/bin/patroni", "/etc/pgha/patroni.json"]),
+            (
+                7,
+                1,
+                'S',
+                "patroni",
+                &["/nix/store/abc-python3/bin/python3.13", script, "/etc/pgha/patroni.json"],
+            ),
+        ]));
+        assert_eq!(picked(&table, Process::Patroni), Some(7));
     }
 
     #[test]

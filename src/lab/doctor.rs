@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::images;
 use super::names::network_address;
-use crate::engine::docker::{Docker, EngineError};
+use crate::engine::docker::{Docker, EngineError, EngineInfo};
 use crate::model::body::LABEL_IMAGE;
+use crate::model::lab::ImageSource;
 use crate::model::{ImageRole, LabSpec};
 
 /// One thing that was looked at.
@@ -63,6 +64,7 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
                 format!("{} (API {}), storage {}", info.version, info.api, info.storage),
                 "",
             ));
+            findings.extend(kind_of_engine(&info));
             findings.push(finding("cgroup", Grade::Good, format!("version {}", info.cgroup), ""));
             findings.push(finding(
                 "machine",
@@ -76,12 +78,44 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
     for base in images::bases(&spec.images) {
         findings.push(base_image(&docker, &base).await);
     }
+    if spec.images.source == ImageSource::Nix {
+        findings.push(of_flake(&docker, spec).await);
+    }
     if let Some(caveat) = spec.haproxy_caveat() {
         findings.push(finding("balancers", Grade::Less, "clients may be left hanging", caveat));
     }
     findings.extend(helper(&docker).await);
     findings.push(addresses(&docker, spec).await);
     findings
+}
+
+/// What is known of engines that are not Docker with the machine's root; nothing of one that is.
+fn kind_of_engine(info: &EngineInfo) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    if let Some(other) = &info.other {
+        let note = "labs were tried on Docker alone: what works here is not known";
+        findings.push(finding("engine", Grade::Less, format!("{other} speaks Docker's language"), note));
+    }
+    if info.rootless {
+        let note = "no loop devices: volumes have no size of their own, and disk faults and disk scaling are off; \
+                    a cgroup of version 2 with `cpu` and `memory` delegated is needed for sizes";
+        findings.push(finding("engine", Grade::Less, "it runs without root", note));
+    }
+    findings
+}
+
+/// Whether the images of the flake were loaded.
+async fn of_flake(docker: &Docker, spec: &LabSpec) -> DoctorFinding {
+    match images::not_loaded(docker, &spec.images).await {
+        Ok(missing) if missing.is_empty() => {
+            finding("images", Grade::Good, "those of the flake are loaded", "")
+        }
+        Ok(missing) => {
+            let seen = format!("not loaded: {}", missing.join(", "));
+            finding("images", Grade::Bad, seen, images::LOAD)
+        }
+        Err(error) => finding("images", Grade::Bad, error.to_string(), ""),
+    }
 }
 
 async fn base_image(docker: &Docker, base: &str) -> DoctorFinding {
@@ -202,5 +236,31 @@ async fn addresses(docker: &Docker, spec: &LabSpec) -> DoctorFinding {
             format!("taken: {}", taken.join(", ")),
             "set `[network] publish` to another loopback /24, or to \"none\"",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_no_docker_with_root_is_told() {
+        let mut info = EngineInfo {
+            version: "29.0.0".to_owned(),
+            api: "1.52".to_owned(),
+            cgroup: "2".to_owned(),
+            kernel: String::new(),
+            system: String::new(),
+            storage: "overlayfs".to_owned(),
+            cpus: 2,
+            memory: 1,
+            rootless: false,
+            other: None,
+        };
+        assert_eq!(kind_of_engine(&info), []);
+        (info.rootless, info.other) = (true, Some("Podman Engine".to_owned()));
+        let told = kind_of_engine(&info);
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|finding| finding.grade == Grade::Less && !finding.note.is_empty()));
     }
 }

@@ -2,7 +2,8 @@
 //! second `up` builds nothing; shared by labs, so they carry a role and no lab.
 //!
 //! The base comes from the registry the engine can reach; where none answers it is bootstrapped
-//! from Debian packages into an image of the same name.
+//! from Debian packages into an image of the same name. Images of the flake are built and loaded by Nix, and only
+//! looked for here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -46,15 +47,26 @@ fn base_of(suite: &Name) -> String {
     format!("debian:{suite}-slim")
 }
 
-/// The base images that a lab needs.
+/// The base images that a lab needs; images of the flake have none.
 #[must_use]
 pub fn bases(declared: &Declared) -> BTreeSet<String> {
+    if declared.source == ImageSource::Nix {
+        return BTreeSet::new();
+    }
     ImageRole::ALL.into_iter().map(|role| base(declared, role)).collect()
 }
 
-/// The reference of a role: its tag is a digest of everything the image is made from.
+/// The reference under which the flake's `load-images` loads a role: `lab/nix/images.nix` makes the same name.
+fn of_flake(declared: &Declared, role: ImageRole) -> String {
+    format!("pgha/{}:nix-{}", role.as_str(), declared.postgres)
+}
+
+/// The reference of a role: its tag is a digest of everything the image is made from, where this program makes it.
 #[must_use]
 pub fn reference(declared: &Declared, role: ImageRole, program: &[u8]) -> String {
+    if declared.source == ImageSource::Nix {
+        return of_flake(declared, role);
+    }
     let mut digest = Sha256::new();
     digest.update(dockerfile(role));
     digest.update(base(declared, role));
@@ -77,10 +89,7 @@ pub async fn ensure(
     progress: &(impl Fn(&str) + Sync),
 ) -> Result<References, LabError> {
     if declared.source == ImageSource::Nix {
-        return Err(LabError::Image {
-            message: "images from the flake are not built in this version".to_owned(),
-            hint: "set `[images] source = \"debian\"`".to_owned(),
-        });
+        return loaded(docker, declared).await;
     }
     let binary = tokio::fs::read(program).await.map_err(|error| LabError::Image {
         message: format!("cannot read {}: {error}", program.display()),
@@ -116,6 +125,51 @@ pub async fn ensure(
         check_program(docker, reference).await?;
     }
     Ok(references)
+}
+
+/// How images of the flake come to an engine.
+pub const LOAD: &str = "in a checkout of this version: `nix run .#load-images`";
+
+/// The images of the flake that are not on the engine.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn not_loaded(docker: &Docker, declared: &Declared) -> Result<Vec<String>, EngineError> {
+    let mut missing = Vec::new();
+    for role in ImageRole::ALL.into_iter().filter(|_| declared.source == ImageSource::Nix) {
+        let reference = of_flake(declared, role);
+        if docker.image_id(&reference).await?.is_none() {
+            missing.push(reference);
+        }
+    }
+    Ok(missing)
+}
+
+/// The images of the flake: all are there, and the program in them is of this version.
+async fn loaded(docker: &Docker, declared: &Declared) -> Result<References, LabError> {
+    let failed = |message: String| LabError::Image { message, hint: LOAD.to_owned() };
+    let missing = not_loaded(docker, declared).await?;
+    if !missing.is_empty() {
+        return Err(failed(format!("not on the engine: {}", missing.join(", "))));
+    }
+    let references: References =
+        ImageRole::ALL.into_iter().map(|role| (role, of_flake(declared, role))).collect();
+    let ours = of_flake(declared, ImageRole::Pgha);
+    let (_, said) =
+        docker.run_once(&ours, &["/usr/local/bin/pgha".to_owned(), "--version".to_owned()]).await?;
+    match other_version(&said) {
+        Some(other) => Err(failed(format!("{ours} holds {other}, and this program is {VERSION}"))),
+        None => Ok(references),
+    }
+}
+
+/// What this program says to `--version`.
+const VERSION: &str = concat!("pgha ", env!("CARGO_PKG_VERSION"));
+
+/// What the program in an image said to `--version`, when it is not what this one says.
+fn other_version(said: &str) -> Option<String> {
+    let said = said.trim();
+    (said != VERSION).then(|| if said.is_empty() { "no program of ours".to_owned() } else { said.to_owned() })
 }
 
 async fn build(
@@ -283,4 +337,37 @@ async fn check_program(docker: &Docker, reference: &str) -> Result<(), LabError>
                --target x86_64-unknown-linux-gnu"
             .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_the_flake_have_names_that_the_flake_makes() {
+        let declared = |source: &str| -> Declared {
+            let text = format!(r#"{{ "source": "{source}", "suite": "trixie", "postgres": 17 }}"#);
+            serde_json::from_str(&text).expect("images")
+        };
+        let nix = declared("nix");
+        assert_eq!(reference(&nix, ImageRole::Postgres, b"any"), "pgha/postgres:nix-17");
+        assert!(bases(&nix).is_empty(), "they are built on no image of Debian");
+        let flake = include_str!("../../lab/nix/images.nix");
+        for role in ImageRole::ALL {
+            let stem = format!("\"pgha/{}\"", role.as_str());
+            assert!(flake.contains(&stem), "lab/nix/images.nix makes no image {stem}");
+        }
+        assert!(flake.contains("nix-${toString major}"), "the tag");
+        assert_ne!(
+            reference(&declared("debian"), ImageRole::Pgha, b"one"),
+            reference(&declared("debian"), ImageRole::Pgha, b"two")
+        );
+    }
+
+    #[test]
+    fn a_program_of_another_version_is_told() {
+        assert_eq!(other_version(&format!("{VERSION}\n")), None);
+        assert_eq!(other_version("pgha 0.0.1\n").as_deref(), Some("pgha 0.0.1"));
+        assert_eq!(other_version("").as_deref(), Some("no program of ours"));
+    }
 }

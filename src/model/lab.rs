@@ -43,7 +43,7 @@ pub struct LabSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Images {
-    /// `debian` builds on the engine from Debian packages; `nix` is refused by this version.
+    /// `debian` builds on the engine from Debian packages; `nix` takes images that `nix run .#load-images` loaded.
     pub source: ImageSource,
     /// Debian suite, for example `trixie` or `forky`.
     pub suite: Name,
@@ -72,7 +72,7 @@ impl Images {
 pub enum ImageSource {
     /// Debian packages, built on the engine.
     Debian,
-    /// The flake's image outputs; not built in this version.
+    /// Packages of nixpkgs: images of the flake, loaded into the engine beforehand.
     Nix,
 }
 
@@ -508,7 +508,8 @@ impl LabSpec {
     /// `scenarios/found/haproxy-freezes-a-session.sh`, Debian's package 3.0.11-1+deb13u5.
     #[must_use]
     pub fn haproxy_caveat(&self) -> Option<&'static str> {
-        let freezes = self.images.suite_of(ImageRole::Haproxy).as_str() == "trixie";
+        let packages = self.images.source == ImageSource::Debian;
+        let freezes = packages && self.images.suite_of(ImageRole::Haproxy).as_str() == "trixie";
         let ends_sessions = self.balancers.on_marked_down == OnMarkedDown::ShutdownSessions;
         (freezes && ends_sessions).then_some(
             "HAProxy 3.0.11 of trixie, with on-marked-down = \"shutdown-sessions\", leaves a client hanging for ever that waits \

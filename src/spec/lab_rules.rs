@@ -25,6 +25,8 @@ const MOST_HOSTS: usize = 243;
 const MOST_FILES: u64 = 1 << 20;
 /// Suites of which it is known which PostgreSQL they have.
 const SUITES: [(&str, u32); 3] = [("bookworm", 15), ("trixie", 17), ("forky", 18)];
+/// Versions of PostgreSQL of which the flake makes an image.
+const NIX: [u32; 2] = [17, 18];
 
 /// Words that mean something else where members are named.
 const RESERVED: [&str; 8] =
@@ -152,9 +154,16 @@ impl LabRules<'_> {
     fn images(&mut self) {
         let images = &self.spec.images;
         if images.source == ImageSource::Nix {
-            let problem =
-                at(self.tree.nearest("images.source"), "images from the flake are not built in this version");
-            self.problems.push(problem.hint("source = \"debian\"").unbuilt());
+            let message = format!("the flake has no image with PostgreSQL {}", images.postgres);
+            self.demand(NIX.contains(&images.postgres), "images.postgres", message, "17 or 18");
+            let message = "`haproxy` names a suite of Debian, and these images come from nixpkgs".to_owned();
+            self.demand(
+                images.haproxy.is_none(),
+                "images.haproxy",
+                message,
+                "leave it out: nixpkgs has one HAProxy",
+            );
+            return;
         }
         if let Some((suite, has)) = SUITES.iter().find(|(suite, _)| *suite == images.suite.as_str()) {
             let message = format!("suite {suite} has PostgreSQL {has}, not {}", images.postgres);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::lab::{Range, RestartRule};
+use crate::model::lab::{ImageSource, Range, RestartRule};
 use crate::model::{Bytes, Span};
 
 fn resolved(layers: &[Layer]) -> LabSpec {
@@ -84,6 +84,12 @@ fn later_layers_win_tables_merge_and_ranges_have_two_forms() {
 }
 
 #[test]
+fn images_of_the_flake_have_no_suite() {
+    let spec = with([Layer::file("lab.toml", "[images]\nsource = \"nix\"\npostgres = 18\n")]);
+    assert_eq!((spec.images.source, spec.images.postgres), (ImageSource::Nix, 18));
+}
+
+#[test]
 fn a_host_without_capacity_gets_that_of_a_small_computer() {
     let spec = with([Layer::file(
         "lab.toml",
@@ -97,6 +103,8 @@ fn a_host_without_capacity_gets_that_of_a_small_computer() {
 fn every_rule_has_its_sentence() {
     for (text, sentence) in [
         ("schema = 2", "this version reads schema 1"),
+        ("[images]\nsource = \"nix\"\npostgres = 16", "no image with PostgreSQL 16"),
+        ("[images]\nsource = \"nix\"\nhaproxy = \"forky\"", "these images come from nixpkgs"),
         ("[etcd]\nmembers = 4", "even number"),
         ("[etcd]\nmembers = 0", "even number"),
         ("[etcd]\ndisk = \"100MiB\"", "too small for a file system"),
@@ -322,4 +330,5 @@ fn a_balancer_that_may_leave_clients_hanging_says_so() {
     assert!(caveat("stock", "").is_some());
     assert_eq!(caveat("stock", "[images]\nhaproxy = \"forky\"\n"), None);
     assert_eq!(caveat("repair", ""), None);
+    assert_eq!(caveat("stock", "[images]\nsource = \"nix\"\n"), None, "nixpkgs has another HAProxy");
 }

@@ -33,6 +33,10 @@ pub struct EngineInfo {
     pub cpus: u32,
     /// Memory in bytes.
     pub memory: u64,
+    /// Whether it runs in a user namespace of its own, without the machine's root.
+    pub rootless: bool,
+    /// The program that speaks for it, where that is no Docker: `Podman Engine`.
+    pub other: Option<String>,
 }
 
 impl Docker {
@@ -77,7 +81,13 @@ impl Docker {
         let info = self.api.info().await?;
         let version = self.api.version().await?;
         let api = self.api.client_version();
+        let components = version.components.unwrap_or_default();
+        let other =
+            components.into_iter().map(|component| component.name).find(|name| name.contains("Podman"));
+        let options = info.security_options.unwrap_or_default();
         Ok(EngineInfo {
+            rootless: options.iter().any(|option| option.contains("rootless")),
+            other,
             version: version.version.unwrap_or_default(),
             api: format!("{}.{}", api.major_version, api.minor_version),
             cgroup: info.cgroup_version.map_or_else(|| "1".to_owned(), |v| v.to_string()),
