@@ -60,7 +60,8 @@ pub(super) mod tests {
         members.push(more);
         let count = u32::try_from(three).expect("a few");
         LabRecord {
-            schema_version: 1,
+            schema_version: crate::lab::record::SCHEMA,
+            pgha: None,
             preset: None,
             spec,
             subnet: std::net::Ipv4Addr::LOCALHOST,

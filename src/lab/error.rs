@@ -47,6 +47,26 @@ pub enum LabError {
     /// The lab's record is another than the one that was read: a controller, or another `up`, wrote it meanwhile.
     #[error("{0}")]
     Moved(String),
+    /// The loop device that a volume names carries somebody else's image since the machine was started anew.
+    #[error("lab `{lab}`: its disk `{disk}` belongs on {device}, which carries another image by now")]
+    DeviceTaken {
+        /// Which lab.
+        lab: String,
+        /// Which disk.
+        disk: String,
+        /// Its device.
+        device: String,
+    },
+    /// The lab's record says what this version of the program does not understand.
+    #[error("lab `{lab}` was founded by {}: {why}", .by.as_ref().map_or("another version of pgha".to_owned(), |by| format!("pgha {by}")))]
+    OtherVersion {
+        /// Which lab.
+        lab: String,
+        /// Version that founded it, where its record says so.
+        by: Option<String>,
+        /// What is not understood.
+        why: String,
+    },
     /// Pieces of a lab without the record that belongs to them.
     #[error("lab `{0}` is incomplete: its record is gone, so its passwords are not known")]
     NoRecord(String),
@@ -80,6 +100,13 @@ impl LabError {
             Self::Differs { .. } => {
                 Some("take it down first (`pgha down`), or give this one another name".to_owned())
             }
+            Self::DeviceTaken { device, .. } => Some(format!(
+                "`losetup {device}` says which; free it and run `pgha up` again, or take this lab down: `pgha down`"
+            )),
+            Self::OtherVersion { .. } => Some(
+                "use the version that founded it, or take it down (`pgha down` needs no record) and up again"
+                    .to_owned(),
+            ),
             Self::Moved(_) => Some("the same command again looks at the lab as it is now".to_owned()),
             Self::NoRecord(_) => Some("take it down (`pgha down`) and up again".to_owned()),
             Self::NotReady { .. } => Some(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::images::References;
 use super::{LabError, names};
@@ -21,12 +22,18 @@ use crate::model::{BodyFile, ImageRole, LabSpec, Member, MemberId, Mono, Name, S
 /// Path of the record in the client.
 pub const PATH: &str = "/etc/pgha/lab.json";
 
+/// Version of the format of a record. Within a version keys are only added, each with a value for records without it.
+pub const SCHEMA: u32 = 1;
+
 /// What a lab was founded as.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LabRecord {
-    /// Version of this format; 1.
+    /// Version of this format, [`SCHEMA`].
     pub schema_version: u32,
+    /// Version of the program that founded the lab. Absent in labs of 0.2.0 and before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pgha: Option<String>,
     /// Preset in force; `None` when the lab file stands alone.
     pub preset: Option<Name>,
     /// The lab as resolved.
@@ -222,15 +229,35 @@ pub fn world(record: &LabRecord) -> FoundingWorld {
     FoundingWorld { network: names::network(record.spec.name.as_str()), subnet: record.subnet, bodies }
 }
 
+/// The record of a lab, from its bytes: of this version of the program, or of an older one.
+///
+/// # Errors
+/// [`LabError::OtherVersion`] when it says what this version does not understand.
+pub fn parse(lab: &str, bytes: &[u8]) -> Result<LabRecord, LabError> {
+    let value: Result<Value, _> = serde_json::from_slice(bytes);
+    let said = |key: &str| value.as_ref().ok().and_then(|value| value.get(key));
+    let version = said("schema-version").and_then(Value::as_u64);
+    let why = match version {
+        Some(version) if version != u64::from(SCHEMA) => {
+            format!("its record is of version {version}, and this program reads version {SCHEMA}")
+        }
+        // from the bytes, so that the error names line and column
+        _ => match serde_json::from_slice(bytes) {
+            Ok(record) => return Ok(record),
+            Err(error) => format!("its record cannot be read: {error}"),
+        },
+    };
+    let by = said("pgha").and_then(Value::as_str).map(str::to_owned);
+    Err(LabError::OtherVersion { lab: lab.to_owned(), by, why })
+}
+
 /// Reads the record of a lab; `None` when the lab has none.
 ///
 /// # Errors
 /// When the engine does not answer or the record cannot be read.
 pub async fn read(shelf: &impl Shelf, lab: &str) -> Result<Option<LabRecord>, LabError> {
     match shelf.read_file(&names::container(lab, "client"), PATH).await {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| LabError::Client(format!("the record of lab `{lab}` cannot be read: {error}"))),
+        Ok(bytes) => parse(lab, &bytes).map(Some),
         Err(EngineError::NotFound(_)) => Ok(None),
         Err(other) => Err(other.into()),
     }
@@ -249,5 +276,58 @@ pub async fn require(docker: &Docker, lab: &str) -> Result<LabRecord, LabError> 
         Err(LabError::NoLab(lab.to_owned()))
     } else {
         Err(LabError::NoRecord(lab.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A record as 0.1.0 wrote it: no images, no password of a broker.
+    const OLD: &str = include_str!("../../tests/records/0.1.0.json");
+
+    fn refused(record: &Value) -> (Option<String>, String) {
+        match parse("demo", record.to_string().as_bytes()) {
+            Err(LabError::OtherVersion { by, why, .. }) => (by, why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_lab_of_the_first_version_is_used() {
+        let record = parse("demo", OLD.as_bytes()).expect("a record");
+        assert_eq!((record.pgha, record.members.len(), record.secrets.broker.as_str()), (None, 9, ""));
+        assert!(record.images.is_empty());
+        // whatever is made of it is made
+        let world = world(&parse("demo", OLD.as_bytes()).expect("a record"));
+        assert_eq!(world.bodies.len(), 9 + 7, "members and hosts");
+    }
+
+    #[test]
+    fn a_lab_of_another_version_is_refused_in_words() {
+        let old = || serde_json::from_str::<Value>(OLD).expect("JSON");
+        let mut newer = old();
+        newer["schema-version"] = json!(2);
+        newer["pgha"] = json!("9.0.0");
+        let (by, why) = refused(&newer);
+        assert_eq!(by.as_deref(), Some("9.0.0"));
+        assert_eq!(why, "its record is of version 2, and this program reads version 1");
+
+        let mut less = old();
+        less["spec"].as_object_mut().expect("a lab").remove("postgres");
+        assert!(refused(&less).1.contains("missing field `postgres`"), "{}", refused(&less).1);
+        let mut more = old();
+        more["spec"]["postgres"]["a-key-of-tomorrow"] = json!(1);
+        assert!(refused(&more).1.contains("a-key-of-tomorrow"), "{}", refused(&more).1);
+
+        let torn = parse("demo", &OLD.as_bytes()[..100]).expect_err("half a record");
+        let said = torn.to_string();
+        assert!(
+            said.starts_with("lab `demo` was founded by another version of pgha: its record cannot"),
+            "{said}"
+        );
+        assert!(torn.hint().is_some_and(|hint| hint.contains("pgha down")));
     }
 }

@@ -72,6 +72,9 @@ pub async fn up(
     let (record, founds) = Box::pin(agree(docker, order, &images, planned)).await?;
     let world = record::world(&record);
     let lab = order.spec.name.as_str();
+    if !founds {
+        disks_are_back(docker, lab, &images, &tell).await?;
+    }
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
     drive(
@@ -93,6 +96,30 @@ pub async fn up(
     wait_ready(docker, &record, order.wait, news).await?;
     let took = clock::now().since(started);
     Ok(StandingLab { record, images, plain_volumes: hands.plain_reason(), took, created })
+}
+
+/// Gives the disks of a lab that stands still their devices back: they are gone when the machine was started anew.
+async fn disks_are_back(
+    docker: &Docker,
+    lab: &str,
+    images: &images::References,
+    tell: &(impl Fn(&str) + Sync),
+) -> Result<(), LabError> {
+    let seen = docker.observe(Some(lab)).await?;
+    let all_run = seen.containers.values().all(|container| container.status == ContainerStatus::Running);
+    let Some(helper) = images.get(&ImageRole::Host).filter(|_| !all_run) else { return Ok(()) };
+    let found = docker.reattach_disks(lab, helper, &names::disks(lab)).await?;
+    if !found.back.is_empty() {
+        tell(&format!("attached again: {}", found.back.join(", ")));
+    }
+    if let Some((disk, device)) = found.taken.first() {
+        return Err(LabError::DeviceTaken {
+            lab: lab.to_owned(),
+            disk: disk.clone(),
+            device: device.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// Writes down what this `up` wants, before a body is made for it; whether it founds the lab. Controllers write the record,
@@ -149,6 +176,7 @@ async fn plan(docker: &Docker, order: &UpOrder) -> Result<(LabRecord, Option<Lab
             wanted.counts.extend(known.desired.counts.get_key_value(&service).filter(|_| same));
         }
         if let Some(difference) = difference(&known, spec, &wanted) {
+            let difference = difference + &age(&known, env!("CARGO_PKG_VERSION"));
             return Err(LabError::Differs { lab: lab.to_owned(), difference });
         }
         // one that is missing joins its cluster by whoever replaces it; founded, it would begin another
@@ -179,7 +207,8 @@ async fn plan(docker: &Docker, order: &UpOrder) -> Result<(LabRecord, Option<Lab
     };
     let subnet = subnet.ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
     let record = LabRecord {
-        schema_version: 1,
+        schema_version: record::SCHEMA,
+        pgha: Some(env!("CARGO_PKG_VERSION").to_owned()),
         preset: order.preset.clone(),
         spec: spec.clone(),
         subnet,
@@ -253,6 +282,15 @@ fn difference(known: &LabRecord, spec: &LabSpec, wanted: &Desired) -> Option<Str
     ];
     let names: Vec<&str> = sections.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
     Some(format!("the sections {} are not the same", names.join(", ")))
+}
+
+/// Who founded a lab, where that was no program of this version: its defaults may have been others.
+fn age(known: &LabRecord, ours: &str) -> String {
+    match &known.pgha {
+        Some(theirs) if theirs == ours => String::new(),
+        Some(theirs) => format!("; pgha {theirs} founded it, and this is {ours}"),
+        None => format!("; pgha 0.2.0 or older founded it, and this is {ours}"),
+    }
 }
 
 /// Whether a standing lab is what `spec` asks for, body for body and as large as they begin.
@@ -375,6 +413,16 @@ pub async fn image_ids(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lab_that_differs_says_which_version_founded_it() {
+        let old = include_str!("../../tests/records/0.1.0.json");
+        let mut known = record::parse("demo", old.as_bytes()).expect("a record");
+        assert_eq!(age(&known, "9.9.9"), "; pgha 0.2.0 or older founded it, and this is 9.9.9");
+        known.pgha = Some("9.9.8".to_owned());
+        assert_eq!(age(&known, "9.9.9"), "; pgha 9.9.8 founded it, and this is 9.9.9");
+        assert_eq!(age(&known, "9.9.8"), "");
+    }
 
     #[test]
     fn a_balancer_needs_two_files_a_session() {

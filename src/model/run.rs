@@ -62,6 +62,9 @@ pub struct Stamp {
 }
 
 impl Resolved {
+    /// Version of the format of `resolved.json`.
+    pub const SCHEMA: u32 = 1;
+
     /// The edition of the runs this version makes.
     pub const EDITION: u32 = 2;
 

@@ -53,6 +53,9 @@ pub fn read(dir: &Path) -> Result<RunRecord, RunError> {
     sightings.sort_by_key(|sighting| sighting.at);
     let (ledger, torn_ledger) = ledger(dir)?;
     let resolved: Resolved = json(dir, "resolved.json")?;
+    if let Some(why) = of_tomorrow(&resolved) {
+        return Err(unreadable("resolved.json", why));
+    }
     // older runs are judged without their ledger
     let torn = torn || torn_ledger && resolved.edition >= SIGNED;
     Ok(RunRecord {
@@ -63,6 +66,22 @@ pub fn read(dir: &Path) -> Result<RunRecord, RunError> {
         history,
         sightings,
         logs: logs(dir).map_err(|error| unreadable("logs", error.to_string()))?,
+    })
+}
+
+/// Why a run cannot be judged by this program: a later one made it, by rules that are not known here. Runs of earlier ones
+/// are judged for ever, by what their edition keeps.
+fn of_tomorrow(resolved: &Resolved) -> Option<String> {
+    let (version, edition) = (resolved.schema_version, resolved.edition);
+    let by = format!("a later version of this program, {}, wrote it", resolved.pgha);
+    if version != Resolved::SCHEMA {
+        return Some(format!(
+            "{by}: it is of version {version}, and this program reads {}",
+            Resolved::SCHEMA
+        ));
+    }
+    (edition > Resolved::EDITION).then(|| {
+        format!("{by}: the run is of edition {edition}, and this program knows {}", Resolved::EDITION)
     })
 }
 
@@ -119,4 +138,23 @@ fn logs(dir: &Path) -> std::io::Result<BTreeMap<MemberId, String>> {
         }
     }
     Ok(logs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_a_later_version_is_refused_and_one_of_the_first_is_not() {
+        let first = include_str!("../../tests/histories/good-failover/resolved.json");
+        let mut resolved: Resolved = serde_json::from_str(first).expect("a run of 0.1.0");
+        assert_eq!((resolved.pgha.as_str(), of_tomorrow(&resolved)), ("0.1.0", None));
+        resolved.pgha = "9.0.0".to_owned();
+        resolved.edition = Resolved::EDITION + 1;
+        let why = of_tomorrow(&resolved).expect("its rules are not known");
+        assert!(why.contains("9.0.0") && why.contains("of edition 3, and this program knows 2"), "{why}");
+        (resolved.edition, resolved.schema_version) = (0, 2);
+        let why = of_tomorrow(&resolved).expect("its format is not known");
+        assert!(why.contains("of version 2, and this program reads 1"), "{why}");
+    }
 }

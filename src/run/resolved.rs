@@ -37,7 +37,7 @@ pub async fn resolved(
     ]);
     machine.extend(fsync::measure(docker, record).await);
     Ok(Resolved {
-        schema_version: 1,
+        schema_version: Resolved::SCHEMA,
         edition: Resolved::EDITION,
         run: Some(run.to_owned()),
         scenario: order.scenario.name.clone(),

@@ -14,6 +14,7 @@ use pgha::lab::{LabError, names};
 use pgha::model::Service;
 use pgha::model::lab::Desired;
 
+use super::time::seeds;
 use super::{runtime, spec};
 
 /// Writers, and how often each writes.
@@ -24,7 +25,8 @@ fn founded() -> LabRecord {
     let spec = spec();
     let desired = Desired::founding(&spec);
     LabRecord {
-        schema_version: 1,
+        schema_version: record::SCHEMA,
+        pgha: None,
         preset: None,
         members: place(&spec, &desired, &[]).expect("the built-in lab fits its hosts"),
         subnet: Ipv4Addr::new(198, 18, 7, 0),
@@ -69,7 +71,7 @@ async fn write(engine: &FakeEngine, founded: &LabRecord) -> u64 {
 fn no_write_of_a_record_is_lost() {
     let (runtime, record) = (runtime(), founded());
     let mut conflicts = 0;
-    for seed in 0..200 {
+    for seed in 0..seeds(40, 200) {
         let engine = FakeEngine::new(seed, 0.0);
         runtime.block_on(async {
             found(&engine, &record).await;

@@ -33,7 +33,7 @@ fn address(networks: Option<HashMap<String, EndpointSettings>>) -> Option<Ipv4Ad
 }
 
 /// The label filter for one lab, or for every lab.
-fn filter(lab: Option<&str>) -> HashMap<String, Vec<String>> {
+pub(super) fn filter(lab: Option<&str>) -> HashMap<String, Vec<String>> {
     let label = lab.map_or_else(|| LABEL_LAB.to_owned(), |lab| format!("{LABEL_LAB}={lab}"));
     HashMap::from([("label".to_owned(), vec![label])])
 }
