@@ -119,6 +119,12 @@ fn right() -> Vec<(String, Story)> {
     all.filter(|(_, story)| judge(&story.record()).verdict == VerdictWord::Pass).collect()
 }
 
+/// One record in so many is spoiled in each way; all of them where the long search is asked for.
+#[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+fn part() -> usize {
+    if std::env::var("PGHA_SEEDS").is_ok_and(|text| text == "long") { 1 } else { 3 }
+}
+
 #[test]
 fn no_record_that_is_spoiled_slips() {
     let right = right();
@@ -126,10 +132,15 @@ fn no_record_that_is_spoiled_slips() {
     assert!(newest > 30, "{newest} records that are signed are right");
     let mut table: Vec<(&str, &str, usize, usize)> = Vec::new();
     let mut slipped: Vec<String> = Vec::new();
-    for (row, what, spoil, since, must) in KINDS {
+    let part = part();
+    for (kind, (row, what, spoil, since, must)) in KINDS.iter().enumerate() {
         let (mut made, mut wrong) = (0, 0);
         let old_enough = right.iter().filter(|(_, story)| story.resolved.edition >= *since);
         for (number, (base, story)) in old_enough.enumerate() {
+            // every way is tried once at least, and every record by some
+            if made > 0 && !(number + kind).is_multiple_of(part) {
+                continue;
+            }
             // the early and the late one take turns
             let pick = [7, 66][number % 2];
             let mut story = story.clone();

@@ -220,7 +220,7 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 11]) {
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
     let mut sums = [0; 11];
-    for seed in 0..seeds(500) {
+    for seed in 0..seeds(120, 500) {
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
         assert!(done[5] == 0 || seed.is_multiple_of(2), "seed {seed}: a key was released against the policy");
@@ -252,8 +252,8 @@ fn wrong_hands_are_caught() {
         Mutant::Forgets,
     ] {
         let word = mutant.breaks();
-        let caught =
-            (0..seeds(500)).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
-        assert!(caught, "wrong hands went unnoticed: {word}");
+        let caught = (0..500).find(|seed| run(*seed, mutant).0.err().is_some_and(|why| why.contains(word)));
+        println!("{word}: {caught:?}");
+        assert!(caught.is_some(), "wrong hands went unnoticed: {word}");
     }
 }

@@ -62,8 +62,12 @@ pub fn named(names: &'static OnceLock<Vec<Name>>, stem: &str, n: usize) -> Name 
     names.get_or_init(|| (0..MANY).map(made).collect()).get(n).cloned().unwrap_or_else(|| made(n))
 }
 
-/// How many seeds are tried; a longer search is asked for from outside.
+/// How many seeds are tried: a sample, or the long search where `PGHA_SEEDS=long` asks for it, or as many as it says.
 #[allow(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
-pub fn seeds(usually: u64) -> u64 {
-    std::env::var("PGHA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
+pub fn seeds(sample: u64, long: u64) -> u64 {
+    match std::env::var("PGHA_SEEDS") {
+        Ok(text) if text == "long" => long,
+        Ok(text) => text.parse().expect("PGHA_SEEDS is a number, or `long`"),
+        Err(_) => sample,
+    }
 }
