@@ -16,7 +16,7 @@ use crate::model::{Bytes, Name, Span};
     about,
     after_help = "Exit codes: 0 pass or done · 1 a check failed · 2 unknown: the run proves nothing · 3 the lab could \
                   not be made ready · 64 usage or bad file · 69 no engine · 130 interrupted, after healing.\n\n\
-                  Begin with `pgha doctor`, then `pgha run scenarios/primary-dies.toml`; `pgha init` writes that scenario."
+                  Begin with `pgha doctor`, then `pgha run scenarios/primary-dies.toml` (`pgha init` writes it)."
 )]
 pub struct Cli {
     /// What to do.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::{CliError, Exit};
 use crate::spec::{lab, schema};
 
-/// A scenario that begins a library of one's own: its file name and its text.
+/// A scenario that begins a library of one's own: its path and its text.
 const SCENARIOS: [(&str, &str); 2] = [
     ("primary-dies.toml", include_str!("../../scenarios/primary-dies.toml")),
-    ("repair-primary-dies.toml", include_str!("../../scenarios/repair-primary-dies.toml")),
+    ("repair/primary-dies.toml", include_str!("../../scenarios/repair/primary-dies.toml")),
 ];
 
 /// A file to be written: its path below the folder, and its text.

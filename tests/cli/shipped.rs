@@ -29,7 +29,7 @@ fn begun() -> TempDir {
 #[test]
 fn what_init_writes_is_valid_and_can_be_run() {
     let folder = begun();
-    let files = ["lab/lab.toml", "scenarios/primary-dies.toml", "scenarios/repair-primary-dies.toml"];
+    let files = ["lab/lab.toml", "scenarios/primary-dies.toml", "scenarios/repair/primary-dies.toml"];
     let words: Vec<&str> = ["validate"].into_iter().chain(files).collect();
     let said = away(folder.path(), &words);
     assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
