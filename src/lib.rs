@@ -15,12 +15,12 @@
 //! 8. [`chaos`]: faults, each with evidence that it bit and that it healed.
 //! 9. [`check`]: a recorded run → a verdict with evidence, with [`stats`] for the numbers and
 //!    [`report`] for the text.
-//! 10. [`run`]: all of it as one sentence: prepare, baseline, hurt, heal, settle, read, judge.
+//! 10. [`run`]: all of it as one sentence: prepare, baseline, hurt, heal, settle, read, judge. [`view`] shows it meanwhile.
 //! 11. [`control`]: what runs beside a lab: the controllers; [`broker`]: their only way to the engine.
 //! 12. [`cli`]: the door.
 //!
-//! `model`, `stats`, `spec`, `decide`, `history`, `check` and `report` are pure: they wait for
-//! nothing and touch nothing, so most of the house can be tried without an engine. Here the lab that
+//! `model`, `stats`, `spec`, `decide`, `history`, `check`, `report` and `view` are pure: they wait
+//! for nothing and touch nothing, so most of the house can be tried without an engine. Here the lab that
 //! comes with the program is read and placed:
 //!
 //! ```
@@ -60,3 +60,4 @@ pub mod report;
 pub mod run;
 pub mod spec;
 pub mod stats;
+pub mod view;

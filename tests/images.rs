@@ -13,6 +13,7 @@ use std::path::Path;
 use pgha::decide::body::{RecipeContext, Secrets, recipe};
 use pgha::engine::docker::Docker;
 use pgha::lab::images::{self, References};
+use pgha::lab::news::News;
 use pgha::model::lab::ImageSource;
 use pgha::model::{Body, ImageRole, LabSpec, Member, Service};
 use testcontainers::core::{CmdWaitFor, ExecCommand, WaitFor};
@@ -38,8 +39,8 @@ async fn build() -> References {
         )
     });
     let program = Path::new(env!("CARGO_BIN_EXE_pgha"));
-    let progress = |text: &str| println!("{text}");
-    images::ensure(&docker, &spec().images, program, &progress).await.expect("every image")
+    let news = |news: News| println!("{news:?}");
+    images::ensure(&docker, &spec().images, program, &news).await.expect("every image")
 }
 
 fn spec() -> LabSpec {

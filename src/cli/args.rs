@@ -100,9 +100,12 @@ pub enum Verb {
         /// Text or JSON.
         #[arg(short, long, default_value = "text")]
         output: Output,
-        /// Look again every second until interrupted.
+        /// Look again every second until `q` or Ctrl-C: a view on a terminal, else the table again and again.
         #[arg(long)]
         watch: bool,
+        /// Lines also on a terminal, no view.
+        #[arg(long)]
+        plain: bool,
         /// Only the names of the labs on this engine.
         #[arg(long)]
         all: bool,
@@ -369,6 +372,9 @@ pub struct RunArgs {
     /// Leave the lab standing that this run brings up.
     #[arg(long)]
     pub keep: bool,
+    /// Lines also on a terminal, no view.
+    #[arg(long)]
+    pub plain: bool,
     /// Where run directories go.
     #[arg(long, default_value = "runs", env = "PGHA_RUNS", hide_env_values = true)]
     pub runs: PathBuf,

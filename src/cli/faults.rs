@@ -12,11 +12,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::args::{LabArgs, Output};
+use super::news::NewsPrinter;
 use super::{CliError, Exit, settings};
 use crate::chaos::{Injector, Ledger, ledger};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::engine::locked::Locked;
+use crate::lab::news::News;
 use crate::lab::{reach, record};
 use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Scenario, Span};
 use crate::run::steps::{self, Stage, Word};
@@ -199,8 +201,9 @@ pub async fn inject(args: &InjectArgs) -> Result<Exit, CliError> {
     let (scenario, text) = parse(args, &id)?;
     scenario::fits_lab(&format!("pgha inject {}", args.verb), &text, &record.spec)?;
     let program = settings::program()?;
-    let progress = |text: &str| eprintln!("{text}");
-    let cannot = refusals::refusals(&docker, &record.spec, &scenario, &program, &progress).await?;
+    let printer = NewsPrinter::plain();
+    let news = |news: News| printer.news(&news);
+    let cannot = refusals::refusals(&docker, &record.spec, &scenario, &program, &news).await?;
     if !cannot.is_empty() {
         return Err(RunError::Refused(cannot).into());
     }
@@ -354,6 +357,12 @@ pub fn line(fault: &FaultRecord) -> String {
     };
     let age = std::time::Duration::from_secs(age(fault).0.as_secs());
     format!("{}: {} on {} for {}: {evidence}", fault.id, fault.verb.name(), targets.join(", "), Span(age))
+}
+
+/// The same without its age, so that it stays the same while it is on.
+pub fn in_short(fault: &FaultRecord) -> String {
+    let targets: Vec<&str> = fault.targets.iter().map(Name::as_str).collect();
+    format!("{} ({} on {})", fault.id, fault.verb.name(), targets.join(", "))
 }
 
 /// Since when it is on, or was meant.

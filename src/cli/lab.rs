@@ -1,123 +1,15 @@
 //! `up`, `down`, `dsn`, `prune`.
 
-use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::net::Ipv4Addr;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::args::{DsnEndpoint, DsnFormat, LabArgs};
+use super::news::NewsPrinter;
 use super::{CliError, Exit, settings};
 use crate::chaos::ledger;
-use crate::engine::locked::Locked;
-use crate::lab::ready::NotReady;
-use crate::lab::up::{self, News, UpOrder};
+use crate::lab::news::News;
+use crate::lab::up::{self, UpOrder};
 use crate::lab::{LabError, down as take_down, images, reach, record};
-use crate::model::{HostName, LabSpec, MemberId, Service, Span};
-use crate::report::html::cut;
-
-/// Letters of what is said of one member that is waited for.
-const WIDE: usize = 110;
-
-/// Prints news of a founding: one line a step, and one line a member that is waited for. On a terminal these lines move.
-pub struct NewsPrinter {
-    bar: Option<ProgressBar>,
-    waited: Locked<Waited>,
-}
-
-/// Members that were waited for, and those that have been.
-#[derive(Debug, Default)]
-struct Waited {
-    open: BTreeSet<MemberId>,
-    ready: BTreeSet<MemberId>,
-}
-
-impl Waited {
-    /// Hears which members are not ready; what is said of it: once whom it is waited for, and once of each that it is ready.
-    fn hear(&mut self, waiting: &[NotReady]) -> Vec<String> {
-        let now: BTreeSet<MemberId> = waiting.iter().map(|waiting| waiting.member.clone()).collect();
-        let mut said = Vec::new();
-        if self.open.is_empty() && self.ready.is_empty() && !now.is_empty() {
-            let names: Vec<&str> = now.iter().map(MemberId::as_str).collect();
-            said.push(format!("waiting for {}", names.join(", ")));
-        }
-        for member in self.open.difference(&now) {
-            if self.ready.insert(member.clone()) {
-                said.push(format!("{member} is ready"));
-            }
-        }
-        self.open = now;
-        said
-    }
-}
-
-/// Members that are not ready, a line each.
-fn board(waiting: &[NotReady]) -> String {
-    let width = waiting.iter().map(|waiting| waiting.member.as_str().len()).max().unwrap_or(0);
-    let line = |waiting: &NotReady| format!("  {:width$}  {}", waiting.member, cut(&waiting.why, WIDE));
-    std::iter::once("waiting for".to_owned()).chain(waiting.iter().map(line)).collect::<Vec<_>>().join("\n")
-}
-
-impl NewsPrinter {
-    /// A printer for this stderr: a moving line only on a terminal.
-    #[must_use]
-    pub fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar
-        });
-        Self { bar, waited: Locked::default() }
-    }
-
-    /// Prints one line.
-    pub fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        }
-    }
-
-    /// Whether anything moves.
-    #[must_use]
-    pub const fn moves(&self) -> bool {
-        self.bar.is_some()
-    }
-
-    /// Shows several lines that are replaced by the next ones; nothing where nothing moves.
-    pub fn board(&self, text: &str) {
-        if let Some(bar) = &self.bar {
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-                bar.set_style(style);
-            }
-            bar.set_message(text.to_owned());
-        }
-    }
-
-    /// Prints one piece of news.
-    pub fn news(&self, news: &News) {
-        match news {
-            News::Step(text) => self.line(&format!("  {text}")),
-            News::Waiting(waiting) if self.moves() => self.board(&board(waiting)),
-            News::Waiting(waiting) => {
-                let said = self.waited.lock().hear(waiting);
-                for line in said {
-                    eprintln!("  {line}");
-                }
-            }
-        }
-    }
-
-    /// Clears the moving line.
-    pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
+use crate::model::{HostName, LabSpec, Service, Span};
 
 /// `pgha up`
 pub async fn up(args: &LabArgs, wait: Span) -> Result<Exit, CliError> {
@@ -306,35 +198,5 @@ mod tests {
         assert!(all.len() > 2);
         spec.balancers.hosts = vec![first.clone(), third.clone()];
         assert_eq!(balancer_hosts(&spec, &[&third]), [2, 0], "pins hold");
-    }
-
-    fn waiting(members: &[(&str, &str)]) -> Vec<NotReady> {
-        let of = |(member, why): &(&str, &str)| NotReady {
-            member: MemberId::new(*member).expect("a name"),
-            why: (*why).to_owned(),
-        };
-        members.iter().map(of).collect()
-    }
-
-    #[test]
-    fn each_member_is_said_to_be_ready_once() {
-        let mut waited = Waited::default();
-        let all = waiting(&[("etcd-1", "has no leader"), ("postgres-1", "does not answer")]);
-        assert_eq!(waited.hear(&all), ["waiting for etcd-1, postgres-1"]);
-        let one = waiting(&[("postgres-1", "no primary yet")]);
-        assert_eq!(waited.hear(&one), ["etcd-1 is ready"]);
-        // another reason is no news, and who falls back is not said to be ready again
-        assert_eq!(waited.hear(&all), [""; 0]);
-        assert_eq!(waited.hear(&one), [""; 0]);
-        assert_eq!(waited.hear(&[]), ["postgres-1 is ready"]);
-        assert_eq!(waited.hear(&[]), [""; 0]);
-    }
-
-    #[test]
-    fn members_that_are_not_ready_have_a_line_each() {
-        let seen = board(&waiting(&[("etcd-1", "has no leader"), ("postgres-1", &"x".repeat(200))]));
-        let lines: Vec<&str> = seen.lines().collect();
-        assert_eq!(lines[..2], ["waiting for", "  etcd-1      has no leader"]);
-        assert_eq!((lines.len(), lines[2].chars().count()), (3, 2 + 10 + 2 + WIDE + 1));
     }
 }

@@ -18,9 +18,11 @@ mod faults;
 mod init;
 mod lab;
 mod man;
+mod news;
 mod operate;
 mod problem;
 mod run;
+mod screen;
 mod settings;
 mod status;
 mod validate;
@@ -110,7 +112,7 @@ fn start_tracing(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| out::Stderr).with_ansi(false).init();
 }
 
 /// The engine, and where it was found.
@@ -124,7 +126,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
         Verb::Up { lab, wait } => lab::up(&lab, wait).await,
         Verb::Down { lab, all } => lab::down(&lab, all).await,
-        Verb::Status { lab, output, watch, all } => status::status(&lab, output, watch, all).await,
+        Verb::Status { lab, output, watch, plain, all } => {
+            let watch = watch.then_some(status::StatusWatch { plain });
+            Box::pin(status::status(&lab, output, watch, all)).await
+        }
         Verb::Dsn { endpoint, lab, format } => lab::dsn(&lab, endpoint, format).await,
         Verb::Logs { member, lab, follow, tail } => bodies::logs(&lab, &member, follow, tail).await,
         Verb::Exec { member, lab, command } => bodies::exec(&lab, &member, &command).await,

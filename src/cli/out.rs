@@ -14,6 +14,9 @@ static GONE: AtomicBool = AtomicBool::new(false);
 /// Why stdout could not be written, when that was something else.
 static FAILED: Locked<Option<String>> = Locked::new(None);
 
+/// What was said on stderr while a view has the terminal.
+static KEPT: Locked<Option<Vec<u8>>> = Locked::new(None);
+
 /// Says something on stdout.
 pub fn say(words: Arguments<'_>) {
     if GONE.load(Ordering::Relaxed) {
@@ -29,9 +32,42 @@ pub fn say(words: Arguments<'_>) {
     }
 }
 
-/// Says something on stderr; where nobody reads it, it is not said.
+/// Says something on stderr; where nobody reads it, it is not said. While a view has the terminal it is kept.
 pub fn tell(words: Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(words);
+    // nothing may be said between a look at what is kept and the words themselves: a view would be drawn around them
+    let mut kept = KEPT.lock();
+    let _ = match kept.as_mut() {
+        Some(kept) => kept.write_fmt(words),
+        None => io::stderr().lock().write_fmt(words),
+    };
+}
+
+/// Keeps what is said on stderr from now on.
+pub fn hold() {
+    KEPT.lock().get_or_insert_default();
+}
+
+/// Says what was kept, and keeps nothing any more.
+pub fn release() {
+    let mut kept = KEPT.lock();
+    if let Some(words) = kept.take() {
+        let _ = io::stderr().lock().write_all(&words);
+    }
+}
+
+/// Stderr for those who write bytes: the program's own words and theirs stand in one order.
+#[derive(Debug)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        tell(format_args!("{}", String::from_utf8_lossy(bytes)));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether nobody reads stdout any more: who goes on until interrupted may end.

@@ -3,16 +3,39 @@
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::args::{LabArgs, Output};
+use super::screen::{self, After, Key, Screen};
 use super::{CliError, Exit, faults, settings};
 use crate::engine::clock;
+use crate::engine::docker::Docker;
 use crate::lab::down::labs;
-use crate::lab::status::{self as look, MemberStatus, Status};
+use crate::lab::status as look;
+use crate::model::status::{MemberStatus, Status};
 use crate::model::{Bytes, FaultRecord};
+use crate::view::{Story, ViewLook};
+
+/// How a lab is looked at again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusWatch {
+    /// In lines, also on a terminal.
+    pub plain: bool,
+}
+
+/// Pause between two looks.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What keys do while a lab is watched.
+const KEYS: &str = "q or Ctrl-C: leave";
 
 /// `pgha status`
-pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> Result<Exit, CliError> {
+pub async fn status(
+    args: &LabArgs,
+    output: Output,
+    watch: Option<StatusWatch>,
+    all: bool,
+) -> Result<Exit, CliError> {
     let docker = super::engine().await?;
     if all {
         let labs = labs(&docker).await?;
@@ -23,11 +46,16 @@ pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> R
         return Ok(Exit::Done);
     }
     let lab = settings::lab_name(args)?;
+    if let Some(StatusWatch { plain }) = watch
+        && output == Output::Text
+        && let Some(look) = screen::look(plain)
+    {
+        return Box::pin(on_screen(&docker, &lab, look)).await;
+    }
     loop {
-        let status = look::status(&docker, &lab).await?;
-        let on = faults::on(&docker, &lab).await?;
+        let (status, on) = once(&docker, &lab).await?;
         match output {
-            Output::Json if watch => println!("{}", json(&status, &on, false)?),
+            Output::Json if watch.is_some() => println!("{}", json(&status, &on, false)?),
             Output::Json => println!("{}", json(&status, &on, true)?),
             Output::Text => {
                 println!("{}", text(&status));
@@ -36,15 +64,63 @@ pub async fn status(args: &LabArgs, output: Output, watch: bool, all: bool) -> R
                 }
             }
         }
-        if !watch || super::out::gone() {
+        if watch.is_none() || super::out::gone() {
             return Ok(Exit::Done);
         }
         tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
-            () = clock::sleep(Duration::from_secs(1)) => {}
+            () = clock::sleep(AGAIN) => {}
         }
     }
+}
+
+/// One look at a lab, and the faults that are on.
+async fn once(docker: &Docker, lab: &str) -> Result<(Status, Vec<FaultRecord>), CliError> {
+    Ok((look::status(docker, lab).await?, faults::on(docker, lab).await?))
+}
+
+/// Watches a lab on a terminal until somebody leaves. What cannot be seen is shown, and looked at again.
+async fn on_screen(docker: &Docker, lab: &str, look: ViewLook) -> Result<Exit, CliError> {
+    let began = clock::now();
+    // a lab that is not there is an error, not an empty view
+    let mut seen = Some(once(docker, lab).await?);
+    let leaving = watch::Sender::new(false);
+    let (mut left, leave) = (leaving.subscribe(), leaving.clone());
+    let on_key = move |_: Key, _: &mut Story| {
+        leave.send_replace(true);
+        After::Ends
+    };
+    let Some(screen) = Screen::open(Story::new(format!("lab {lab}"), KEYS), look, on_key) else {
+        return Err(CliError::usage("this terminal cannot show a view", "`--plain` prints lines"));
+    };
+    let failed = |error: std::io::Error| CliError::usage(format!("signals cannot be handled: {error}"), "");
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    loop {
+        if let Some((status, on)) = seen.take() {
+            let at = clock::now().since(began).as_secs_f64();
+            let on = on.iter().map(faults::in_short).collect();
+            screen.change(move |story| story.look(at, status, on));
+        }
+        tokio::select! {
+            biased;
+            _ = left.wait_for(|left| *left) => break,
+            _ = tokio::signal::ctrl_c() => break,
+            _ = term.recv() => break,
+            looked = async {
+                clock::sleep(AGAIN).await;
+                once(docker, lab).await
+            } => match looked {
+                Ok(looked) => seen = Some(looked),
+                Err(error) => {
+                    let why = error.to_string();
+                    screen.change(move |story| story.cannot_look(&why));
+                }
+            },
+        }
+    }
+    screen.close();
+    Ok(Exit::Done)
 }
 
 fn json(status: &Status, on: &[FaultRecord], pretty: bool) -> Result<String, CliError> {

@@ -13,6 +13,8 @@ mod controller_eyes;
 pub mod controller_hands;
 pub mod controller_process;
 mod controllers;
+#[cfg(test)]
+mod dashboard_tests;
 mod deeds_under_way;
 mod disk;
 pub mod driver;

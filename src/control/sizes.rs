@@ -285,7 +285,7 @@ fn sight<T>(answer: Result<T, HttpError>) -> Sight<T> {
 }
 
 /// What a body says of itself, as metrics.
-fn show_inside(member: &MemberId, inside: &SelfReport) {
+pub(super) fn show_inside(member: &MemberId, inside: &SelfReport) {
     let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
     of("pgha_sessions", inside.work.sessions.into());
     of("pgha_sessions_active", inside.work.active.into());
@@ -298,7 +298,7 @@ fn show_inside(member: &MemberId, inside: &SelfReport) {
 }
 
 /// What a body uses, as metrics.
-fn show(member: &MemberId, usage: &Usage, last: Option<&Usage>) {
+pub(super) fn show(member: &MemberId, usage: &Usage, last: Option<&Usage>) {
     let of = |name: &'static str, value: f64| gauge!(name, "member" => member.to_string()).set(value);
     if let Some(cores) = last.and_then(|last| usage.since(last)) {
         of("pgha_cpu_used_cores", cores.used);

@@ -15,10 +15,12 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
 use super::LabError;
+use super::news::News;
 use crate::engine::clock;
 use crate::engine::docker::{BuildContext, Docker, EngineError, ImageSeen};
 use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::{ImageSource, Images as Declared};
+use crate::model::part::LabPart;
 use crate::model::{ImageRole, Name};
 
 /// Image references by role.
@@ -26,6 +28,9 @@ pub type References = BTreeMap<ImageRole, String>;
 
 /// Longest wait for a registry before the base is bootstrapped.
 const REGISTRY_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// How the classic builder's lines begin that say which step it is at.
+const STEP: &str = "Step ";
 
 const fn dockerfile(role: ImageRole) -> &'static str {
     match role {
@@ -86,7 +91,7 @@ pub async fn ensure(
     docker: &Docker,
     declared: &Declared,
     program: &Path,
-    progress: &(impl Fn(&str) + Sync),
+    news: &(impl Fn(News) + Sync),
 ) -> Result<References, LabError> {
     if declared.source == ImageSource::Nix {
         return loaded(docker, declared).await;
@@ -108,15 +113,22 @@ pub async fn ensure(
     }
     let suites: BTreeSet<&Name> = missing.iter().map(|(role, _)| declared.suite_of(*role)).collect();
     for suite in suites {
-        ensure_base(docker, suite, progress).await?;
+        ensure_base(docker, suite, news).await?;
     }
     try_join_all(missing.iter().map(|(role, reference)| {
         let binary = &binary;
         async move {
-            progress(&format!("building {reference}"));
+            let name = format!("image {}", role.as_str());
+            news(News::Part(LabPart::at(&name, format!("building {reference}"))));
             let started = clock::now();
-            build(docker, declared, *role, reference, binary).await?;
-            progress(&format!("built {reference} in {:.1} s", clock::now().since(started).as_secs_f64()));
+            let step = |line: &str| {
+                if line.starts_with(STEP) {
+                    news(News::Part(LabPart::still(&name, line.trim_end())));
+                }
+            };
+            build(docker, declared, *role, reference, binary, step).await?;
+            let took = clock::now().since(started).as_secs_f64();
+            news(News::Part(LabPart::done(&name, format!("built in {took:.1} s"))));
             Ok::<_, LabError>(())
         }
     }))
@@ -178,6 +190,7 @@ async fn build(
     role: ImageRole,
     reference: &str,
     program: &[u8],
+    step: impl Fn(&str),
 ) -> Result<(), LabError> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut add = |name: &str, mode: u32, bytes: &[u8]| {
@@ -201,51 +214,55 @@ async fn build(
     ]);
     let labels = BTreeMap::from([(LABEL_IMAGE.to_owned(), role.as_str().to_owned())]);
     let context = BuildContext { archive, arguments, labels };
-    docker.build(reference, context, |line| tracing::debug!(image = reference, "{line}")).await.map_err(
-        |error| LabError::Image {
-            message: format!("building {reference}: {error}"),
-            hint: format!(
-                "is PostgreSQL {} packaged in suite {}, and can the engine reach a Debian mirror?",
-                declared.postgres,
-                declared.suite_of(role)
-            ),
-        },
-    )
+    let said = |line: &str| {
+        tracing::debug!(image = reference, "{line}");
+        step(line);
+    };
+    docker.build(reference, context, said).await.map_err(|error| LabError::Image {
+        message: format!("building {reference}: {error}"),
+        hint: format!(
+            "is PostgreSQL {} packaged in suite {}, and can the engine reach a Debian mirror?",
+            declared.postgres,
+            declared.suite_of(role)
+        ),
+    })
 }
 
 /// Makes sure that the base image is on the engine: there, pulled, or bootstrapped.
-async fn ensure_base(
-    docker: &Docker,
-    suite: &Name,
-    progress: &(impl Fn(&str) + Sync),
-) -> Result<(), LabError> {
+async fn ensure_base(docker: &Docker, suite: &Name, news: &(impl Fn(News) + Sync)) -> Result<(), LabError> {
     let base = base_of(suite);
     if docker.image_id(&base).await?.is_some() {
         return Ok(());
     }
-    progress(&format!("asking the registry for {base}"));
+    let tell = |state: String| news(News::Part(LabPart::at(format!("image {base}"), state)));
+    tell("asking the registry".to_owned());
     let refused = match clock::timeout(REGISTRY_PATIENCE, docker.pull(&base)).await {
-        Ok(Ok(())) => return Ok(()),
+        Ok(Ok(())) => {
+            news(News::Part(LabPart::done(format!("image {base}"), "pulled")));
+            return Ok(());
+        }
         Ok(Err(error @ (EngineError::NoEngine(_) | EngineError::NoPermission(_)))) => {
             return Err(error.into());
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", REGISTRY_PATIENCE.as_secs()),
     };
-    progress(&format!("no registry has it ({refused}); bootstrapping {base} from Debian packages"));
-    bootstrap(docker, suite.as_str(), &base, progress).await
+    tell(format!("no registry has it ({refused}); bootstrapping it from Debian packages"));
+    bootstrap(docker, suite.as_str(), &base, &tell).await?;
+    news(News::Part(LabPart::done(format!("image {base}"), "bootstrapped")));
+    Ok(())
 }
 
 async fn bootstrap(
     docker: &Docker,
     suite: &str,
     base: &str,
-    progress: &(impl Fn(&str) + Sync),
+    tell: &(impl Fn(String) + Sync),
 ) -> Result<(), LabError> {
     match mmdebstrap(docker, suite, base, &[]).await {
         // a mirror that stopped being updated still has everything; only its promise of freshness is over
         Err(LabError::Image { message, .. }) if message.contains("expired") => {
-            progress(&format!("the mirror's release files have expired; taking {suite} as it is there"));
+            tell(format!("the mirror's release files have expired; taking {suite} as it is there"));
             mmdebstrap(docker, suite, base, &["--aptopt=Acquire::Check-Valid-Until \"false\""]).await
         }
         other => other,

@@ -10,6 +10,7 @@ mod error;
 pub mod images;
 pub mod lab_hands;
 pub mod names;
+pub mod news;
 pub mod reach;
 pub mod ready;
 pub mod record;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::lab_hands::DockerHands;
+use super::news::{self, News};
 use super::ready::{BodyDown, NotReady, ReadyWhen, in_words, not_ready};
 use super::record::{self, LabRecord};
 use super::{LabError, images, names, reach};
@@ -29,15 +30,6 @@ pub struct UpOrder {
     pub program: PathBuf,
     /// Longest wait for readiness, from the moment every body runs.
     pub wait: Span,
-}
-
-/// What `up` tells while it works.
-#[derive(Clone, Debug, PartialEq)]
-pub enum News {
-    /// A step, in words.
-    Step(String),
-    /// Who is still not ready.
-    Waiting(Vec<NotReady>),
 }
 
 /// What `up` made.
@@ -66,8 +58,7 @@ pub async fn up(
 ) -> Result<StandingLab, LabError> {
     let started = clock::now();
     let planned = plan(docker, order).await?;
-    let tell = |text: &str| news(News::Step(text.to_owned()));
-    let images = images::ensure(docker, &order.spec.images, &order.program, &tell).await?;
+    let images = images::ensure(docker, &order.spec.images, &order.program, news).await?;
     enough_files(docker, &order.spec, &images).await?;
     let (record, founds) = Box::pin(agree(docker, order, &images, planned)).await?;
     let world = record::world(&record);
@@ -84,9 +75,9 @@ pub async fn up(
             Progress::Decided(decision) => tracing::debug!(reason = decision.reason, "decided"),
             Progress::Did(action) => {
                 created += usize::from(matches!(action, Action::EnsureCreated { .. }));
-                news(News::Step(action.describe()));
+                news(news::did(&action));
             }
-            Progress::Failed(action, error) => news(News::Step(format!("{}: {error}", action.describe()))),
+            Progress::Failed(action, error) => news(news::failed(&action, &error)),
         },
     )
     .await?;

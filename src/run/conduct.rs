@@ -11,7 +11,6 @@ use super::claim::Claim;
 use super::dir::RunDir;
 use super::journal::Lines;
 use super::phases::StandingRun;
-use super::pulse::Beat;
 use super::resolved::resolved;
 use super::samples::Samples;
 use super::{RunError, finish, read, refusals};
@@ -20,13 +19,15 @@ use crate::check::{self, Judgement};
 use crate::engine::clock;
 use crate::engine::docker::Docker;
 use crate::history::Event;
+use crate::lab::news::News;
 use crate::lab::record::{self, LabRecord};
-use crate::lab::up::{self, News, UpOrder};
+use crate::lab::up::{self, UpOrder};
 use crate::lab::{LabError, down};
 use crate::model::Expect;
 use crate::model::scenario::Skip;
 use crate::model::{LabSpec, Name, Scenario, Span, Stamp};
 use crate::report::{self, Report};
+use crate::view::Beat;
 
 /// What a run is asked for.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ pub struct Order {
     pub keep: bool,
     /// Another run of the same series follows: leave the lab to it, unless somebody asks to stop.
     pub more: bool,
-    /// Tell every second how it goes; costs the reading of every line.
+    /// Tell twice a second how it goes; costs the reading of every line.
     pub live: bool,
     /// Longest wait for the lab.
     pub wait: Span,
@@ -66,7 +67,7 @@ pub enum Tell {
     Step(String),
     /// News of `up`.
     Lab(News),
-    /// How it goes, once a second.
+    /// How it goes, twice a second.
     Beat(Box<Beat>),
 }
 
@@ -108,10 +109,8 @@ pub async fn run(
 ) -> Result<RunOutcome, RunError> {
     let step = |text: String| tell(Tell::Step(text));
     let began = clock::now();
-    let cannot = refusals::refusals(docker, &order.spec, &order.scenario, &order.program, &|text: &str| {
-        step(text.to_owned());
-    })
-    .await?;
+    let news = |news: News| tell(Tell::Lab(news));
+    let cannot = refusals::refusals(docker, &order.spec, &order.scenario, &order.program, &news).await?;
     if !cannot.is_empty() {
         return Err(RunError::Refused(cannot));
     }

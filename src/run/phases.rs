@@ -23,8 +23,9 @@ use crate::engine::locked::Locked;
 use crate::history::Event;
 use crate::history::event::Phase;
 use crate::lab::reach;
-use crate::lab::ready::{NotReady, ReadyWhen, not_ready, primary};
+use crate::lab::ready::{NotReady, ReadyWhen, not_ready};
 use crate::lab::record::LabRecord;
+use crate::lab::status::{Used, describe};
 use crate::load::agent::READY;
 use crate::model::plan::{Credentials, Endpoints, FinalReadPlan, LoadPlan};
 use crate::model::scenario::Skip;
@@ -41,8 +42,8 @@ const CONNECT_TIMEOUT: Span = Span::secs(2);
 const LOCK: &str = "/tmp/pgha-run.lock";
 /// Between the word "go" and the first operation, so that every worker stands ready.
 const LEAD: Duration = Duration::from_secs(1);
-/// Pause between two beats of the live view.
-const BEAT: Duration = Duration::from_secs(1);
+/// Pause between two beats for those who watch.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// A run whose lab stands.
 pub(super) struct StandingRun<'a, T> {
@@ -67,6 +68,7 @@ struct Show {
     start: Mono,
     phase: Locked<Phase>,
     pulse: Locked<Pulse>,
+    used: Locked<Used>,
 }
 
 impl<T: Fn(Tell) + Sync> StandingRun<'_, T> {
@@ -92,7 +94,8 @@ impl<T: Fn(Tell) + Sync> StandingRun<'_, T> {
         let show = Arc::new(Show {
             start,
             phase: Locked::new(Phase::Baseline),
-            pulse: Locked::new(Pulse::new(names)),
+            pulse: Locked::new(Pulse::new(names, start)),
+            used: Locked::default(),
         });
         let (over_in, over) = watch::channel(false);
         let (says, mut said) = mpsc::unbounded_channel();
@@ -141,13 +144,19 @@ impl<T: Fn(Tell) + Sync> StandingRun<'_, T> {
     }
 
     fn beat(&self, show: &Show) {
-        if self.order.live {
-            let seconds = clock::now().since(show.start).as_secs_f64();
-            let phase = *show.phase.lock();
-            let primary = primary(&self.samples.newest()).cloned();
-            let mut pulse = show.pulse.lock();
-            (self.tell)(Tell::Beat(Box::new(pulse.beat(seconds, phase, primary))));
+        if !self.order.live {
+            return;
         }
+        let mut used = show.used.lock();
+        let measured = self.samples.measured().borrow().clone();
+        if measured != used.now {
+            *used = Used { before: std::mem::take(&mut used.now), now: measured };
+        }
+        let states = self.samples.states();
+        let lab = describe(&self.samples.record(), &self.samples.newest(), &used, states.as_ref());
+        let phase = *show.phase.lock();
+        let mut pulse = show.pulse.lock();
+        (self.tell)(Tell::Beat(Box::new(pulse.beat(show.start, clock::now(), phase, lab))));
     }
 
     /// Takes down what the client says until its load is over; whether somebody asked to stop.

@@ -1,64 +1,39 @@
-//! The last second of a run, for people who watch it: rate and latency of each load, what is on, who is
-//! primary. Nothing here is judged; the numbers of a verdict come from the journal.
+//! The last moment of a run, for people who watch it: rate and latency of each load, and what is on. Nothing here is judged;
+//! the numbers of a verdict come from the journal.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::chaos::ledger::is_on;
 use crate::history::Event;
 use crate::history::event::{Outcome, Phase};
-use crate::model::{FaultRecord, MemberId, Mono, Name};
-
-/// One second as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Beat {
-    /// Seconds since the load began.
-    pub seconds: f64,
-    /// The part of the run.
-    pub phase: Phase,
-    /// Faults that are on, as `id verb on whom`.
-    pub faults: Vec<String>,
-    /// Every load, in the order of the scenario.
-    pub loads: Vec<LoadBeat>,
-    /// Who is primary, when exactly one instance says so.
-    pub primary: Option<MemberId>,
-}
-
-/// One load's last second.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoadBeat {
-    /// Its name.
-    pub name: String,
-    /// Acknowledged.
-    pub ok: u64,
-    /// Failed, or nobody knows.
-    pub bad: u64,
-    /// Median latency of the acknowledged ones from their intended start, milliseconds.
-    pub p50_ms: Option<f64>,
-    /// The longest.
-    pub max_ms: Option<f64>,
-}
+use crate::model::status::Status;
+use crate::model::{FaultRecord, Mono, Name};
+use crate::view::{Beat, LoadBeat};
 
 /// Counts events between two beats.
 #[derive(Debug, Default)]
 pub struct Pulse {
-    loads: Vec<Second>,
+    loads: Vec<Since>,
+    last: Mono,
     open: HashMap<(u32, u64), Mono>,
     faults: BTreeMap<Name, FaultRecord>,
 }
 
+/// What came of one load since the beat before.
 #[derive(Debug, Default)]
-struct Second {
+struct Since {
     name: String,
     bad: u64,
+    last_ok: Option<Mono>,
     // latency in nanoseconds and how often: a load that is only counted tells them in buckets
     ok: Vec<(u64, u64)>,
 }
 
 impl Pulse {
-    /// A pulse of these loads.
-    pub fn new<'a>(names: impl Iterator<Item = &'a Name>) -> Self {
-        let second = |name: &Name| Second { name: name.to_string(), ..Second::default() };
-        Self { loads: names.map(second).collect(), ..Self::default() }
+    /// A pulse of these loads, which begin at `start`.
+    pub fn new<'a>(names: impl Iterator<Item = &'a Name>, start: Mono) -> Self {
+        let since = |name: &Name| Since { name: name.to_string(), ..Since::default() };
+        Self { loads: names.map(since).collect(), last: start, ..Self::default() }
     }
 
     /// Takes one event in.
@@ -69,19 +44,23 @@ impl Pulse {
             }
             Event::Done { t, l, o, outcome } => {
                 let meant = self.open.remove(&(*l, *o));
-                let Some(second) = self.loads.get_mut(*l as usize) else { return };
+                let Some(load) = self.loads.get_mut(*l as usize) else { return };
                 match outcome {
                     Outcome::Ok(_) | Outcome::OkLocal(_) => {
                         let meant = meant.unwrap_or(*t);
-                        second.ok.push((t.0.saturating_sub(meant.0), 1));
+                        load.ok.push((t.0.saturating_sub(meant.0), 1));
+                        load.last_ok = load.last_ok.max(Some(*t));
                     }
-                    Outcome::Fail(_) | Outcome::Info(_) => second.bad += 1,
+                    Outcome::Fail(_) | Outcome::Info(_) => load.bad += 1,
                 }
             }
             Event::Counted(counted) => {
-                let Some(second) = self.loads.get_mut(counted.l as usize) else { return };
-                second.ok.extend(&counted.latency);
-                second.bad += counted.fail.values().chain(counted.info.values()).sum::<u64>();
+                let Some(load) = self.loads.get_mut(counted.l as usize) else { return };
+                load.ok.extend(&counted.latency);
+                load.bad += counted.fail.values().chain(counted.info.values()).sum::<u64>();
+                if counted.ok > 0 {
+                    load.last_ok = load.last_ok.max(Some(counted.t));
+                }
             }
             Event::Fault(fault) => self.fault(fault),
             _ => {}
@@ -93,20 +72,22 @@ impl Pulse {
         self.faults.insert(fault.id.clone(), fault.clone());
     }
 
-    /// What happened since the beat before.
-    pub fn beat(&mut self, seconds: f64, phase: Phase, primary: Option<MemberId>) -> Beat {
+    /// What happened since the beat before, until `now`; the load began at `start`.
+    pub fn beat(&mut self, start: Mono, now: Mono, phase: Phase, lab: Status) -> Beat {
         let on = self.faults.values().filter(|fault| is_on(fault) && fault.began.is_some());
         let faults = on.map(|fault| {
             let targets: Vec<&str> = fault.targets.iter().map(Name::as_str).collect();
             format!("{} ({} on {})", fault.id, fault.verb.name(), targets.join(", "))
         });
         let faults = faults.collect();
-        Beat { seconds, phase, faults, loads: self.loads.iter_mut().map(Second::beat).collect(), primary }
+        let over = now.since(std::mem::replace(&mut self.last, now)).as_secs_f64();
+        let loads = self.loads.iter_mut().map(|load| load.beat(now)).collect();
+        Beat { seconds: now.since(start).as_secs_f64(), over, phase, faults, loads, lab }
     }
 }
 
-impl Second {
-    fn beat(&mut self) -> LoadBeat {
+impl Since {
+    fn beat(&mut self, now: Mono) -> LoadBeat {
         let mut ok = std::mem::take(&mut self.ok);
         ok.sort_unstable();
         let count: u64 = ok.iter().map(|(_, count)| count).sum();
@@ -122,6 +103,7 @@ impl Second {
             bad: std::mem::take(&mut self.bad),
             p50_ms: median.map(|(nanos, _)| ms(*nanos)),
             max_ms: ok.last().map(|(nanos, _)| ms(*nanos)),
+            last_ok_s: self.last_ok.map(|last| now.since(last).as_secs_f64()),
         }
     }
 }
@@ -136,9 +118,13 @@ mod tests {
         Name::new(text).expect("a name")
     }
 
+    fn at(millis: u64) -> Mono {
+        Mono(millis * 1_000_000)
+    }
+
     #[test]
     fn a_beat_shows_what_came_since_the_one_before() {
-        let mut pulse = Pulse::new([name("writer")].iter());
+        let mut pulse = Pulse::new([name("writer")].iter(), Mono(0));
         let ok = || Outcome::Ok(Ack::default());
         for (operation, latency) in [(1, 3), (2, 1), (3, 9)] {
             pulse.feel(&Event::invoke(Mono(5), 0, operation, 0, Mono(0)));
@@ -152,17 +138,24 @@ mod tests {
         ));
         // a load nobody declared is nobody's
         pulse.feel(&Event::done(Mono(1), 7, 4, ok()));
-        let beat = pulse.beat(1.0, Phase::Baseline, None);
-        let writer =
-            LoadBeat { name: "writer".to_owned(), ok: 3, bad: 1, p50_ms: Some(3.0), max_ms: Some(9.0) };
-        assert_eq!(beat.loads, [writer]);
-        let empty = LoadBeat { name: "writer".to_owned(), ..LoadBeat::default() };
-        assert_eq!(pulse.beat(2.0, Phase::Baseline, None).loads, [empty]);
+        let beat = pulse.beat(Mono(0), at(10), Phase::Baseline, Status::default());
+        let writer = LoadBeat {
+            name: "writer".to_owned(),
+            ok: 3,
+            bad: 1,
+            p50_ms: Some(3.0),
+            max_ms: Some(9.0),
+            last_ok_s: Some(0.001),
+        };
+        assert_eq!((beat.seconds, beat.over, beat.loads), (0.01, 0.01, vec![writer]));
+        let empty = LoadBeat { name: "writer".to_owned(), last_ok_s: Some(0.501), ..LoadBeat::default() };
+        let beat = pulse.beat(Mono(0), at(510), Phase::Baseline, Status::default());
+        assert_eq!((beat.over, beat.loads), (0.5, vec![empty]));
     }
 
     #[test]
     fn a_fault_is_shown_while_it_is_on() {
-        let mut pulse = Pulse::new([].iter());
+        let mut pulse = Pulse::new([].iter(), Mono(0));
         let mut fault = FaultRecord {
             id: name("freeze"),
             verb: Verb::Pause { target: Target::Primary },
@@ -179,7 +172,7 @@ mod tests {
         };
         let mut shown = |fault: &FaultRecord| {
             pulse.fault(fault);
-            pulse.beat(1.0, Phase::Hurt, None).faults
+            pulse.beat(Mono(0), at(1), Phase::Hurt, Status::default()).faults
         };
         assert!(shown(&fault).is_empty(), "an intent is no fault yet");
         fault.began = Some(Mono(2));

@@ -6,6 +6,7 @@ use super::RunError;
 use crate::chaos::needs;
 use crate::engine::docker::Docker;
 use crate::lab::images;
+use crate::lab::news::News;
 use crate::model::{LabSpec, Scenario, Verb};
 
 /// Everything of `scenario` that cannot be done here, each with its reason; empty when all can. What a
@@ -18,12 +19,12 @@ pub async fn refusals(
     spec: &LabSpec,
     scenario: &Scenario,
     program: &Path,
-    progress: &(impl Fn(&str) + Sync),
+    news: &(impl Fn(News) + Sync),
 ) -> Result<Vec<String>, RunError> {
     let verbs: Vec<&Verb> = scenario.steps.iter().map(|step| &step.verb).collect();
     if verbs.iter().all(|verb| needs::of(verb).is_empty()) {
         return Ok(Vec::new());
     }
-    let images = images::ensure(docker, &spec.images, program, progress).await?;
+    let images = images::ensure(docker, &spec.images, program, news).await?;
     Ok(needs::missing(docker, &images, &verbs).await)
 }

@@ -14,7 +14,8 @@ use crate::engine::clock;
 use crate::engine::docker::{Docker, ExecStream};
 use crate::engine::locked::Locked;
 use crate::lab::record::{self, LabRecord};
-use crate::lab::{LabError, reach, status};
+use crate::lab::status::{self, States};
+use crate::lab::{LabError, reach};
 use crate::model::scaling::Usages;
 use crate::model::sighting::{BodySeen, EngineEvent};
 use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
@@ -32,6 +33,7 @@ pub struct Samples {
     newest: watch::Receiver<Sighting>,
     record: watch::Receiver<Arc<LabRecord>>,
     measured: watch::Sender<Usages>,
+    states: watch::Receiver<Option<States>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     looks: JoinHandle<bool>,
@@ -55,6 +57,7 @@ impl Samples {
         let (stop, stopped) = watch::channel(false);
         let (record_in, record) = watch::channel(Arc::clone(record));
         let measured = watch::Sender::new(Usages::new());
+        let (states_in, states) = watch::channel(None);
         let written = lines.clone();
         let mut tasks = Vec::new();
         let looks = tokio::spawn(services(stream, newest_in, written, record.clone(), stopped.clone()));
@@ -71,9 +74,10 @@ impl Samples {
                 Arc::clone(&heard),
                 stopped.clone(),
             )));
-            tasks.push(tokio::spawn(engine(docker, lab, lines, heard, record_in, stopped)));
+            let seen = Seen { record: record_in, states: states_in };
+            tasks.push(tokio::spawn(engine(docker, lab, lines, heard, seen, stopped)));
         }
-        Ok(Self { newest, record, measured, stop, tasks, looks })
+        Ok(Self { newest, record, measured, states, stop, tasks, looks })
     }
 
     /// The newest look at the services; empty before the first.
@@ -86,6 +90,12 @@ impl Samples {
     #[must_use]
     pub fn record(&self) -> Arc<LabRecord> {
         Arc::clone(&self.record.borrow())
+    }
+
+    /// The engine's word for the state of every container; `None` before the first look, and where the engine is not looked at.
+    #[must_use]
+    pub fn states(&self) -> Option<States> {
+        self.states.borrow().clone()
     }
 
     /// A receiver that is told of every new record.
@@ -204,13 +214,19 @@ async fn usage(
     }
 }
 
+/// Whom the looks at the engine are told to.
+struct Seen {
+    record: watch::Sender<Arc<LabRecord>>,
+    states: watch::Sender<Option<States>>,
+}
+
 /// Looks at the bodies again and again, and once more when it is stopped.
 async fn engine(
     docker: Docker,
     lab: String,
     lines: Arc<Lines>,
     heard: Heard,
-    record: watch::Sender<Arc<LabRecord>>,
+    told: Seen,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut known = Known::default();
@@ -220,14 +236,14 @@ async fn engine(
         let at = clock::now();
         let events = std::mem::take(&mut *heard.lock());
         known.forget(&events);
-        let bodies = bodies(&docker, &lab, &mut known).await;
+        let bodies = bodies(&docker, &lab, &mut known, &told.states).await;
         // events are written also when the engine does not show its bodies
         if bodies.is_some() || !events.is_empty() {
             let bodies = bodies.unwrap_or_default();
             let now: BTreeSet<Name> = bodies.keys().cloned().collect();
             if !bodies.is_empty() && now != there {
                 there = now;
-                renew(&docker, &lab, &record).await;
+                renew(&docker, &lab, &told.record).await;
             }
             let _ = lines.sighting(&Sighting { at, bodies, events, ..Sighting::default() });
         }
@@ -275,8 +291,14 @@ impl Known {
 }
 
 /// One look at the bodies; `None` when the engine does not answer.
-async fn bodies(docker: &Docker, lab: &str, known: &mut Known) -> Option<BTreeMap<Name, BodySeen>> {
+async fn bodies(
+    docker: &Docker,
+    lab: &str,
+    known: &mut Known,
+    states: &watch::Sender<Option<States>>,
+) -> Option<BTreeMap<Name, BodySeen>> {
     let seen = docker.observe(Some(lab)).await.ok()?;
+    states.send_replace(Some(status::states(&seen)));
     let mut bodies = BTreeMap::new();
     for container in seen.containers.values() {
         let (Some(member), Some(host)) = (container.member(), container.host()) else { continue };

@@ -149,9 +149,9 @@ async fn run(
     interrupt: &watch::Receiver<bool>,
 ) -> Result<Option<(PathBuf, Report)>, CliError> {
     make_room(docker, order).await?;
-    let view = View::new();
+    let view = View::lines(false);
     let order = Order { live: view.is_live(), ..order.clone() };
-    let outcome = conduct::run(docker, &order, interrupt.clone(), &|tell| view.show(&tell)).await;
+    let outcome = conduct::run(docker, &order, interrupt.clone(), &|tell| view.show(tell)).await;
     view.finish();
     let outcome = outcome?;
     Ok((!outcome.ended.interrupted).then_some((outcome.dir, outcome.report)))

@@ -3,9 +3,12 @@
 
 pub mod live;
 mod pick;
+#[cfg(test)]
+mod replay_tests;
 mod table;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -14,7 +17,7 @@ use self::live::View;
 use self::table::{RunRow, Source};
 use super::args::{Output, RunArgs};
 use super::settings::{CheckedScenario, ResolvedLab};
-use super::{CliError, Exit, check, settings};
+use super::{CliError, Exit, check, screen, settings};
 use crate::engine::docker::Docker;
 use crate::lab::{record, up};
 use crate::model::{LabSpec, Scenario};
@@ -40,12 +43,12 @@ pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let docker = crate::cli::engine().await?;
-    let interrupt = interrupts()?;
+    let asked = interrupts()?;
     let alone = orders.len() == 1 && args.trials == 1;
     let mut rows: Vec<RunRow> = Vec::new();
     for mut order in orders {
         order.spec = lab_for(&docker, args, &order).await?;
-        let ended = Box::pin(trials(&docker, args, &order, alone, &interrupt, &mut rows)).await?;
+        let ended = Box::pin(trials(&docker, args, &order, alone, &asked, &mut rows)).await?;
         if ended == Some(Exit::Interrupted) {
             break;
         }
@@ -59,7 +62,7 @@ async fn trials(
     args: &RunArgs,
     order: &Order,
     alone: bool,
-    interrupt: &watch::Receiver<bool>,
+    asked: &Arc<watch::Sender<bool>>,
     rows: &mut Vec<RunRow>,
 ) -> Result<Option<Exit>, CliError> {
     let mut pending = Vec::new();
@@ -86,7 +89,7 @@ async fn trials(
         if args.trials > 1 {
             eprintln!("trial {} of {}, {}, seed {seed}", trial + 1, args.trials, order.scenario.name);
         }
-        let row = Box::pin(one(docker, args, &order, *trial, alone, interrupt)).await?;
+        let row = Box::pin(one(docker, args, &order, *trial, alone, asked)).await?;
         let exit = row.exit;
         rows.push(row);
         last = Some(exit);
@@ -104,11 +107,15 @@ async fn one(
     order: &Order,
     trial: u32,
     alone: bool,
-    interrupt: &watch::Receiver<bool>,
+    asked: &Arc<watch::Sender<bool>>,
 ) -> Result<RunRow, CliError> {
-    let view = View::new();
+    let title = format!("{} (seed {})", order.scenario.name, order.seed);
+    let view = match screen::look(args.plain) {
+        Some(look) => View::on_screen(look, title, Arc::clone(asked)),
+        None => View::lines(args.plain),
+    };
     let order = Order { live: view.is_live(), ..order.clone() };
-    let outcome = conduct::run(docker, &order, interrupt.clone(), &|tell| view.show(&tell)).await;
+    let outcome = conduct::run(docker, &order, asked.subscribe(), &|tell| view.show(tell)).await;
     view.finish();
     let row = match outcome {
         Err(error) => {
@@ -213,23 +220,27 @@ fn own_lab(mut spec: LabSpec, scenario: &Scenario) -> LabSpec {
     spec
 }
 
-/// Becomes true at the first Ctrl-C or SIGTERM.
-pub(super) fn interrupts() -> Result<watch::Receiver<bool>, CliError> {
-    let (asked, interrupt) = watch::channel(false);
+/// What is said when somebody asks a run to stop.
+const INTERRUPTED: &str = "interrupted: healing, then judging what there is; this takes a moment";
+
+/// Becomes true at the first Ctrl-C or SIGTERM, or when a view is told to stop what it shows.
+pub(super) fn interrupts() -> Result<Arc<watch::Sender<bool>>, CliError> {
+    let asked = Arc::new(watch::Sender::new(false));
     let failed = |error: std::io::Error| CliError::usage(format!("signals cannot be handled: {error}"), "");
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let by_signal = Arc::clone(&asked);
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = int.recv() => {}
                 _ = term.recv() => {}
             }
-            eprintln!("interrupted: healing, then judging what there is; this takes a moment");
-            asked.send_replace(true);
+            eprintln!("{INTERRUPTED}");
+            by_signal.send_replace(true);
         }
     });
-    Ok(interrupt)
+    Ok(asked)
 }
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
