@@ -125,21 +125,3 @@ fn a_stored_run_is_seen_as_it_went() {
     let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories/good-redundancy");
     insta::assert_snapshot!(screen(&story(&run, 2.0), 110, 26));
 }
-
-#[test]
-fn zz_look() {
-    let base = Path::new(concat!("/wo", "rk/bench-out/runs"));
-    for (name, until) in [("primary-dies-repair", 12.0), ("primary-dies-stock", 25.0)] {
-        let dir = fs::read_dir(base.join(name))
-            .expect("x")
-            .map(|e| e.expect("x").path())
-            .filter(|p| p.join("resolved.json").is_file())
-            .max()
-            .expect("x");
-        for at in [until * 0.6, until, until * 1.6] {
-            for (w, h) in [(150, 45), (100, 30), (80, 24)] {
-                println!("===== {name} {at} {w}x{h}\n{}", screen(&story(&dir, at), w, h));
-            }
-        }
-    }
-}
