@@ -117,7 +117,7 @@ fn verdict(record: &RunRecord, losses: &Losses) -> (Say, String) {
         let (bytes, bound) = (window.lost_bytes, window.bound_bytes.unwrap_or_default());
         return (
             fail,
-            format!("{bytes} bytes of acknowledged writes are gone, the documented bound is {bound}"),
+            format!("{bytes} bytes of acknowledged writes are gone, the documented bound is {bound} bytes"),
         );
     }
     if let Some(first) = losses.gaps.first() {

@@ -40,7 +40,7 @@ pub fn page(record: &crate::check::RunRecord, report: &Report, measured: &Measur
         loss: loss(&run),
         anomalies: anomalies::found(&run),
         checks: report.checks.iter().enumerate().map(|(number, check)| check_line(number, check)).collect(),
-        tables: tables::tables(report),
+        tables: tables::tables(&run),
         environment: environment(report),
         again: again(report),
     }

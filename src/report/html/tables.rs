@@ -1,28 +1,81 @@
-//! The tables of a page: faults, loads, how clients came back, members that were writable at once.
+//! The tables of a page: faults and their receipts, decisions, alarms, loads, how clients came back, members that were
+//! writable at once. What a lane shows under a pointer stands here in words, for paper and for screens without one.
 
-use super::bounds::LINES;
+use super::bounds::{LINES, SAYS};
+use super::lanes::{Run, receipt};
 use super::markup::cut;
 use super::page::Table;
-use crate::model::Name;
-use crate::report::{BackLine, FaultLine, LoadLine, Report};
+use crate::check::decided::{self, LineSays};
+use crate::model::{Name, Receipt};
+use crate::report::{AlarmLine, BackLine, FaultLine, LoadLine, Report};
 use crate::stats::Percentiles;
 use crate::stats::figures::{count, dash, rate, seconds, seconds_or_dash};
 
 /// Every table that has a row.
 #[must_use]
-pub fn tables(report: &Report) -> Vec<Table> {
-    let tables =
-        [faults(report), clients(report), loads(report), codes(report), writers(report), sizes(report)];
-    tables.into_iter().filter(|table| !table.rows.is_empty()).map(bounded).collect()
+pub fn tables(run: &Run<'_>) -> Vec<Table> {
+    const REPORT: &str = "report.json";
+    let report = run.report;
+    let tables = [
+        (faults(report), REPORT),
+        (receipts(report), REPORT),
+        (clients(report), REPORT),
+        (decisions(run), "the logs of the controllers"),
+        (alarms(report), REPORT),
+        (loads(report), REPORT),
+        (codes(report), REPORT),
+        (writers(report), REPORT),
+        (sizes(report), REPORT),
+    ];
+    let shown = tables.into_iter().filter(|(table, _)| !table.rows.is_empty());
+    shown.map(|(table, whole)| bounded(table, whole)).collect()
 }
 
-fn bounded(mut table: Table) -> Table {
+fn bounded(mut table: Table, whole: &str) -> Table {
     let more = table.rows.len().saturating_sub(LINES);
     table.rows.truncate(LINES);
     if more > 0 {
-        table.more = format!("and {} more, in report.json", count(more as u64));
+        table.more = format!("and {} more, in {whole}", count(more as u64));
     }
     table
+}
+
+fn receipts(report: &Report) -> Table {
+    let row = |fault: &FaultLine| {
+        let words = |seen: Option<&Receipt>| cut(&seen.map_or_else(dash, receipt), SAYS);
+        vec![fault.id.to_string(), words(fault.receipt.as_ref()), words(fault.heal.as_ref())]
+    };
+    let head = ["fault", "it bit", "it was undone"];
+    table("Receipts", &head, report.faults.iter().map(row).collect())
+}
+
+/// What controllers decided, each decision once until another follows.
+fn decisions(run: &Run<'_>) -> Table {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for said in decided::measure(run.record) {
+        let LineSays::Decided { step, subject, reason, .. } = said.what else { continue };
+        let told = vec![said.controller, step, subject, cut(&reason, SAYS)];
+        let before = rows.iter().rfind(|row| row.get(1) == told.first());
+        if before.is_none_or(|row| row.get(1..) != Some(told.as_slice())) {
+            rows.push(std::iter::once(seconds(run.ms(said.at))).chain(told).collect());
+        }
+    }
+    table("Decisions", &["after", "controller", "step", "about", "reason"], rows)
+}
+
+fn alarms(report: &Report) -> Table {
+    let row = |alarm: &AlarmLine| {
+        vec![
+            seconds(alarm.raised_ms),
+            alarm.cleared_ms.map_or_else(|| "never".to_owned(), seconds),
+            alarm.kind.to_string(),
+            alarm.subject.as_ref().map_or_else(|| "the lab".to_owned(), Name::to_string),
+            alarm.controller.clone(),
+            cut(&alarm.text, SAYS),
+        ]
+    };
+    let head = ["raised", "cleared", "kind", "about", "by", "said"];
+    table("Alarms", &head, report.alarms.iter().flatten().map(row).collect())
 }
 
 fn table(title: &str, head: &[&'static str], rows: Vec<Vec<String>>) -> Table {
@@ -150,7 +203,7 @@ fn sizes(report: &Report) -> Table {
             words(change.to),
             change.used.map_or_else(dash, words),
             rate(change.per_second),
-            cut(change.why.as_deref().unwrap_or("–"), super::bounds::SAYS),
+            cut(change.why.as_deref().unwrap_or("–"), SAYS),
         ]
     };
     let head = ["after", "member", "from", "to", "used before", "acknowledged in a second", "why"];

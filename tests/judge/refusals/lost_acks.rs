@@ -85,7 +85,7 @@ fn a_window_larger_than_documented_fails_when_asked() {
     assert_eq!(
         judged(&story),
         format!(
-            "fail\nlost-acks: {bytes} bytes of acknowledged writes are gone, the documented bound is 2248576"
+            "fail\nlost-acks: {bytes} bytes of acknowledged writes are gone, the documented bound is 2248576 bytes"
         )
     );
     story.scenario.expects.clear();

@@ -73,18 +73,19 @@ fn band(run: &Run<'_>, fault: &FaultLine) -> Option<Band> {
     })
 }
 
-/// A receipt in words.
+/// What a receipt is of, and the receipt.
 fn receipt(what: &str, receipt: Option<&Receipt>) -> String {
-    match receipt {
-        None => format!("{what}: no receipt."),
-        Some(Receipt { state, source, evidence }) => {
-            let state = match state {
-                ReceiptState::Confirmed => "confirmed",
-                ReceiptState::Refuted => "refuted",
-                ReceiptState::Superseded => "superseded",
-                ReceiptState::Nothing => "nothing to undo",
-            };
-            format!("{what}: {state} by {source}: {evidence}.")
-        }
-    }
+    format!("{what}: {}.", receipt.map_or_else(|| "no receipt".to_owned(), words))
+}
+
+/// A receipt in words.
+pub fn words(receipt: &Receipt) -> String {
+    let Receipt { state, source, evidence } = receipt;
+    let state = match state {
+        ReceiptState::Confirmed => "confirmed",
+        ReceiptState::Refuted => "refuted",
+        ReceiptState::Superseded => "superseded",
+        ReceiptState::Nothing => "nothing to undo",
+    };
+    format!("{state} by {source}: {evidence}")
 }

@@ -10,10 +10,14 @@ use crate::report::html::page::{Lane, Mark, Row, Tone};
 /// Role and timeline of each instance of PostgreSQL.
 pub(super) fn databases(run: &Run<'_>) -> Option<Lane> {
     let members: BTreeSet<&MemberId> = run.services().flat_map(|(_, seen)| seen.postgres.keys()).collect();
-    let row = |member: &MemberId| Row {
-        label: member.to_string(),
-        bands: bands(run.services().map(|(at, seen)| (at, seen.postgres.get(member).map(postgres)))),
-        marks: events(run, member),
+    let row = |member: &MemberId| {
+        let mut newest = 0;
+        let states = run.services().map(|(at, seen)| {
+            let state = seen.postgres.get(member).map(|seen| postgres(seen, newest));
+            newest = newest.max(seen.postgres.get(member).and_then(timeline).unwrap_or(0));
+            (at, state)
+        });
+        Row { label: member.to_string(), bands: bands(states), marks: events(run, member) }
     };
     let note = "role and timeline; triangles: what the engine did to the body";
     Lane::of_rows("PostgreSQL", note, members.into_iter().map(row).collect())
@@ -30,11 +34,21 @@ pub(super) fn store(run: &Run<'_>) -> Option<Lane> {
     Lane::of_rows("etcd", "", members.into_iter().map(row).collect())
 }
 
-fn postgres(seen: &PostgresSeen) -> State {
+fn timeline(seen: &PostgresSeen) -> Option<u32> {
+    seen.sql.seen()?.timeline
+}
+
+/// What an instance was at a look, and `newest`, the newest timeline that it was seen on before.
+fn postgres(seen: &PostgresSeen, newest: u32) -> State {
     let sql = match &seen.sql {
         Sight::Seen(sql) => sql,
         Sight::Blind(why) => return silent(seen, why),
     };
+    // a replica without a stream tells the timeline of its last checkpoint, which may be an older one
+    if let Some(checkpoint) = sql.timeline.filter(|timeline| sql.in_recovery && *timeline < newest) {
+        let says = format!("replica without a stream; its last checkpoint is of timeline {checkpoint}");
+        return State::new(Tone::Replica, "replica", says);
+    }
     let timeline = sql.timeline.map_or_else(String::new, |timeline| format!(" · {timeline}"));
     let on = sql.timeline.map_or_else(String::new, |timeline| format!(" on timeline {timeline}"));
     match (sql.in_recovery, sql.writable) {
@@ -104,5 +118,28 @@ fn tone(action: &str) -> Option<Tone> {
         "kill" | "die" | "oom" | "destroy" | "pause" | "stop" => Some(Tone::Bad),
         "create" | "start" | "unpause" | "restart" => Some(Tone::Good),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_replica_without_a_stream_is_on_no_older_timeline() {
+        let seen = |in_recovery: bool, timeline: u32| -> PostgresSeen {
+            let sql = json!({ "seen": { "in-recovery": in_recovery, "writable": null, "timeline": timeline,
+                "system-identifier": null, "lsn": null, "replayed": null, "streaming": [], "sync": [] } });
+            serde_json::from_value(json!({ "patroni": { "blind": "asked nobody" }, "sql": sql }))
+                .expect("a look")
+        };
+        let label = |in_recovery, timeline, newest| postgres(&seen(in_recovery, timeline), newest).label;
+        assert_eq!(
+            [label(true, 2, 0), label(true, 2, 2), label(true, 1, 2)],
+            ["replica · 2", "replica · 2", "replica"]
+        );
+        assert_eq!(label(false, 1, 2), "primary · 1", "a primary knows its own");
     }
 }

@@ -10,6 +10,8 @@ mod load;
 mod members;
 mod sizes;
 
+pub use faults::words as receipt;
+
 use super::bounds;
 use super::page::{Band, Lane, Time, Tone};
 use crate::check::RunRecord;

@@ -24,6 +24,7 @@ const LETTER: f64 = 6.6;
 pub(super) fn times(out: &mut Markup, times: &[Time]) {
     for time in times {
         super::section(out, &time.title, |out| {
+            out.own("<p class=\"note narrow\">These pictures go on to the right.</p>");
             out.around("div", &[("class", &"scroll")], |out| {
                 out.around("div", &[("class", &"time")], |out| {
                     axis(out, time);
