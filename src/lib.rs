@@ -16,8 +16,9 @@
 //! 9. [`check`]: a recorded run → a verdict with evidence, with [`stats`] for the numbers and
 //!    [`report`] for the text.
 //! 10. [`run`]: all of it as one sentence: prepare, baseline, hurt, heal, settle, read, judge. [`view`] shows it meanwhile.
-//! 11. [`control`]: what runs beside a lab: the controllers; [`broker`]: their only way to the engine.
-//! 12. [`cli`]: the door.
+//! 11. [`site`]: runs, benchmarks, scenarios and papers as a site.
+//! 12. [`control`]: what runs beside a lab: the controllers; [`broker`]: their only way to the engine.
+//! 13. [`cli`]: the door.
 //!
 //! `model`, `stats`, `spec`, `decide`, `history`, `check`, `report` and `view` are pure: they wait
 //! for nothing and touch nothing, so most of the house can be tried without an engine. Here the lab that
@@ -58,6 +59,7 @@ pub mod model;
 pub mod operate;
 pub mod report;
 pub mod run;
+pub mod site;
 pub mod spec;
 pub mod stats;
 pub mod view;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::faults::InjectArgs;
+use super::site::{ServeArgs, SiteArgs};
 use crate::model::{Bytes, Name, Span};
 
 /// A reference lab for highly available PostgreSQL: break a real cluster, learn what it cost.
@@ -289,6 +290,15 @@ pub enum Verb {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
+    /// Write a static site: runs, benchmarks with trends, the library with what was seen, found bugs, papers.
+    ///
+    /// Its pages need neither a network nor a script. A run without a page gets one in the site; nothing that is read is
+    /// changed. Written again into the same folder, what is gone is removed.
+    Site(SiteArgs),
+    /// Show the same site on an address of this machine, while runs go on.
+    ///
+    /// Lists are read again when runs come and end. A page that changes asks to be loaded again every few seconds.
+    Serve(ServeArgs),
     /// Find every problem in a lab or scenario file, without an engine: whatever would stop `up` or `run`.
     Validate {
         /// Labs, presets, scenarios and suites, under any name.

@@ -24,6 +24,7 @@ mod problem;
 mod run;
 mod screen;
 mod settings;
+mod site;
 mod status;
 mod validate;
 
@@ -153,6 +154,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Verb::Faults { lab, output } => faults::faults(&lab, output).await,
         Verb::Heal { ids, lab } => faults::heal(&lab, &ids).await,
         Verb::Check { run, output } => check::check(&run, output),
+        Verb::Site(args) => site::write(&args),
+        Verb::Serve(args) => site::serve(&args).await,
         Verb::Validate { files, lab } => validate::validate(&lab, &files),
         Verb::Schema { of } => {
             print!(

@@ -136,11 +136,17 @@ pub const ROOMS: [Room; 18] = [
         instead: "a run knows the lab and its faults, not who repairs it, and it prints nothing: return values to `cli`",
     },
     Room {
+        name: "site",
+        pure: false,
+        may: &["model", "spec", "check", "report", "engine", "run"],
+        instead: "a site is made from what lies on disk: let `run` write it there, and `report` make pages of it",
+    },
+    Room {
         name: "cli",
         pure: false,
         may: &[
             "model", "stats", "spec", "decide", "history", "check", "report", "view", "engine", "drive", "lab",
-            "operate", "load", "chaos", "broker", "control", "run",
+            "operate", "load", "chaos", "broker", "control", "run", "site",
         ],
         instead: "`cli` may import any room there is: is this a room?",
     },

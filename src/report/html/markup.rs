@@ -17,6 +17,12 @@ impl Markup {
         self.0
     }
 
+    /// The text, out of a chain of calls.
+    #[must_use]
+    pub fn taken(&mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+
     /// Markup of the program itself.
     pub fn own(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);

@@ -15,6 +15,7 @@ mod markup;
 mod page;
 mod render;
 mod scale;
+pub mod site;
 mod tables;
 
 /// The name of the file.

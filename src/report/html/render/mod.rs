@@ -12,7 +12,7 @@ use crate::report::Figure;
 pub(super) use lanes::picture;
 
 /// Colours, fonts, and what a phone and a printer need.
-const STYLE: &str = include_str!("style.css");
+pub(in crate::report::html) const STYLE: &str = include_str!("style.css");
 
 /// The page as text: a whole file.
 #[must_use]
