@@ -170,7 +170,7 @@ async fn signal_on_machine(
         return Err(format!("it is {}: there is no process", body.status.as_str()));
     }
     // to make and remove a helper costs the engine time right beside what is measured: only where there must be one
-    match process::signal_first(&body.id, body.pid, signal) {
+    match process_table::signal_first(&body.id, body.pid, signal) {
         Some(sent) => sent.map_err(|error| format!("process {}: {error}", body.pid)),
         None => on_machine(docker, record.spec.name.as_str(), &body.image, body.pid, signal).await,
     }

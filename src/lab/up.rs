@@ -64,7 +64,7 @@ pub async fn up(
     let world = record::world(&record);
     let lab = order.spec.name.as_str();
     if !founds {
-        disks_are_back(docker, lab, &images, &tell).await?;
+        disks_are_back(docker, lab, &images, news).await?;
     }
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
@@ -94,14 +94,14 @@ async fn disks_are_back(
     docker: &Docker,
     lab: &str,
     images: &images::References,
-    tell: &(impl Fn(&str) + Sync),
+    news: &(impl Fn(News) + Sync),
 ) -> Result<(), LabError> {
     let seen = docker.observe(Some(lab)).await?;
     let all_run = seen.containers.values().all(|container| container.status == ContainerStatus::Running);
     let Some(helper) = images.get(&ImageRole::Host).filter(|_| !all_run) else { return Ok(()) };
     let found = docker.reattach_disks(lab, helper, &names::disks(lab)).await?;
     if !found.back.is_empty() {
-        tell(&format!("attached again: {}", found.back.join(", ")));
+        news(News::Step(format!("attached again: {}", found.back.join(", "))));
     }
     if let Some((disk, device)) = found.taken.first() {
         return Err(LabError::DeviceTaken {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use pgha::check::register::SEARCH_WORK;
-use pgha::check::register::search::{RegisterDeed, KnownValue, RegisterStep, RegisterAnswer, linearizable};
+use pgha::check::register::search::{KnownValue, RegisterAnswer, RegisterDeed, RegisterStep, linearizable};
 use pgha::model::Mono;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -141,7 +141,9 @@ fn take_effect(step: &mut RegisterStep, now: &mut Option<i64>, chance: &mut ChaC
         RegisterDeed::Read(_) => step.deed = RegisterDeed::Read(*now),
         RegisterDeed::Write(value) if happens => *now = Some(value),
         RegisterDeed::Swap(from, to) if *now == Some(from) && happens => *now = Some(to),
-        RegisterDeed::Swap(from, _) if *now != Some(from) && step.done.is_some() => step.deed = RegisterDeed::Refuse(from),
+        RegisterDeed::Swap(from, _) if *now != Some(from) && step.done.is_some() => {
+            step.deed = RegisterDeed::Refuse(from)
+        }
         _ => {}
     }
 }

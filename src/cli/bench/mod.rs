@@ -56,7 +56,7 @@ async fn run(args: &BenchArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let docker = super::engine().await?;
-    let interrupt = interrupts()?;
+    let interrupt = interrupts()?.subscribe();
     let mut folder = Folder::open(&args.out, &suite)?;
     folder.forget(&chosen);
     let measured = Box::pin(measure(&mut folder, &planned, &docker, &interrupt)).await;

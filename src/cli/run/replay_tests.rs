@@ -40,6 +40,7 @@ fn record(run: &Path) -> LabRecord {
         secrets: new_secrets(),
         token: String::new(),
         images: BTreeMap::new(),
+        pgha: None,
     }
 }
 

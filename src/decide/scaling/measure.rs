@@ -192,7 +192,8 @@ impl Ring {
         }
         let values = self.newest(resource, since, ahead).take(wanted);
         if percent == 100 {
-            let (count, most) = values.fold((0, f64::MIN), |(count, most), value| (count + 1, most.max(value)));
+            let (count, most) =
+                values.fold((0, f64::MIN), |(count, most), value| (count + 1, most.max(value)));
             return (count == wanted).then_some(most);
         }
         let mut values: Vec<f64> = values.collect();

@@ -26,7 +26,7 @@ pub fn environment(report: &Report) -> (String, Environment) {
 /// The disk under the data, as each run measured it when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Disk {
+pub struct FsyncTimes {
     /// Runs that measured it.
     pub runs: usize,
     /// Median of their medians of `fdatasync`.
@@ -39,13 +39,13 @@ pub struct Disk {
 
 /// The disk, over all points; points of comparisons that share runs are counted once.
 #[must_use]
-pub fn disk(points: &[Point]) -> Option<Disk> {
+pub fn disk(points: &[Point]) -> Option<FsyncTimes> {
     let runs: BTreeMap<&str, (f64, f64)> = points
         .iter()
         .filter_map(|point| Some((point.run.as_str(), (point.fsync_p50_ms?, point.fsync_p99_ms?))))
         .collect();
     let (p50, p99): (Vec<f64>, Vec<f64>) = runs.values().copied().unzip();
-    Some(Disk {
+    Some(FsyncTimes {
         runs: runs.len(),
         p50_ms: bootstrap::middle(&p50)?,
         p99_ms: bootstrap::middle(&p99)?,

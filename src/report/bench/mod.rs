@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use changes::{ChangeLine, Changes, Side, changes, changes_markdown};
 pub use goals::{GoalLine, worst};
-pub use made::{Disk, environment, facts, plain};
+pub use made::{FsyncTimes, environment, facts, plain};
 pub use markdown::{bench_markdown, beside, outcome};
 pub use numbers::{ArmLine, Bound, ComparisonLine, Rank, compare, proving, values};
 pub use point::{Point, point};
@@ -52,7 +52,7 @@ pub struct BenchReport {
     pub environments: BTreeMap<String, Environment>,
     /// The disk under the data. Absent where no run measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk: Option<Disk>,
+    pub disk: Option<FsyncTimes>,
     /// When the first and the last run began, RFC 3339 in UTC. Absent where no point says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<(String, String)>,
