@@ -358,6 +358,7 @@ pub enum Verb {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RunArgs {
     /// Scenario files, or folders of them.
     #[arg(required = true, value_name = "SCENARIO")]

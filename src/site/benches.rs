@@ -65,8 +65,8 @@ fn folder(sources: &Sources, folder: &Path, gathered: &mut Gathered) {
 /// What a folder is called: its path below the clone or the folder of runs, else its own name.
 fn named(sources: &Sources, folder: &Path) -> String {
     let roots = [sources.repository.as_deref(), sources.runs.parent()];
-    let below = roots.into_iter().flatten().filter(|root| !root.as_os_str().is_empty());
-    let below = below.filter_map(|root| folder.strip_prefix(root).ok()).next();
+    let mut known = roots.into_iter().flatten().filter(|root| !root.as_os_str().is_empty());
+    let below = known.find_map(|root| folder.strip_prefix(root).ok());
     let own = folder.file_name().map(Path::new);
     below.filter(|path| !path.as_os_str().is_empty()).or(own).unwrap_or(folder).display().to_string()
 }

@@ -142,7 +142,7 @@ fn take_effect(step: &mut RegisterStep, now: &mut Option<i64>, chance: &mut ChaC
         RegisterDeed::Write(value) if happens => *now = Some(value),
         RegisterDeed::Swap(from, to) if *now == Some(from) && happens => *now = Some(to),
         RegisterDeed::Swap(from, _) if *now != Some(from) && step.done.is_some() => {
-            step.deed = RegisterDeed::Refuse(from)
+            step.deed = RegisterDeed::Refuse(from);
         }
         _ => {}
     }

@@ -161,7 +161,12 @@ pub fn home(page: &str, at: &str, live: bool, there: impl Fn(&str) -> bool) -> S
         let Some((href, behind)) = after.split_once('"') else { break };
         out.push_str(before);
         let kept = href.starts_with('#') || there(href);
-        out.push_str(&if kept { format!("<a href=\"{href}\"") } else { "<a".to_owned() });
+        out.push_str("<a");
+        if kept {
+            out.push_str(" href=\"");
+            out.push_str(href);
+            out.push('"');
+        }
         rest = behind;
     }
     out.push_str(rest);
