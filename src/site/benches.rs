@@ -11,8 +11,8 @@ use super::sources::Sources;
 use crate::report::html::site::{Measurement, of_markdown, of_report, place, slug};
 use crate::report::{BenchReport, Point};
 
-/// The page that a measurement has of its own.
-const PAGE: &str = "bench.html";
+/// Names of the page that a measurement has of its own.
+const PAGES: [&str; 2] = ["index.html", "bench.html"];
 /// Where a clone keeps measurements.
 const COMMITTED: [&str; 2] = ["benches/measured", "benches/results"];
 
@@ -48,9 +48,9 @@ fn folder(sources: &Sources, folder: &Path, gathered: &mut Gathered) {
     let at = format!("benches/{}", slug(&name));
     let mut pages = Vec::new();
     // a page of somebody else may run anything
-    if record::ours(&folder.join(PAGE)).is_some() {
-        let place = format!("{at}/{PAGE}");
-        gathered.files.insert(place.clone(), folder.join(PAGE));
+    if let Some(page) = PAGES.iter().find(|page| record::ours(&folder.join(page)).is_some()) {
+        let place = format!("{at}/{page}");
+        gathered.files.insert(place.clone(), folder.join(page));
         pages.push(("page".to_owned(), place));
     }
     if !markdown.is_empty() {
