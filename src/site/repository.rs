@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::Scenario;
-use crate::report::html::site::{Story, links, picture, resolve};
+use crate::report::html::site::{LibraryScenario, links, picture, resolve};
 use crate::spec::scenario;
 
 /// Papers that are shown whether or not another leads to them, and folders of such.
@@ -35,7 +35,7 @@ pub struct Repository {
     /// Their files, by their place in the site.
     pub pictures: BTreeMap<String, PathBuf>,
     /// The library.
-    pub stories: Vec<Story>,
+    pub stories: Vec<LibraryScenario>,
 }
 
 /// Reads a clone; nothing where there is none.
@@ -116,9 +116,9 @@ fn told(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(row).collect()
 }
 
-fn story(path: &str, text: &str, told: &BTreeMap<String, String>) -> Story {
+fn story(path: &str, text: &str, told: &BTreeMap<String, String>) -> LibraryScenario {
     let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".toml")).unwrap_or(path);
-    let mut story = Story {
+    let mut story = LibraryScenario {
         name: stem.to_owned(),
         path: path.to_owned(),
         about: String::new(),

@@ -193,7 +193,8 @@ async fn a_server_that_falls_silent_is_waited_for_until_the_load_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_tries_a_connection_before_it_lends_it() {
     let start = soon();
-    let closes = Some(start.plus(Duration::from_millis(500)));
+    // between two of its questions, which come every 50 ms
+    let closes = Some(start.plus(Duration::from_millis(525)));
     let slow =
         r#"{"name":"open","endpoint":"rw","workload":"set","rate":20,"connections":2,"client":"CLIENT"}"#;
     let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
@@ -203,7 +204,8 @@ async fn a_pool_tries_a_connection_before_it_lends_it() {
     assert!(Seen::count(&server.seen.trials) >= 16, "{:?}", server.seen);
     // whoever does not try asks on a connection that is gone, and cannot know what became of it
     let start = soon();
-    let closes = Some(start.plus(Duration::from_millis(500)));
+    // between two of its questions, which come every 50 ms
+    let closes = Some(start.plus(Duration::from_millis(525)));
     let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
     let history = fake::load(server.address, &slow.replace("CLIENT", "libpq"), 1, start).await;
     assert_eq!(count(&history, Class::Info), 2, "{:?}", codes(&history));

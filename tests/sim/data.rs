@@ -183,7 +183,7 @@ const MODES: [Replication; 3] = [Replication::Async, Replication::Sync, Replicat
 #[test]
 fn nothing_acknowledged_is_lost_and_somebody_leads_again() {
     let mut sum = lab::Done::default();
-    for seed in 0..seeds(40, 120) {
+    for seed in 0..seeds(120, 120) {
         for mode in MODES {
             let (outcome, done) = run(seed, mode, Mutant::None);
             assert_eq!(outcome, Ok(()), "seed {seed} {mode:?}");

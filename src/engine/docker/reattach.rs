@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use bollard::query_parameters::ListVolumesOptionsBuilder;
 
+use super::connection::{Docker, EngineResult};
 use super::helper::Helper;
 use super::observe::filter;
-use super::{Docker, EngineError, EngineResult};
+use crate::engine::engine_error::EngineError;
 
 /// For each disk and its device: attaches the image there, unless it is. Prints `back NAME` or `taken NAME DEVICE`.
 const REATTACH: &str = r#"set -eu

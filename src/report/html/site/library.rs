@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::links::place;
 use super::runs::runs;
 use super::shell::{Cell, LIBRARY, Shell, section, table, word};
-use super::{RunLine, Site, State, Story};
+use super::{LibraryScenario, RunLine, Site, State};
 use crate::model::scenario::VerdictWord;
 use crate::report::html::markup::Markup;
 
@@ -22,7 +22,7 @@ pub(super) fn pages(site: &Site, pages: &mut BTreeMap<String, String>) {
     }
 }
 
-fn of<'a>(site: &'a Site, story: &'a Story) -> impl Iterator<Item = &'a RunLine> {
+fn of<'a>(site: &'a Site, story: &'a LibraryScenario) -> impl Iterator<Item = &'a RunLine> {
     site.runs.iter().filter(move |run| run.scenario == story.name && !run.trial)
 }
 
@@ -37,7 +37,7 @@ fn library(site: &Site) -> String {
     })
 }
 
-fn row<'a>(shell: &'a Shell<'_>, story: &'a Story) -> Vec<Cell<'a>> {
+fn row<'a>(shell: &'a Shell<'_>, story: &'a LibraryScenario) -> Vec<Cell<'a>> {
     vec![
         Box::new(move |out| shell.link(out, &place(&story.path), &story.name)),
         Box::new(move |out| {
@@ -76,7 +76,7 @@ fn seen<'a>(out: &mut Markup, runs: impl Iterator<Item = &'a RunLine>) {
     }
 }
 
-fn page(site: &Site, story: &Story) -> String {
+fn page(site: &Site, story: &LibraryScenario) -> String {
     let at = place(&story.path);
     let shell = Shell { site, at: &at, title: &story.name, changes: true };
     shell.page(|out| {

@@ -30,7 +30,7 @@ pub struct Site {
     /// Measurements, the oldest first.
     pub benches: Vec<Measurement>,
     /// The library of scenarios.
-    pub stories: Vec<Story>,
+    pub stories: Vec<LibraryScenario>,
     /// Papers and other texts that they lead to, by their path in the repository.
     pub texts: BTreeMap<String, String>,
     /// Pictures that papers show, by their path in the repository.
@@ -128,7 +128,7 @@ pub struct Measure {
 
 /// One scenario of the library.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Story {
+pub struct LibraryScenario {
     /// Its name.
     pub name: String,
     /// Its file in the repository.
