@@ -47,7 +47,7 @@ pub const COLUMNS: [&str; 9] = ["HOST", "MEMBER", "ROLE", "TL", "LAG", "CORES", 
 /// One member, or a host that carries nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberRow {
-    /// A cell for each of [`COLUMNS`].
+    /// A cell for each of `COLUMNS`.
     pub cells: [Piece; COLUMNS.len()],
     /// The host, also where an earlier row says it.
     pub host: String,
