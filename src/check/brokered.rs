@@ -18,7 +18,7 @@ use crate::model::sighting::EngineEvent;
 use crate::model::{MemberId, Mono, Size};
 
 /// What a deed of the broker makes the engine tell.
-const MAY: [(&str, &str); 13] = [
+const MAY: [(&str, &str); 14] = [
     ("fence", "kill"),
     ("fence", "update"),
     ("start", "start"),
@@ -29,6 +29,8 @@ const MAY: [(&str, &str); 13] = [
     // a balancer that leaves is removed as it runs
     ("retire", "kill"),
     ("retire", "destroy"),
+    // a controller that leaves is asked to end before it is removed
+    ("retire", "stop"),
     ("remove", "destroy"),
     // an engine lets a frozen body go before it kills or removes it (Docker 20.10 with cgroup v1)
     ("fence", "unpause"),

@@ -906,9 +906,10 @@ pub const TALES: &[Tale] = &[
             keeping(|story| {
                 numbered(story);
                 happened(story, unhealed_body(100), "unpause", "balancer-1");
+                happened(story, unhealed_body(100), "stop", "balancer-1");
             })
         },
-        "pass: all 6 deeds of the engine are explained",
+        "pass: all 7 deeds of the engine are explained",
     ),
     (
         "bad-nobody-had-it-leave",
