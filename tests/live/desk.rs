@@ -141,7 +141,7 @@ impl Lab {
         let mut up = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("pgha starts");
         let mut lines = BufReader::new(up.stderr.take().expect("its stderr"));
         let mut said = String::new();
-        while said.matches("  create ").count() < containers {
+        while said.matches(": created").count() < containers {
             assert_ne!(
                 lines.read_line(&mut said).expect("text"),
                 0,
