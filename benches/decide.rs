@@ -3,7 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on should say so loudly")]
 
+use std::fmt::Debug;
 use std::hint::black_box;
+use std::str::FromStr;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use pgha::decide::brain::Brain as _;
@@ -16,14 +18,15 @@ use pgha::model::control::{Bodies, RepairPolicy};
 use pgha::model::lab::Host;
 use pgha::model::scaling::{DiskUsage, ScalingPolicy, Usage, Usages};
 use pgha::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
-use pgha::model::{Bytes, ContainerStatus, Lsn, Member, Mono, Name, Service, Sight, Size};
+use pgha::model::{Bytes, ContainerStatus, HostName, Lsn, Member, Mono, Service, Sight, Size};
 use pgha::spec::lab::{Layer, resolve};
 
 /// Databases; etcd and balancers make the thousand full.
 const DATABASES: usize = 990;
 
-fn name(text: String) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+fn name<N: FromStr<Err: Debug>>(text: String) -> N {
+    text.parse().expect("a name")
 }
 
 fn world() -> RepairWorld {
@@ -60,7 +63,7 @@ fn instance(leads: bool) -> InstanceSeen {
 
 /// Everybody runs, and the first database leads.
 fn healthy(world: &RepairWorld) -> RepairSeen {
-    let body = |id: &Name, host: &Name, service: &str| BodySeen {
+    let body = |id: &str, host: &HostName, service: &str| BodySeen {
         id: format!("id-{id}"),
         status: ContainerStatus::Running,
         host: host.clone(),
@@ -72,8 +75,8 @@ fn healthy(world: &RepairWorld) -> RepairSeen {
     bodies.counts = [(Service::Postgres, 990), (Service::Balancer, 5)].into();
     for member in &world.members {
         let service = member.service.as_str();
-        bodies.members.insert(member.id.clone(), vec![body(&member.id, &member.host, service)]);
-        bodies.hosts.insert(member.host.clone(), body(&member.host, &member.host, "host"));
+        bodies.members.insert(member.id.clone(), vec![body(member.id.as_str(), &member.host, service)]);
+        bodies.hosts.insert(member.host.clone(), body(member.host.as_str(), &member.host, "host"));
     }
     let leader = LeaderSeen { member: name("postgres-1".to_owned()), mod_revision: 7, lease: 70 };
     let server =
@@ -113,7 +116,7 @@ fn decide(criterion: &mut Criterion) {
     });
     let mut dead = seen;
     if let Sight::Seen(bodies) = &mut dead.bodies
-        && let Some(body) = bodies.members.get_mut(&name("postgres-1".to_owned()))
+        && let Some(body) = bodies.members.get_mut("postgres-1")
     {
         body[0].status = ContainerStatus::Exited;
     }

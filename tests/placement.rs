@@ -267,7 +267,7 @@ fn missing(spec: &LabSpec, desired: &Desired) -> Vec<(MemberId, Service, Size)> 
         .iter()
         .flat_map(|(service, count)| (1..=*count).map(|n| (*service, n)))
         .map(|(service, n)| {
-            let id = Name::new(format!("{service}-{n}")).expect("a name");
+            let id = MemberId::new(format!("{service}-{n}")).expect("a name");
             (id, service, spec.start_size(service))
         })
         .collect()

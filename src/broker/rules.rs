@@ -236,7 +236,8 @@ mod tests {
     use super::*;
     use crate::broker::scale::tests::one_too_many;
 
-    fn name(text: &str) -> MemberId {
+    /// A name of the kind that is wanted here.
+    fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
         text.parse().expect("a name")
     }
 

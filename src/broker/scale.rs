@@ -45,7 +45,8 @@ pub(super) mod tests {
     use crate::lab::record::{new_secrets, new_token};
     use crate::model::lab::{Desired, Range};
 
-    fn name(text: &str) -> MemberId {
+    /// A name of the kind that is wanted here.
+    fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
         text.parse().expect("a name")
     }
 

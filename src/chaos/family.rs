@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::engine::docker::Docker;
 use crate::lab::record::LabRecord;
-use crate::model::{Container, FaultRecord, HostName, Name};
+use crate::model::{Container, FaultRecord, FaultTarget, HostName, MemberId};
 
 /// Where a fault is done.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +27,22 @@ pub const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One body or host that a fault hits. For a host the container is its sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Victim {
-    /// Member or host.
-    pub name: Name,
+    /// The member or host.
+    pub hit: FaultTarget,
     /// The host itself, or the one it stands on.
     pub host: HostName,
     /// The container: before the deed as it was then, for a heal as it is now.
     pub container: Container,
+}
+
+impl Victim {
+    /// The member it is.
+    ///
+    /// # Errors
+    /// When the fault hit a host.
+    pub fn member(&self) -> Result<&MemberId, String> {
+        self.hit.member().ok_or_else(|| format!("{} is a host, and this verb acts on members", self.hit))
+    }
 }
 
 /// What was seen of one victim.

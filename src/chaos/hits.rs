@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::resolve::{Hits, NoMatch, PossibleTargets, each_once, resolve, resolve_hosts};
+use super::resolve::{Hits, NoMatch, PossibleTargets, resolve, resolve_hosts};
 use super::sides;
 use crate::model::scenario::ActsOn;
 use crate::model::{Service, Target, Verb};
@@ -26,33 +26,30 @@ pub fn hits(verb: &Verb, world: PossibleTargets<'_>, chance: &mut ChaCha8Rng) ->
             for target in targets {
                 hosts.extend(resolve_hosts(target, world, chance)?);
             }
-            Ok(Hits { targets: each_once(hosts), ..Hits::default() })
+            Ok(Hits::hosts(hosts))
         }
         Verb::Switchover { to } => {
-            let mut hits = Hits {
-                targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
-                ..Hits::default()
-            };
+            let mut hits = Hits::members(resolve(&Target::Primary, world.members, world.sighting, chance)?);
             if let Some(to) = to {
                 let candidate = resolve(to, world.members, world.sighting, chance)?;
                 hits.notes.insert("candidate".to_owned(), json!(candidate.first()));
             }
             Ok(hits)
         }
-        Verb::Engine { .. } => Ok(Hits { targets: vec![Service::Broker.into()], ..Hits::default() }),
+        Verb::Engine { .. } => Ok(Hits::members(vec![Service::Broker.into()])),
         // the cluster is spoken to through the body that leads it
-        Verb::Maintenance { .. } | Verb::Scale { .. } => Ok(Hits {
-            targets: resolve(&Target::Primary, world.members, world.sighting, chance)?,
-            ..Hits::default()
-        }),
+        Verb::Maintenance { .. } | Verb::Scale { .. } => {
+            Ok(Hits::members(resolve(&Target::Primary, world.members, world.sighting, chance)?))
+        }
         Verb::Repeat { verb, .. } => hits(verb, world, chance),
         one => {
             let Some(target) = one.target() else { return Ok(Hits::default()) };
-            let targets = match one.acts_on() {
-                ActsOn::Hosts => resolve_hosts(target, world, chance)?,
-                ActsOn::Bodies | ActsOn::Cluster => resolve(target, world.members, world.sighting, chance)?,
-            };
-            Ok(Hits { targets: each_once(targets), ..Hits::default() })
+            Ok(match one.acts_on() {
+                ActsOn::Hosts => Hits::hosts(resolve_hosts(target, world, chance)?),
+                ActsOn::Bodies | ActsOn::Cluster => {
+                    Hits::members(resolve(target, world.members, world.sighting, chance)?)
+                }
+            })
         }
     }
 }

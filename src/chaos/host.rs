@@ -55,9 +55,9 @@ impl Family for Power {
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         let mark = rules::mark(fault);
         let silence =
-            rules::lay(&mark, &rules::rules(fault, NetworkVerb::Isolate, &victim.name, |_| None)?, true);
+            rules::lay(&mark, &rules::rules(fault, NetworkVerb::Isolate, &victim.host, |_| None)?, true);
         let script = format!("iptables-restore --noflush <<'RULES'\n{silence}RULES\n");
-        let said = network::run(scene, &victim.name, &script).await?;
+        let said = network::run(scene, &victim.host, &script).await?;
         if said.code != 0 {
             return Err(format!("its network could not be silenced: {}", said.stderr.trim()));
         }
@@ -97,8 +97,8 @@ impl Family for Power {
         scene.docker.start(&victim.container.id).await.map_err(|error| error.to_string())?;
         namespace_up(scene, victim).await?;
         // a sandbox that was silenced and never ended still has the rules
-        let rules = rules::rules(fault, NetworkVerb::Isolate, &victim.name, |_| None)?;
-        network::run(scene, &victim.name, &rules::take_away(&rules::mark(fault), &rules)).await?;
+        let rules = rules::rules(fault, NetworkVerb::Isolate, &victim.host, |_| None)?;
+        network::run(scene, &victim.host, &rules::take_away(&rules::mark(fault), &rules)).await?;
         let sandbox = scene.docker.inspect(&victim.container.id).await.map_err(|error| error.to_string())?;
         all(bodies(scene, victim).iter().map(|body| join(scene, body, &sandbox))).await
     }
@@ -136,10 +136,10 @@ impl Family for Power {
 async fn disks(scene: &Scene<'_>, victim: &Victim) -> Result<Vec<Member>, String> {
     let lab = scene.record.spec.name.as_str();
     let seen = scene.docker.observe(Some(lab)).await.map_err(|error| error.to_string())?;
-    let here = scene.record.members.iter().filter(|member| member.host == victim.name);
+    let here = scene.record.members.iter().filter(|member| member.host == victim.host);
     Ok(here
         .filter(|member| {
-            seen.volumes.contains_key(&storage::volume(lab, &member.id))
+            seen.volumes.contains_key(&storage::volume(lab, member.id.as_str()))
                 && matches!(member.service, Service::Postgres | Service::Etcd)
         })
         .cloned()
@@ -149,7 +149,7 @@ async fn disks(scene: &Scene<'_>, victim: &Victim) -> Result<Vec<Member>, String
 /// Containers of the members that stand on the host.
 fn bodies(scene: &Scene<'_>, victim: &Victim) -> Vec<String> {
     let lab = scene.record.spec.name.as_str();
-    let here = scene.record.members.iter().filter(|member| member.host == victim.name);
+    let here = scene.record.members.iter().filter(|member| member.host == victim.host);
     here.map(|member| names::container(lab, member.id.as_str())).collect()
 }
 
@@ -179,7 +179,7 @@ async fn kill(scene: &Scene<'_>, container: &str) -> Result<(), String> {
 async fn namespace_up(scene: &Scene<'_>, victim: &Victim) -> Result<(), String> {
     let deadline = clock::now().plus(NAMESPACE_PATIENCE);
     loop {
-        let said = network::run(scene, &victim.name, "ip -4 route show dev eth0").await;
+        let said = network::run(scene, &victim.host, "ip -4 route show dev eth0").await;
         match said {
             Ok(said) if said.stdout.contains("quickack 1") => return Ok(()),
             Ok(_) | Err(_) if clock::now() < deadline => clock::sleep(SANDBOX_LOOK_PAUSE).await,
@@ -213,8 +213,8 @@ fn lives_in(body: &Container, sandbox: &Container) -> bool {
 
 /// Whether the host's address answers the client host within a time.
 async fn reached(scene: &Scene<'_>, victim: &Victim, limit: Duration) -> Result<bool, String> {
-    let peers = network::peers(scene, &victim.name);
-    let (Some(peer), Some(to)) = (peers.first(), network::address(scene, &victim.name)) else {
+    let peers = network::peers(scene, &victim.host);
+    let (Some(peer), Some(to)) = (peers.first(), network::address(scene, &victim.host)) else {
         return Err("there is no other host to ask".to_owned());
     };
     let said = network::run(scene, peer, &probe::script(&[(to, probe::CLOSED)], limit)).await?;

@@ -13,7 +13,7 @@ use crate::engine::clock;
 use crate::engine::docker::{Docker, EngineError};
 use crate::lab::names;
 use crate::lab::record::LabRecord;
-use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Verb};
+use crate::model::{FaultRecord, FaultTarget, HostName, Name, Receipt, ReceiptState, Verb};
 
 /// Pause between two looks for evidence.
 const EVIDENCE_EVERY: Duration = Duration::from_millis(20);
@@ -61,22 +61,24 @@ impl Injector<'_> {
     }
 
     /// The container of a member, or the sandbox of a host.
-    fn container_name(&self, name: &Name) -> String {
+    fn container_name(&self, hit: &FaultTarget) -> String {
         let lab = self.record.spec.name.as_str();
-        if self.record.spec.hosts.iter().any(|host| host.name == *name)
-            && !self.record.members.iter().any(|member| member.id == *name)
-        {
-            names::sandbox(lab, name.as_str())
-        } else {
-            names::container(lab, name.as_str())
+        match hit {
+            FaultTarget::Host(host) => names::sandbox(lab, host.as_str()),
+            FaultTarget::Member(id) => names::container(lab, id.as_str()),
         }
     }
 
-    async fn victim(&self, name: &Name) -> Result<Victim, EngineError> {
-        let container = self.docker.inspect(&self.container_name(name)).await?;
-        let member = self.record.members.iter().find(|member| member.id == *name);
-        let host = member.map_or_else(|| name.clone(), |member| member.host.clone());
-        Ok(Victim { name: name.clone(), host, container })
+    async fn victim(&self, hit: &FaultTarget) -> Result<Victim, EngineError> {
+        let container = self.docker.inspect(&self.container_name(hit)).await?;
+        let host = match hit {
+            FaultTarget::Host(host) => host.clone(),
+            FaultTarget::Member(_) => {
+                let told = container.host().and_then(|host| HostName::new(host).ok());
+                told.unwrap_or_else(HostName::of_broker)
+            }
+        };
+        Ok(Victim { hit: hit.clone(), host, container })
     }
 
     /// Injects `verb` on whom it hits; `told` hears every change of the record.
@@ -179,8 +181,8 @@ impl Injector<'_> {
         record.healing = Some(clock::now());
         let parts = {
             let fault = &record;
-            let hit = record.targets.iter().zip(&record.containers);
-            join_all(hit.map(|(name, id)| async move { (name, self.heal_one(fault, name, id).await) })).await
+            let victims = record.targets.iter().zip(&record.containers);
+            join_all(victims.map(|(hit, id)| async move { (hit, self.heal_one(fault, hit, id).await) })).await
         };
         // the worst of all counts: refuted before anything else
         let rank = |state: ReceiptState| match state {
@@ -191,7 +193,7 @@ impl Injector<'_> {
         };
         let state = parts.iter().map(|(_, (state, _))| *state).min_by_key(|state| rank(*state));
         let evidence: Vec<String> =
-            parts.iter().map(|(name, (_, seen))| format!("{name}: {}", seen.text)).collect();
+            parts.iter().map(|(hit, (_, seen))| format!("{hit}: {}", seen.text)).collect();
         let source = sources(parts.iter().map(|(_, (_, seen))| seen));
         record.healed = Some(clock::now());
         record.heal = Some(Receipt {
@@ -204,13 +206,13 @@ impl Injector<'_> {
         record
     }
 
-    async fn heal_one(&self, fault: &FaultRecord, name: &Name, id: &str) -> (ReceiptState, VictimSeen) {
+    async fn heal_one(&self, fault: &FaultRecord, hit: &FaultTarget, id: &str) -> (ReceiptState, VictimSeen) {
         const SOURCE: &str = "engine inspect";
         if fault.verb.lasting() {
             let text = format!("`{}` leaves nothing to undo", fault.verb.name());
             return (ReceiptState::Nothing, VictimSeen::new(true, "definition of the verb", text));
         }
-        let victim = match self.victim(name).await {
+        let victim = match self.victim(hit).await {
             Ok(victim) => victim,
             Err(EngineError::NotFound(_)) => {
                 return (
@@ -255,7 +257,7 @@ fn receipt(victims: &[Victim], refusals: &[Result<(), String>], seen: &[VictimSe
         .zip(seen)
         .map(|((victim, refused), seen)| {
             let refused = refused.as_ref().err().map_or_else(String::new, |why| format!(" (refused: {why})"));
-            format!("{}: {}{refused}", victim.name, seen.text)
+            format!("{}: {}{refused}", victim.hit, seen.text)
         })
         .collect();
     let bit = !seen.is_empty() && seen.iter().all(|seen| seen.proved);

@@ -169,13 +169,13 @@ pub fn is_on(record: &FaultRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Mono, Name, Receipt, Target, Verb};
+    use crate::model::{FaultTarget, Mono, Name, Receipt, Target, Verb};
 
     fn fault(id: &str, intent: u64) -> FaultRecord {
         FaultRecord {
             id: Name::new(id).expect("a name"),
             verb: Verb::Pause { target: Target::Primary },
-            targets: vec![Name::new("postgres-1").expect("a name")],
+            targets: vec![FaultTarget::Member("postgres-1".parse().expect("a name"))],
             containers: vec!["c".to_owned()],
             notes: std::collections::BTreeMap::new(),
             intent: Mono(intent),

@@ -14,7 +14,7 @@ use crate::model::control::asked_key;
 use crate::model::plan::Operation;
 use crate::model::scaling::{SizeWish, scale_key};
 use crate::model::scenario::OperatorVerb;
-use crate::model::{FaultRecord, MemberId, Name, Service, Size};
+use crate::model::{FaultRecord, FaultTarget, MemberId, Name, Service, Size};
 
 const ROLES: &str = "pg_is_in_recovery() of the members, leader key in etcd";
 const CONFIG: &str = "config key in etcd";
@@ -39,15 +39,17 @@ impl Family for Operator<'_> {
         fault: &mut FaultRecord,
         victims: &[Victim],
     ) -> Result<(), String> {
-        let postgres = |name: &Name| scene.record.of(Service::Postgres).any(|(member, _)| member.id == *name);
-        let others = victims.iter().find(|victim| !postgres(&victim.name));
+        let postgres = |victim: &Victim| {
+            scene.record.of(Service::Postgres).any(|(member, _)| Some(&member.id) == victim.hit.member())
+        };
+        let others = victims.iter().find(|victim| !postgres(victim));
         let any = matches!(self.0, OperatorVerb::Resize(_) | OperatorVerb::Replace);
         if let Some(other) = others.filter(|_| !any) {
-            return Err(format!("{} is no member of postgres", other.name));
+            return Err(format!("{} is no member of postgres", other.hit));
         }
         match self.0 {
             OperatorVerb::Switchover
-                if candidate(fault).as_ref() == victims.first().map(|victim| &victim.name) =>
+                if candidate(fault).as_ref() == victims.first().and_then(|victim| victim.hit.member()) =>
             {
                 Err("the candidate is primary already: there is nothing to hand over".to_owned())
             }
@@ -55,9 +57,9 @@ impl Family for Operator<'_> {
                 Err(format!("a failover has one candidate, and this target names {}", victims.len()))
             }
             OperatorVerb::Failover
-                if !sql::in_recovery(scene.docker, scene.record, &victims[0].name).await? =>
+                if !sql::in_recovery(scene.docker, scene.record, victims[0].member()?).await? =>
             {
-                Err(format!("{} is primary already", victims[0].name))
+                Err(format!("{} is primary already", victims[0].hit))
             }
             OperatorVerb::Replace | OperatorVerb::Resize(_) | OperatorVerb::Scale { .. }
                 if scene.record.spec.controllers.is_empty() =>
@@ -70,7 +72,7 @@ impl Family for Operator<'_> {
             OperatorVerb::RollingRestart => {
                 let mut starts = serde_json::Map::new();
                 for victim in victims {
-                    starts.insert(victim.name.to_string(), json!(started(scene, victim).await?));
+                    starts.insert(victim.hit.to_string(), json!(started(scene, victim).await?));
                 }
                 fault.notes.insert(STARTED_NOTE.to_owned(), Value::Object(starts));
                 Ok(())
@@ -85,16 +87,17 @@ impl Family for Operator<'_> {
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
         // the cluster is asked once, whomever it hits
-        if fault.targets.first() != Some(&victim.name) {
+        if fault.targets.first() != Some(&victim.hit) {
             return Ok(());
         }
+        let members = || fault.targets.iter().filter_map(FaultTarget::member).cloned().collect();
         let operation = match self.0 {
             OperatorVerb::Switchover => Operation::Switchover { candidate: candidate(fault) },
-            OperatorVerb::Failover => Operation::Failover { candidate: victim.name.clone() },
+            OperatorVerb::Failover => Operation::Failover { candidate: victim.member()?.clone() },
             OperatorVerb::Maintenance { on } => Operation::Maintenance { on },
-            OperatorVerb::RollingRestart => Operation::RollingRestart { members: fault.targets.clone() },
-            OperatorVerb::Replace => Operation::Replace { members: fault.targets.clone() },
-            OperatorVerb::Resize(size) => Operation::Resize { members: fault.targets.clone(), size },
+            OperatorVerb::RollingRestart => Operation::RollingRestart { members: members() },
+            OperatorVerb::Replace => Operation::Replace { members: members() },
+            OperatorVerb::Resize(size) => Operation::Resize { members: members(), size },
             OperatorVerb::Scale { service, count } => {
                 Operation::Scale { service: counted_service(service)?, count }
             }
@@ -104,8 +107,8 @@ impl Family for Operator<'_> {
 
     async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         match self.0 {
-            OperatorVerb::Switchover => leads(scene, Some(&victim.name), candidate(fault).as_ref()).await,
-            OperatorVerb::Failover => leads(scene, None, Some(&victim.name)).await,
+            OperatorVerb::Switchover => leads(scene, victim.hit.member(), candidate(fault).as_ref()).await,
+            OperatorVerb::Failover => leads(scene, None, victim.hit.member()).await,
             OperatorVerb::Maintenance { on } => maintenance(scene, on).await,
             OperatorVerb::Replace => asked(scene, victim).await,
             OperatorVerb::Resize(wish) => resized(scene, victim, wish).await,
@@ -153,12 +156,12 @@ async fn ask(scene: &Scene<'_>, operation: Operation) -> Result<(), String> {
 
 /// Whether somebody else than `not` leads, and `wanted` when somebody is: the key says so and the
 /// instance writes.
-async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> VictimSeen {
+async fn leads(scene: &Scene<'_>, not: Option<&MemberId>, wanted: Option<&MemberId>) -> VictimSeen {
     let key = match sql::key(scene.docker, scene.record, "leader").await {
         Ok(key) => key,
         Err(why) => return VictimSeen::new(false, ROLES, why),
     };
-    let Ok(leader) = key.parse::<Name>() else {
+    let Ok(leader) = key.parse::<MemberId>() else {
         return VictimSeen::new(false, ROLES, format!("the leader key says `{key}`"));
     };
     let writes = sql::in_recovery(scene.docker, scene.record, &leader).await.map(|recovering| !recovering);
@@ -171,18 +174,22 @@ async fn leads(scene: &Scene<'_>, not: Option<&Name>, wanted: Option<&Name>) -> 
 }
 
 /// Whether this leader is one the verb wanted.
-fn meant(leader: &Name, not: Option<&Name>, wanted: Option<&Name>) -> bool {
+fn meant(leader: &MemberId, not: Option<&MemberId>, wanted: Option<&MemberId>) -> bool {
     not != Some(leader) && wanted.is_none_or(|wanted| wanted == leader)
 }
 
 /// Whether controllers were asked to replace this member: the wish stands, or it was fulfilled already.
 async fn asked(scene: &Scene<'_>, victim: &Victim) -> VictimSeen {
-    let key = asked_key(&scene.record.spec.name, &victim.name);
+    let member = match victim.member() {
+        Ok(member) => member,
+        Err(why) => return VictimSeen::new(false, WISH, why),
+    };
+    let key = asked_key(&scene.record.spec.name, member);
     match sql::any_key(scene.docker, scene.record, &key).await {
         Err(why) => VictimSeen::new(false, WISH, why),
         Ok(wish) if !wish.is_empty() => VictimSeen::new(true, WISH, format!("asked by {wish}")),
         Ok(_) => match record::read(scene.docker, scene.record.spec.name.as_str()).await {
-            Ok(Some(now)) if now.members.iter().all(|member| member.id != victim.name) => {
+            Ok(Some(now)) if now.members.iter().all(|other| other.id != *member) => {
                 VictimSeen::new(true, WISH, "it has left already")
             }
             Ok(_) => VictimSeen::new(false, WISH, "nobody asks for it"),
@@ -251,13 +258,13 @@ fn paused(config: &str) -> Option<bool> {
 }
 
 async fn started(scene: &Scene<'_>, victim: &Victim) -> Result<String, String> {
-    let container = names::container(scene.record.spec.name.as_str(), victim.name.as_str());
+    let container = names::container(scene.record.spec.name.as_str(), victim.hit.as_str());
     sql::ask(scene.docker, &container, "select extract(epoch from pg_postmaster_start_time())").await
 }
 
 async fn restarted(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
     let before =
-        fault.notes.get(STARTED_NOTE).and_then(|all| all.get(victim.name.as_str())).and_then(Value::as_str);
+        fault.notes.get(STARTED_NOTE).and_then(|all| all.get(victim.hit.as_str())).and_then(Value::as_str);
     match (before, started(scene, victim).await) {
         (_, Err(why)) => VictimSeen::new(false, STARTS, why),
         (None, Ok(_)) => VictimSeen::new(false, STARTS, "nobody noted when it had started before"),
@@ -271,7 +278,7 @@ async fn restarted(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> V
 mod tests {
     use super::*;
 
-    fn name(text: &str) -> Name {
+    fn name(text: &str) -> MemberId {
         text.parse().expect("a name")
     }
 

@@ -58,7 +58,7 @@ impl Family for Processes<'_> {
         let mut found = serde_json::Map::new();
         for victim in victims {
             let entry = find(scene, victim, process).await?;
-            found.insert(victim.name.to_string(), json!({ "pid": entry.pid, "started": entry.started }));
+            found.insert(victim.hit.to_string(), json!({ "pid": entry.pid, "started": entry.started }));
         }
         fault.notes.insert(PROCESSES_NOTE.to_owned(), Value::Object(found));
         Ok(())
@@ -225,14 +225,14 @@ pub(super) async fn processes(docker: &Docker, container: &str) -> Result<Vec<Pr
 async fn find(scene: &Scene<'_>, victim: &Victim, which: Process) -> Result<ProcessEntry, String> {
     let body = &victim.container;
     if body.status != ContainerStatus::Running {
-        return Err(format!("{} is {}: none of its processes can be hit", victim.name, body.status.as_str()));
+        return Err(format!("{} is {}: none of its processes can be hit", victim.hit, body.status.as_str()));
     }
     let table = processes(scene.docker, &body.id).await?;
     let scope = scene.record.spec.name.as_str();
     let application = reach::application(scene.record).user;
     table::pick(&table, which, scope, &application)
         .cloned()
-        .ok_or_else(|| format!("{} has no process of that sort: {}", victim.name, whose(which)))
+        .ok_or_else(|| format!("{} has no process of that sort: {}", victim.hit, whose(which)))
 }
 
 /// Where a process is to be found, for people.
@@ -248,11 +248,11 @@ const fn whose(which: Process) -> &'static str {
 }
 
 fn noted(fault: &FaultRecord, victim: &Victim) -> Result<Found, String> {
-    let note = fault.notes.get(PROCESSES_NOTE).and_then(|all| all.get(victim.name.as_str()));
+    let note = fault.notes.get(PROCESSES_NOTE).and_then(|all| all.get(victim.hit.as_str()));
     let number = |key: &str| note.and_then(|note| note.get(key)).and_then(Value::as_u64);
     match (number("pid").and_then(|pid| u32::try_from(pid).ok()), number("started")) {
         (Some(pid), Some(started)) => Ok(Found { pid, started }),
-        _ => Err(format!("the fault's record does not say which process of {} was hit", victim.name)),
+        _ => Err(format!("the fault's record does not say which process of {} was hit", victim.hit)),
     }
 }
 

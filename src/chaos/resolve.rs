@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::model::lab::Host;
 use crate::model::target::{EtcdPick, Replica, Which};
-use crate::model::{HostName, Member, MemberId, Name, Service, Sight, Sighting, Target};
+use crate::model::{FaultTarget, HostName, Member, MemberId, Service, Sight, Sighting, Target};
 
 /// Why a target names nobody right now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +24,32 @@ pub struct NoMatch {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hits {
     /// Members, or hosts where the verb acts on hosts; each once.
-    pub targets: Vec<Name>,
+    pub targets: Vec<FaultTarget>,
     /// For the fault's notes. `cuts`: a partition's directed pairs of hosts `[from, to]` whose packets are
     /// dropped; `from` and `to`: its two sides, which a shape has not; `candidate`: the member an operator's verb names.
     pub notes: BTreeMap<String, Value>,
+}
+
+impl Hits {
+    /// Hits members, each once, and decides nothing else.
+    #[must_use]
+    pub fn members(ids: Vec<MemberId>) -> Self {
+        let targets = each_once(ids).into_iter().map(FaultTarget::Member).collect();
+        Self { targets, ..Self::default() }
+    }
+
+    /// Hits hosts, each once, and decides nothing else.
+    #[must_use]
+    pub fn hosts(names: Vec<HostName>) -> Self {
+        let targets = each_once(names).into_iter().map(FaultTarget::Host).collect();
+        Self { targets, ..Self::default() }
+    }
+
+    /// The hosts among the targets.
+    #[must_use]
+    pub fn named_hosts(&self) -> Vec<HostName> {
+        self.targets.iter().filter_map(FaultTarget::host).cloned().collect()
+    }
 }
 
 /// Who there is to be hit.
@@ -51,8 +73,8 @@ impl PossibleTargets<'_> {
     }
 }
 
-pub(super) fn each_once(names: Vec<Name>) -> Vec<Name> {
-    let mut once: Vec<Name> = Vec::new();
+pub(super) fn each_once<T: PartialEq>(names: Vec<T>) -> Vec<T> {
+    let mut once: Vec<T> = Vec::new();
     for name in names {
         if !once.contains(&name) {
             once.push(name);
@@ -276,10 +298,11 @@ mod tests {
     use super::*;
     use crate::model::lab::Size;
     use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
-    use crate::model::{Bytes, Lsn, Name, Sight};
+    use crate::model::{Bytes, Lsn, Sight};
 
-    fn name(text: &str) -> Name {
-        Name::new(text).expect("a name")
+    /// A name of the kind that is wanted here.
+    fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+        text.parse().expect("a name")
     }
 
     fn members() -> Vec<Member> {
@@ -302,7 +325,7 @@ mod tests {
             .map(|id| Member {
                 id: name(id),
                 service: service(id),
-                host: name("h1"),
+                host: HostName::new("h1").expect("a name"),
                 size: Size { cpus: 1.0, memory: Bytes(0), disk: Bytes(0) },
             })
             .collect()
@@ -336,7 +359,7 @@ mod tests {
     fn named(target: &str, sighting: &Sighting) -> String {
         let target: Target = target.parse().expect("a target");
         match resolve(&target, &members(), sighting, &mut ChaCha8Rng::seed_from_u64(7)) {
-            Ok(found) => found.iter().map(Name::as_str).collect::<Vec<_>>().join(" "),
+            Ok(found) => found.iter().map(MemberId::as_str).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
         }
     }

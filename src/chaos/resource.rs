@@ -30,11 +30,11 @@ impl Family for Resources {
         let mut before = serde_json::Map::new();
         for victim in victims {
             if victim.container.status != ContainerStatus::Running {
-                return Err(format!("{} is {}", victim.name, victim.container.status.as_str()));
+                return Err(format!("{} is {}", victim.hit, victim.container.status.as_str()));
             }
             declared(scene, victim)?;
             let (held, _) = held(scene, victim).await?;
-            before.insert(victim.name.to_string(), json!({ "used": held.used, "oom-kills": held.oom_kills }));
+            before.insert(victim.hit.to_string(), json!({ "used": held.used, "oom-kills": held.oom_kills }));
         }
         if matches!(self.0, ResourceVerb::MemoryHog { .. }) {
             fault.notes.insert(MEMORY_NOTE.to_owned(), Value::Object(before));
@@ -106,10 +106,10 @@ impl Family for Resources {
 
 /// The size a victim should have.
 fn declared(scene: &Scene<'_>, victim: &Victim) -> Result<Size, String> {
-    let member = scene.record.members.iter().find(|member| member.id == victim.name);
+    let member = scene.record.members.iter().find(|member| Some(&member.id) == victim.hit.member());
     member
         .map(|member| member.size)
-        .ok_or_else(|| format!("`{}` has no declared size: it is no member", victim.name))
+        .ok_or_else(|| format!("`{}` has no declared size: it is no member", victim.hit))
 }
 
 async fn held(scene: &Scene<'_>, victim: &Victim) -> Result<(CgroupState, &'static str), String> {
@@ -159,7 +159,7 @@ async fn hog_gone(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Vi
 
 /// Memory used and processes killed for memory before the deed.
 fn before(fault: &FaultRecord, victim: &Victim) -> (u64, u64) {
-    let note = fault.notes.get(MEMORY_NOTE).and_then(|all| all.get(victim.name.as_str()));
+    let note = fault.notes.get(MEMORY_NOTE).and_then(|all| all.get(victim.hit.as_str()));
     let number = |key: &str| note.and_then(|note| note.get(key)).and_then(Value::as_u64).unwrap_or(0);
     (number("used"), number("oom-kills"))
 }

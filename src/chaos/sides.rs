@@ -47,7 +47,7 @@ pub fn of_shape(shape: PartitionShape, hosts: &[HostName]) -> Result<Hits, NoMat
 fn partition(cuts: &[(HostName, HostName)]) -> Hits {
     let hosts = cuts.iter().flat_map(|(from, to)| [from.clone(), to.clone()]).collect();
     let pairs: Vec<Value> = cuts.iter().map(|(from, to)| json!([from, to])).collect();
-    Hits { targets: each_once(hosts), notes: BTreeMap::from([("cuts".to_owned(), Value::Array(pairs))]) }
+    Hits { notes: BTreeMap::from([("cuts".to_owned(), Value::Array(pairs))]), ..Hits::hosts(hosts) }
 }
 
 /// Two sides of hosts. `rest` on one side is every host that the other does not name.

@@ -9,10 +9,11 @@ use super::*;
 use crate::chaos::hits;
 use crate::model::lab::{Host, Size};
 use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
-use crate::model::{Bytes, Member, Name, Service, Sight, Sighting, Verb};
+use crate::model::{Bytes, FaultTarget, Member, Service, Sight, Sighting, Verb};
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+    text.parse().expect("a name")
 }
 
 fn hosts(count: usize) -> Vec<HostName> {
@@ -75,7 +76,7 @@ fn said(verb: &str) -> String {
     match hits(&verb, world, &mut ChaCha8Rng::seed_from_u64(7)) {
         Err(error) => error.to_string(),
         Ok(hits) => {
-            let targets: Vec<&str> = hits.targets.iter().map(Name::as_str).collect();
+            let targets: Vec<&str> = hits.targets.iter().map(FaultTarget::as_str).collect();
             let cuts = hits.notes.get("cuts").map_or_else(String::new, |cuts| {
                 let cuts: Vec<(String, String)> = serde_json::from_value(cuts.clone()).expect("pairs");
                 let cuts: Vec<String> = cuts.iter().map(|(from, to)| format!("{from}>{to}")).collect();

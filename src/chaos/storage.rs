@@ -29,11 +29,10 @@ pub struct Storage(pub DiskVerb);
 async fn own_disk(scene: &Scene<'_>, victim: &Victim) -> Result<(), String> {
     let lab = scene.record.spec.name.as_str();
     let seen = scene.docker.observe(Some(lab)).await.map_err(|error| error.to_string())?;
-    let volume = volume(lab, &victim.name);
-    let labels =
-        seen.volumes.get(&volume).ok_or_else(|| format!("{} has no volume {volume}", victim.name))?;
+    let volume = volume(lab, victim.hit.as_str());
+    let labels = seen.volumes.get(&volume).ok_or_else(|| format!("{} has no volume {volume}", victim.hit))?;
     match labels.get(LABEL_PLAIN) {
-        Some(why) => Err(format!("{} has no disk of its own: {why}", victim.name)),
+        Some(why) => Err(format!("{} has no disk of its own: {why}", victim.hit)),
         None => Ok(()),
     }
 }
@@ -49,13 +48,13 @@ impl Storage {
             own_disk(scene, victim).await?;
         }
         let id = fault.id.clone();
-        let hand = Hand::of(scene, id.as_str(), &victim.name);
+        let hand = Hand::of(scene, id.as_str(), &victim.hit);
         hand.start().await?;
         match self.0 {
             DiskVerb::Fill { leave, .. } => fill::prepare(scene, fault, victim, leave).await,
             DiskVerb::Corrupt { what, bytes } => {
                 let spot = corrupt::prepare(scene, hand, victim, what, bytes).await?;
-                fault.notes.insert(victim.name.to_string(), spot);
+                fault.notes.insert(victim.hit.to_string(), spot);
                 Ok(())
             }
             DiskVerb::Slow { bytes_per_second, iops } => {
@@ -67,7 +66,7 @@ impl Storage {
 
     async fn healed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let id = fault.id.as_str();
-        let hand = Hand::of(scene, id, &victim.name);
+        let hand = Hand::of(scene, id, &victim.hit);
         match self.0 {
             DiskVerb::Fill { leave, .. } => fill::seen(scene, fault, victim, leave, true).await,
             DiskVerb::Freeze => freeze::undone(hand, id).await,
@@ -97,7 +96,7 @@ impl Family for Storage {
     }
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
+        let hand = Hand::of(scene, fault.id.as_str(), &victim.hit);
         match self.0 {
             DiskVerb::Fill { leave, once } => fill::deed(hand, fault, leave, once).await,
             DiskVerb::Freeze => freeze::deed(hand).await,
@@ -110,7 +109,7 @@ impl Family for Storage {
 
     async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let id = fault.id.as_str();
-        let hand = Hand::of(scene, id, &victim.name);
+        let hand = Hand::of(scene, id, &victim.hit);
         match self.0 {
             DiskVerb::Fill { leave, .. } => fill::seen(scene, fault, victim, leave, false).await,
             DiskVerb::Freeze => freeze::bit(hand, id).await,
@@ -122,7 +121,7 @@ impl Family for Storage {
     }
 
     async fn undo(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
+        let hand = Hand::of(scene, fault.id.as_str(), &victim.hit);
         match self.0 {
             DiskVerb::Fill { .. } => fill::undo(hand, fault).await,
             DiskVerb::Freeze => freeze::undo(hand).await,
@@ -134,7 +133,7 @@ impl Family for Storage {
     async fn undone(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
         let mut seen = self.healed(scene, fault, victim).await;
         if seen.proved
-            && let Err(why) = Hand::of(scene, fault.id.as_str(), &victim.name).remove().await
+            && let Err(why) = Hand::of(scene, fault.id.as_str(), &victim.hit).remove().await
         {
             seen = VictimSeen::new(false, "engine", format!("its helper cannot be removed: {why}"));
         }

@@ -40,7 +40,7 @@ impl Family for Storms {
         for victim in victims {
             door(scene, victim)?;
             if victim.container.status != ContainerStatus::Running {
-                return Err(format!("{} is {}", victim.name, victim.container.status.as_str()));
+                return Err(format!("{} is {}", victim.hit, victim.container.status.as_str()));
             }
         }
         Ok(())
@@ -107,15 +107,16 @@ fn client(scene: &Scene<'_>) -> String {
 
 /// The file a storm lives by.
 fn file(fault: &FaultRecord, victim: &Victim) -> String {
-    format!("/tmp/pgha-storm-{}-{}", fault.id, victim.name)
+    format!("/tmp/pgha-storm-{}-{}", fault.id, victim.hit)
 }
 
 /// Where a victim accepts connections, and what it is.
 fn door(scene: &Scene<'_>, victim: &Victim) -> Result<(SocketAddr, Service), String> {
-    let member: Option<&Member> = scene.record.members.iter().find(|member| member.id == victim.name);
+    let member: Option<&Member> =
+        scene.record.members.iter().find(|member| Some(&member.id) == victim.hit.member());
     let door = member.and_then(|member| Some((reach::door(scene.record, member)?, member.service)));
     door.ok_or_else(|| {
-        format!("{} serves no connections of clients: name a member of postgres or a balancer", victim.name)
+        format!("{} serves no connections of clients: name a member of postgres or a balancer", victim.hit)
     })
 }
 

@@ -45,12 +45,13 @@ impl Family for Clocks<'_> {
             return Err(HINT.to_owned());
         }
         let postgres = |victim: &&Victim| {
-            let member: Option<&Member> = scene.record.members.iter().find(|member| member.id == victim.name);
+            let member: Option<&Member> =
+                scene.record.members.iter().find(|member| Some(&member.id) == victim.hit.member());
             member.is_some_and(|member| member.service == Service::Postgres)
         };
         match victims.iter().find(|victim| !postgres(victim)) {
             Some(other) => {
-                Err(format!("{} is no member of postgres: only their clocks can be set wrong", other.name))
+                Err(format!("{} is no member of postgres: only their clocks can be set wrong", other.hit))
             }
             None => Ok(()),
         }

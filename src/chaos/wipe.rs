@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::family::{Family, Scene, Victim, VictimSeen};
 use super::storage::{Hand, in_body, remove_all};
-use crate::model::FaultRecord;
+use crate::model::{FaultRecord, FaultTarget};
 
 /// Inode and birth of what only its first start makes: the same name may come back, the same file cannot.
 const MARK: &str = r#"for file in "$1"/postgres/PG_VERSION "$1"/member "$1"/*/member; do
@@ -30,9 +30,9 @@ impl Family for Wiping {
     ) -> Result<(), String> {
         for victim in victims {
             let id = fault.id.clone();
-            let hand = Hand::of(scene, id.as_str(), &victim.name);
-            match hand.run(MARK, &["/disk"]).await.and_then(|mark| marked(&victim.name, mark)) {
-                Ok(mark) => fault.notes.insert(victim.name.to_string(), mark.into()),
+            let hand = Hand::of(scene, id.as_str(), &victim.hit);
+            match hand.run(MARK, &["/disk"]).await.and_then(|mark| marked(&victim.hit, mark)) {
+                Ok(mark) => fault.notes.insert(victim.hit.to_string(), mark.into()),
                 Err(why) => {
                     remove_all(scene, id.as_str(), victims).await?;
                     return Err(why);
@@ -43,7 +43,7 @@ impl Family for Wiping {
     }
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
+        let hand = Hand::of(scene, fault.id.as_str(), &victim.hit);
         let id = victim.container.id.as_str();
         // a body that does not run has nothing to be killed
         let _ = scene.docker.kill(id, "KILL").await;
@@ -57,11 +57,11 @@ impl Family for Wiping {
     }
 
     async fn bit(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> VictimSeen {
-        let before = fault.notes.get(victim.name.as_str()).and_then(|note| note.as_str()).unwrap_or_default();
+        let before = fault.notes.get(victim.hit.as_str()).and_then(|note| note.as_str()).unwrap_or_default();
         let mut now = in_body(scene, &victim.container.id, MARK, &["/data"]).await;
         if now.is_err() {
             // it may have ended again at once, as a member of etcd without its data does
-            let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
+            let hand = Hand::of(scene, fault.id.as_str(), &victim.hit);
             now = hand.run(MARK, &["/disk"]).await;
             now = hand.remove().await.and(now);
         }
@@ -80,7 +80,7 @@ impl Family for Wiping {
     }
 }
 
-fn marked(victim: &crate::model::Name, mark: String) -> Result<String, String> {
+fn marked(victim: &FaultTarget, mark: String) -> Result<String, String> {
     if mark == "none" { Err(format!("{victim} holds no data: there is nothing to wipe")) } else { Ok(mark) }
 }
 

@@ -106,7 +106,7 @@ fn shown(alarm: &AlarmTold, zero: Mono) -> serde_json::Value {
 /// What one expectation asks for.
 struct WantedAlarm<'a> {
     kind: AlarmKind,
-    member: Option<&'a Name>,
+    member: Option<&'a MemberId>,
     is: AlarmIs,
     /// What is counted from, in words.
     what: String,

@@ -102,7 +102,7 @@ fn gaps(record: &RunRecord, events: &[&EngineEvent], from: Mono, to: Mono) -> Ve
     let mut gaps = Vec::new();
     for fault in &record.history.faults {
         let (Some(action), Some(began)) = (deeds::told_as(&fault.verb), fault.began) else { continue };
-        let told = |target: &&crate::model::Name| {
+        let told = |target: &&crate::model::FaultTarget| {
             let here = |event: &&&EngineEvent| {
                 event.member == target.as_str()
                     && event.action == action

@@ -11,7 +11,7 @@ use super::record::RunRecord;
 use crate::model::lab::RestartRule;
 use crate::model::scenario::Verb;
 use crate::model::sighting::EngineEvent;
-use crate::model::{FaultRecord, HostName, MemberId, Mono};
+use crate::model::{FaultRecord, FaultTarget, HostName, MemberId, Mono};
 
 /// How late the runner may hear of what the engine did, nanoseconds.
 pub const SLACK: u64 = 2_000_000_000;
@@ -64,9 +64,11 @@ pub fn explained<'a>(
     at: Mono,
 ) -> Option<By<'a>> {
     let hit = |fault: &&FaultRecord| {
-        let on = |target: &MemberId| {
-            let there = || hosts.iter().find(|(known, _)| known.as_str() == member).map(|(_, hosts)| hosts);
-            target.as_str() == member || there().is_some_and(|hosts| hosts.contains(target))
+        let on = |target: &FaultTarget| match target {
+            FaultTarget::Member(id) => id.as_str() == member,
+            FaultTarget::Host(host) => {
+                hosts.iter().any(|(known, hosts)| known.as_str() == member && hosts.contains(host))
+            }
         };
         fault.targets.iter().any(on) || fault.containers.iter().any(|known| known == id)
     };

@@ -77,7 +77,7 @@ pub fn measure(record: &RunRecord) -> Vec<Look> {
 }
 
 fn of_look(seen: &Sighting) -> Vec<Look> {
-    let sql = |member| seen.postgres.get(member).and_then(|postgres| postgres.sql.seen());
+    let sql = |member: &MemberId| seen.postgres.get(member).and_then(|postgres| postgres.sql.seen());
     let mut primaries = seen.postgres.keys().filter(|member| sql(member).is_some_and(|sql| !sql.in_recovery));
     // of two primaries nobody can say whom a replica follows
     let primary = primaries.next().filter(|_| primaries.next().is_none());

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::deeds;
 use super::record::{Finding, RunRecord};
 use crate::model::scenario::{Cache, Verb};
-use crate::model::{Expect, MemberId};
+use crate::model::{Expect, FaultTarget, MemberId};
 
 /// Texts that must not be in any log: (as the server writes it, how it is called here).
 const FORBIDDEN_TEXTS: [(&str, &str); 5] = [
@@ -105,8 +105,10 @@ fn excuse(
     hosts: &std::collections::BTreeMap<&MemberId, std::collections::BTreeSet<&crate::model::HostName>>,
     member: &MemberId,
 ) -> bool {
-    let here =
-        |target: &MemberId| target == member || hosts.get(member).is_some_and(|hosts| hosts.contains(target));
+    let here = |target: &FaultTarget| match target {
+        FaultTarget::Member(id) => id == member,
+        FaultTarget::Host(host) => hosts.get(member).is_some_and(|hosts| hosts.contains(host)),
+    };
     record
         .history
         .faults

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::bench::BenchArgs;
 use super::faults::InjectArgs;
 use super::site::{ServeArgs, SiteArgs};
-use crate::model::{Bytes, Name, Span};
+use crate::model::{Bytes, MemberId, Name, Span};
 
 /// A reference lab for highly available PostgreSQL: break a real cluster, learn what it cost.
 #[derive(Debug, Parser)]
@@ -150,7 +150,7 @@ pub enum Verb {
         lab: LabArgs,
         /// The next primary; Patroni's choice when absent.
         #[arg(long, value_name = "MEMBER")]
-        to: Option<Name>,
+        to: Option<MemberId>,
         /// Text or JSON.
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -161,7 +161,7 @@ pub enum Verb {
         lab: LabArgs,
         /// The next primary.
         #[arg(long, value_name = "MEMBER")]
-        to: Name,
+        to: MemberId,
         /// Text or JSON.
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -190,7 +190,7 @@ pub enum Verb {
     /// member of etcd leaves its cluster before another joins, and a balancer goes when its sessions are over or had their time.
     Replace {
         /// Who goes: `postgres-2`, `balancer-1`, `etcd-3`, or a controller's replica, `repair-1`.
-        member: Name,
+        member: MemberId,
         #[command(flatten)]
         lab: LabArgs,
         /// Ask, and do not wait until it is done.
@@ -231,7 +231,7 @@ pub enum Verb {
     /// host has. It goes on scaling from there.
     Resize {
         /// Whose, for example `postgres-2`.
-        member: Name,
+        member: MemberId,
         /// Cores.
         #[arg(long, value_name = "CORES")]
         cpu: Option<f64>,

@@ -20,7 +20,7 @@ use crate::engine::docker::Docker;
 use crate::engine::locked::Locked;
 use crate::lab::news::News;
 use crate::lab::{reach, record};
-use crate::model::{FaultRecord, Name, Receipt, ReceiptState, Scenario, Span};
+use crate::model::{FaultRecord, FaultTarget, Name, Receipt, ReceiptState, Scenario, Span};
 use crate::run::steps::{self, Stage, Word};
 use crate::run::{RunError, refusals};
 use crate::spec::{scenario, schedule, schema};
@@ -349,7 +349,7 @@ pub fn as_json(on: &[FaultRecord]) -> Vec<Value> {
 
 /// One fault in one line.
 pub fn line(fault: &FaultRecord) -> String {
-    let targets: Vec<&str> = fault.targets.iter().map(Name::as_str).collect();
+    let targets: Vec<&str> = fault.targets.iter().map(FaultTarget::as_str).collect();
     let evidence = match (&fault.heal, &fault.receipt) {
         (Some(heal), _) => format!("a heal did not take: {}", heal.evidence),
         (None, Some(receipt)) => receipt.evidence.clone(),
@@ -361,7 +361,7 @@ pub fn line(fault: &FaultRecord) -> String {
 
 /// The same without its age, so that it stays the same while it is on.
 pub fn in_short(fault: &FaultRecord) -> String {
-    let targets: Vec<&str> = fault.targets.iter().map(Name::as_str).collect();
+    let targets: Vec<&str> = fault.targets.iter().map(FaultTarget::as_str).collect();
     format!("{} ({} on {})", fault.id, fault.verb.name(), targets.join(", "))
 }
 

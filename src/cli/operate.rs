@@ -11,11 +11,11 @@ use crate::lab::record::LabRecord;
 use crate::lab::{reach, record};
 use crate::model::plan::Operation;
 use crate::model::scaling::SizeWish;
-use crate::model::{Name, Service, Span};
+use crate::model::{MemberId, Name, Service, Span};
 use crate::operate::wait::{self, CannotBeAsked, Countable, WaitEnd};
 
 /// `pgha switchover`
-pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Result<Exit, CliError> {
+pub async fn switchover(args: &LabArgs, to: Option<MemberId>, output: Output) -> Result<Exit, CliError> {
     operate(args, output, |record| {
         if let Some(to) = &to {
             wait::instance(record, to).map_err(cannot)?;
@@ -26,7 +26,7 @@ pub async fn switchover(args: &LabArgs, to: Option<Name>, output: Output) -> Res
 }
 
 /// `pgha failover`
-pub async fn failover(args: &LabArgs, to: Name, output: Output) -> Result<Exit, CliError> {
+pub async fn failover(args: &LabArgs, to: MemberId, output: Output) -> Result<Exit, CliError> {
     operate(args, output, |record| {
         wait::instance(record, &to).map_err(cannot)?;
         Ok(Operation::Failover { candidate: to.clone() })
@@ -52,7 +52,7 @@ pub async fn rolling_restart(args: &LabArgs, output: Output) -> Result<Exit, Cli
 /// `pgha replace`
 pub async fn replace(
     args: &LabArgs,
-    who: &Name,
+    who: &MemberId,
     wait: Option<Span>,
     output: Output,
 ) -> Result<Exit, CliError> {
@@ -63,7 +63,7 @@ pub async fn replace(
     let Some(wait) = wait.filter(|_| asked == Exit::Done) else { return Ok(asked) };
     match wait::until_replaced(&docker, &before, who, wait, |said| eprintln!("{said}")).await? {
         WaitEnd::Done(by, took) => {
-            let (by, seconds) = (by.as_ref().map_or("nobody", Name::as_str), took.as_secs_f64());
+            let (by, seconds) = (by.as_ref().map_or("nobody", MemberId::as_str), took.as_secs_f64());
             match output {
                 Output::Json => println!("{}", json!({ "replaced": who, "by": by, "seconds": seconds })),
                 Output::Text => println!("{who} was replaced by {by} in {seconds:.1} s"),
@@ -81,7 +81,7 @@ pub async fn replace(
 /// `pgha resize`
 pub async fn resize(
     args: &LabArgs,
-    who: &Name,
+    who: &MemberId,
     size: SizeWish,
     wait: Span,
     output: Output,

@@ -180,7 +180,7 @@ fn row(member: &MemberStatus) -> Vec<String> {
                 if hosts.is_empty() {
                     "none".to_owned()
                 } else {
-                    hosts.iter().map(crate::model::Name::as_str).collect::<Vec<_>>().join(",")
+                    hosts.iter().map(crate::model::HostName::as_str).collect::<Vec<_>>().join(",")
                 }
             };
             format!("5432 to {}; 5433 to {}", list(rw), list(ro))

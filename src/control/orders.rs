@@ -12,7 +12,7 @@ use crate::engine::etcd::{Compare, KeyValue, StoreChange};
 use crate::engine::store::Store;
 use crate::model::control::{BrokerAnswer, BrokerDeed, BrokerRefusal, Proof, SwitchoverWish, Token};
 use crate::model::store_keys::{keys, keys_below, patroni_keys, repair_key, switchover_key};
-use crate::model::{Lsn, MemberId, Name, Sight};
+use crate::model::{HostName, Lsn, MemberId, Name, Sight};
 
 /// Last word of the key that says when replacements were begun.
 pub(super) const REPLACEMENTS: &str = "replacements";
@@ -122,14 +122,13 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> Repair
         Some(WishSeen { candidate: wish.candidate, mod_revision: found.mod_revision, idle })
     });
     // keys of ours below this part of the lab's, by their last word
-    let part = |part: &str| -> Vec<(MemberId, &KeyValue)> {
+    let part = |part: &str| -> Vec<(&str, &KeyValue)> {
         let prefix = keys_below(lab, part);
-        let named = |found: &KeyValue| MemberId::new(found.key.strip_prefix(&prefix)?).ok();
-        ours.iter().filter_map(|found| Some((named(found)?, found))).collect()
+        ours.iter().filter_map(|found| Some((found.key.strip_prefix(&prefix)?, found))).collect()
     };
     let parked = part("repair/parked")
         .into_iter()
-        .filter_map(|(host, found)| Some((host, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?)));
+        .filter_map(|(host, found)| Some((HostName::new(host).ok()?, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?)));
     let standbys = key("config").and_then(|found| {
         let count = json("config")?.get("synchronous_node_count")?.as_u64()?;
         Some(StandbysSeen { count: u32::try_from(count).ok()?, mod_revision: found.mod_revision })
@@ -163,7 +162,7 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> Repair
             .unwrap_or_default(),
         asked: part("asked/replace")
             .into_iter()
-            .map(|(member, found)| (member, found.mod_revision))
+            .filter_map(|(member, found)| Some((MemberId::new(member).ok()?, found.mod_revision)))
             .collect(),
     }
 }
@@ -176,8 +175,9 @@ mod tests {
         KeyValue { key: key.to_owned(), value: value.as_bytes().to_vec(), mod_revision: 7, lease: 70 }
     }
 
-    fn name(text: &str) -> MemberId {
-        MemberId::new(text).expect("a name")
+    /// A name of the kind that is wanted here.
+    fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+        text.parse().expect("a name")
     }
 
     #[test]

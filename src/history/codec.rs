@@ -113,11 +113,11 @@ impl LineSplitter {
 mod tests {
     use super::*;
     use crate::history::event::{Ack, Error, Outcome};
-    use crate::model::{Lsn, Mono, Name};
+    use crate::model::{Lsn, MemberId, Mono};
 
     fn events() -> Vec<Event> {
         let ack = Ack {
-            n: Some(Name::new("postgres-1").expect("a name")),
+            n: Some(MemberId::new("postgres-1").expect("a name")),
             tl: Some(1),
             sys: Some("7".to_owned()),
             lo: Some(Lsn(10)),

@@ -242,19 +242,19 @@ mod tests {
     use super::*;
     use crate::model::lab::Size;
     use crate::model::sighting::{BalancerSeen, EtcdSeen, PatroniSeen, ServerSeen, SqlSeen};
-    use crate::model::{Bytes, Name};
+    use crate::model::{Bytes, HostName, MemberId};
 
     const ASYNC: ReadyWhen = ReadyWhen { sync: 0, checked: true };
 
-    fn name(text: &str) -> Name {
-        Name::new(text).expect("a name")
+    fn name(text: &str) -> MemberId {
+        text.parse().expect("a name")
     }
 
     fn members() -> Vec<Member> {
         let member = |id: &str, service, host: &str| Member {
             id: name(id),
             service,
-            host: name(host),
+            host: host.parse().expect("a name"),
             size: Size { cpus: 1.0, memory: Bytes(0), disk: Bytes(0) },
         };
         vec![
@@ -276,8 +276,10 @@ mod tests {
 
     /// A balancer that routes 5432 to these hosts and serves both ports.
     fn balancer(hosts: &[&str]) -> BalancerSeen {
-        let server =
-            |host: &&str| (name(host), ServerSeen { status: "UP".to_owned(), ..ServerSeen::default() });
+        let server = |host: &&str| {
+            let up = ServerSeen { status: "UP".to_owned(), ..ServerSeen::default() };
+            (HostName::new(*host).expect("a name"), up)
+        };
         let servers: BTreeMap<_, _> = hosts.iter().map(server).collect();
         BalancerSeen {
             rw: Sight::Seen(servers.clone()),

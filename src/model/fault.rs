@@ -1,26 +1,29 @@
 //! A fault that was injected: what, on whom, when, and the evidence that it bit and that it healed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::id::Name;
+use super::id::{HostName, MemberId, Name};
 use super::run::Stamp;
-use super::scenario::Verb;
+use super::scenario::{ActsOn, Verb};
 use super::units::Mono;
 
 /// One injected fault; one line of `faults.jsonl` per change (the last line of an id counts).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", remote = "Self")]
 pub struct FaultRecord {
     /// The step's id.
     pub id: Name,
     /// What was done.
     pub verb: Verb,
-    /// Whom it hit: members or hosts, resolved at injection.
-    pub targets: Vec<Name>,
+    /// Whom it hit: members, or hosts where the verb acts on hosts; resolved at injection.
+    #[serde(deserialize_with = "by_name")]
+    #[schemars(with = "Vec<Name>")]
+    pub targets: Vec<FaultTarget>,
     /// The engine's ids of the containers that were hit, in the same order (empty for hosts).
     #[serde(default)]
     pub containers: Vec<String>,
@@ -67,6 +70,84 @@ impl FaultRecord {
     }
 }
 
+/// One of those whom a fault hit. Files show its name alone: which of the two it is, the verb says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum FaultTarget {
+    /// The body of a member.
+    Member(MemberId),
+    /// A simulated host.
+    Host(HostName),
+}
+
+impl FaultTarget {
+    /// Its name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Member(id) => id.as_str(),
+            Self::Host(name) => name.as_str(),
+        }
+    }
+
+    /// The member it is; `None` for a host.
+    #[must_use]
+    pub const fn member(&self) -> Option<&MemberId> {
+        match self {
+            Self::Member(id) => Some(id),
+            Self::Host(_) => None,
+        }
+    }
+
+    /// The host it is; `None` for a member.
+    #[must_use]
+    pub const fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Member(_) => None,
+            Self::Host(name) => Some(name),
+        }
+    }
+}
+
+impl fmt::Display for FaultTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<FaultTarget> for Name {
+    fn from(target: FaultTarget) -> Self {
+        match target {
+            FaultTarget::Member(id) => id.into(),
+            FaultTarget::Host(name) => name.into(),
+        }
+    }
+}
+
+impl Serialize for FaultRecord {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+/// A line holds names of targets; whether they are hosts is known once its verb is read.
+impl<'de> Deserialize<'de> for FaultRecord {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut record = Self::deserialize(from)?;
+        if record.verb.acts_on() == ActsOn::Hosts {
+            for target in &mut record.targets {
+                let host = HostName::new(target.as_str()).map_err(serde::de::Error::custom)?;
+                *target = FaultTarget::Host(host);
+            }
+        }
+        Ok(record)
+    }
+}
+
+fn by_name<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<FaultTarget>, D::Error> {
+    Ok(Vec::<MemberId>::deserialize(from)?.into_iter().map(FaultTarget::Member).collect())
+}
+
 /// Evidence from a second source, never the answer of the call that did the deed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -91,4 +172,22 @@ pub enum ReceiptState {
     Superseded,
     /// Heal only: this verb has nothing to undo.
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_its_targets_and_its_verb_says_what_they_are() {
+        for (verb, kind) in [("isolate", "Host"), ("pause", "Member")] {
+            let line = format!(
+                r#"{{"id":"one","verb":{{"{verb}":{{"target":"postgres-1"}}}},"targets":["x-1"],"containers":[],"intent":1,"began":null,"healed":null,"receipt":null,"heal":null}}"#
+            );
+            let fault: FaultRecord = serde_json::from_str(&line).expect("a line");
+            assert!(format!("{:?}", fault.targets).starts_with(&format!("[{kind}")), "{:?}", fault.targets);
+            let written = serde_json::to_value(&fault).expect("JSON");
+            assert_eq!(written["targets"], serde_json::json!(["x-1"]));
+        }
+    }
 }

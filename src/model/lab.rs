@@ -159,6 +159,12 @@ impl From<Service> for Name {
     }
 }
 
+impl From<Service> for MemberId {
+    fn from(service: Service) -> Self {
+        Self::of_word(service.as_str())
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

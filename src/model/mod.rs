@@ -29,7 +29,7 @@ pub mod units;
 
 pub use body::{Body, BodyFile, Capability, Mount, Namespace, VolumeWanted};
 pub use decision::{Action, Decision};
-pub use fault::{FaultRecord, Receipt, ReceiptState};
+pub use fault::{FaultRecord, FaultTarget, Receipt, ReceiptState};
 pub use id::{HostName, MemberId, Name};
 pub use image::ImageRole;
 pub use lab::{LabSpec, Member, Service, Size};

@@ -97,7 +97,7 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, BadTarget> {
         let bad = || BadTarget(text.to_owned());
-        let name = |text: &str| Name::new(text).map_err(|_| bad());
+        let member = |text: &str| MemberId::new(text).map_err(|_| bad());
         if let Some(rest) = text.strip_prefix("random(") {
             let (n, of) = rest.split_once(')').ok_or_else(bad)?;
             let n: u32 = n.trim().parse().map_err(|_| bad())?;
@@ -114,7 +114,7 @@ impl FromStr for Target {
         let which = |pick: Option<&str>| match pick {
             None | Some("any") => Ok(Which::Any),
             Some("all") => Ok(Which::All),
-            Some(other) => name(other).map(Which::Named),
+            Some(other) => member(other).map(Which::Named),
         };
         Ok(match (kind, pick) {
             ("primary", None) => Self::Primary,
@@ -131,20 +131,20 @@ impl FromStr for Target {
             ("etcd", Some("minority")) => Self::Etcd(EtcdPick::Minority),
             ("etcd", Some("majority")) => Self::Etcd(EtcdPick::Majority),
             ("etcd", Some("all")) => Self::Etcd(EtcdPick::All),
-            ("etcd", Some(other)) => Self::Etcd(EtcdPick::Named(name(other)?)),
+            ("etcd", Some(other)) => Self::Etcd(EtcdPick::Named(member(other)?)),
             ("controller", Some(pick)) => {
                 let (who, state) = pick.split_once(':').unwrap_or((pick, "active"));
-                name(who)?;
+                Name::new(who).map_err(|_| bad())?;
                 if !matches!(state, "active" | "standby") {
                     return Err(bad());
                 }
                 Self::Controller(pick.to_owned())
             }
             ("host", Some("spare")) => Self::HostSpare,
-            ("host", Some(host)) => Self::Host(name(host)?),
-            (member, None) if member.starts_with("postgres-") => Self::Postgres(Which::Named(name(member)?)),
-            (member, None) if member.starts_with("etcd-") => Self::Etcd(EtcdPick::Named(name(member)?)),
-            (member, None) if member.starts_with("balancer-") => Self::Balancer(Which::Named(name(member)?)),
+            ("host", Some(host)) => Self::Host(HostName::new(host).map_err(|_| bad())?),
+            (bare, None) if bare.starts_with("postgres-") => Self::Postgres(Which::Named(member(bare)?)),
+            (bare, None) if bare.starts_with("etcd-") => Self::Etcd(EtcdPick::Named(member(bare)?)),
+            (bare, None) if bare.starts_with("balancer-") => Self::Balancer(Which::Named(member(bare)?)),
             _ => return Err(bad()),
         })
     }
@@ -246,7 +246,7 @@ mod tests {
         }
         assert_eq!(
             "postgres-1".parse(),
-            Ok(Target::Postgres(Which::Named(Name::new("postgres-1").expect("a name"))))
+            Ok(Target::Postgres(Which::Named(MemberId::new("postgres-1").expect("a name"))))
         );
     }
 

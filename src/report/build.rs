@@ -118,7 +118,7 @@ fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
         id: fault.id.clone(),
         verb: fault.verb.name().to_owned(),
         target: fault.verb.target().map(ToString::to_string).unwrap_or_default(),
-        hit: fault.targets.clone(),
+        hit: fault.targets.iter().cloned().map(Name::from).collect(),
         began_ms: fault.began.map(|at| from_zero(at, zero)),
         healed_ms: fault.healed.map(|at| from_zero(at, zero)),
         inject_ms: fault.began.map(|began| took(fault.intent, began)),
@@ -299,7 +299,7 @@ fn failover(record: &RunRecord, outages: &[EndpointOutages], fault: &FaultRecord
     let mut stages = Stages::default();
     for seen in record.sightings_in_order().into_iter().filter(|seen| seen.at > began) {
         // a body that was hit may be seen once more as it was, so only others can have taken over
-        let others = seen.postgres.iter().filter(|(member, _)| !fault.targets.contains(member));
+        let others = seen.postgres.iter().filter(|(member, _)| !fault.targets.iter().any(|hit| hit.member() == Some(*member)));
         let others: Vec<_> = others.filter_map(|(_, postgres)| postgres.sql.seen()).collect();
         let at = stats::millis(seen.at.0 - began.0);
         if others.iter().any(|sql| !sql.in_recovery) {

@@ -160,7 +160,7 @@ fn zombies(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out, "\n## Two writers at once\n\n| nodes | from | to | took |\n|---|---|---|---|")?;
     for window in &report.one_writer.zombie_windows {
-        let nodes: Vec<&str> = window.nodes.iter().map(super::Name::as_str).collect();
+        let nodes: Vec<&str> = window.nodes.iter().map(super::MemberId::as_str).collect();
         let (from, to) = (window.from_ms, window.to_ms);
         writeln!(
             out,

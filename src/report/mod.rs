@@ -35,7 +35,7 @@ use crate::check::redundancy::Redundancy;
 use crate::check::sizes::LimitChange;
 use crate::model::alarm::AlarmKind;
 use crate::model::scenario::{Endpoint, VerdictWord};
-use crate::model::{Name, Receipt};
+use crate::model::{MemberId, Name, Receipt};
 use crate::stats::Percentiles;
 
 /// The report of a judged run, and its page; what both rest on is measured once.
@@ -242,7 +242,7 @@ pub struct AlarmLine {
     pub kind: AlarmKind,
     /// About whom; absent: about the lab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Name>,
+    pub subject: Option<MemberId>,
     /// When it was raised.
     pub raised_ms: f64,
     /// What it said then.
@@ -281,7 +281,7 @@ pub struct ZombieLine {
     /// When both were last.
     pub to_ms: f64,
     /// Who.
-    pub nodes: Vec<Name>,
+    pub nodes: Vec<MemberId>,
 }
 
 /// How old reads of heartbeats were.

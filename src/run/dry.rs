@@ -6,7 +6,9 @@ use crate::decide::placement;
 use crate::model::lab::{Desired, Replication};
 use crate::model::scenario::{ActsOn, Client, LoadModel, Via};
 use crate::model::sighting::{EtcdSeen, PostgresSeen, SqlSeen};
-use crate::model::{LabSpec, Load, Member, Name, Scenario, Service, Sight, Sighting, Span, Verb};
+use crate::model::{
+    FaultTarget, LabSpec, Load, Member, MemberId, Name, Scenario, Service, Sight, Sighting, Span, Verb,
+};
 use crate::spec::schedule::{self, PlannedStep, Start};
 
 /// One line of a dry run; `None` for what has no time before it happens.
@@ -64,7 +66,7 @@ fn step(planned: &PlannedStep, duration: Span, world: PossibleTargets<'_>, lines
     let mut chance = schedule::rng(planned.chance);
     let mut say = |id: &Name, verb: &Verb, at: Span, heal_at: Option<Span>, chance: &mut _| {
         let whom = match hits(verb, world, chance) {
-            Ok(hits) => hits.targets.iter().map(Name::as_str).collect::<Vec<_>>().join(", "),
+            Ok(hits) => hits.targets.iter().map(FaultTarget::as_str).collect::<Vec<_>>().join(", "),
             Err(error) => format!("nobody: {error}"),
         };
         let moment = |offset: Span| begin.map(|begin| Span(begin.0.saturating_add(offset.0)));
@@ -86,7 +88,8 @@ fn step(planned: &PlannedStep, duration: Span, world: PossibleTargets<'_>, lines
             }
         }
         Verb::Swizzle { .. } => {
-            let hosts = hits(&planned.verb, world, &mut chance).map(|hits| hits.targets).unwrap_or_default();
+            let hosts =
+                hits(&planned.verb, world, &mut chance).map(|hits| hits.named_hosts()).unwrap_or_default();
             let lasts = planned.lasts.unwrap_or_default();
             for turn in schedule::swizzle(&planned.id, &hosts, lasts, &mut chance) {
                 say(&turn.id, &turn.verb, turn.at, Some(turn.heal_at), &mut chance);
@@ -164,7 +167,7 @@ fn whole(spec: &LabSpec, members: &[Member]) -> Sighting {
         PostgresSeen { sql: Sight::Seen(sql), ..PostgresSeen::default() }
     };
     let leader = of(Service::Etcd).next().map(|member| member.id.to_string());
-    let voter = |id: &Name| {
+    let voter = |id: &MemberId| {
         Sight::Seen(EtcdSeen { id: id.to_string(), leader: leader.clone(), ..EtcdSeen::default() })
     };
     Sighting {

@@ -13,7 +13,7 @@ use crate::history::Event;
 use crate::lab::names;
 use crate::lab::record::LabRecord;
 use crate::model::control::KeptLine;
-use crate::model::{LabSpec, Name, Service};
+use crate::model::{LabSpec, MemberId, Service};
 
 /// Keeps what every member of these records wrote since the wall clock second `since`: a lab may have seen runs
 /// before, and members come and go. Bytes of each log, by member.
@@ -26,11 +26,11 @@ pub async fn collect_logs(
     records: [&LabRecord; 2],
     since: i64,
     dir: &RunDir,
-) -> Result<BTreeMap<Name, u64>, RunError> {
+) -> Result<BTreeMap<MemberId, u64>, RunError> {
     let members = records.into_iter().flat_map(|record| &record.members).map(|member| member.id.clone());
     let mut logs = BTreeMap::new();
-    let broker = (!spec.controllers.is_empty()).then(|| Name::from(Service::Broker));
-    for member in members.collect::<BTreeSet<Name>>().into_iter().chain(broker) {
+    let broker = (!spec.controllers.is_empty()).then(|| MemberId::from(Service::Broker));
+    for member in members.collect::<BTreeSet<MemberId>>().into_iter().chain(broker) {
         let name = names::container(spec.name.as_str(), member.as_str());
         logs.insert(member, docker.logs_since(&name, since).await.map_err(|error| error.to_string()));
     }
@@ -63,9 +63,9 @@ pub async fn keep_logs(docker: &Docker, lab: &str, since: i64, dir: &RunDir) {
 }
 
 /// What the broker kept of bodies that it removed, by member.
-fn kept(logs: &BTreeMap<Name, Result<String, String>>) -> BTreeMap<Name, String> {
-    let mut kept: BTreeMap<Name, String> = BTreeMap::new();
-    let broker = logs.get(&Name::from(Service::Broker)).and_then(|log| log.as_ref().ok());
+fn kept(logs: &BTreeMap<MemberId, Result<String, String>>) -> BTreeMap<MemberId, String> {
+    let mut kept: BTreeMap<MemberId, String> = BTreeMap::new();
+    let broker = logs.get(&MemberId::from(Service::Broker)).and_then(|log| log.as_ref().ok());
     for line in broker.into_iter().flat_map(|log| log.lines()) {
         if let Ok(KeptLine { kept: member, line }) = serde_json::from_str(line) {
             let log = kept.entry(member).or_default();
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_the_broker_kept_of_a_body_is_found_again() {
-        let name = |text: &str| Name::new(text).expect("a name");
+        let name = |text: &str| MemberId::new(text).expect("a name");
         let log = concat!(
             r#"{"began":1,"at":2,"order":{},"answer":"done"}"#,
             "\n",

@@ -7,7 +7,7 @@ use crate::chaos::ledger::is_on;
 use crate::history::Event;
 use crate::history::event::{Outcome, Phase};
 use crate::model::status::Status;
-use crate::model::{FaultRecord, Mono, Name};
+use crate::model::{FaultRecord, FaultTarget, Mono, Name};
 use crate::view::{Beat, LoadBeat};
 
 /// Counts events between two beats.
@@ -76,7 +76,7 @@ impl Pulse {
     pub fn beat(&mut self, start: Mono, now: Mono, phase: Phase, lab: Status) -> Beat {
         let on = self.faults.values().filter(|fault| is_on(fault) && fault.began.is_some());
         let faults = on.map(|fault| {
-            let targets: Vec<&str> = fault.targets.iter().map(Name::as_str).collect();
+            let targets: Vec<&str> = fault.targets.iter().map(FaultTarget::as_str).collect();
             format!("{} ({} on {})", fault.id, fault.verb.name(), targets.join(", "))
         });
         let faults = faults.collect();
@@ -114,8 +114,9 @@ mod tests {
     use crate::history::event::{Ack, Error};
     use crate::model::{Target, Verb};
 
-    fn name(text: &str) -> Name {
-        Name::new(text).expect("a name")
+    /// A name of the kind that is wanted here.
+    fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+        text.parse().expect("a name")
     }
 
     fn at(millis: u64) -> Mono {
@@ -159,7 +160,7 @@ mod tests {
         let mut fault = FaultRecord {
             id: name("freeze"),
             verb: Verb::Pause { target: Target::Primary },
-            targets: vec![name("postgres-1")],
+            targets: vec![FaultTarget::Member("postgres-1".parse().expect("a name"))],
             containers: Vec::new(),
             notes: BTreeMap::new(),
             intent: Mono(1),

@@ -18,7 +18,7 @@ use crate::lab::status::{self, States};
 use crate::lab::{LabError, reach};
 use crate::model::scaling::Usages;
 use crate::model::sighting::{BodySeen, EngineEvent};
-use crate::model::{Container, ContainerStatus, Name, Sighting, Span};
+use crate::model::{Container, ContainerStatus, HostName, MemberId, Sighting, Span};
 
 /// Pause between two looks at the services.
 const EVERY: Span = Span::millis(500);
@@ -240,7 +240,7 @@ async fn engine(
         // events are written also when the engine does not show its bodies
         if bodies.is_some() || !events.is_empty() {
             let bodies = bodies.unwrap_or_default();
-            let now: BTreeSet<Name> = bodies.keys().cloned().collect();
+            let now: BTreeSet<MemberId> = bodies.keys().cloned().collect();
             if !bodies.is_empty() && now != there {
                 there = now;
                 renew(&docker, &lab, &told.record).await;
@@ -296,13 +296,13 @@ async fn bodies(
     lab: &str,
     known: &mut Known,
     states: &watch::Sender<Option<States>>,
-) -> Option<BTreeMap<Name, BodySeen>> {
+) -> Option<BTreeMap<MemberId, BodySeen>> {
     let seen = docker.observe(Some(lab)).await.ok()?;
     states.send_replace(Some(status::states(&seen)));
     let mut bodies = BTreeMap::new();
     for container in seen.containers.values() {
         let (Some(member), Some(host)) = (container.member(), container.host()) else { continue };
-        let (Ok(member), Ok(host)) = (Name::new(member), Name::new(host)) else { continue };
+        let (Ok(member), Ok(host)) = (MemberId::new(member), HostName::new(host)) else { continue };
         let Some(service) = container.service() else { continue };
         if known.of(container).is_none()
             && let Ok(full) = docker.inspect(&container.id).await

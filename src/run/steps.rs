@@ -22,7 +22,7 @@ use crate::engine::docker::Docker;
 use crate::engine::locked::Locked;
 use crate::lab::record::LabRecord;
 use crate::model::scaling::Usages;
-use crate::model::{FaultRecord, Mono, Name, Sighting, Span, Verb};
+use crate::model::{FaultRecord, FaultTarget, Mono, Name, Sighting, Span, Verb};
 use crate::spec::condition::{Condition, StepMark, Watched};
 use crate::spec::schedule::{self, FaultTurn, PlannedStep, Start};
 
@@ -283,7 +283,7 @@ impl Stage {
         chance: &mut ChaCha8Rng,
     ) -> Result<(), RunError> {
         let sighting = self.newest.borrow().clone();
-        let hosts = self.resolve(&planned.verb, &sighting, chance)?.targets;
+        let hosts = self.resolve(&planned.verb, &sighting, chance)?.named_hosts();
         let turns = schedule::swizzle(&planned.id, &hosts, planned.lasts.unwrap_or_default(), chance);
         let ended = join_all(turns.iter().map(|turn| async move {
             // one host is one host: nothing is left to chance
@@ -358,7 +358,7 @@ impl Stage {
             injector.intend(fault, &mut |record| self.tell(record))?;
         }
         for shot in shots {
-            let names: Vec<&str> = shot.hits.targets.iter().map(Name::as_str).collect();
+            let names: Vec<&str> = shot.hits.targets.iter().map(FaultTarget::as_str).collect();
             let text = format!("inject {} {} on {}", shot.id, shot.verb.name(), names.join(", "));
             self.say(Word::Says(text))?;
         }

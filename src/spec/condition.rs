@@ -352,7 +352,7 @@ mod tests {
                 ..SqlSeen::default()
             });
             let sql = sql.map_or_else(|| Sight::Blind("silent".to_owned()), Sight::Seen);
-            (Name::new(*name).expect("a name"), PostgresSeen { sql, ..PostgresSeen::default() })
+            (MemberId::new(*name).expect("a name"), PostgresSeen { sql, ..PostgresSeen::default() })
         };
         Sighting { postgres: instances.iter().map(seen).collect(), ..Sighting::default() }
     }
@@ -383,7 +383,7 @@ mod tests {
         let met = |watched: &Watched, text: &str| {
             watched.meets(&Condition::parse(text).expect("a condition"), &BTreeMap::new())
         };
-        let name = |text: &str| Name::new(text).expect("a name");
+        let name = |text: &str| MemberId::new(text).expect("a name");
         let look = |raised: Vec<Raised>| {
             let status = ControllerStatus { raised, ..ControllerStatus::default() };
             let controllers = [(name("repair-1"), Sight::Seen(status))].into();
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_size_is_what_the_engine_holds_a_body_to() {
-        let name = |text: &str| Name::new(text).expect("a name");
+        let name = |text: &str| MemberId::new(text).expect("a name");
         let held = |cores: f64, memory| Usage {
             cores: Some(cores),
             limit: Some(Bytes::mib(memory)),

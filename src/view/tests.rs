@@ -12,13 +12,14 @@ use crate::model::control::ControllerStatus;
 use crate::model::part::LabPart;
 use crate::model::self_report::Work;
 use crate::model::status::{HostStatus, MemberStatus, Status};
-use crate::model::{Bytes, Lsn, Name, Service, Size};
+use crate::model::{Bytes, Lsn, Service, Size};
 
 const FULL: ViewLook = ViewLook { colour: true, unicode: true };
 const BARE: ViewLook = ViewLook { colour: false, unicode: false };
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+    text.parse().expect("a name")
 }
 
 /// A lab of six hosts and a spare one, with a repair controller.

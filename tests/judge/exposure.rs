@@ -6,7 +6,7 @@ use pgha::model::{Lsn, Mono, Sight};
 use pgha::report::{Exposed, Measured, exposed, exposure};
 use proptest::prelude::*;
 
-use crate::story::{EVERY, MS, Plan, Story, ZERO, healthy, name, tell};
+use crate::story::{EVERY, MS, Plan, Story, ZERO, healthy, tell};
 
 /// Where the first write of a story begins, and how much each writes.
 const BEGIN: u64 = 0x0300_0000;
@@ -20,8 +20,7 @@ fn behind(looks: &[(u64, [u64; 2])]) -> Story {
         let end = BEGIN + writes * WAL;
         let mut seen = healthy(ZERO + writes * EVERY - MS, "postgres-1", 1);
         for (member, lacks) in [("postgres-1", 0), ("postgres-2", lacks[0]), ("postgres-3", lacks[1])] {
-            let Some(Sight::Seen(sql)) = seen.postgres.get_mut(&name(member)).map(|seen| &mut seen.sql)
-            else {
+            let Some(Sight::Seen(sql)) = seen.postgres.get_mut(member).map(|seen| &mut seen.sql) else {
                 panic!("{member} is seen")
             };
             sql.lsn = Some(Lsn(end - lacks));
@@ -54,7 +53,7 @@ fn a_copy_that_may_not_lead_saves_nothing() {
     // one is further behind than Patroni allows, one has the tag
     let mut story = behind(&[(20, [2 * mib, 0])]);
     if let Some(Sight::Seen(patroni)) =
-        story.sightings[0].postgres.get_mut(&name("postgres-3")).map(|seen| &mut seen.patroni)
+        story.sightings[0].postgres.get_mut("postgres-3").map(|seen| &mut seen.patroni)
     {
         patroni.nofailover = true;
     }
@@ -64,7 +63,7 @@ fn a_copy_that_may_not_lead_saves_nothing() {
     // one that nobody could ask, one on another timeline
     let mut story = behind(&[(20, [0, 0])]);
     for (member, blind) in [("postgres-2", true), ("postgres-3", false)] {
-        let seen = story.sightings[0].postgres.get_mut(&name(member)).expect("a member");
+        let seen = story.sightings[0].postgres.get_mut(member).expect("a member");
         match &mut seen.sql {
             sql if blind => *sql = Sight::Blind("refused".to_owned()),
             Sight::Seen(sql) => sql.timeline = Some(2),
@@ -79,7 +78,7 @@ fn where_replication_is_synchronous_its_standbys_alone_follow() {
     let mut story = behind(&[(20, [0, 4 * WAL])]);
     story.resolved.lab.postgres.replication = Replication::Sync;
     let standby = |story: &mut Story, member: &str| {
-        let seen = story.sightings[0].postgres.get_mut(&name(member)).expect("a member");
+        let seen = story.sightings[0].postgres.get_mut(member).expect("a member");
         if let Sight::Seen(patroni) = &mut seen.patroni {
             patroni.sync_standby = true;
         }
@@ -94,7 +93,7 @@ fn where_replication_is_synchronous_its_standbys_alone_follow() {
 #[test]
 fn a_copy_has_what_it_received_or_replayed() {
     let mut story = behind(&[(20, [10 * WAL, 10 * WAL])]);
-    let seen_at = story.sightings[0].postgres.get_mut(&name("postgres-2")).expect("a member");
+    let seen_at = story.sightings[0].postgres.get_mut("postgres-2").expect("a member");
     if let Sight::Seen(sql) = &mut seen_at.sql {
         sql.replayed = Some(Lsn(BEGIN + 19 * WAL));
     }
@@ -130,7 +129,7 @@ proptest! {
         if ahead {
             // the copy was asked later than the primary
             for seen in &mut story.sightings {
-                if let Some(Sight::Seen(sql)) = seen.postgres.get_mut(&name("postgres-2")).map(|seen| &mut seen.sql) {
+                if let Some(Sight::Seen(sql)) = seen.postgres.get_mut("postgres-2").map(|seen| &mut seen.sql) {
                     sql.lsn = Some(Lsn(BEGIN + 1_000 * WAL));
                 }
             }

@@ -172,11 +172,11 @@ fn hostile() -> Story {
     for seen in &mut story.sightings {
         seen.controllers.insert(name("repair-1"), Sight::Seen(status.clone()));
         seen.etcd.insert(name("etcd-1"), Sight::Blind(HOSTILE.to_owned()));
-        if let Some(postgres) = seen.postgres.get_mut(&name("postgres-3")) {
+        if let Some(postgres) = seen.postgres.get_mut("postgres-3") {
             postgres.sql = Sight::Blind(HOSTILE.to_owned());
             postgres.patroni = Sight::Blind(HOSTILE.to_owned());
         }
-        if let Some(balancer) = seen.balancers.get_mut(&name("balancer-1")) {
+        if let Some(balancer) = seen.balancers.get_mut("balancer-1") {
             balancer.rw_serves = Sight::Blind(HOSTILE.to_owned());
             balancer.ro = Sight::Blind(HOSTILE.to_owned());
         }

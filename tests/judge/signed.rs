@@ -3,7 +3,7 @@
 use pgha::check::whole::SIGNED;
 use pgha::history::{Event, History, Phase, Signed, Tally};
 use pgha::model::lab::Service;
-use pgha::model::{Mono, Name, Stamp};
+use pgha::model::{MemberId, Mono, Name, Stamp};
 
 use crate::story::{MS, Story, ZERO, name};
 
@@ -83,12 +83,12 @@ fn stamped(story: &mut Story) {
 
 /// Every member has a log, and the runner says how long it is.
 fn logs(story: &mut Story) {
-    let members: Vec<Name> = story.resolved.members.iter().map(|member| member.id.clone()).collect();
+    let members: Vec<MemberId> = story.resolved.members.iter().map(|member| member.id.clone()).collect();
     for member in members {
         story.logs.entry(member).or_insert_with(|| "LOG: ready\n".to_owned());
     }
     if !story.resolved.lab.controllers.is_empty() {
-        story.logs.entry(Name::from(Service::Broker)).or_insert_with(|| "LOG: ready\n".to_owned());
+        story.logs.entry(MemberId::from(Service::Broker)).or_insert_with(|| "LOG: ready\n".to_owned());
     }
     let bytes = story.logs.iter().map(|(member, log)| (member.clone(), log.len() as u64)).collect();
     let t = end(story);
@@ -144,6 +144,6 @@ pub fn sign(story: &mut Story) {
 }
 
 /// Another member.
-pub fn nobody() -> Name {
+pub fn nobody() -> MemberId {
     name("postgres-77")
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use pgha::check::{RunRecord, judge};
 use pgha::history::{History, decode};
-use pgha::model::Name;
+use pgha::model::MemberId;
 use serde_json::{Value, json};
 
 use crate::story::Story;
@@ -33,13 +33,13 @@ pub fn load(folder: &Path) -> RunRecord {
     }
 }
 
-fn logs(folder: &Path) -> BTreeMap<Name, String> {
+fn logs(folder: &Path) -> BTreeMap<MemberId, String> {
     let Ok(entries) = fs::read_dir(folder.join("logs")) else { return BTreeMap::new() };
     entries
         .map(|entry| {
             let path = entry.expect("an entry").path();
             let stem = path.file_stem().expect("a name").to_str().expect("text");
-            (Name::new(stem).expect("a member"), fs::read_to_string(&path).expect("a log"))
+            (MemberId::new(stem).expect("a member"), fs::read_to_string(&path).expect("a log"))
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use pgha::model::run::Resolved;
 use pgha::model::sighting::{
     BalancerSeen, BodySeen, EtcdSeen, PatroniSeen, PostgresSeen, ServerSeen, SqlSeen,
 };
-use pgha::model::{Lsn, Mono, Name, Scenario, Sight, Sighting};
+use pgha::model::{FaultTarget, Lsn, MemberId, Mono, Scenario, Sight, Sighting};
 use serde_json::{Value, json};
 
 pub const MS: u64 = 1_000_000;
@@ -31,8 +31,9 @@ const BODIES: [(&str, &str, &str); 9] = [
     ("client", "client", "core"),
 ];
 
-pub fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+pub fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+    text.parse().expect("a name")
 }
 
 /// What happens.
@@ -66,7 +67,7 @@ pub struct Story {
     pub resolved: Resolved,
     pub events: Vec<Event>,
     pub sightings: Vec<Sighting>,
-    pub logs: std::collections::BTreeMap<Name, String>,
+    pub logs: std::collections::BTreeMap<MemberId, String>,
     pub ledger: Option<Vec<FaultRecord>>,
     pub complete: bool,
 }
@@ -253,7 +254,7 @@ fn kill(began: u64, healed: u64) -> FaultRecord {
         id: name("kill"),
         verb: serde_json::from_value(json!({ "kill": { "target": "primary", "signal": "KILL" } }))
             .expect("a verb"),
-        targets: vec![name("postgres-1")],
+        targets: vec![FaultTarget::Member(name("postgres-1"))],
         containers: vec!["c0ffee".to_owned()],
         notes: std::collections::BTreeMap::new(),
         intent: Mono(began - MS),
@@ -334,7 +335,7 @@ pub fn healthy(at: u64, primary: &str, timeline: u32) -> Sighting {
 /// The old primary is down; perhaps another one took over.
 fn wounded(at: u64, primary: Option<&str>) -> Sighting {
     let mut seen = healthy(at, primary.unwrap_or("postgres-1"), primary.map_or(1, |_| 2));
-    seen.bodies.get_mut(&name("postgres-1")).expect("a body").status = ContainerStatus::Exited;
+    seen.bodies.get_mut("postgres-1").expect("a body").status = ContainerStatus::Exited;
     let blind =
         PostgresSeen { patroni: Sight::Blind("refused".to_owned()), sql: Sight::Blind("refused".to_owned()) };
     seen.postgres.insert(name("postgres-1"), blind);

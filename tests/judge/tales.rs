@@ -292,7 +292,7 @@ fn numbered(story: &mut Story) {
     ordered(story, true);
     let at = unhealed_body(100);
     let token = json!({ "key": "/pgha/lab/controllers/repair/leader", "revision": 7 });
-    let log = story.logs.get_mut(&name("broker")).expect("its log");
+    let log = story.logs.get_mut("broker").expect("its log");
     let scale = json!({ "scale": { "service": "balancer", "generation": 1, "count": 5, "leaving": [] } });
     for deed in [scale, json!({ "retire": { "member": "balancer-1" } })] {
         let order = json!({ "token": token, "deadline": at.0 + 1000 * MS, "deed": deed });
@@ -302,7 +302,7 @@ fn numbered(story: &mut Story) {
     let steps = json!([{ "scale": { "service": "balancer" } }, { "retire": { "member": "balancer-1" } }]);
     let decision = json!({ "entry": "decided", "at": at.0 - MS, "looked": at.0 - 2 * MS, "step": "retire",
         "subject": "balancer-1", "reason": "it is one too many", "alarms": [], "steps": steps });
-    let own = story.logs.get_mut(&name("repair-1")).expect("its log");
+    let own = story.logs.get_mut("repair-1").expect("its log");
     *own = format!("{own}2026-01-01T00:00:00Z {decision}\n");
     for action in ["kill", "die", "destroy"] {
         happened(story, at, action, "balancer-1");
@@ -316,7 +316,7 @@ fn alarmed(lines: &[(u64, &str, &str)], asked: Value) -> Story {
         ordered(story, true);
         story.expect(Value::Object([("alarm".to_owned(), asked)].into_iter().collect()));
         let began = story.fault().began.expect("injected");
-        let log = story.logs.get_mut(&name("repair-1")).expect("its log");
+        let log = story.logs.get_mut("repair-1").expect("its log");
         for (at, became, kind) in lines {
             let at = began.0 + at * MS;
             let line = json!({ "entry": "alarm", "at": at, "became": became, "kind": kind,
@@ -959,7 +959,7 @@ pub const TALES: &[Tale] = &[
         || {
             keeping(|story| {
                 ordered(story, true);
-                let log = story.logs.remove(&name("repair-1")).expect("its log");
+                let log = story.logs.remove("repair-1").expect("its log");
                 story.logs.insert(name("repair-3"), log);
             })
         },
@@ -971,7 +971,7 @@ pub const TALES: &[Tale] = &[
         || {
             keeping(|story| {
                 ordered(story, true);
-                story.logs.remove(&name("broker"));
+                story.logs.remove("broker");
             })
         },
         "unknown: the lab has controllers, and the broker's journal was not kept",
@@ -1073,7 +1073,7 @@ pub const TALES: &[Tale] = &[
         "alarm",
         || {
             let mut story = alarmed(&[], json!({ "kind": "frozen", "is": "never" }));
-            story.logs.remove(&name("repair-1"));
+            story.logs.remove("repair-1");
             story
         },
         "unknown: no controller's journal was kept",
@@ -1336,7 +1336,7 @@ fn long_fork() -> Story {
 
 fn new_container(story: &mut Story) {
     for seen in story.sightings.iter_mut().skip(2) {
-        "another".clone_into(&mut seen.bodies.get_mut(&name("postgres-3")).expect("a body").id);
+        "another".clone_into(&mut seen.bodies.get_mut("postgres-3").expect("a body").id);
     }
 }
 
@@ -1353,7 +1353,7 @@ fn logged(line: &str, full: Option<&str>) -> Story {
             let fault = story.fault();
             fault.verb =
                 serde_json::from_value(json!({ "disk-fill": { "target": "primary" } })).expect("a verb");
-            fault.targets = vec![name(member)];
+            fault.targets = vec![pgha::model::FaultTarget::Member(name(member))];
         }
     })
 }

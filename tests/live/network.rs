@@ -8,7 +8,7 @@ use pgha::chaos::resolve::Hits;
 use pgha::chaos::{Injector, Ledger};
 use pgha::engine::docker::Docker;
 use pgha::lab::record;
-use pgha::model::{FaultRecord, Name, ReceiptState, Verb};
+use pgha::model::{FaultRecord, ReceiptState, Verb};
 use serde_json::{Value, json};
 
 use crate::desk::{Lab, succeed};
@@ -38,8 +38,9 @@ fn faults(one: &str, other: &str) -> Vec<(Value, Vec<String>, BTreeMap<String, V
     ]
 }
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+    text.parse().expect("a name")
 }
 
 /// Injects and heals each fault once and prints what it said and how long that took.
@@ -57,7 +58,8 @@ pub fn every_fault_bites_and_is_undone(lab: &Lab, rounds: usize) {
         for round in 0..rounds {
             for (number, (verb, targets, notes)) in faults(&one, &other).into_iter().enumerate() {
                 let verb: Verb = serde_json::from_value(verb).expect("a verb");
-                let hits = Hits { targets: targets.iter().map(|host| name(host)).collect(), notes };
+                let hosts = targets.iter().map(|host| name(host)).collect();
+                let hits = Hits { notes, ..Hits::hosts(hosts) };
                 let id = name(&format!("fault-{number}-{round}"));
                 let fault = injector.inject(&id, &verb, &hits, &mut |_| {}).await.expect("injected");
                 // what heals it has only what was written down

@@ -11,7 +11,7 @@ use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::record::{self, LabRecord};
 use pgha::model::control::{BrokerAccess, BrokerAnswer, BrokerDeed, BrokerRefusal, Token};
-use pgha::model::{Name, Service};
+use pgha::model::{MemberId, Service};
 
 use crate::desk::{Lab, succeed};
 
@@ -65,7 +65,7 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
             assert_eq!(refused(answer), BrokerRefusal::NotAllowed, "{foreign}");
         }
         // who runs is not removed, who belongs to the lab keeps its volumes, and names come in their order
-        let name = |text: &str| text.parse::<Name>().expect("a name");
+        let name = |text: &str| text.parse::<MemberId>().expect("a name");
         let (member, service) = (name("postgres-1"), Service::Postgres);
         let elsewhere = BrokerDeed::Create { member: member.clone(), service, host: name("client") };
         let skipped = BrokerDeed::Create { member: name("postgres-9"), service, host: name("h1") };

@@ -7,7 +7,7 @@ use std::process::Command;
 use pgha::chaos::{Hits, Injector, Ledger};
 use pgha::engine::docker::Docker;
 use pgha::lab::record::{self, LabRecord};
-use pgha::model::{Bytes, FaultRecord, Name, Receipt, ReceiptState, Verb};
+use pgha::model::{Bytes, FaultRecord, MemberId, Name, Receipt, ReceiptState, Verb};
 
 use crate::desk::{Lab, engine, rounds, succeed};
 
@@ -31,7 +31,7 @@ impl Desk {
 
     async fn inject(&self, victim: &str, verb: &str) -> FaultRecord {
         let verb = verb_of(verb);
-        let hits = Hits { targets: vec![Name::new(victim).expect("a name")], ..Hits::default() };
+        let hits = Hits::members(vec![MemberId::new(victim).expect("a name")]);
         let id = Name::new(verb.name()).expect("a name");
         let fault = self.injector().inject(&id, &verb, &hits, &mut |_| {}).await.expect("nothing is refused");
         said(&fault, fault.receipt.as_ref(), ReceiptState::Confirmed);
@@ -128,7 +128,7 @@ fn faults_of_a_disk_bite_heal_and_leave_nothing() {
         assert!(grown.0 > before + (256 << 20), "{before} bytes became {}", grown.0);
 
         // what a fault needs is refused before anything is touched
-        let hits = Hits { targets: vec![Name::new("etcd-1").expect("a name")], ..Hits::default() };
+        let hits = Hits::members(vec![MemberId::new("etcd-1").expect("a name")]);
         let verb = verb_of(r#"{"disk-corrupt": {"target": "etcd:all", "what": "heap", "bytes": 16}}"#);
         let id = Name::new("refused").expect("a name");
         let refused = desk.injector().inject(&id, &verb, &hits, &mut |_| {}).await;

@@ -11,7 +11,9 @@ use pgha::decide::repair::{
 };
 use pgha::model::control::{Bodies, Proof, ProofLevel, Replacing, Token};
 use pgha::model::sighting::{BodySeen, PatroniSeen};
-use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size};
+use pgha::model::{
+    Bytes, ContainerStatus as Status, HostName, Lsn, Member, MemberId, Mono, Service, Sight, Size,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -154,20 +156,22 @@ pub(super) struct Lab {
     flaps: bool,
 }
 
-pub(super) fn member(n: usize) -> Name {
-    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+pub(super) fn member(n: usize) -> MemberId {
+    static NAMES: OnceLock<Vec<MemberId>> = OnceLock::new();
     // here they are counted from 0
-    n.checked_sub(1)
-        .map_or_else(|| Name::new("postgres-0").expect("a name"), |before| named(&NAMES, "postgres-", before))
+    n.checked_sub(1).map_or_else(
+        || MemberId::new("postgres-0").expect("a name"),
+        |before| named(&NAMES, "postgres-", before),
+    )
 }
 
-pub(super) fn host(n: usize) -> Name {
-    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+pub(super) fn host(n: usize) -> HostName {
+    static NAMES: OnceLock<Vec<HostName>> = OnceLock::new();
     named(&NAMES, "h", n)
 }
 
-pub(super) fn number(name: &Name) -> usize {
-    name.as_str().trim_start_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
+pub(super) fn number(name: &impl AsRef<str>) -> usize {
+    name.as_ref().trim_start_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
 }
 
 impl Lab {
@@ -551,7 +555,7 @@ impl Lab {
             return Err(Failed::Trouble("no answer".to_owned()));
         }
         let word = matches!(step, RepairStep::Intend { .. } | RepairStep::Forget { .. });
-        if Others::means(step.subject()) && !word {
+        if Others::means(&step.subject()) && !word {
             let powered: Vec<bool> = (0..HOSTS).map(|host| self.powered(host)).collect();
             let Self { others, replacing, chance, now, .. } = self;
             if let Some(broken) = others.effect(step, replacing.as_ref(), &powered, *now, chance)? {
@@ -559,7 +563,7 @@ impl Lab {
             }
             return Ok(());
         }
-        let n = number(step.subject());
+        let n = number(&step.subject());
         match step {
             RepairStep::Close { park, member, .. } => {
                 if *park {

@@ -10,7 +10,7 @@ use pgha::decide::repair::{RepairStep, Routes, VoterStanding, VotersSeen};
 use pgha::model::control::{Bodies, Replacing};
 use pgha::model::lab::kind;
 use pgha::model::sighting::{BodySeen, ServerSeen};
-use pgha::model::{Bytes, ContainerStatus as Status, HostName, Member, Name, Service, Sight, Size};
+use pgha::model::{Bytes, ContainerStatus as Status, HostName, Member, MemberId, Service, Sight, Size};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -28,7 +28,7 @@ const BALANCERS: std::ops::RangeInclusive<usize> = 2..=3;
     reason = "each is one thing that can be so with it, beside the others"
 )]
 struct Other {
-    id: Name,
+    id: MemberId,
     service: Service,
     host: usize,
     status: Status,
@@ -75,17 +75,17 @@ pub(super) struct Done {
 
 pub(super) struct Others {
     all: Vec<Other>,
-    pub(super) asked: BTreeSet<Name>,
+    pub(super) asked: BTreeSet<MemberId>,
     /// How many balancers there should be, and who is named as one too many.
     wanted: usize,
-    leaving: BTreeSet<Name>,
+    leaving: BTreeSet<MemberId>,
     pub(super) done: Done,
 }
 
 impl Others {
     pub(super) fn new() -> Self {
         let stand = |(word, service, n, host): (&str, Service, usize, usize)| Other {
-            id: Name::new(format!("{word}-{n}")).expect("a name"),
+            id: MemberId::new(format!("{word}-{n}")).expect("a name"),
             service,
             host,
             status: Status::Running,
@@ -107,7 +107,7 @@ impl Others {
     }
 
     /// Whether one of them is meant.
-    pub(super) fn means(id: &Name) -> bool {
+    pub(super) fn means(id: &MemberId) -> bool {
         ["etcd-", "balancer-", "scaling-"].iter().any(|stem| id.as_str().starts_with(stem))
     }
 
@@ -155,7 +155,7 @@ impl Others {
     }
 
     /// Who of the controllers says that it is well.
-    pub(super) fn well(&self) -> BTreeMap<Name, Sight<()>> {
+    pub(super) fn well(&self) -> BTreeMap<MemberId, Sight<()>> {
         let replicas = self.all.iter().filter(|one| one.of(Service::Controller));
         let answer = |one: &Other| {
             let well = one.runs() && !one.frozen;
@@ -165,7 +165,7 @@ impl Others {
     }
 
     /// How each balancer routes: as the doors stand, when it has looked, or at once in a `lie`.
-    pub(super) fn routes(&self, doors: &[bool], now: u64, lie: bool) -> Vec<(Name, Sight<Routes>)> {
+    pub(super) fn routes(&self, doors: &[bool], now: u64, lie: bool) -> Vec<(MemberId, Sight<Routes>)> {
         let routes = |one: &Other| {
             let server = |up: bool| ServerSeen {
                 status: if up { "UP" } else { "DOWN" }.to_owned(),
@@ -238,12 +238,12 @@ impl Others {
         }
     }
 
-    fn position(&self, id: &Name) -> Option<usize> {
+    fn position(&self, id: &MemberId) -> Option<usize> {
         self.all.iter().position(|one| one.id == *id)
     }
 
     /// Whether those who serve carry the cluster without one, or with one more that does not yet.
-    fn carried(&self, without: Option<&Name>, more: usize, now: u64) -> bool {
+    fn carried(&self, without: Option<&MemberId>, more: usize, now: u64) -> bool {
         let others = || self.all.iter().filter(|one| one.listed && Some(&one.id) != without);
         let serve = others().filter(|one| one.runs() && now >= one.ready).count();
         2 * serve > others().count() + more
@@ -268,7 +268,7 @@ impl Others {
         chance: &mut ChaCha8Rng,
     ) -> Result<Option<&'static str>, Failed> {
         let guard = |why: &str| Err(Failed::Guard(why.to_owned()));
-        let at = self.position(step.subject());
+        let at = self.position(&step.subject());
         match step {
             RepairStep::Start { member, .. } => match at.filter(|at| self.all[*at].there) {
                 Some(at) if powered[self.all[at].host] => {
@@ -309,7 +309,7 @@ impl Others {
 
     fn create(
         &mut self,
-        (id, service, on): (&Name, Service, &HostName),
+        (id, service, on): (&MemberId, Service, &HostName),
         powered: &[bool],
         now: u64,
         chance: &mut ChaCha8Rng,
@@ -382,7 +382,7 @@ impl Others {
             let by = replacing.filter(|word| word.member == id && word.by != id).map(|word| &word.by);
             // a controller's replica stands for the leadership as soon as it runs, and has no say before it has that
             let serves = |one: &Other| service == Service::Controller || now >= one.ready;
-            let ready = |by: &Name| self.position(by).is_some_and(|by| serves(&self.all[by]));
+            let ready = |by: &MemberId| self.position(by).is_some_and(|by| serves(&self.all[by]));
             if service != Service::Etcd && by.is_some_and(|by| !ready(by)) {
                 broke = Some("one of them left before another took its place");
             }

@@ -202,7 +202,8 @@ struct Lab {
     done: Done,
 }
 
-fn name(text: &str) -> MemberId {
+/// A name of the kind that is wanted here.
+fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
     text.parse().expect("a name")
 }
 

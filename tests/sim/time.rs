@@ -1,12 +1,12 @@
 //! Virtual time of the labs in memory: futures that are ready at an instant, and two processes of a controller that
 //! are turned until the lab ends, and crash when it says so.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
-
-use pgha::model::Name;
 
 /// How many names of a kind are made at once.
 const MANY: usize = 32;
@@ -57,8 +57,8 @@ pub fn play<P: Future<Output = ()>, T>(
 }
 
 /// The `n`th name after `stem`, counted from 1: names are made once, because a look is full of them.
-pub fn named(names: &'static OnceLock<Vec<Name>>, stem: &str, n: usize) -> Name {
-    let made = |n: usize| Name::new(format!("{stem}{}", n + 1)).expect("a name");
+pub fn named<N: Clone + FromStr<Err: Debug>>(names: &'static OnceLock<Vec<N>>, stem: &str, n: usize) -> N {
+    let made = |n: usize| format!("{stem}{}", n + 1).parse().expect("a name");
     names.get_or_init(|| (0..MANY).map(made).collect()).get(n).cloned().unwrap_or_else(|| made(n))
 }
 

@@ -39,7 +39,7 @@ impl Family for NetworkFaults<'_> {
             spare_the_watcher(scene, victims)?;
         }
         for victim in victims {
-            rules_of(scene, fault, self.0, &victim.name)?;
+            rules_of(scene, fault, self.0, &victim.host)?;
         }
         if matches!(self.0, NetworkVerb::Bandwidth { .. } | NetworkVerb::Delay { .. }) {
             let mut by = "netem";
@@ -54,7 +54,7 @@ impl Family for NetworkFaults<'_> {
     }
 
     async fn deed(&self, scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result<(), String> {
-        let (rules, mark) = (rules_of(scene, fault, self.0, &victim.name)?, rules::mark(fault));
+        let (rules, mark) = (rules_of(scene, fault, self.0, &victim.host)?, rules::mark(fault));
         if let NetworkVerb::Delay { delay, jitter } = self.0
             && uses_queue(fault)
         {
@@ -83,7 +83,7 @@ impl Family for NetworkFaults<'_> {
             | NetworkVerb::Loss { .. }
             | NetworkVerb::Delay { .. } => restore(&rules::lay(&mark, &rules, true)),
         };
-        let said = run(scene, &victim.name, &script).await?;
+        let said = run(scene, &victim.host, &script).await?;
         if said.code == 0 { Ok(()) } else { Err(said.stderr.trim().to_owned()) }
     }
 
@@ -99,8 +99,8 @@ impl Family for NetworkFaults<'_> {
             NetworkVerb::Bandwidth { .. } | NetworkVerb::Delay { .. } => script += &width::take_away(&mark),
             NetworkVerb::Isolate | NetworkVerb::Partition { .. } | NetworkVerb::Loss { .. } => {}
         }
-        script += &rules::take_away(&mark, &rules_of(scene, fault, self.0, &victim.name)?);
-        let said = run(scene, &victim.name, &script).await;
+        script += &rules::take_away(&mark, &rules_of(scene, fault, self.0, &victim.host)?);
+        let said = run(scene, &victim.host, &script).await;
         if uses_queue(fault) {
             queue::end(scene, fault, victim).await?;
         }
@@ -108,7 +108,7 @@ impl Family for NetworkFaults<'_> {
             Ok(said) if said.code == 0 => Ok(()),
             Ok(said) => Err(said.stderr.trim().to_owned()),
             // rules go with the namespace
-            Err(_) if down(scene, &victim.name).await => Ok(()),
+            Err(_) if down(scene, &victim.host).await => Ok(()),
             Err(why) => Err(why),
         }
     }
@@ -147,15 +147,15 @@ async fn one_of_a_kind(
 ) -> Result<&'static str, String> {
     let script = "tc qdisc show dev eth0 root; iptables -t mangle -S OUTPUT; \
                   tc qdisc add dev lo root netem delay 1ms 2>/dev/null && tc qdisc del dev lo root && echo 'has netem'";
-    let said = run(scene, &victim.name, script).await?.stdout;
+    let said = run(scene, &victim.host, script).await?.stdout;
     let shaped = said.contains("qdisc tbf") || said.contains("qdisc netem");
     let late = said.contains("qdisc netem") || said.contains(rules::PREFIX);
     match verb {
         NetworkVerb::Bandwidth { .. } if shaped => {
-            Err(format!("{} has a queue discipline of another fault: heal that first", victim.name))
+            Err(format!("{} has a queue discipline of another fault: heal that first", victim.host))
         }
         NetworkVerb::Delay { .. } if late => {
-            Err(format!("packets of {} are late already: heal that first", victim.name))
+            Err(format!("packets of {} are late already: heal that first", victim.host))
         }
         _ if shaped || !said.contains("has netem") => Ok("queue"),
         _ => Ok(wanted),

@@ -12,7 +12,7 @@ use crate::model::{FaultRecord, Span};
 const HELPER_GRACE: u32 = 2;
 
 fn name(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> String {
-    names::container(scene.record.spec.name.as_str(), &format!("late-{}-{}", rules::mark(fault), victim.name))
+    names::container(scene.record.spec.name.as_str(), &format!("late-{}-{}", rules::mark(fault), victim.host))
 }
 
 /// Starts the helper. Until the rules are laid it has nothing to do.

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::*;
 use crate::model::scenario::FamilyVerb;
-use crate::model::{Bytes, Mono, Name, Span, Target, Verb};
+use crate::model::{Bytes, Mono, Span, Target, Verb};
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+/// A name of the kind that is wanted here.
+fn name<N: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> N {
+    text.parse().expect("a name")
 }
 
 fn fault(verb: Verb, notes: &[(&str, serde_json::Value)]) -> FaultRecord {

@@ -54,7 +54,7 @@ async fn dropped(
     verb: NetworkVerb<'_>,
     victim: &Victim,
 ) -> Result<(bool, String), String> {
-    let rules = rules_of(scene, fault, verb, &victim.name)?;
+    let rules = rules_of(scene, fault, verb, &victim.host)?;
     if rules.is_empty() {
         return Ok((true, "its packets are dropped where they would arrive".to_owned()));
     }
@@ -91,7 +91,7 @@ async fn counted(
     rules: &[PacketRule],
     look: &str,
 ) -> Result<(String, Vec<u64>), String> {
-    let said = run(scene, &victim.name, look).await?;
+    let said = run(scene, &victim.host, look).await?;
     let counts = rules::caught(mark, rules, &said.stdout)
         .ok_or_else(|| format!("the rules are not there: {}", said.stderr.trim()))?;
     Ok((said.stdout, counts))
@@ -106,7 +106,7 @@ async fn bait(
     counts: &[u64],
 ) {
     let quiet = || rules.iter().zip(counts).filter(|(_, count)| **count == 0).map(|(rule, _)| rule);
-    let here = &victim.name;
+    let here = &victim.host;
     if let (NetworkVerb::Loss { .. }, Some(peer), Some(to)) =
         (verb, peers(scene, here).first(), address(scene, here))
     {
@@ -158,7 +158,7 @@ async fn narrow(
     let mark = rules::mark(fault);
     let (mut stats, mut baited) = (link(scene, victim, &mark, "").await?, "");
     if stats.1 == 0
-        && let Some(to) = peers(scene, &victim.name).first().and_then(|peer| address(scene, peer))
+        && let Some(to) = peers(scene, &victim.host).first().and_then(|peer| address(scene, peer))
     {
         stats = link(scene, victim, &mark, &width::fill(to, rate)).await?;
         baited = ", most of them datagrams of ours";
@@ -170,7 +170,7 @@ async fn narrow(
 }
 
 async fn link(scene: &Scene<'_>, victim: &Victim, mark: &str, before: &str) -> Result<(u64, u64), String> {
-    let said = run(scene, &victim.name, &format!("{before}{}", width::LINK_STATISTICS)).await?;
+    let said = run(scene, &victim.host, &format!("{before}{}", width::LINK_STATISTICS)).await?;
     width::read(mark, &said.stdout)
         .ok_or_else(|| format!("no queue discipline of ours: {}", said.stdout.trim()))
 }
@@ -184,7 +184,7 @@ async fn late(
     most: Duration,
 ) -> Result<(bool, String), String> {
     let mark = rules::mark(fault);
-    let whom: Vec<(Ipv4Addr, u16)> = peers(scene, &victim.name)
+    let whom: Vec<(Ipv4Addr, u16)> = peers(scene, &victim.host)
         .first()
         .and_then(|peer| address(scene, peer))
         .map(|to| (to, probe::CLOSED))
@@ -192,7 +192,7 @@ async fn late(
         .collect();
     let look = if uses_queue(fault) { queue::QUEUE_STATISTICS } else { width::LINK_STATISTICS };
     let said =
-        run(scene, &victim.name, &(probe::script(&whom, most + probe::SILENCE_BEGINS) + look)).await?.stdout;
+        run(scene, &victim.host, &(probe::script(&whom, most + probe::SILENCE_BEGINS) + look)).await?.stdout;
     let through = if uses_queue(fault) {
         queue::read(rules::queue(&mark), &said)
     } else {
@@ -219,7 +219,7 @@ pub(super) async fn undone(
     let seen = match left(scene, fault, victim).await {
         Ok(None) => through(scene, fault, verb, victim).await,
         Ok(Some(left)) => (false, left),
-        Err(_) if down(scene, &victim.name).await => {
+        Err(_) if down(scene, &victim.host).await => {
             (true, "the sandbox does not run: its rules went with its namespace".to_owned())
         }
         Err(why) => (false, why),
@@ -236,7 +236,7 @@ async fn left(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result
         flap::look(&mark),
         width::LINK_STATISTICS
     );
-    let said = run(scene, &victim.name, &look).await?.stdout;
+    let said = run(scene, &victim.host, &look).await?.stdout;
     let lines: u32 = said.lines().next().and_then(|line| line.parse().ok()).ok_or("iptables said nothing")?;
     Ok(if lines > 0 {
         Some(format!("{lines} lines of its rules are left"))
@@ -258,7 +258,7 @@ async fn through(
     verb: NetworkVerb<'_>,
     victim: &Victim,
 ) -> (bool, String) {
-    let here = &victim.name;
+    let here = &victim.host;
     let mut baits: Vec<Bait> = match rules_of(scene, fault, verb, here) {
         Ok(rules) => rules.into_iter().filter_map(|rule| rule.bait).collect(),
         Err(why) => return (false, why),

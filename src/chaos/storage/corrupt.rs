@@ -120,7 +120,7 @@ pub async fn prepare(
         write_out(scene, victim).await;
         chosen = spot(hand, victim, what, bytes).await;
     }
-    let (file, offset) = chosen.map_err(|why| format!("{}: {why}", victim.name))?;
+    let (file, offset) = chosen.map_err(|why| format!("{}: {why}", victim.hit))?;
     let hashes = hand.run(HASHES, &[&file, &offset.to_string(), &bytes.to_string()]).await?;
     let (old, new) = hashes.split_once(' ').ok_or("the bytes could not be read")?;
     if old == new {
@@ -133,7 +133,7 @@ pub async fn prepare(
 async fn spot(hand: Hand<'_>, victim: &Victim, what: Corrupt, bytes: u32) -> Result<(String, u64), String> {
     let word = if what == Corrupt::Heap { "heap" } else { "wal" };
     let listed =
-        hand.run(LIST, &[word]).await.map_err(|_| format!("{} has no data directory", victim.name))?;
+        hand.run(LIST, &[word]).await.map_err(|_| format!("{} has no data directory", victim.hit))?;
     choose(what, bytes, &listed)
 }
 
@@ -141,7 +141,9 @@ async fn spot(hand: Hand<'_>, victim: &Victim, what: Corrupt, bytes: u32) -> Res
 /// the others go first; whoever does not answer writes nothing, and the next look says so.
 async fn write_out(scene: &Scene<'_>, victim: &Victim) {
     let lab = scene.record.spec.name.as_str();
-    for (member, _) in scene.record.of(Service::Postgres).filter(|(member, _)| member.id != victim.name) {
+    for (member, _) in
+        scene.record.of(Service::Postgres).filter(|(member, _)| Some(&member.id) != victim.hit.member())
+    {
         let _ = sql::ask(scene.docker, &names::container(lab, member.id.as_str()), "checkpoint").await;
     }
     clock::sleep(REPLAYED).await;
@@ -149,7 +151,7 @@ async fn write_out(scene: &Scene<'_>, victim: &Victim) {
 }
 
 fn noted(fault: &FaultRecord, victim: &Victim) -> Result<Spot, String> {
-    let note = fault.notes.get(victim.name.as_str()).ok_or("the fault has no note where")?;
+    let note = fault.notes.get(victim.hit.as_str()).ok_or("the fault has no note where")?;
     serde_json::from_value(note.clone()).map_err(|error| format!("the note where is garbled: {error}"))
 }
 
@@ -176,7 +178,7 @@ pub async fn bit(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim, bytes:
     let mut now = in_body(scene, &victim.container.id, READ_BACK_SCRIPT, &read("/data/postgres")).await;
     if now.is_err() {
         // a body that does not run cannot read: a helper of its own can
-        let hand = Hand::of(scene, fault.id.as_str(), &victim.name);
+        let hand = Hand::of(scene, fault.id.as_str(), &victim.hit);
         now = hand.run(READ_BACK_SCRIPT, &read("/disk/postgres")).await;
         now = hand.remove().await.and(now);
     }

@@ -76,7 +76,7 @@ fn bite(space: Space, before: Option<(u64, u64)>, leave: Bytes) -> bool {
 
 /// What was free of the victim's disk, and its size, before.
 fn before(fault: &FaultRecord, victim: &Victim) -> Option<(u64, u64)> {
-    let note = fault.notes.get(SPACE_NOTE)?.get(victim.name.as_str())?;
+    let note = fault.notes.get(SPACE_NOTE)?.get(victim.hit.as_str())?;
     Some((note.get("free")?.as_u64()?, note.get("size")?.as_u64()?))
 }
 
@@ -90,7 +90,7 @@ async fn look(scene: &Scene<'_>, fault: &FaultRecord, victim: &Victim) -> Result
     let text = match in_body(scene, &victim.container.id, FREE_SPACE_SCRIPT, &["/data", &file]).await {
         Ok(text) => text,
         Err(_) => {
-            Hand::of(scene, fault.id.as_str(), &victim.name).run(FREE_SPACE_SCRIPT, &["/disk", &file]).await?
+            Hand::of(scene, fault.id.as_str(), &victim.hit).run(FREE_SPACE_SCRIPT, &["/disk", &file]).await?
         }
     };
     parse(&text).ok_or_else(|| format!("statvfs answered `{text}`"))
@@ -104,10 +104,10 @@ pub async fn prepare(
 ) -> Result<(), String> {
     let space = look(scene, fault, victim).await?;
     if space.free <= leave.0.saturating_add(KEPT_BACK) {
-        return Err(format!("{} has only {} bytes free: there is nothing to fill", victim.name, space.free));
+        return Err(format!("{} has only {} bytes free: there is nothing to fill", victim.hit, space.free));
     }
     let note = fault.notes.entry(SPACE_NOTE.to_owned()).or_insert_with(|| json!({}));
-    note[victim.name.as_str()] = json!({ "free": space.free, "size": space.size });
+    note[victim.hit.as_str()] = json!({ "free": space.free, "size": space.size });
     Ok(())
 }
 

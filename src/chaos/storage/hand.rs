@@ -8,7 +8,7 @@ use crate::chaos::family::{Scene, Victim};
 use crate::engine::clock;
 use crate::engine::docker::{EngineError, ExecOutput, Helper};
 use crate::lab::names;
-use crate::model::{ContainerStatus, Name};
+use crate::model::{ContainerStatus, FaultTarget};
 
 /// Longest that one script may take: none does more than a few system calls.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,17 +18,17 @@ const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Hand<'a> {
     scene: &'a Scene<'a>,
     fault: &'a str,
-    victim: &'a Name,
+    victim: &'a FaultTarget,
 }
 
 /// The volume of a member's data.
-pub fn volume(lab: &str, member: &Name) -> String {
-    format!("{}-data", names::container(lab, member.as_str()))
+pub fn volume(lab: &str, member: &str) -> String {
+    format!("{}-data", names::container(lab, member))
 }
 
 impl<'a> Hand<'a> {
     /// The helper of `fault` on `victim`'s disk, started or not.
-    pub const fn of(scene: &'a Scene<'a>, fault: &'a str, victim: &'a Name) -> Self {
+    pub const fn of(scene: &'a Scene<'a>, fault: &'a str, victim: &'a FaultTarget) -> Self {
         Self { scene, fault, victim }
     }
 
@@ -54,7 +54,10 @@ impl<'a> Hand<'a> {
             // somebody must collect what outlives its script
             command: ["tini", "--", "sleep", "infinity"].map(str::to_owned).to_vec(),
             capabilities: vec!["SYS_ADMIN", "DAC_OVERRIDE"],
-            binds: vec![format!("{}:/disk", volume(lab, self.victim)), "/sys/fs/cgroup:/cgroup".to_owned()],
+            binds: vec![
+                format!("{}:/disk", volume(lab, self.victim.as_str())),
+                "/sys/fs/cgroup:/cgroup".to_owned(),
+            ],
             ..Helper::default()
         };
         docker.start_helper(&name, &helper).await.map(|_| ()).map_err(|error| error.to_string())
@@ -86,7 +89,7 @@ impl<'a> Hand<'a> {
 /// Removes the helpers of a fault that is refused: it is never healed, so nobody else would.
 pub async fn remove_all(scene: &Scene<'_>, fault: &str, victims: &[Victim]) -> Result<(), String> {
     for victim in victims {
-        Hand::of(scene, fault, &victim.name).remove().await?;
+        Hand::of(scene, fault, &victim.hit).remove().await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::hand::Hand;
 use crate::chaos::family::Scene;
-use crate::model::Member;
+use crate::model::{FaultTarget, Member};
 
 const SHUTDOWN: &str = "xfs_io -x -c shutdown /disk";
 /// A write that fails although nothing is full: the kernel says the filesystem is shut down.
@@ -17,13 +17,18 @@ const DEAD: &str =
 /// Fault in the name of these helpers: a host loses power once at a time.
 const FAULT: &str = "power";
 
+fn hit(member: &Member) -> FaultTarget {
+    FaultTarget::Member(member.id.clone())
+}
+
 /// Starts the helpers that [`lose_cache`] needs, so that the deed itself is quick. Whoever does not go on calls
 /// [`forget_cache`].
 ///
 /// # Errors
 /// When a helper cannot be started.
 pub async fn ready_to_lose_cache(scene: &Scene<'_>, members: &[Member]) -> Result<(), String> {
-    let hands = members.iter().map(|member| async move { Hand::of(scene, FAULT, &member.id).start().await });
+    let hands =
+        members.iter().map(|member| async move { Hand::of(scene, FAULT, &hit(member)).start().await });
     join_all(hands).await.into_iter().collect()
 }
 
@@ -34,7 +39,8 @@ pub async fn ready_to_lose_cache(scene: &Scene<'_>, members: &[Member]) -> Resul
 /// When a disk was not shut down: what was not synced may survive.
 pub async fn lose_cache(scene: &Scene<'_>, members: &[Member]) -> Result<(), String> {
     let done = join_all(members.iter().map(|member| async move {
-        let hand = Hand::of(scene, FAULT, &member.id);
+        let victim = hit(member);
+        let hand = Hand::of(scene, FAULT, &victim);
         let lost = match hand.run(SHUTDOWN, &[]).await {
             Ok(_) => hand.run(DEAD, &[]).await,
             Err(why) => Err(why),
@@ -55,6 +61,7 @@ pub async fn lose_cache(scene: &Scene<'_>, members: &[Member]) -> Result<(), Str
 /// # Errors
 /// When the engine does not answer.
 pub async fn forget_cache(scene: &Scene<'_>, members: &[Member]) -> Result<(), String> {
-    let hands = members.iter().map(|member| async move { Hand::of(scene, FAULT, &member.id).remove().await });
+    let hands =
+        members.iter().map(|member| async move { Hand::of(scene, FAULT, &hit(member)).remove().await });
     join_all(hands).await.into_iter().collect()
 }

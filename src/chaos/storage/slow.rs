@@ -114,7 +114,7 @@ pub async fn prepare(hand: Hand<'_>, victim: &Victim, limit: Limit) -> Result<()
         return Err("a disk writes blocks of 4096 bytes: less a second cannot be shown".to_owned());
     }
     let at = find(hand, victim).await?;
-    at.dir.map(|_| ()).ok_or_else(|| format!("{} has no cgroup in /sys/fs/cgroup: does it run?", victim.name))
+    at.dir.map(|_| ()).ok_or_else(|| format!("{} has no cgroup in /sys/fs/cgroup: does it run?", victim.hit))
 }
 
 pub async fn deed(hand: Hand<'_>, victim: &Victim, limit: Limit) -> Result<(), String> {

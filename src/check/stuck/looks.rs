@@ -18,8 +18,8 @@ pub struct ServerSessions {
     pub at: Mono,
     /// The balancer that counted, or the member whose backends they are.
     pub seen_by: MemberId,
-    /// The host of the server.
-    pub on: HostName,
+    /// The host of the server, or the balancer itself where it is the one that serves nobody.
+    pub on: Name,
     /// Sessions by the balancer's count.
     pub sessions: u32,
     /// Backends by the member's own.
@@ -156,14 +156,14 @@ impl LookWalk {
                     Endpoint::Ro => dead,
                 });
                 if astray && server.sessions > 0 {
-                    let (seen_by, on, sessions) = (name.clone(), host.clone(), server.sessions);
+                    let (seen_by, on, sessions) = (name.clone(), host.clone().into(), server.sessions);
                     self.looks.kept.push(ServerSessions { at, seen_by, on, sessions, backends: 0 });
                 }
             }
             let now = if port == Endpoint::Rw { seen.unserved_rw } else { seen.unserved_ro };
             let sessions = self.unserved_for(at, (name.clone(), port), now, home.is_some());
             if sessions > 0 {
-                let (seen_by, on) = (name.clone(), name.clone());
+                let (seen_by, on) = (name.clone(), name.clone().into());
                 self.looks.kept.push(ServerSessions { at, seen_by, on, sessions, backends: 0 });
             }
         }
@@ -198,7 +198,7 @@ impl LookWalk {
             let backends: u32 = if sql.in_recovery { self.of_writers(sql) } else { 0 };
             let Some(host) = self.host.get(member).filter(|_| backends > 0) else { continue };
             let (at, seen_by, on) = (seen.at, member.clone(), host.clone());
-            self.looks.kept.push(ServerSessions { at, seen_by, on, sessions: 0, backends });
+            self.looks.kept.push(ServerSessions { at, seen_by, on: on.into(), sessions: 0, backends });
         }
     }
 
@@ -209,7 +209,7 @@ impl LookWalk {
 }
 
 /// The member that takes writes at a look: of several, the one on the newest timeline.
-fn primary(seen: &Sighting) -> Option<&Name> {
+fn primary(seen: &Sighting) -> Option<&MemberId> {
     let sql = seen.postgres.iter().filter_map(|(member, postgres)| Some((member, postgres.sql.seen()?)));
     let writes = sql.filter(|(_, sql)| !sql.in_recovery && sql.writable == Some(true));
     writes.max_by_key(|(_, sql)| sql.timeline).map(|(member, _)| member)

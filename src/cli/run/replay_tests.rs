@@ -15,7 +15,7 @@ use crate::lab::record::{LabRecord, new_secrets};
 use crate::lab::status::{States, Used, describe};
 use crate::model::lab::Desired;
 use crate::model::run::Resolved;
-use crate::model::{Mono, Name, Sighting};
+use crate::model::{MemberId, Mono, Name, Sighting};
 use crate::run::pulse::Pulse;
 use crate::view::{Story, ViewLook, draw};
 
@@ -47,7 +47,7 @@ fn record(run: &Path) -> LabRecord {
 /// States of bodies, by the names of their containers.
 fn states(record: &LabRecord, seen: &Sighting) -> States {
     let lab = record.spec.name.as_str();
-    let name = |id: &Name, service: &str| match service {
+    let name = |id: &MemberId, service: &str| match service {
         "host" => names::sandbox(lab, id.as_str()),
         _ => names::container(lab, id.as_str()),
     };

@@ -7,7 +7,7 @@ use super::parts::command;
 use super::ports::{BROKER_PORT, ETCD_PORT};
 use crate::model::control::BrokerPlan;
 use crate::model::lab::RestartRule;
-use crate::model::{Body, BodyFile, ImageRole, Mount, Namespace, Service};
+use crate::model::{Body, BodyFile, HostName, ImageRole, Mount, Namespace, Service};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ pub(super) fn body(ctx: &RecipeContext) -> Body {
     Body {
         member: Service::Broker.into(),
         service: Some(Service::Broker),
-        host: Service::Broker.into(),
+        host: HostName::of_broker(),
         container: format!("pgha-{lab}-broker"),
         image: ImageRole::Pgha,
         foreign: None,

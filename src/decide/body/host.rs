@@ -8,12 +8,12 @@ use super::context::RecipeContext;
 use super::parts::sandbox_name;
 use super::ports::ADMIN_PORT;
 use crate::model::lab::RestartRule;
-use crate::model::{Body, Capability, HostName, ImageRole, Namespace, Service};
+use crate::model::{Body, Capability, HostName, ImageRole, MemberId, Namespace, Service};
 
 pub(super) fn body(ctx: &RecipeContext, host: &HostName) -> Body {
     let address = ctx.address(host);
     Body {
-        member: host.clone(),
+        member: MemberId::of_host(host),
         service: None,
         host: host.clone(),
         container: sandbox_name(&ctx.spec.name, host),

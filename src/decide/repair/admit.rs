@@ -82,7 +82,7 @@ impl BrainRules for Repairs<'_> {
         let (times, _) = memory.failed.get(&step.key())?;
         let hint = matches!(step, RepairStep::Wake { .. });
         let text = || format!("`{}` failed {STUBBORN} times in a row: the journal says why", step.key());
-        (*times >= STUBBORN && !hint).then(|| Alarm::new(AlarmKind::DeedFails, Some(step.subject()), text()))
+        (*times >= STUBBORN && !hint).then(|| Alarm::new(AlarmKind::DeedFails, Some(&step.subject()), text()))
     }
 
     fn late(&self, memory: &mut RepairMemory, waits: &[(RepairWait, Option<MemberId>)]) -> Vec<Alarm> {

@@ -71,7 +71,7 @@ fn lead(a: &RepairAssessment<'_>, key: &LeaderSeen) -> Vec<RepairProposal> {
     let said = "5432 does not lead to the leader and to it alone";
     all.push(RepairProposal::say("open", Some(&key.member), said).note(RepairNote::Opened(key.mod_revision)));
     for other in wrong {
-        let member = resident(a, other).unwrap_or_else(|| other.clone());
+        let member = resident(a, other).unwrap_or_else(|| MemberId::of_host(other));
         all.push(RepairProposal::silent().step(RepairStep::Close {
             host: other.clone(),
             member,
@@ -96,7 +96,7 @@ fn left_behind(a: &RepairAssessment<'_>, leads: &HostName) -> Vec<RepairProposal
     hosts
         .into_iter()
         .map(|host| {
-            let member = resident(a, host).unwrap_or_else(|| host.clone());
+            let member = resident(a, host).unwrap_or_else(|| MemberId::of_host(host));
             let end = RepairStep::EndSessions { host: host.clone(), member: member.clone() };
             RepairProposal::say("end-sessions", Some(&member), said).when_ordered().step(end)
         })

@@ -233,16 +233,16 @@ impl RepairStep {
         )
     }
 
-    /// Whom it is about; hosts for what is done at balancers.
+    /// Whom it is about; the name of a host for what is done at balancers.
     #[must_use]
-    pub const fn subject(&self) -> &MemberId {
+    pub fn subject(&self) -> MemberId {
         match self {
             Self::Close { host, .. }
             | Self::Drain { host, .. }
             | Self::DrainReads { host, .. }
             | Self::Open { host, .. }
             | Self::EndSessions { host, .. }
-            | Self::Unpark { host } => host,
+            | Self::Unpark { host } => MemberId::of_host(host),
             Self::Fence { member, .. }
             | Self::End { member, .. }
             | Self::Release { member, .. }
@@ -259,7 +259,7 @@ impl RepairStep {
             | Self::Discard { member }
             | Self::Forget { member, .. }
             | Self::Standbys { member, .. }
-            | Self::Wake { member } => member,
+            | Self::Wake { member } => member.clone(),
         }
     }
 }

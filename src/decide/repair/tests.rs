@@ -22,10 +22,14 @@ use super::*;
 use crate::decide::body::samples;
 use crate::model::control::{Bodies, Budget, Proof, ProofLevel, RepairPolicy};
 use crate::model::sighting::{BodySeen, PatroniSeen, ServerSeen};
-use crate::model::{Bytes, ContainerStatus, HostName, Lsn, MemberId, Mono, Name, Service, Size, Span};
+use crate::model::{Bytes, ContainerStatus, HostName, Lsn, MemberId, Mono, Service, Size, Span};
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a name")
+fn name(text: &str) -> MemberId {
+    text.parse().expect("a name")
+}
+
+fn host_name(text: &str) -> HostName {
+    text.parse().expect("a name")
 }
 
 fn world() -> RepairWorld {
@@ -33,11 +37,11 @@ fn world() -> RepairWorld {
     let mut members = Vec::new();
     for n in 1..=3 {
         for (service, word) in [(Service::Postgres, "postgres"), (Service::Etcd, "etcd")] {
-            let (id, host) = (name(&format!("{word}-{n}")), name(&format!("h{n}")));
+            let (id, host) = (name(&format!("{word}-{n}")), host_name(&format!("h{n}")));
             members.push(Member { id, service, host, size });
         }
     }
-    let (id, host) = (name("balancer-1"), name("h1"));
+    let (id, host) = (name("balancer-1"), host_name("h1"));
     members.push(Member { id, service: Service::Balancer, host, size });
     RepairWorld { spec: samples::spec(), members, lag: Bytes::mib(1), policy: RepairPolicy::default() }
 }
@@ -78,7 +82,7 @@ fn healthy(world: &RepairWorld) -> RepairSeen {
     let store = RepairStoreSeen { leader: Some(leader), initialized: true, ..RepairStoreSeen::default() };
     let server =
         |up| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
-    let rw = (1..=3).map(|n| (name(&format!("h{n}")), server(n == 1))).collect();
+    let rw = (1..=3).map(|n| (host_name(&format!("h{n}")), server(n == 1))).collect();
     let routes = Routes { rw, ..Routes::default() };
     RepairSeen {
         at: Mono(10_000_000_000),
@@ -203,7 +207,7 @@ fn a_lost_host_needs_a_candidate() {
     let mut seen = healthy(&world());
     turn(&mut seen, "postgres-1", ContainerStatus::Exited);
     prove(&mut seen, "postgres-1", ProofLevel::Dead);
-    bodies(&mut seen).hosts.get_mut(&name("h1")).expect("a host").status = ContainerStatus::Exited;
+    bodies(&mut seen).hosts.get_mut(&host_name("h1")).expect("a host").status = ContainerStatus::Exited;
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"release postgres-1 for postgres-3 | release: the leader is proved dead; its address is silent, the best replica follows");
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-2")]);
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"release postgres-1 for postgres-2 | release: the leader is proved dead; its address is silent, the best replica follows");
@@ -318,7 +322,7 @@ fn nobody_stays_on_a_server_that_does_not_lead() {
     let server = |status: &str, sessions| ServerSeen { status: status.to_owned(), sessions, weight: 1 };
     let mut behind = |status: &str, sessions| {
         if let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) {
-            routes.rw = [(name("h1"), server("UP", 5)), (name("h2"), server(status, sessions))].into();
+            routes.rw = [(host_name("h1"), server("UP", 5)), (host_name("h2"), server(status, sessions))].into();
         }
         decide(&seen, RepairMemory::default())
     };
@@ -349,7 +353,7 @@ fn readers_are_not_led_to_a_dead_replica() {
     let mut seen = healthy(&world());
     let up = ServerSeen { status: "UP".to_owned(), ..ServerSeen::default() };
     if let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) {
-        routes.ro = (1..=3).map(|n| (name(&format!("h{n}")), up.clone())).collect();
+        routes.ro = (1..=3).map(|n| (host_name(&format!("h{n}")), up.clone())).collect();
     }
     assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
     turn(&mut seen, "postgres-3", ContainerStatus::Exited);
@@ -366,7 +370,7 @@ fn readers_are_not_led_to_a_dead_replica() {
 #[test]
 fn what_was_parked_comes_back() {
     let mut seen = healthy(&world());
-    store(&mut seen).parked = [(name("h2"), name("postgres-2"))].into();
+    store(&mut seen).parked = [(host_name("h2"), name("postgres-2"))].into();
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"unpark h2 | unpark: what was frozen runs no more, or answers as it should");
     turn(&mut seen, "postgres-2", ContainerStatus::Paused);
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | grace: its body is frozen, for less than 1m");

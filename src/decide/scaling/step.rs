@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HostName, MemberId, Name, Service, Size};
+use crate::model::{HostName, MemberId, Service, Size};
 
 /// One deed of scaling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -105,8 +105,8 @@ pub enum Concern {
     Wish,
 }
 
-/// What of whom: a member, or a service.
-pub type About = (Concern, Name);
+/// What of whom: a member, or the word of a service.
+pub type About = (Concern, MemberId);
 
 impl ScalingStep {
     /// Its name in journals, metrics and `stop-at`.
@@ -115,9 +115,9 @@ impl ScalingStep {
         self.into()
     }
 
-    /// What it is about: a member, or a service.
+    /// What it is about: a member, or the word of a service.
     #[must_use]
-    pub fn subject(&self) -> Name {
+    pub fn subject(&self) -> MemberId {
         match self {
             Self::Resize { member, .. }
             | Self::Restart { member }
@@ -125,7 +125,7 @@ impl ScalingStep {
             | Self::Weigh { member, .. }
             | Self::Admit { member, .. }
             | Self::Forget { member, .. } => member.clone(),
-            Self::Scale { service, .. } | Self::ForgetCount { service, .. } => Name::from(*service),
+            Self::Scale { service, .. } | Self::ForgetCount { service, .. } => MemberId::from(*service),
         }
     }
 

@@ -19,11 +19,15 @@ use crate::model::control::Replacing;
 use crate::model::scaling::{DiskUsage, Resource, ScalingPolicy, SizeWish, Usage};
 use crate::model::self_report::{SelfReport, Work};
 use crate::model::sighting::{BodySeen, PatroniSeen};
-use crate::model::{Bytes, ContainerStatus, HostName, Member, Name, Service, Size};
+use crate::model::{Bytes, ContainerStatus, HostName, Member, Service, Size};
 
 const SECOND: u64 = 1_000_000_000;
 
-fn name(text: &str) -> Name {
+fn name(text: &str) -> MemberId {
+    text.parse().expect("a name")
+}
+
+fn host_name(text: &str) -> HostName {
     text.parse().expect("a name")
 }
 
@@ -220,7 +224,7 @@ fn nothing_is_taken_while_nobody_leads_or_repair_replaces() {
     insta::assert_snapshot!(story.turn(0.1, 100, 300).reason, @"cpu: 0.10 cores of 1.00 cores used (40th percentile of 1m), and nothing is taken away: nobody leads");
     // more is given all the same
     assert_eq!(story.turns(1, 0.1, 500, 300), ["1 640MiB 512MiB"]);
-    let (member, by, host) = (name("postgres-2"), name("postgres-4"), name("h9"));
+    let (member, by, host) = (name("postgres-2"), name("postgres-4"), host_name("h9"));
     story.store.replacing = Some(Replacing {
         service: Service::Postgres,
         member,
@@ -313,7 +317,7 @@ fn waiting(pending: [bool; 3]) -> Story {
     for (number, pending) in (1..=3).zip(pending) {
         let id = name(&format!("postgres-{number}"));
         if number > 1 {
-            let host = name(&format!("h{number}"));
+            let host = host_name(&format!("h{number}"));
             story.members.push(Member { id: id.clone(), host, ..story.members[0].clone() });
         }
         let (role, state) = if number == 1 { ("primary", "running") } else { ("replica", "streaming") };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::{Endpoint, Isolation};
 use crate::model::alarm::AlarmKind;
-use crate::model::id::Name;
+use crate::model::id::{MemberId, Name};
 use crate::model::scaling::Resource;
 use crate::model::target::Target;
 use crate::model::units::{Bytes, Span};
@@ -220,7 +220,7 @@ pub enum Expect {
         kind: AlarmKind,
         /// About whom; about anything when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        member: Option<Name>,
+        member: Option<MemberId>,
         /// What must have become of it.
         #[serde(default)]
         is: AlarmIs,

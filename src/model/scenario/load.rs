@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::Name;
+use crate::model::id::{MemberId, Name};
 use crate::model::units::Span;
 
 /// One stream of operations.
@@ -20,7 +20,7 @@ pub struct Load {
     pub endpoint: Option<Endpoint>,
     /// A member it talks to directly, past the balancers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub direct: Option<Name>,
+    pub direct: Option<MemberId>,
     /// What one operation does.
     pub workload: Workload,
     /// `open`: a schedule that does not wait for answers; `closed`: so many clients that do.

@@ -6,7 +6,7 @@ use super::lanes::{Run, receipt};
 use super::markup::cut;
 use super::page::Table;
 use crate::check::decided::{self, LineSays};
-use crate::model::{Name, Receipt};
+use crate::model::{MemberId, Name, Receipt};
 use crate::report::{AlarmLine, BackLine, FaultLine, LoadLine, Report};
 use crate::stats::Percentiles;
 use crate::stats::figures::{count, dash, rate, seconds, seconds_or_dash};
@@ -69,7 +69,7 @@ fn alarms(report: &Report) -> Table {
             seconds(alarm.raised_ms),
             alarm.cleared_ms.map_or_else(|| "never".to_owned(), seconds),
             alarm.kind.to_string(),
-            alarm.subject.as_ref().map_or_else(|| "the lab".to_owned(), Name::to_string),
+            alarm.subject.as_ref().map_or_else(|| "the lab".to_owned(), MemberId::to_string),
             alarm.controller.clone(),
             cut(&alarm.text, SAYS),
         ]
@@ -181,7 +181,7 @@ fn codes(report: &Report) -> Table {
 
 fn writers(report: &Report) -> Table {
     let row = |window: &crate::report::ZombieLine| {
-        let nodes: Vec<&str> = window.nodes.iter().map(Name::as_str).collect();
+        let nodes: Vec<&str> = window.nodes.iter().map(MemberId::as_str).collect();
         vec![
             nodes.join(", "),
             seconds(window.from_ms),

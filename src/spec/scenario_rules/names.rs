@@ -6,7 +6,7 @@ use crate::model::lab::Replication;
 use crate::model::lab::{Desired, Service, controller_of};
 use crate::model::scenario::ActsOn;
 use crate::model::target::{EtcdPick, Replica, Which};
-use crate::model::{Expect, LabSpec, Name, Span, Target, Verb};
+use crate::model::{Expect, HostName, LabSpec, MemberId, Span, Target, Verb};
 use crate::spec::condition::{self, Condition};
 use crate::spec::draft::Draft;
 use crate::spec::problem::Problem;
@@ -72,14 +72,14 @@ impl<'a> KnownNames<'a> {
 
     /// Whether a member of this name is there, or may be one day: a newcomer has the next number, and takes a second
     /// at least.
-    fn may_be(&self, name: &Name, service: Service) -> bool {
+    fn may_be(&self, name: &MemberId, service: Service) -> bool {
         let number = name.as_str().strip_prefix(service.as_str()).and_then(|rest| rest.strip_prefix('-'));
         let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) else { return false };
         let newcomers = if self.lab.has_controller("repair") { self.duration.0.as_secs() } else { 0 };
         (1..=u64::from(self.most(service)).saturating_add(newcomers)).contains(&number)
     }
 
-    fn nobody(&self, at: &TomlNode, name: &Name, service: Service) -> Problem {
+    fn nobody(&self, at: &TomlNode, name: &MemberId, service: Service) -> Problem {
         let founded: Vec<String> = self.founded(service).collect();
         let hint = did_you_mean("members", name.as_str(), founded.iter().map(String::as_str));
         at.problem(format!("the lab has no {service} member `{name}`")).hint(hint)
@@ -172,7 +172,7 @@ impl<'a> KnownNames<'a> {
         problems.extend(said);
     }
 
-    fn host(&self, at: &TomlNode, name: &Name) -> Option<Problem> {
+    fn host(&self, at: &TomlNode, name: &HostName) -> Option<Problem> {
         if self.lab.host(name).is_some() {
             return None;
         }
@@ -197,7 +197,7 @@ impl<'a> KnownNames<'a> {
         alone.then(|| at.problem("one replica is the active one: none stands by").hint("replicas = 2"))
     }
 
-    fn member(&self, at: &TomlNode, name: &Name, service: Service) -> Option<Problem> {
+    fn member(&self, at: &TomlNode, name: &MemberId, service: Service) -> Option<Problem> {
         (!self.may_be(name, service)).then(|| self.nobody(at, name, service))
     }
 
@@ -311,7 +311,7 @@ impl<'a> KnownNames<'a> {
     }
 
     /// Alarms that no controller raises, or about a member that the lab never has.
-    fn alarmed(&self, at: &TomlNode, about: &TomlNode, member: Option<&Name>) -> Option<Problem> {
+    fn alarmed(&self, at: &TomlNode, about: &TomlNode, member: Option<&MemberId>) -> Option<Problem> {
         if self.lab.controllers.is_empty() {
             let said = "alarms are raised by controllers, and the lab declares none";
             return Some(at.problem(said).hint("preset `repair` declares one"));

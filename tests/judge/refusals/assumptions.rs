@@ -116,9 +116,7 @@ fn an_error_in_no_class_is_unknown() {
 #[test]
 fn two_of_a_kind_on_one_host_fail() {
     assert_eq!(
-        spoiled(
-            |story| story.sightings[0].bodies.get_mut(&name("postgres-3")).expect("a body").host = name("h2")
-        ),
+        spoiled(|story| story.sightings[0].bodies.get_mut("postgres-3").expect("a body").host = name("h2")),
         "fail\nplacement: host `h2` carried `postgres-2` and `postgres-3`, two of one service"
     );
     assert_eq!(
@@ -299,8 +297,7 @@ fn a_host_holds_so_many_cores_and_so_much_disk_and_the_dead_take_no_cores() {
     // a dead database beside its successor is no pair
     let said = spoiled(|story| {
         let look = &mut story.sightings[1];
-        let successor =
-            BodySeen { status: ContainerStatus::Running, ..look.bodies[&name("postgres-1")].clone() };
+        let successor = BodySeen { status: ContainerStatus::Running, ..look.bodies["postgres-1"].clone() };
         look.bodies.insert(name("postgres-4"), successor);
     });
     assert_eq!(said, "pass");

@@ -22,8 +22,7 @@ fn sql(
     member: &str,
     change: impl FnOnce(&mut pgha::model::sighting::SqlSeen),
 ) {
-    let Some(Sight::Seen(sql)) = seen.postgres.get_mut(&name(member)).map(|postgres| &mut postgres.sql)
-    else {
+    let Some(Sight::Seen(sql)) = seen.postgres.get_mut(member).map(|postgres| &mut postgres.sql) else {
         panic!("{member} was not seen")
     };
     change(sql);
@@ -33,11 +32,11 @@ fn sql(
 fn every_part_must_be_whole() {
     let fails = |why: &str| format!("fail\nconverged: the lab is not whole in the end: {why}");
     let seen = at_the_end(|seen| {
-        seen.bodies.get_mut(&name("etcd-2")).expect("a body").status = ContainerStatus::Paused;
+        seen.bodies.get_mut("etcd-2").expect("a body").status = ContainerStatus::Paused;
     });
     assert_eq!(seen, fails("`etcd-2` is paused"));
     let seen = at_the_end(|seen| {
-        seen.bodies.remove(&name("balancer-2"));
+        seen.bodies.remove("balancer-2");
     });
     assert_eq!(seen, fails("1 of 2 bodies of balancer exist"));
     let seen = at_the_end(|seen| sql(seen, "postgres-2", |sql| sql.in_recovery = true));
@@ -54,7 +53,7 @@ fn every_part_must_be_whole() {
     assert_eq!(seen, fails("`postgres-3` does not stream from `postgres-2`"));
     let seen = at_the_end(|seen| {
         sql(seen, "postgres-3", |sql| sql.timeline = Some(1));
-        seen.postgres.get_mut(&name("postgres-3")).expect("seen").patroni = Sight::default();
+        seen.postgres.get_mut("postgres-3").expect("seen").patroni = Sight::default();
     });
     assert_eq!(seen, fails("`postgres-3` is not on timeline 2 of the primary"));
     let seen = at_the_end(|seen| sql(seen, "postgres-3", |sql| sql.system_identifier = Some("1".to_owned())));
@@ -65,7 +64,7 @@ fn every_part_must_be_whole() {
 fn etcd_and_the_balancers_must_be_whole() {
     let fails = |why: &str| format!("fail\nconverged: the lab is not whole in the end: {why}");
     let etcd = |change: fn(&mut pgha::model::sighting::EtcdSeen)| {
-        at_the_end(|seen| match seen.etcd.get_mut(&name("etcd-3")) {
+        at_the_end(|seen| match seen.etcd.get_mut("etcd-3") {
             Some(Sight::Seen(seen)) => change(seen),
             other => panic!("{other:?}"),
         })
@@ -76,16 +75,15 @@ fn etcd_and_the_balancers_must_be_whole() {
     assert_eq!(etcd(|seen| seen.leader = Some("1".to_owned())), fails("the members of etcd name 2 leaders"));
 
     let balancer = |change: fn(&mut pgha::model::sighting::BalancerSeen)| {
-        at_the_end(|seen| change(seen.balancers.get_mut(&name("balancer-2")).expect("seen")))
+        at_the_end(|seen| change(seen.balancers.get_mut("balancer-2").expect("seen")))
     };
     let up = |server: &str, up: bool| {
         let word = if up { "UP" } else { "DOWN" };
         at_the_end(|seen| {
-            let Sight::Seen(servers) = &mut seen.balancers.get_mut(&name("balancer-1")).expect("seen").rw
-            else {
+            let Sight::Seen(servers) = &mut seen.balancers.get_mut("balancer-1").expect("seen").rw else {
                 panic!("blind")
             };
-            servers.get_mut(&name(server)).expect("a server").status = word.to_owned();
+            servers.get_mut(server).expect("a server").status = word.to_owned();
         })
     };
     assert_eq!(up("h1", true), fails("`balancer-1` routes writes to h1, h2, the primary stands on h2"));
@@ -104,7 +102,7 @@ fn etcd_and_the_balancers_must_be_whole() {
 fn what_was_not_seen_is_unknown() {
     let unknown = |why: &str| format!("unknown\nconverged: whether the lab is whole was not seen: {why}");
     let seen = at_the_end(|seen| {
-        seen.postgres.get_mut(&name("postgres-3")).expect("seen").sql = Sight::Blind("timeout".to_owned());
+        seen.postgres.get_mut("postgres-3").expect("seen").sql = Sight::Blind("timeout".to_owned());
     });
     assert_eq!(seen, unknown("`postgres-3` does not answer: timeout"));
     let seen = at_the_end(|seen| {
@@ -112,7 +110,7 @@ fn what_was_not_seen_is_unknown() {
     });
     assert_eq!(seen, unknown("`etcd-1` does not answer: timeout"));
     let seen = at_the_end(|seen| {
-        seen.balancers.remove(&name("balancer-1"));
+        seen.balancers.remove("balancer-1");
     });
     assert_eq!(seen, unknown("nobody looked at `balancer-1`"));
     // nothing seen before the heal counts afterwards
@@ -146,7 +144,7 @@ fn whole_for_a_moment_is_not_whole() {
     let mut story = small();
     let last = story.sightings.last().expect("a sighting").at;
     let mut relapse = healthy(last.0 + MS, "postgres-2", 2);
-    relapse.bodies.get_mut(&name("etcd-1")).expect("a body").status = ContainerStatus::Exited;
+    relapse.bodies.get_mut("etcd-1").expect("a body").status = ContainerStatus::Exited;
     story.sightings.push(relapse);
     story.sightings.push(healthy(last.0 + 2 * MS, "postgres-2", 2));
     // counted from the last relapse: 2000 ms, another 500, and 2
@@ -159,7 +157,7 @@ fn patronis_word_is_enough_for_streaming() {
     let seen = at_the_end(|seen| {
         sql(seen, "postgres-2", |sql| sql.streaming.clear());
         for member in ["postgres-1", "postgres-3"] {
-            if let Sight::Seen(patroni) = &mut seen.postgres.get_mut(&name(member)).expect("seen").patroni {
+            if let Sight::Seen(patroni) = &mut seen.postgres.get_mut(member).expect("seen").patroni {
                 patroni.replication_state = Some("streaming".to_owned());
             }
         }
@@ -170,7 +168,7 @@ fn patronis_word_is_enough_for_streaming() {
 #[test]
 fn a_primary_nobody_could_see_is_not_absent() {
     let seen = at_the_end(|seen| {
-        seen.postgres.get_mut(&name("postgres-2")).expect("seen").sql = Sight::Blind("timeout".to_owned());
+        seen.postgres.get_mut("postgres-2").expect("seen").sql = Sight::Blind("timeout".to_owned());
     });
     assert_eq!(
         seen,

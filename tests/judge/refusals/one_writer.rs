@@ -44,7 +44,7 @@ fn zombies_are_counted() {
     story.events.push(Event::invoke(Mono(last), 0, 900, 0, Mono(last)));
     story.events.push(Event::done(Mono(last + MS), 0, 900, Outcome::Ok(ack)));
     let mut both = healthy(last, "postgres-2", 2);
-    let old = healthy(last, "postgres-1", 1).postgres.remove(&name("postgres-1")).expect("seen");
+    let old = healthy(last, "postgres-1", 1).postgres.remove("postgres-1").expect("seen");
     both.postgres.insert(name("postgres-1"), old);
     story.sightings.push(both);
     story.rows(|rows| rows.push(900));
@@ -75,8 +75,7 @@ fn a_member_seen_to_refuse_is_no_zombie_until_it_writes_again() {
     let look = |at: u64, member: &str, writable: bool| {
         let mut seen = healthy(ZERO + at * MS, member, 1);
         seen.postgres.retain(|known, _| known.as_str() == member);
-        if let Some(Sight::Seen(sql)) = seen.postgres.get_mut(&name(member)).map(|postgres| &mut postgres.sql)
-        {
+        if let Some(Sight::Seen(sql)) = seen.postgres.get_mut(member).map(|postgres| &mut postgres.sql) {
             sql.writable = Some(writable);
         }
         seen

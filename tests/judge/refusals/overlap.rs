@@ -46,10 +46,10 @@ fn a_newcomer_replaces_whoever_left_and_nobody_else() {
         let mut story = small();
         story.expect(json!({ "replaced": { "target": "postgres:all", "min": 1, "max": 1 } }));
         for seen in story.sightings.iter_mut().skip(2) {
-            let body = seen.bodies[&name("postgres-1")].clone();
+            let body = seen.bodies["postgres-1"].clone();
             seen.bodies.insert(name("postgres-4"), body);
             if leaves {
-                seen.bodies.remove(&name("postgres-1"));
+                seen.bodies.remove("postgres-1");
             }
         }
         let check = judge(&story.record()).check("replaced").expect("a check").clone();

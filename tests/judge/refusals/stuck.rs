@@ -32,10 +32,10 @@ pub fn server<'a>(
     port: &str,
     host: &str,
 ) -> &'a mut ServerSeen {
-    let balancer = seen.balancers.get_mut(&name(balancer)).expect("a balancer");
+    let balancer = seen.balancers.get_mut(balancer).expect("a balancer");
     let servers = if port == "rw" { &mut balancer.rw } else { &mut balancer.ro };
     let Sight::Seen(servers) = servers else { panic!("not seen") };
-    servers.get_mut(&name(host)).expect("a server")
+    servers.get_mut(host).expect("a server")
 }
 
 fn said(story: &Story) -> String {
@@ -98,7 +98,7 @@ fn the_bound_says_how_late_is_too_late() {
 fn a_session_that_no_server_has_is_left_behind() {
     let adrift = |number: fn(u64) -> u32| {
         move |ms: u64, seen: &mut pgha::model::Sighting| {
-            seen.balancers.get_mut(&name("balancer-1")).expect("a balancer").unserved_rw = number(ms);
+            seen.balancers.get_mut("balancer-1").expect("a balancer").unserved_rw = number(ms);
         }
     };
     assert!(said(&looked(Some(none()), adrift(|_| 2))).starts_with("fail: 2 sessions were left behind"));
@@ -114,7 +114,7 @@ fn readers_on_a_member_that_does_not_run_are_left_behind() {
         move |_: u64, seen: &mut pgha::model::Sighting| {
             server(seen, "balancer-2", "ro", "h3").sessions = 4;
             if dead {
-                seen.bodies.get_mut(&name("postgres-3")).expect("a body").status = ContainerStatus::Exited;
+                seen.bodies.get_mut("postgres-3").expect("a body").status = ContainerStatus::Exited;
             }
         }
     };
@@ -126,7 +126,7 @@ fn readers_on_a_member_that_does_not_run_are_left_behind() {
 fn backends_of_writers_on_a_replica_are_left_behind() {
     let there = |application: &'static str| {
         move |_: u64, seen: &mut pgha::model::Sighting| {
-            let postgres = seen.postgres.get_mut(&name("postgres-1")).expect("a member");
+            let postgres = seen.postgres.get_mut("postgres-1").expect("a member");
             let Sight::Seen(sql) = &mut postgres.sql else { panic!("not seen") };
             sql.backends.insert(application.to_owned(), 5);
         }

@@ -9,7 +9,7 @@ use super::find::{again, change, fault, read, remove};
 use crate::signed::nobody;
 use crate::story::{MS, Plan, Story, ZERO, name, tell};
 
-pub fn some_log(story: &Story, pick: usize) -> Option<pgha::model::Name> {
+pub fn some_log(story: &Story, pick: usize) -> Option<pgha::model::MemberId> {
     story.logs.keys().nth(pick % story.logs.len().max(1)).cloned()
 }
 

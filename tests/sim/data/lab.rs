@@ -10,7 +10,9 @@ use pgha::decide::repair::{
 use pgha::model::control::{Bodies, Budget, Proof, ProofLevel, Replacing};
 use pgha::model::lab::Replication;
 use pgha::model::sighting::{BodySeen, PatroniSeen};
-use pgha::model::{Bytes, ContainerStatus as Status, Lsn, Member, Mono, Name, Service, Sight, Size, Span};
+use pgha::model::{
+    Bytes, ContainerStatus as Status, HostName, Lsn, Member, MemberId, Mono, Service, Sight, Size, Span,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -208,18 +210,18 @@ pub struct Lab {
     standbys: u32,
 }
 
-fn member(n: usize) -> Name {
-    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+fn member(n: usize) -> MemberId {
+    static NAMES: OnceLock<Vec<MemberId>> = OnceLock::new();
     named(&NAMES, "postgres-", n)
 }
 
-fn host(n: usize) -> Name {
-    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+fn host(n: usize) -> HostName {
+    static NAMES: OnceLock<Vec<HostName>> = OnceLock::new();
     named(&NAMES, "h", n)
 }
 
-fn number(name: &Name) -> usize {
-    let digits = name.as_str().trim_start_matches(|c: char| !c.is_ascii_digit());
+fn number(name: &impl AsRef<str>) -> usize {
+    let digits = name.as_ref().trim_start_matches(|c: char| !c.is_ascii_digit());
     digits.parse::<usize>().expect("a number") - 1
 }
 
@@ -749,7 +751,7 @@ impl Lab {
         ) {
             return Ok(());
         }
-        let n = number(step.subject());
+        let n = number(&step.subject());
         let else_leads = self.key.is_some_and(|(holder, ..)| holder != n);
         match step {
             RepairStep::Fence { container, key, .. } => {
@@ -829,7 +831,7 @@ impl Lab {
         self.serves(n) && listed
     }
 
-    fn release(&mut self, n: usize, revision: i64, candidate: Option<&Name>) -> Result<(), ()> {
+    fn release(&mut self, n: usize, revision: i64, candidate: Option<&MemberId>) -> Result<(), ()> {
         if self.key.is_none_or(|(holder, now, _)| (holder, now) != (n, revision)) {
             return Err(());
         }

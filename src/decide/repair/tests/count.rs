@@ -11,7 +11,7 @@ fn wanted(count: u32) -> RepairSeen {
     all.placed = world.members;
     all.counts = [(Service::Postgres, count)].into();
     for host in ["h4", "h5"] {
-        all.hosts.insert(name(host), body(host, &name(host), "host"));
+        all.hosts.insert(host_name(host), body(host, &host_name(host), "host"));
     }
     seen
 }
@@ -19,7 +19,7 @@ fn wanted(count: u32) -> RepairSeen {
 /// postgres-4 stands on h4, and 5433 leads to it.
 fn four(count: u32, instance: InstanceSeen) -> RepairSeen {
     let mut seen = wanted(count);
-    let (id, host) = (name("postgres-4"), name("h4"));
+    let (id, host) = (name("postgres-4"), host_name("h4"));
     let size = world().members[0].size;
     let all = bodies(&mut seen);
     all.placed.push(Member { id: id.clone(), service: Service::Postgres, host: host.clone(), size });
@@ -33,7 +33,7 @@ fn readers(seen: &mut RepairSeen, status: &str, sessions: u32) {
     let server = ServerSeen { status: status.to_owned(), sessions, ..ServerSeen::default() };
     for balancer in seen.balancers.values_mut() {
         let Sight::Seen(routes) = balancer else { panic!("blind") };
-        routes.ro.insert(name("h4"), server.clone());
+        routes.ro.insert(host_name("h4"), server.clone());
     }
 }
 
@@ -44,7 +44,7 @@ fn leaves(seen: &mut RepairSeen, member: &str, begun: bool) {
         service: Service::Postgres,
         member: name(member),
         by: name(member),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "3 instances are wanted".to_owned(),
         begun: None,
     };
@@ -79,7 +79,7 @@ fn nobody_is_added_where_it_could_not_be_cloned_or_stand() {
     assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
     let mut seen = wanted(4);
     for host in ["h4", "h5"] {
-        bodies(&mut seen).hosts.remove(&name(host));
+        bodies(&mut seen).hosts.remove(&host_name(host));
     }
     let decision = decide(&seen, RepairMemory::default());
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
@@ -155,7 +155,7 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
     let mut seen = four(3, instance(false, 1000));
     bodies(&mut seen).leaving.insert(name("postgres-4"));
     // it would be replaced for the loss of its host: it leaves instead
-    if let Some(sandbox) = bodies(&mut seen).hosts.get_mut(&name("h4")) {
+    if let Some(sandbox) = bodies(&mut seen).hosts.get_mut(&host_name("h4")) {
         sandbox.status = ContainerStatus::Exited;
     }
     turn(&mut seen, "postgres-4", ContainerStatus::Exited);
@@ -167,7 +167,7 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
         service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-4"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });

@@ -13,7 +13,7 @@ fn differs(seen: &mut RepairSeen, member: &str) {
 /// A container that nobody has, under this name.
 fn stray(seen: &mut RepairSeen, member: &str, status: ContainerStatus) {
     let all = bodies(seen);
-    let mut stray = body("stray", &name("h4"), "postgres");
+    let mut stray = body("stray", &host_name("h4"), "postgres");
     stray.status = status;
     all.surplus.insert(stray.id.clone());
     all.members.entry(name(member)).or_default().push(stray);

@@ -31,7 +31,7 @@ fn begun(seen: &mut RepairSeen) {
         service: Service::Etcd,
         member: name("etcd-2"),
         by: name("etcd-4"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });
@@ -51,7 +51,7 @@ fn left(seen: &mut RepairSeen) {
 
 /// etcd-4 stands on h4 and is this far.
 fn joined(seen: &mut RepairSeen, vote: VoterStanding) {
-    let (id, host) = (name("etcd-4"), name("h4"));
+    let (id, host) = (name("etcd-4"), host_name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
     all.placed.push(Member { id: id.clone(), service: Service::Etcd, host: host.clone(), size });
@@ -106,7 +106,7 @@ fn nobody_leaves_whom_the_others_cannot_spare() {
 #[test]
 fn without_a_host_or_a_leader_it_stays_in_the_cluster() {
     let mut seen = lost();
-    bodies(&mut seen).hosts.remove(&name("h4"));
+    bodies(&mut seen).hosts.remove(&host_name("h4"));
     let decision = decide(&seen, long("etcd-2", "host"));
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
     assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
@@ -125,9 +125,9 @@ fn one_that_is_missing_is_followed_by_another() {
     let mut seen = lost();
     begun(&mut seen);
     left(&mut seen);
-    bodies(&mut seen).hosts.remove(&name("h4"));
+    bodies(&mut seen).hosts.remove(&host_name("h4"));
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"discard etcd-2, forget etcd-2 | retire: etcd-4 cannot take its place: decided anew");
-    bodies(&mut seen).hosts.insert(name("h5"), body("h5", &name("h5"), "host"));
+    bodies(&mut seen).hosts.insert(host_name("h5"), body("h5", &host_name("h5"), "host"));
     store(&mut seen).replacing = None;
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend etcd-2 | intend: there are 2 of 3 members of etcd: etcd-4 on h5 shall take its place");
 }

@@ -150,7 +150,7 @@ fn rotten_data_is_replaced_and_neither_restarted_nor_led_by() {
     let mut lost = seen.clone();
     turn(&mut lost, "postgres-1", ContainerStatus::Exited);
     prove(&mut lost, "postgres-1", ProofLevel::Dead);
-    bodies(&mut lost).hosts.get_mut(&name("h1")).expect("a host").status = ContainerStatus::Exited;
+    bodies(&mut lost).hosts.get_mut(&host_name("h1")).expect("a host").status = ContainerStatus::Exited;
     insta::assert_snapshot!(line(&decide(&lost, RepairMemory::default())), @"release postgres-1 for postgres-2 | release: the leader is proved dead; its address is silent, the best replica follows");
     // it died while it is being replaced: its data is not served again
     super::replace::begun(&mut seen, "postgres-3");

@@ -16,7 +16,7 @@ fn sessions(seen: &mut RepairSeen, sessions: u32) {
     let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) else {
         panic!("no balancer")
     };
-    routes.rw.get_mut(&name("h1")).expect("a server").sessions = sessions;
+    routes.rw.get_mut(&host_name("h1")).expect("a server").sessions = sessions;
 }
 
 /// What is remembered when the first step was done.
@@ -78,7 +78,7 @@ fn a_wish_that_nobody_can_fulfil_is_refused_and_harms_nothing() {
     store(&mut seen).may_lead = Some(vec![name("postgres-1"), name("postgres-3")]);
     insta::assert_snapshot!(line(&repair(&world, &seen, RepairMemory::default())), @" | refuse: a handover is wanted: none that answers is on the newest timeline, close enough and allowed");
     // drained before it was refused: the door opens again
-    store(&mut seen).parked = [(name("h1"), name("postgres-1"))].into();
+    store(&mut seen).parked = [(host_name("h1"), name("postgres-1"))].into();
     insta::assert_snapshot!(line(&repair(&world, &seen, RepairMemory::default())), @"unpark h1 | refuse: a handover is wanted: none that answers is on the newest timeline, close enough and allowed");
 }
 

@@ -420,7 +420,7 @@ fn what_no_decision_may_do_is_refused_whoever_proposed_it() {
         RepairStep::Fence { member: member(), container: container(), key: Some(6) },
         RepairStep::Start { member: name("postgres-2"), container: container(), alone: true },
         RepairStep::Start { member: member(), container: container(), alone: false },
-        RepairStep::Create { member: member(), service: Service::Postgres, host: name("h1") },
+        RepairStep::Create { member: member(), service: Service::Postgres, host: host_name("h1") },
         RepairStep::Retire { member: member() },
         RepairStep::Retire { member: name("postgres-2") },
         RepairStep::Retire { member: name("etcd-2") },

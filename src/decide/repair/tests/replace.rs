@@ -9,16 +9,16 @@ pub(super) fn roomy() -> RepairSeen {
     let mut seen = healthy(&world);
     let all = bodies(&mut seen);
     all.placed = world.members;
-    all.hosts.insert(name("h4"), body("h4", &name("h4"), "host"));
+    all.hosts.insert(host_name("h4"), body("h4", &host_name("h4"), "host"));
     seen
 }
 
 pub(super) fn power_off(seen: &mut RepairSeen, host: &str) {
     let all = bodies(seen);
-    if let Some(sandbox) = all.hosts.get_mut(&name(host)) {
+    if let Some(sandbox) = all.hosts.get_mut(&host_name(host)) {
         sandbox.status = ContainerStatus::Exited;
     }
-    for body in all.members.values_mut().flatten().filter(|body| body.host == name(host)) {
+    for body in all.members.values_mut().flatten().filter(|body| body.host == host_name(host)) {
         body.status = ContainerStatus::Exited;
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn begun(seen: &mut RepairSeen, member: &str) {
         service: Service::Postgres,
         member: name(member),
         by: name("postgres-4"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });
@@ -36,7 +36,7 @@ pub(super) fn begun(seen: &mut RepairSeen, member: &str) {
 
 /// postgres-4 stands on h4 and is this far.
 pub(super) fn added(seen: &mut RepairSeen, instance: InstanceSeen) {
-    let (id, host) = (name("postgres-4"), name("h4"));
+    let (id, host) = (name("postgres-4"), host_name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
     all.placed.push(Member { id: id.clone(), service: Service::Postgres, host: host.clone(), size });
@@ -109,7 +109,7 @@ fn of_two_that_need_it_one_is_replaced_and_the_other_is_left_alone() {
 fn without_a_host_it_waits_and_says_so() {
     let mut seen = roomy();
     power_off(&mut seen, "h2");
-    bodies(&mut seen).hosts.remove(&name("h4"));
+    bodies(&mut seen).hosts.remove(&host_name("h4"));
     let decision = decide(&seen, long("postgres-2", "host"));
     assert_eq!((decision.steps.as_slice(), decision.step.as_str()), (&[][..], "wait"));
     assert!(alarms(&decision).iter().any(|alarm| alarm.contains("it waits for a host")), "{decision:?}");
@@ -246,8 +246,8 @@ fn two_of_a_kind_on_one_host_are_one_too_many_there() {
     let mut seen = roomy();
     let stands = |seen: &mut RepairSeen, id: &str, host: &str| {
         let all = bodies(seen);
-        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = name(host);
-        all.members.insert(name(id), vec![body(id, &name(host), "postgres")]);
+        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = host_name(host);
+        all.members.insert(name(id), vec![body(id, &host_name(host), "postgres")]);
     };
     stands(&mut seen, "postgres-3", "h2");
     assert_eq!(decide(&seen, RepairMemory::default()).steps, []);
@@ -271,7 +271,7 @@ fn two_of_a_kind_on_one_host_are_one_too_many_there() {
     let mut seen = roomy();
     seen.at = Mono(70_000_000_000);
     let all = bodies(&mut seen);
-    all.placed.iter_mut().find(|member| member.id == name("etcd-3")).expect("it").host = name("h2");
+    all.placed.iter_mut().find(|member| member.id == name("etcd-3")).expect("it").host = host_name("h2");
     insta::assert_snapshot!(line(&decide(&seen, long("etcd-3", "beside"))), @" | wait: etcd-2 stands on its host, too: one lost host would cost both; the cluster of etcd cannot be seen: not looked at");
 }
 
@@ -293,7 +293,7 @@ fn two_troubles_of_one_member_do_not_take_each_others_time() {
     let beside = |id: &str| {
         let mut seen = roomy();
         let all = bodies(&mut seen);
-        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = name("h2");
+        all.placed.iter_mut().find(|member| member.id == name(id)).expect("it").host = host_name("h2");
         seen
     };
     let mut seen = beside("postgres-3");

@@ -21,7 +21,7 @@ fn lost() -> RepairSeen {
 fn a_newcomer_that_cannot_be_made_is_not_tried_for_ever() {
     let seen = lost();
     let create =
-        RepairStep::Create { member: name("postgres-4"), service: Service::Postgres, host: name("h4") };
+        RepairStep::Create { member: name("postgres-4"), service: Service::Postgres, host: host_name("h4") };
     let mut memory = RepairMemory::default();
     insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     for _ in 0..3 {

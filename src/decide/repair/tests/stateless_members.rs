@@ -9,7 +9,7 @@ use crate::model::control::Replacing;
 /// The host of the balancer, h5, is lost; postgres-1 on h1 leads, h4 has room.
 fn lost() -> RepairSeen {
     let mut seen = roomy();
-    let (id, host) = (name("balancer-1"), name("h5"));
+    let (id, host) = (name("balancer-1"), host_name("h5"));
     let all = bodies(&mut seen);
     for member in all.placed.iter_mut().filter(|member| member.id == id) {
         member.host = host.clone();
@@ -26,7 +26,7 @@ fn begun(seen: &mut RepairSeen) {
         service: Service::Balancer,
         member: name("balancer-1"),
         by: name("balancer-2"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h5 has been down for 10s".to_owned(),
         begun: None,
     });
@@ -34,7 +34,7 @@ fn begun(seen: &mut RepairSeen) {
 
 /// balancer-2 stands on h4 and leads writes to these hosts.
 fn added(seen: &mut RepairSeen, to: &[&str]) {
-    let (id, host) = (name("balancer-2"), name("h4"));
+    let (id, host) = (name("balancer-2"), host_name("h4"));
     let size = world().members[0].size;
     let all = bodies(seen);
     if all.members.insert(id.clone(), vec![body("balancer-2", &host, "balancer")]).is_none() {
@@ -42,7 +42,7 @@ fn added(seen: &mut RepairSeen, to: &[&str]) {
     }
     let server =
         |up: bool| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
-    let rw = (1..=3).map(|n| format!("h{n}")).map(|host| (name(&host), server(to.contains(&host.as_str()))));
+    let rw = (1..=3).map(|n| format!("h{n}")).map(|host| (host_name(&host), server(to.contains(&host.as_str()))));
     let routes = Routes { rw: rw.collect(), ..Routes::default() };
     seen.balancers.insert(id, Sight::Seen(routes));
 }
@@ -64,7 +64,7 @@ fn its_time_runs_while_another_has_its_turn() {
         service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-4"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h2 has been down for 10s".to_owned(),
         begun: None,
     });
@@ -100,11 +100,11 @@ fn it_leaves_when_another_routes_by_the_truth() {
 fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
     let mut seen = lost();
     begun(&mut seen);
-    bodies(&mut seen).hosts.remove(&name("h4"));
+    bodies(&mut seen).hosts.remove(&host_name("h4"));
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget balancer-1 | watch: h4, where balancer-2 was to go, does not run: decided anew");
     let mut seen = lost();
     begun(&mut seen);
-    bodies(&mut seen).hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
+    bodies(&mut seen).hosts.get_mut(&host_name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "balancer-1", ContainerStatus::Running);
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget balancer-1 | watch: it is well again: it is not replaced");
     // the new one is lost before it took the place: it goes, and another is looked for
@@ -124,7 +124,7 @@ fn a_word_for_a_balancer_that_does_not_hold_any_more_is_taken_back() {
 /// balancer-1 on h5 routes by the truth, h4 has room, and so many balancers are wanted.
 fn wanted(count: u32) -> RepairSeen {
     let mut seen = lost();
-    bodies(&mut seen).hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
+    bodies(&mut seen).hosts.get_mut(&host_name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "balancer-1", ContainerStatus::Running);
     bodies(&mut seen).counts = [(Service::Postgres, 3), (Service::Balancer, count)].into();
     let one = seen.balancers.get_mut(&name("balancer-1")).expect("it is asked");
@@ -163,13 +163,13 @@ fn one_too_many_takes_no_new_sessions_and_leaves_when_those_it_has_are_over() {
         service: Service::Balancer,
         member: name("balancer-2"),
         by: name("balancer-2"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "1 balancers are wanted".to_owned(),
         begun: None,
     });
     let busy = |seen: &mut RepairSeen, sessions: u32| {
         let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-2")) else { panic!("blind") };
-        routes.rw.get_mut(&name("h1")).expect("a server").sessions = sessions;
+        routes.rw.get_mut(&host_name("h1")).expect("a server").sessions = sessions;
     };
     busy(&mut seen, 3);
     let first = decide(&seen, RepairMemory::default());
@@ -203,7 +203,7 @@ fn another_routes(sessions: u32) -> RepairSeen {
     begun(&mut seen);
     added(&mut seen, &["h1"]);
     let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) else { panic!("blind") };
-    routes.rw.get_mut(&name("h1")).expect("a server").sessions = sessions;
+    routes.rw.get_mut(&host_name("h1")).expect("a server").sessions = sessions;
     seen
 }
 
@@ -261,21 +261,21 @@ fn a_controller_of_a_lost_host_moves() {
     let mut seen = roomy();
     let size = world().members[0].size;
     let stands = |seen: &mut RepairSeen, id: &str, host: &str| {
-        let (id, host) = (name(id), name(host));
+        let (id, host) = (name(id), host_name(host));
         let all = bodies(seen);
         all.members.insert(id.clone(), vec![body(id.as_str(), &host, "controller")]);
         all.placed.push(Member { id, service: Service::Controller, host, size });
     };
     stands(&mut seen, "repair-1", "h1");
     stands(&mut seen, "repair-2", "h5");
-    bodies(&mut seen).hosts.insert(name("h5"), body("h5", &name("h5"), "host"));
+    bodies(&mut seen).hosts.insert(host_name("h5"), body("h5", &host_name("h5"), "host"));
     power_off(&mut seen, "h5");
     insta::assert_snapshot!(line(&decide(&seen, long("repair-2", "host"))), @"intend repair-2 | intend: its host h5 has been down for 10s: repair-3 on h4 shall take its place");
     store(&mut seen).replacing = Some(Replacing {
         service: Service::Controller,
         member: name("repair-2"),
         by: name("repair-3"),
-        host: name("h4"),
+        host: host_name("h4"),
         why: "its host h5 has been down for 10s".to_owned(),
         begun: None,
     });
@@ -289,7 +289,7 @@ fn a_controller_of_a_lost_host_moves() {
     let all = bodies(&mut seen);
     all.members.remove(&name("repair-3"));
     all.placed.retain(|member| member.id != name("repair-3"));
-    all.hosts.get_mut(&name("h5")).expect("a host").status = ContainerStatus::Running;
+    all.hosts.get_mut(&host_name("h5")).expect("a host").status = ContainerStatus::Running;
     turn(&mut seen, "repair-2", ContainerStatus::Running);
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget repair-2 | watch: it is well again: it is not replaced");
 }
@@ -297,7 +297,7 @@ fn a_controller_of_a_lost_host_moves() {
 #[test]
 fn a_controller_whose_process_is_frozen_is_restarted_and_then_replaced() {
     let mut seen = roomy();
-    let (id, host) = (name("scaling-1"), name("h1"));
+    let (id, host) = (name("scaling-1"), host_name("h1"));
     let size = world().members[0].size;
     let all = bodies(&mut seen);
     all.members.insert(id.clone(), vec![body("scaling-1", &host, "controller")]);

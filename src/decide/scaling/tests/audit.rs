@@ -93,7 +93,7 @@ fn numbers_change_one_at_a_time_and_no_leader_leaves() {
     assert_eq!(broken(&crowd.seen, vec![scale(7, 4, &[])]), [rule]);
     let told = |weight: u32, sessions| {
         let (member, hold) = (name("balancer-1"), Span::secs(3));
-        let weights = [(name("p1"), weight)].into();
+        let weights = [(host_name("p1"), weight)].into();
         vec![
             ScalingStep::Weigh { member: member.clone(), weights, hold },
             ScalingStep::Admit { member, sessions },

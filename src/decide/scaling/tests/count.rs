@@ -59,7 +59,7 @@ fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
         service: Service::Postgres,
         member: name("postgres-2"),
         by: name("postgres-6"),
-        host: name("p6"),
+        host: host_name("p6"),
         why: String::new(),
         begun: None,
     });

@@ -38,7 +38,7 @@ impl Crowd {
     }
 
     pub(super) fn add(&mut self, n: usize) {
-        let (id, host) = (name(&format!("postgres-{n}")), name(&format!("p{n}")));
+        let (id, host) = (name(&format!("postgres-{n}")), host_name(&format!("p{n}")));
         let size = self.world.spec.start_size(Service::Postgres);
         // a host of its own, with room for nothing else
         let like = self.world.spec.hosts[0].clone();
@@ -52,7 +52,7 @@ impl Crowd {
 
     /// A balancer that answers, on a host of its own.
     pub(super) fn add_balancer(&mut self, n: usize) {
-        let (id, host) = (name(&format!("balancer-{n}")), name(&format!("b{n}")));
+        let (id, host) = (name(&format!("balancer-{n}")), host_name(&format!("b{n}")));
         let size = self.world.spec.start_size(Service::Balancer);
         let like = self.world.spec.hosts[0].clone();
         self.world.spec.hosts.push(Host { name: host.clone(), ..like });

@@ -42,7 +42,7 @@ fn followers(seen: &Exposed) -> State {
     let Some(primary) = &seen.primary else {
         return State::new(Tone::Blind, "no primary seen", "no primary was seen at this look");
     };
-    let names: Vec<&str> = seen.could_follow.iter().map(crate::model::Name::as_str).collect();
+    let names: Vec<&str> = seen.could_follow.iter().map(crate::model::MemberId::as_str).collect();
     match names.as_slice() {
         [] => State::new(Tone::Bad, "no copy", format!("no copy could have followed {primary}")),
         names => {
