@@ -12,6 +12,7 @@ mod bench;
 mod bodies;
 mod check;
 mod client;
+mod connect;
 mod controllers;
 mod doctor;
 mod faults;
@@ -34,7 +35,8 @@ use clap::{CommandFactory, Parser};
 
 pub use problem::{CliError, Exit};
 
-use crate::engine::docker::{Docker, EngineError};
+use connect::engine;
+
 use crate::model::scaling::SizeWish;
 use args::{Cli, ClientPart, SchemaOf, Verb};
 
@@ -114,11 +116,6 @@ fn start_tracing(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| out::Stderr).with_ansi(false).init();
-}
-
-/// The engine, and where it was found.
-async fn engine() -> Result<Docker, EngineError> {
-    Ok(Docker::connect().await?.found_at(std::env::var("DOCKER_HOST").ok()))
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, CliError> {

@@ -34,6 +34,12 @@ pub fn read(path: &Path) -> Result<String, CliError> {
     })
 }
 
+/// Writes a file that the user named.
+pub fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text)
+        .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display()), ""))
+}
+
 /// The nearest `lab/lab.toml`, from the working directory upwards.
 fn nearest_lab_file() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;

@@ -3,43 +3,26 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
-
-use super::args::Output;
+use super::args::{Output, ServeArgs, SiteArgs, SourceArgs};
 use super::{CliError, Exit};
 use crate::site::{self, Door, MARK, SiteError, Sources, Written};
 
-/// What a site is made from.
-#[derive(Clone, Debug, Args)]
-pub struct SourceArgs {
-    /// Where run directories are.
-    #[arg(long, default_value = "runs", env = "PGHA_RUNS", hide_env_values = true)]
-    pub runs: PathBuf,
-    /// A clone of pgha, for papers and scenarios; the nearest one upwards when absent.
-    #[arg(long, value_name = "DIR")]
-    pub repository: Option<PathBuf>,
-    /// A further folder that `pgha bench` wrote, or one of several; may be given several times.
-    #[arg(long = "bench", value_name = "DIR")]
-    pub benches: Vec<PathBuf>,
-}
-
-impl SourceArgs {
-    fn sources(&self) -> Result<Sources, CliError> {
-        for dir in self.repository.iter().chain(&self.benches) {
-            if !dir.is_dir() {
-                return Err(CliError::usage(format!("{} is no folder", dir.display()), "is the path right?"));
-            }
+/// What the arguments name, if it is what it should be.
+fn sources(args: &SourceArgs) -> Result<Sources, CliError> {
+    for dir in args.repository.iter().chain(&args.benches) {
+        if !dir.is_dir() {
+            return Err(CliError::usage(format!("{} is no folder", dir.display()), "is the path right?"));
         }
-        if let Some(dir) = self.repository.as_ref().filter(|dir| !dir.join(MARK).is_file()) {
-            let hint = format!("a clone has {MARK}");
-            return Err(CliError::usage(format!("{} is no clone of pgha", dir.display()), hint));
-        }
-        Ok(Sources {
-            runs: self.runs.clone(),
-            repository: self.repository.clone().or_else(nearest),
-            benches: self.benches.clone(),
-        })
     }
+    if let Some(dir) = args.repository.as_ref().filter(|dir| !dir.join(MARK).is_file()) {
+        let hint = format!("a clone has {MARK}");
+        return Err(CliError::usage(format!("{} is no clone of pgha", dir.display()), hint));
+    }
+    Ok(Sources {
+        runs: args.runs.clone(),
+        repository: args.repository.clone().or_else(nearest),
+        benches: args.benches.clone(),
+    })
 }
 
 /// The nearest clone, from the working directory upwards.
@@ -49,34 +32,8 @@ fn nearest() -> Option<PathBuf> {
 }
 
 /// `pgha site`
-#[derive(Clone, Debug, Args)]
-pub struct SiteArgs {
-    /// Where the site goes: an empty folder, or one that has a site.
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    #[command(flatten)]
-    pub sources: SourceArgs,
-    /// Text or JSON.
-    #[arg(short, long, default_value = "text")]
-    pub output: Output,
-}
-
-/// `pgha serve`
-#[derive(Clone, Debug, Args)]
-pub struct ServeArgs {
-    #[command(flatten)]
-    pub sources: SourceArgs,
-    /// Address and port.
-    #[arg(long, default_value = "127.0.0.1:8642", value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
-    /// Allow an address that other machines reach: whoever reaches it reads every run and its logs.
-    #[arg(long)]
-    pub public: bool,
-}
-
-/// `pgha site`
 pub fn write(args: &SiteArgs) -> Result<Exit, CliError> {
-    let sources = args.sources.sources()?;
+    let sources = sources(&args.sources)?;
     let tell = |text: String| tracing::info!("{text}");
     let written = site::write(&sources, &args.dir, &tell).map_err(|error| told(&error))?;
     for run in &written.without_page {
@@ -100,13 +57,13 @@ pub fn write(args: &SiteArgs) -> Result<Exit, CliError> {
 
 /// `pgha serve`
 pub async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
-    let ServeArgs { sources, listen, public } = args;
+    let ServeArgs { sources: named, listen, public } = args;
     if !public && !listen.ip().is_loopback() {
         let hint =
             "listen on 127.0.0.1, or say --public: whoever reaches the address reads every run and its logs";
         return Err(CliError::usage(format!("other machines may reach {listen}"), hint));
     }
-    let sources = sources.sources()?;
+    let sources = sources(named)?;
     let ready = |address: SocketAddr| {
         println!("http://{address}/");
         eprintln!(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{BackLine, LoadLine, Report};
+use crate::model::{MemberId, Name};
 use crate::stats::Percentiles;
 use crate::stats::figures::{bytes, count, dash, rate, seconds, seconds_or_dash, sentence};
 
@@ -53,7 +54,7 @@ fn numbers(out: &mut String, report: &Report) -> std::fmt::Result {
         "\n## Faults\n\n| id | verb | hit | began | healed | first ack after | inject | heal |\n|---|---|---|---|---|---|---|---|"
     )?;
     for fault in &report.faults {
-        let hit: Vec<&str> = fault.hit.iter().map(super::Name::as_str).collect();
+        let hit: Vec<&str> = fault.hit.iter().map(Name::as_str).collect();
         let back = report.failovers.iter().find(|failover| failover.fault == fault.id);
         let first_ack = seconds_or_dash(back.and_then(|failover| failover.stages.first_ack_ms));
         let (began, healed) = (seconds_or_dash(fault.began_ms), seconds_or_dash(fault.healed_ms));
@@ -160,7 +161,7 @@ fn zombies(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(out, "\n## Two writers at once\n\n| nodes | from | to | took |\n|---|---|---|---|")?;
     for window in &report.one_writer.zombie_windows {
-        let nodes: Vec<&str> = window.nodes.iter().map(super::MemberId::as_str).collect();
+        let nodes: Vec<&str> = window.nodes.iter().map(MemberId::as_str).collect();
         let (from, to) = (window.from_ms, window.to_ms);
         writeln!(
             out,

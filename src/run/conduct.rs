@@ -1,6 +1,5 @@
 //! The run itself, which reads as the sentence: prepare, baseline, hurt, heal, settle, read, judge.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use tokio::sync::watch;
 use super::claim::Claim;
 use super::dir::RunDir;
 use super::journal::Lines;
+use super::order::{Order, Tell};
 use super::phases::StandingRun;
 use super::resolved::resolved;
 use super::samples::Samples;
@@ -23,53 +23,9 @@ use crate::lab::news::News;
 use crate::lab::record::{self, LabRecord};
 use crate::lab::up::{self, UpOrder};
 use crate::lab::{LabError, down};
-use crate::model::Expect;
 use crate::model::scenario::Skip;
-use crate::model::{LabSpec, Name, Scenario, Span, Stamp};
+use crate::model::{Expect, Stamp};
 use crate::report::{self, Report};
-use crate::view::Beat;
-
-/// What a run is asked for.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The experiment.
-    pub scenario: Scenario,
-    /// Its text, kept verbatim.
-    pub scenario_text: String,
-    /// Texts of the loads that run a file, by load.
-    pub sql: BTreeMap<Name, String>,
-    /// The lab it wants.
-    pub spec: LabSpec,
-    /// The preset in force; `None` when the lab file stands alone.
-    pub preset: Option<Name>,
-    /// The seed in force.
-    pub seed: u64,
-    /// The binary that goes into the client.
-    pub program: PathBuf,
-    /// Where run directories go.
-    pub runs: PathBuf,
-    /// Where the fault ledgers of labs lie, found again from any directory.
-    pub state: PathBuf,
-    /// Leave a lab standing that this run brought up.
-    pub keep: bool,
-    /// Another run of the same series follows: leave the lab to it, unless somebody asks to stop.
-    pub more: bool,
-    /// Tell twice a second how it goes; costs the reading of every line.
-    pub live: bool,
-    /// Longest wait for the lab.
-    pub wait: Span,
-}
-
-/// What a run tells while it goes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Tell {
-    /// A step of the run, in words.
-    Step(String),
-    /// News of `up`.
-    Lab(News),
-    /// How it goes, twice a second.
-    Beat(Box<Beat>),
-}
 
 /// `outcome.json`: that a run came to its own end, and how long it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -291,11 +247,4 @@ async fn carry_out(
 fn name(order: &Order, dir: &RunDir) -> String {
     let directory = dir.path().file_name().map(|name| name.to_string_lossy().into_owned());
     format!("{}/{}@{}", order.scenario.name, directory.unwrap_or_default(), clock::now().0)
-}
-
-impl Order {
-    /// Whether the scenario leaves this part out on purpose.
-    pub(super) fn leaves_out(&self, part: Skip) -> bool {
-        self.scenario.skip.contains(&part)
-    }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::RunError;
-use super::conduct::{Order, Tell};
 use super::journal::Lines;
+use super::order::{Order, Tell};
 use super::pulse::Pulse;
 use super::samples::Samples;
 use super::steps::{self, Hears, Stage, Word};

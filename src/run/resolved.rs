@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::RunError;
-use super::conduct::Order;
 use super::fsync;
+use super::order::Order;
 use crate::engine::checkout;
 use crate::engine::clock;
 use crate::engine::docker::Docker;

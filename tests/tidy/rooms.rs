@@ -213,9 +213,6 @@ pub fn imports(source: &Source) -> Vec<String> {
     findings
 }
 
-/// Rooms in which files still lead back to one another. Nothing may be added.
-pub const WITH_CIRCLES: [&str; 3] = ["cli", "report", "run"];
-
 /// The module of a source file, segment by segment: `src/lab/up.rs` and `src/lab/up/mod.rs` are both `lab::up`.
 fn module(source: &Source) -> Vec<String> {
     let path = source.path.trim_start_matches("src/").trim_end_matches(".rs");
@@ -277,9 +274,8 @@ pub fn circles(sources: &[Source]) -> Vec<String> {
     let house = House::of(sources);
     let folders: BTreeSet<&[String]> =
         house.modules.keys().filter_map(|path| Some(path.split_last()?.1)).collect();
-    let open = |folder: &[String]| folder.first().is_none_or(|room| WITH_CIRCLES.contains(&room.as_str()));
-    let folders = folders.into_iter().filter(|folder| !open(folder));
-    folders.flat_map(|folder| circles_of(&house, folder)).collect()
+    let in_rooms = folders.into_iter().filter(|folder| !folder.is_empty());
+    in_rooms.flat_map(|folder| circles_of(&house, folder)).collect()
 }
 
 fn circles_of(house: &House<'_>, folder: &[String]) -> Vec<String> {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::json;
 use crate::cli::CliError;
-use crate::cli::run::write;
+use crate::cli::settings::write;
 use crate::model::suite::{Comparison, Suite};
 use crate::report::bench::{bencher, environment, smaller_is_better};
 use crate::report::html::bench as page;
@@ -195,4 +194,10 @@ pub fn named(points: &[Point]) -> BTreeMap<(String, String, u32), String> {
         .iter()
         .map(|point| ((point.comparison.to_string(), point.arm.to_string(), point.trial), tail(&point.run)));
     named.collect()
+}
+
+/// A value as one line of JSON.
+pub fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
+    serde_json::to_string(value)
+        .map_err(|error| CliError::usage(format!("the numbers cannot be written: {error}"), ""))
 }

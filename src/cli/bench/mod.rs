@@ -1,30 +1,29 @@
 //! `bench`: comparisons of a suite, trial by trial; points kept, numbers and pages made from all of them, judged by the goals
 //! of the suite, published, and held against those of another bench.
 
-mod args;
 mod folder;
 mod publish;
+mod suite_file;
 mod trials;
 
 use std::path::Path;
 
 use tokio::sync::watch;
 
-use self::folder::Folder;
+use self::folder::{Folder, json};
+use self::suite_file::read;
 use self::trials::{Planned, chosen, named_ones, plan, said, trial};
-use super::args::Output;
+use super::args::{BenchArgs, BenchVerb, Output};
 use super::run::interrupts;
-use super::{CliError, Exit, settings};
+use super::{CliError, Exit};
 use crate::engine::docker::Docker;
 use crate::model::Name;
 use crate::model::scenario::VerdictWord;
-use crate::model::suite::{Comparison, Suite};
+use crate::model::suite::Comparison;
 use crate::report::bench::worst;
 use crate::report::{self, BenchReport};
 use crate::run::conduct;
-use crate::spec::suite;
 
-pub use args::{BenchArgs, BenchVerb};
 pub use trials::trials;
 
 /// `pgha bench`
@@ -128,11 +127,6 @@ fn compare(before: &Path, after: &Path, output: Output) -> Result<Exit, CliError
     Ok(of_verdict(changes.verdict))
 }
 
-fn read(path: &Path) -> Result<Suite, CliError> {
-    let text = settings::read(path)?;
-    Ok(suite::parse(&path.display().to_string(), &text)?)
-}
-
 fn print(report: &BenchReport, output: Output) -> Result<(), CliError> {
     match output {
         Output::Text => print!("{}", report::bench_markdown(report)),
@@ -161,9 +155,4 @@ const fn of_verdict(verdict: VerdictWord) -> Exit {
         VerdictWord::Fail => Exit::Failed,
         VerdictWord::Unknown => Exit::Unknown,
     }
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
-    serde_json::to_string(value)
-        .map_err(|error| CliError::usage(format!("the numbers cannot be written: {error}"), ""))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::folder::{Folder, named};
-use super::read;
+use super::suite_file::read;
 use crate::cli::{CliError, Exit};
 use crate::engine::clock;
 use crate::model::Name;

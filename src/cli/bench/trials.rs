@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
-use super::BenchArgs;
-use crate::cli::args::LabArgs;
+use crate::cli::args::{BenchArgs, LabArgs};
 use crate::cli::run::live::View;
 use crate::cli::settings::{Over, ResolvedLab};
 use crate::cli::{CliError, settings};
@@ -17,7 +16,8 @@ use crate::model::suite::{Comparison, Suite};
 use crate::model::{LabSpec, Name, Scenario};
 use crate::report::bench::told;
 use crate::report::{self, Point, Report};
-use crate::run::conduct::{self, Order};
+use crate::run::conduct;
+use crate::run::order::Order;
 use crate::run::{read, series, sql_files};
 use crate::spec::suite::{self, Trial};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::INTERRUPTED;
+use super::interrupts::INTERRUPTED;
 use crate::cli::news::NewsPrinter;
 use crate::cli::screen::{After, Key, Screen};
 use crate::lab::news::News;
-use crate::run::conduct::Tell;
+use crate::run::order::Tell;
 use crate::stats::figures::{count, rate, seconds_or_dash};
 use crate::view::{Beat, LoadBeat, Story, ViewLook};
 

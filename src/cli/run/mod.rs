@@ -1,6 +1,7 @@
 //! `run`: scenarios one after the other, a verdict each, one summary. A run that cannot begin is a row of
 //! its own and stops no other.
 
+mod interrupts;
 pub mod live;
 mod pick;
 #[cfg(test)]
@@ -10,9 +11,9 @@ mod table;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+pub(super) use self::interrupts::interrupts;
 use self::live::View;
 use self::table::{RunRow, Source};
 use super::args::{Output, RunArgs};
@@ -22,8 +23,8 @@ use crate::engine::docker::Docker;
 use crate::lab::{record, up};
 use crate::model::{LabSpec, Scenario};
 use crate::report;
-use crate::run::conduct::{self, Order};
-use crate::run::{dry, series};
+use crate::run::order::Order;
+use crate::run::{conduct, dry, series};
 
 /// `pgha run`
 pub async fn run(args: &RunArgs) -> Result<Exit, CliError> {
@@ -151,7 +152,7 @@ fn finish(args: &RunArgs, alone: bool, rows: &[RunRow]) -> Result<Exit, CliError
         let reports: Vec<_> = rows.iter().filter_map(|row| row.report.as_deref().cloned()).collect();
         let broken: Vec<_> =
             rows.iter().filter_map(|row| Some((row.scenario.as_str(), row.error.as_deref()?))).collect();
-        write(path, &report::junit_with(&reports, &broken))?;
+        settings::write(path, &report::junit_with(&reports, &broken))?;
     }
     if !alone {
         match args.output {
@@ -218,32 +219,4 @@ fn own_lab(mut spec: LabSpec, scenario: &Scenario) -> LabSpec {
     spec.name = scenario.name.clone();
     "none".clone_into(&mut spec.network.publish);
     spec
-}
-
-/// What is said when somebody asks a run to stop.
-const INTERRUPTED: &str = "interrupted: healing, then judging what there is; this takes a moment";
-
-/// Becomes true at the first Ctrl-C or SIGTERM, or when a view is told to stop what it shows.
-pub(super) fn interrupts() -> Result<Arc<watch::Sender<bool>>, CliError> {
-    let asked = Arc::new(watch::Sender::new(false));
-    let failed = |error: std::io::Error| CliError::usage(format!("signals cannot be handled: {error}"), "");
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    let by_signal = Arc::clone(&asked);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = int.recv() => {}
-                _ = term.recv() => {}
-            }
-            eprintln!("{INTERRUPTED}");
-            by_signal.send_replace(true);
-        }
-    });
-    Ok(asked)
-}
-
-pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    std::fs::write(path, text)
-        .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display()), ""))
 }

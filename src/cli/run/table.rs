@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use crate::check::Judgement;
-use crate::cli::{CliError, Exit};
+use crate::cli::{CliError, Exit, check};
 use crate::model::scenario::{Endpoint, VerdictWord};
 use crate::model::{Name, Scenario};
 use crate::report::{EndpointLine, Report};
@@ -88,7 +88,7 @@ impl RunRow {
             scenario: scenario.name.clone(),
             trial,
             seed,
-            exit: super::check::exit(&judgement),
+            exit: check::exit(&judgement),
             dir: Some(finished.dir),
             seconds: Some(finished.ended.seconds),
             report: Some(Box::new(report)),

@@ -3,14 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::point::Point;
 use crate::report::{Environment, Report};
-use crate::stats::bootstrap;
 
 /// What a run was made on, and a key for it. The disk is measured anew for each run, and is no part of it.
 #[must_use]
@@ -21,43 +17,6 @@ pub fn environment(report: &Report) -> (String, Environment) {
     let digest = Sha256::digest(text.as_bytes());
     let first: u32 = digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte));
     (format!("{first:08x}"), environment)
-}
-
-/// The disk under the data, as each run measured it when it began.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct FsyncTimes {
-    /// Runs that measured it.
-    pub runs: usize,
-    /// Median of their medians of `fdatasync`.
-    pub p50_ms: f64,
-    /// Median of their 99th percentiles.
-    pub p99_ms: f64,
-    /// The largest of these.
-    pub p99_max_ms: f64,
-}
-
-/// The disk, over all points; points of comparisons that share runs are counted once.
-#[must_use]
-pub fn disk(points: &[Point]) -> Option<FsyncTimes> {
-    let runs: BTreeMap<&str, (f64, f64)> = points
-        .iter()
-        .filter_map(|point| Some((point.run.as_str(), (point.fsync_p50_ms?, point.fsync_p99_ms?))))
-        .collect();
-    let (p50, p99): (Vec<f64>, Vec<f64>) = runs.values().copied().unzip();
-    Some(FsyncTimes {
-        runs: runs.len(),
-        p50_ms: bootstrap::middle(&p50)?,
-        p99_ms: bootstrap::middle(&p99)?,
-        p99_max_ms: bootstrap::quantile(&p99, 1.0)?,
-    })
-}
-
-/// When the first and the last run began.
-#[must_use]
-pub fn span(points: &[Point]) -> Option<(String, String)> {
-    let started = || points.iter().filter_map(|point| point.started.as_ref());
-    Some((started().min()?.clone(), started().max()?.clone()))
 }
 
 /// One fact about all environments: its name, and each value that it had.

@@ -23,6 +23,10 @@ const UNDER_WAY: Duration = Duration::from_millis(50);
 /// A read that takes longer is late.
 const LATE: Duration = Duration::from_millis(100);
 
+/// Stages in the order in which they happen; what an arm does not have stays empty.
+pub const STAGES: [&str; 8] =
+    ["decided", "fenced", "released", "elected", "writable", "pushed", "first-ack", "last-back"];
+
 /// What one run gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

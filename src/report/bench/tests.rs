@@ -230,7 +230,7 @@ fn points_made_on_two_machines_say_so() {
         point
     };
     // comparisons that share a run count it once
-    let seen = made::disk(&[disk(2.0, "x"), disk(2.0, "x"), disk(8.0, "y")]).expect("a disk");
+    let seen = fsync::disk(&[disk(2.0, "x"), disk(2.0, "x"), disk(8.0, "y")]).expect("a disk");
     assert_eq!((seen.runs, seen.p50_ms, seen.p99_max_ms), (2, 1.0, 8.0));
-    assert_eq!(made::disk(&points("ours", &[1.0])), None);
+    assert_eq!(fsync::disk(&points("ours", &[1.0])), None);
 }

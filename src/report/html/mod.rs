@@ -18,13 +18,10 @@ mod scale;
 pub mod site;
 mod tables;
 
-/// The name of the file.
-pub const FILE: &str = "report.html";
-
 pub use content::page;
 pub use markup::cut;
 pub use page::{
-    Anomaly, Band, Chart, CheckLine, Fact, Join, Lane, Line, Loss, Mark, Page, Percentiles, Row, Table, Time,
-    Timeline, Tone, Unit,
+    Anomaly, Band, Chart, CheckLine, FILE, Fact, Join, Lane, Line, Loss, Mark, Page, Percentiles, Row, Table,
+    Time, Timeline, Tone, Unit,
 };
 pub use render::write;

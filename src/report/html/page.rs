@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::model::scenario::VerdictWord;
 use crate::report::Figure;
 
+/// The name of its file.
+pub const FILE: &str = "report.html";
+
 /// The page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Page {

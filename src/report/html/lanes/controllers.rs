@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Run, State, bands};
+use super::run::Run;
+use super::states::{LaneState, bands};
 use crate::check::decided::{self, DecidedLine, LineSays};
 use crate::model::MemberId;
 use crate::model::control::ControllerStatus;
@@ -35,7 +36,7 @@ fn of_journals(run: &Run<'_>, said: &[DecidedLine]) -> Vec<Row> {
                 if let Some(last) = row.bands.last_mut() {
                     last.to_ms = at;
                 }
-                let State { tone, label, says } = decided_state(step, subject, reason, deeds);
+                let LaneState { tone, label, says } = decided_state(step, subject, reason, deeds);
                 row.bands.push(Band { from_ms: at, to_ms: end.max(at), label, says, tone });
             }
             LineSays::Did { deed, error, .. } => row.marks.push(did(at, deed, error.as_deref())),
@@ -44,11 +45,11 @@ fn of_journals(run: &Run<'_>, said: &[DecidedLine]) -> Vec<Row> {
     rows.into_iter().map(|(name, row)| Row { label: name.to_owned(), ..row }).collect()
 }
 
-fn decided_state(step: &str, subject: &str, reason: &str, deeds: &[String]) -> State {
+fn decided_state(step: &str, subject: &str, reason: &str, deeds: &[String]) -> LaneState {
     let about = if subject.is_empty() { String::new() } else { format!(" {subject}") };
     let does = if deeds.is_empty() { String::new() } else { format!("; does: {}", deeds.join(", ")) };
     let tone = if deeds.is_empty() { Tone::Frame } else { Tone::Act };
-    State::new(tone, step, format!("{step}{about}: {reason}{does}"))
+    LaneState::new(tone, step, format!("{step}{about}: {reason}{does}"))
 }
 
 fn did(at_ms: f64, deed: &str, error: Option<&str>) -> Mark {
@@ -73,7 +74,7 @@ fn of_looks(run: &Run<'_>) -> Vec<Row> {
     names.into_iter().map(row).collect()
 }
 
-fn own_word(status: &ControllerStatus) -> State {
+fn own_word(status: &ControllerStatus) -> LaneState {
     let subject = status.subject.as_ref().map(ToString::to_string).unwrap_or_default();
     decided_state(&status.step, &subject, &status.reason, &[])
 }

@@ -1,6 +1,7 @@
 //! What would be gone if the primary died at that instant, and who could have followed.
 
-use super::{Run, State, bands};
+use super::run::Run;
+use super::states::{LaneState, bands};
 use crate::report::Exposed;
 use crate::report::html::bounds;
 use crate::report::html::page::{Chart, Join, Lane, Line, Row, Tone, Unit};
@@ -38,17 +39,17 @@ pub(super) fn lane(run: &Run<'_>, (from, to): (f64, f64)) -> Option<Lane> {
     Some(lane)
 }
 
-fn followers(seen: &Exposed) -> State {
+fn followers(seen: &Exposed) -> LaneState {
     let Some(primary) = &seen.primary else {
-        return State::new(Tone::Blind, "no primary seen", "no primary was seen at this look");
+        return LaneState::new(Tone::Blind, "no primary seen", "no primary was seen at this look");
     };
     let names: Vec<&str> = seen.could_follow.iter().map(crate::model::MemberId::as_str).collect();
     match names.as_slice() {
-        [] => State::new(Tone::Bad, "no copy", format!("no copy could have followed {primary}")),
+        [] => LaneState::new(Tone::Bad, "no copy", format!("no copy could have followed {primary}")),
         names => {
             let names = names.join(", ");
             let says = format!("{names} could have followed {primary}");
-            State::new(Tone::Replica, names, says)
+            LaneState::new(Tone::Replica, names, says)
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Run, State, bands};
+use super::run::Run;
+use super::states::{LaneState, bands};
 use crate::model::sighting::{EngineEvent, EtcdSeen, PostgresSeen};
 use crate::model::{MemberId, Sight};
 use crate::report::html::page::{Lane, Mark, Row, Tone};
@@ -39,7 +40,7 @@ fn timeline(seen: &PostgresSeen) -> Option<u32> {
 }
 
 /// What an instance was at a look, and `newest`, the newest timeline that it was seen on before.
-fn postgres(seen: &PostgresSeen, newest: u32) -> State {
+fn postgres(seen: &PostgresSeen, newest: u32) -> LaneState {
     let sql = match &seen.sql {
         Sight::Seen(sql) => sql,
         Sight::Blind(why) => return silent(seen, why),
@@ -47,56 +48,58 @@ fn postgres(seen: &PostgresSeen, newest: u32) -> State {
     // a replica without a stream tells the timeline of its last checkpoint, which may be an older one
     if let Some(checkpoint) = sql.timeline.filter(|timeline| sql.in_recovery && *timeline < newest) {
         let says = format!("replica without a stream; its last checkpoint is of timeline {checkpoint}");
-        return State::new(Tone::Replica, "replica", says);
+        return LaneState::new(Tone::Replica, "replica", says);
     }
     let timeline = sql.timeline.map_or_else(String::new, |timeline| format!(" · {timeline}"));
     let on = sql.timeline.map_or_else(String::new, |timeline| format!(" on timeline {timeline}"));
     match (sql.in_recovery, sql.writable) {
-        (true, _) => State::new(Tone::Replica, format!("replica{timeline}"), format!("replica{on}")),
-        (false, Some(false)) => State::new(
+        (true, _) => LaneState::new(Tone::Replica, format!("replica{timeline}"), format!("replica{on}")),
+        (false, Some(false)) => LaneState::new(
             Tone::Warn,
             format!("read-only{timeline}"),
             format!("out of recovery{on}, refuses writes"),
         ),
         (false, writable) => {
             let writes = writable.map_or("", |_| ", takes writes");
-            State::new(Tone::Primary, format!("primary{timeline}"), format!("primary{on}{writes}"))
+            LaneState::new(Tone::Primary, format!("primary{timeline}"), format!("primary{on}{writes}"))
         }
     }
 }
 
 /// PostgreSQL does not answer; Patroni may.
-fn silent(seen: &PostgresSeen, why: &str) -> State {
+fn silent(seen: &PostgresSeen, why: &str) -> LaneState {
     match &seen.patroni {
-        Sight::Seen(patroni) if !patroni.state.is_empty() => State::new(
+        Sight::Seen(patroni) if !patroni.state.is_empty() => LaneState::new(
             Tone::Blind,
             patroni.state.clone(),
             format!("PostgreSQL does not answer: {why}. Patroni says: {} {}", patroni.role, patroni.state),
         ),
         Sight::Seen(patroni) => {
             let says = format!("PostgreSQL does not answer: {why}. Patroni says: {}", patroni.role);
-            State::new(Tone::Blind, "no answer", says)
+            LaneState::new(Tone::Blind, "no answer", says)
         }
         Sight::Blind(patroni) => {
             let says = format!("PostgreSQL does not answer: {why}. Patroni does not answer: {patroni}");
-            State::new(Tone::Blind, "no answer", says)
+            LaneState::new(Tone::Blind, "no answer", says)
         }
     }
 }
 
-fn etcd(seen: &Sight<EtcdSeen>) -> State {
+fn etcd(seen: &Sight<EtcdSeen>) -> LaneState {
     let seen = match seen {
-        Sight::Blind(why) => return State::new(Tone::Blind, "no answer", format!("does not answer: {why}")),
+        Sight::Blind(why) => {
+            return LaneState::new(Tone::Blind, "no answer", format!("does not answer: {why}"));
+        }
         Sight::Seen(seen) => seen,
     };
     let says = format!("knows {} voters, raft term {}", seen.members, seen.term);
     match &seen.leader {
-        None => State::new(Tone::Bad, "no leader", format!("knows no leader; {says}")),
+        None => LaneState::new(Tone::Bad, "no leader", format!("knows no leader; {says}")),
         Some(_) if !seen.linearizable => {
-            State::new(Tone::Warn, "no quorum", format!("answers no linearizable read; {says}"))
+            LaneState::new(Tone::Warn, "no quorum", format!("answers no linearizable read; {says}"))
         }
-        Some(leader) if *leader == seen.id => State::new(Tone::Primary, "leader", says),
-        Some(_) => State::new(Tone::Replica, "follower", says),
+        Some(leader) if *leader == seen.id => LaneState::new(Tone::Primary, "leader", says),
+        Some(_) => LaneState::new(Tone::Replica, "follower", says),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::lanes::{LEFT, RIGHT, WIDTH, picture};
+use super::picture::{LEFT, RIGHT, WIDTH, picture};
 use crate::report::html::markup::{Attribute, Markup, Px, cut};
 use crate::report::html::page::{Chart, Join, Line, Unit};
 use crate::report::html::scale::{Scale, round_step};

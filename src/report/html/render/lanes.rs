@@ -1,17 +1,13 @@
 //! Lanes as SVG, all of one axis under each other in one box that scrolls sideways on a narrow screen.
 
 use super::charts;
+use super::parts::section;
+use super::picture::{LEFT, RIGHT, WIDTH, picture};
 use crate::report::html::markup::{Markup, Px, cut};
 use crate::report::html::page::{Band, Lane, Mark, Row, Time};
 use crate::report::html::scale::{Scale, instants, time_step};
 use crate::stats::figures::seconds;
 
-/// Width of a picture, its own units.
-pub(super) const WIDTH: f64 = 1200.0;
-/// Where the axis of time begins: names of rows stand before it.
-pub(super) const LEFT: f64 = 150.0;
-/// Where it ends.
-pub(super) const RIGHT: f64 = 1188.0;
 /// Height of a row with a name, and of a thin one.
 const ROW: f64 = 22.0;
 const THIN: f64 = 5.0;
@@ -23,7 +19,7 @@ const LETTER: f64 = 6.6;
 /// Every axis with its lanes.
 pub(super) fn times(out: &mut Markup, times: &[Time]) {
     for time in times {
-        super::section(out, &time.title, |out| {
+        section(out, &time.title, |out| {
             out.own("<p class=\"note narrow\">These pictures go on to the right.</p>");
             out.around("div", &[("class", &"scroll")], |out| {
                 out.around("div", &[("class", &"time")], |out| {
@@ -41,17 +37,6 @@ pub(super) fn times(out: &mut Markup, times: &[Time]) {
 /// From an instant to its place.
 fn across(time: &Time) -> Scale {
     Scale::straight((time.from_ms, time.to_ms), (LEFT, RIGHT))
-}
-
-/// Begins a picture of a height.
-pub(in crate::report::html) fn picture(
-    out: &mut Markup,
-    (width, height): (f64, f64),
-    name: &str,
-    inside: impl FnOnce(&mut Markup),
-) {
-    let view = format!("0 0 {} {}", Px(width), Px(height));
-    out.around("svg", &[("viewBox", &view), ("role", &"img"), ("aria-label", &name)], inside);
 }
 
 fn axis(out: &mut Markup, time: &Time) {

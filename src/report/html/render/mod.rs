@@ -2,17 +2,16 @@
 
 mod charts;
 mod lanes;
+mod parts;
+mod picture;
 mod pictures;
 
 use super::markup::Markup;
-use super::page::{CheckLine, Fact, Page, Table, Tone};
+use super::page::{CheckLine, Fact, Page, Tone};
 use crate::model::scenario::VerdictWord;
-use crate::report::Figure;
 
-pub(super) use lanes::picture;
-
-/// Colours, fonts, and what a phone and a printer need.
-pub(in crate::report::html) const STYLE: &str = include_str!("style.css");
+pub(super) use parts::{STYLE, begin, end, facts, figures, section, table};
+pub(super) use picture::picture;
 
 /// The page as text: a whole file.
 #[must_use]
@@ -26,7 +25,7 @@ pub fn write(page: &Page) -> String {
     anomalies(&mut out, page);
     checks(&mut out, &page.checks);
     for table in &page.tables {
-        section(&mut out, &table.title, |out| self::table(out, table));
+        section(&mut out, &table.title, |out| parts::table(out, table));
     }
     section(&mut out, "Environment", |out| facts(out, &page.environment));
     section(&mut out, "Run it again", |out| {
@@ -37,28 +36,6 @@ pub fn write(page: &Page) -> String {
     });
     end(&mut out);
     out.into_string()
-}
-
-/// The beginning of a file, up to what it shows; `style` is what a page needs beside the common style.
-pub(super) fn begin(out: &mut Markup, title: &str, style: &'static str) {
-    out.own("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    out.own("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    out.own("<meta name=\"color-scheme\" content=\"light dark\">");
-    out.leaf("title", &[], title);
-    out.own("<style>").own(STYLE).own(style).own("</style></head><body><main>");
-}
-
-/// The end of a file.
-pub(super) fn end(out: &mut Markup) {
-    out.own("</main></body></html>\n");
-}
-
-/// A part of a page under its heading.
-pub(super) fn section(out: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
-    out.around("section", &[], |out| {
-        out.leaf("h2", &[], title);
-        inside(out);
-    });
 }
 
 fn head(out: &mut Markup, page: &Page) {
@@ -88,31 +65,9 @@ fn head(out: &mut Markup, page: &Page) {
     out.own("</header>");
 }
 
-/// The figures that matter first.
-pub(super) fn figures(out: &mut Markup, figures: &[Figure]) {
-    out.around("dl", &[("class", &"figures")], |out| {
-        for figure in figures {
-            let class = format!("figure {}", Tone::of_verdict(figure.good).class());
-            out.around("div", &[("class", &class)], |out| {
-                out.leaf("dt", &[], figure.name).leaf("dd", &[("class", &"value")], &figure.value);
-                out.leaf("dd", &[("class", &"note")], &figure.note);
-            });
-        }
-    });
-}
-
 fn verdict(out: &mut Markup, verdict: VerdictWord) {
     let class = format!("verdict {}", Tone::of_verdict(verdict).class());
     out.leaf("span", &[("class", &class)], verdict);
-}
-
-/// Names and values under each other.
-pub(super) fn facts(out: &mut Markup, facts: &[Fact]) {
-    out.around("dl", &[("class", &"pairs")], |out| {
-        for Fact { name, value } in facts {
-            out.leaf("dt", &[], name).leaf("dd", &[], value);
-        }
-    });
 }
 
 fn loss(out: &mut Markup, page: &Page) {
@@ -132,7 +87,7 @@ fn anomalies(out: &mut Markup, page: &Page) {
                 out.own("<h3>").prose(&anomaly.title).own("</h3><p>").prose(&anomaly.says).own("</p>");
                 pictures::circle(out, &anomaly.circle);
                 if let Some(table) = &anomaly.table {
-                    self::table(out, table);
+                    parts::table(out, table);
                 }
             });
         }
@@ -169,28 +124,4 @@ fn stands(out: &mut Markup, check: &CheckLine) {
             out.leaf("a", &[("href", file)], file).own(", ").prose(place);
         }
     });
-}
-
-/// A table.
-pub(super) fn table(out: &mut Markup, table: &Table) {
-    out.around("div", &[("class", &"scroll")], |out| {
-        out.own("<table><thead><tr>");
-        for head in &table.head {
-            out.leaf("th", &[], head);
-        }
-        out.own("</tr></thead><tbody>");
-        for row in &table.rows {
-            out.around("tr", &[], |out| {
-                for cell in row {
-                    let number = cell.starts_with(|first: char| first.is_ascii_digit() || first == '–');
-                    let class: &str = if number { "number" } else { "word" };
-                    out.leaf("td", &[("class", &class)], cell);
-                }
-            });
-        }
-        out.own("</tbody></table>");
-    });
-    if !table.more.is_empty() {
-        out.leaf("p", &[("class", &"note")], &table.more);
-    }
 }

@@ -1,7 +1,7 @@
 //! Pictures that are not on the axis of time: latency by percentile, timelines and their forks, circles of transactions.
 
 use super::charts::words;
-use super::lanes::picture;
+use super::picture::picture;
 use crate::report::html::markup::{Attribute, Markup, Px, cut};
 use crate::report::html::page::{Percentiles, Timeline, Tone, Unit};
 use crate::report::html::scale::Scale;

@@ -3,46 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shell::{BENCHES, Cell, Shell, plain, section, short, table};
-use super::trend::{Series, trend};
+use super::trend::{Seen, Series, trend};
 use super::{Measure, Measurement, Site};
-use crate::model::scenario::VerdictWord;
 use crate::model::suite::Metric;
 use crate::report::html::markup::Markup;
-use crate::report::{BenchReport, ComparisonLine, Point};
-use crate::stats::bootstrap;
+use crate::report::{BenchReport, ComparisonLine};
 use crate::stats::figures::{count, dash, rate, seconds};
-
-/// What the points of one arm in one measurement say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Seen {
-    /// Values of the points that have one, in the order of their trials; an unknown proves nothing and is left out.
-    pub values: Vec<f64>,
-    /// Trials that ended unknown.
-    pub unknown: usize,
-    /// Acknowledged writes that were lost, over all trials.
-    pub lost: u64,
-}
-
-impl Seen {
-    fn of<'a>(points: impl Iterator<Item = &'a Point>) -> Option<Self> {
-        let mut seen = Self::default();
-        let mut any = false;
-        for point in points {
-            any = true;
-            if point.verdict == VerdictWord::Unknown {
-                seen.unknown += 1;
-                continue;
-            }
-            seen.values.extend(point.value);
-            seen.lost += point.lost;
-        }
-        any.then_some(seen)
-    }
-
-    pub(super) fn median(&self) -> Option<f64> {
-        bootstrap::middle(&self.values)
-    }
-}
 
 /// Metrics there are; older measurements name them in other words.
 const METRICS: [Metric; 9] = [
@@ -270,6 +236,7 @@ pub(super) fn newest(out: &mut Markup, shell: &Shell<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Point;
 
     #[test]
     fn what_was_measured_is_read_off_a_page_old_or_new() {

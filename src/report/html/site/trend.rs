@@ -1,9 +1,11 @@
 //! Medians of arms over measurements, with every point behind them, as a picture.
 
-use super::benches::Seen;
+use crate::model::scenario::VerdictWord;
+use crate::report::Point;
 use crate::report::html::markup::{Attribute, Markup, Px, cut};
 use crate::report::html::page::Tone;
 use crate::report::html::scale::Scale;
+use crate::stats::bootstrap;
 
 /// How arms look.
 const TONES: [Tone; 6] = [Tone::Warn, Tone::Act, Tone::Primary, Tone::Good, Tone::Bad, Tone::Replica];
@@ -17,6 +19,40 @@ const BOTTOM: f64 = 172.0;
 const DOTS: usize = 60;
 /// Ratios from here on are drawn so that equal ones are equally far apart.
 const FAR: f64 = 8.0;
+
+/// What the points of one arm in one measurement say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    /// Values of the points that have one, in the order of their trials; an unknown proves nothing and is left out.
+    pub values: Vec<f64>,
+    /// Trials that ended unknown.
+    pub unknown: usize,
+    /// Acknowledged writes that were lost, over all trials.
+    pub lost: u64,
+}
+
+impl Seen {
+    /// Of the points of one arm; `None` where there is none.
+    pub(super) fn of<'a>(points: impl Iterator<Item = &'a Point>) -> Option<Self> {
+        let mut seen = Self::default();
+        let mut any = false;
+        for point in points {
+            any = true;
+            if point.verdict == VerdictWord::Unknown {
+                seen.unknown += 1;
+                continue;
+            }
+            seen.values.extend(point.value);
+            seen.lost += point.lost;
+        }
+        any.then_some(seen)
+    }
+
+    /// The middle value.
+    pub(super) fn median(&self) -> Option<f64> {
+        bootstrap::middle(&self.values)
+    }
+}
 
 /// One arm over all measurements.
 pub(super) struct Series {

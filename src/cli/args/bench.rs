@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::{LabArgs, Output};
+use super::shared::{LabArgs, Output};
 use crate::model::{Name, Span};
 
 /// `pgha bench`

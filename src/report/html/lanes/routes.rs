@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Run, State, bands};
+use super::run::Run;
+use super::states::{LaneState, bands};
 use crate::model::sighting::{BalancerSeen, ServerSeen};
 use crate::model::{HostName, MemberId, Service, Sight, Sighting};
 use crate::report::html::page::{Lane, Row, Tone};
@@ -16,11 +17,11 @@ pub(super) fn lane(run: &Run<'_>) -> Option<Lane> {
     let members: BTreeSet<&MemberId> = looks.iter().flat_map(|(_, seen, _)| seen.balancers.keys()).collect();
     let rows = members.into_iter().flat_map(|member| {
         let writes = looks.iter().map(|(at, seen, hosts)| {
-            (*at, seen.balancers.get(member).map(|door| writes(door, hosts, primary(seen))))
+            (*at, seen.balancers.get(member).map(|balancer| writes(balancer, hosts, primary(seen))))
         });
-        let reads = looks
-            .iter()
-            .map(|(at, seen, hosts)| (*at, seen.balancers.get(member).map(|door| reads(door, hosts))));
+        let reads = looks.iter().map(|(at, seen, hosts)| {
+            (*at, seen.balancers.get(member).map(|balancer| reads(balancer, hosts)))
+        });
         let row = |port: u16, bands| Row { label: format!("{member} {port}"), bands, marks: Vec::new() };
         [row(5432, bands(writes)), row(5433, bands(reads))]
     });
@@ -51,7 +52,7 @@ fn primary(seen: &Sighting) -> Option<&MemberId> {
     sql.filter(|(_, sql)| !sql.in_recovery).max_by_key(|(_, sql)| sql.timeline).map(|(member, _)| member)
 }
 
-fn writes(seen: &BalancerSeen, hosts: &Standing, primary: Option<&MemberId>) -> State {
+fn writes(seen: &BalancerSeen, hosts: &Standing, primary: Option<&MemberId>) -> LaneState {
     let up = match &seen.rw {
         Sight::Blind(why) => return blind(why),
         Sight::Seen(servers) => up(servers, hosts),
@@ -63,38 +64,38 @@ fn writes(seen: &BalancerSeen, hosts: &Standing, primary: Option<&MemberId>) -> 
         Sight::Blind(why) => format!("; a connection failed: {why}"),
     };
     match (up.as_slice(), primary) {
-        ([], _) => State::new(Tone::Bad, "nowhere", format!("no server is up{serves}")),
+        ([], _) => LaneState::new(Tone::Bad, "nowhere", format!("no server is up{serves}")),
         ([one], Some(primary)) if one == primary.as_str() => {
-            State::new(Tone::Primary, label, format!("leads to the primary {one}{serves}"))
+            LaneState::new(Tone::Primary, label, format!("leads to the primary {one}{serves}"))
         }
         (_, Some(primary)) => {
             let says = format!("leads to {label}, the primary is {primary}{serves}");
-            State::new(Tone::Warn, label, says)
+            LaneState::new(Tone::Warn, label, says)
         }
         (_, None) => {
             let says = format!("leads to {label}, no primary was seen{serves}");
-            State::new(Tone::Warn, label, says)
+            LaneState::new(Tone::Warn, label, says)
         }
     }
 }
 
-fn reads(seen: &BalancerSeen, hosts: &Standing) -> State {
+fn reads(seen: &BalancerSeen, hosts: &Standing) -> LaneState {
     let up = match &seen.ro {
         Sight::Blind(why) => return blind(why),
         Sight::Seen(servers) => up(servers, hosts),
     };
     let label = up.join(", ");
     match up.len() {
-        0 => State::new(Tone::Bad, "nowhere", "no server is up"),
+        0 => LaneState::new(Tone::Bad, "nowhere", "no server is up"),
         number => {
             let says = format!("leads to {number}: {label}");
-            State::new(Tone::Replica, label, says)
+            LaneState::new(Tone::Replica, label, says)
         }
     }
 }
 
-fn blind(why: &str) -> State {
-    State::new(Tone::Blind, "no answer", format!("does not answer: {why}"))
+fn blind(why: &str) -> LaneState {
+    LaneState::new(Tone::Blind, "no answer", format!("does not answer: {why}"))
 }
 
 /// Servers that are up, by the instance that stands on their host.
