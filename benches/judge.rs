@@ -95,9 +95,9 @@ fn judges(criterion: &mut Criterion) {
         bench("pair", &|| {
             drop(black_box(decode(&journal).map(|decoded| History::from_events(decoded.events))));
         });
-        bench("lost-acks", &|| drop(black_box(lost_acks::check(&record))));
-        bench("one-writer", &|| drop(black_box(one_writer::check(&record))));
-        bench("outage", &|| drop(black_box(outage::check(&record))));
+        bench("lost-acks", &|| drop(black_box(lost_acks::check(&record, &lost_acks::measure(&record)))));
+        bench("one-writer", &|| drop(black_box(one_writer::check(&one_writer::measure(&record)))));
+        bench("outage", &|| drop(black_box(outage::check(&record, &outage::measure(&record)))));
         bench("all", &|| drop(black_box(judge(&record))));
         let lists = lists(operations);
         let txns = txns(&lists);

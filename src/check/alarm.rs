@@ -69,8 +69,8 @@ impl AlarmEvent {
 
 /// Judges what was asked of alarms.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let Some(told) = measure(record) else {
+pub fn check(record: &RunRecord, told: Option<&[AlarmTold]>) -> Finding {
+    let Some(told) = told else {
         return Finding::unknown("no controller's journal was kept", json!({ "alarms": [] }));
     };
     let zero = record.history.load_start().unwrap_or_default();
@@ -80,7 +80,7 @@ pub fn check(record: &RunRecord) -> Finding {
     for expect in &record.scenario.expects {
         let Some(wanted) = WantedAlarm::of(record, expect) else { continue };
         asked += 1;
-        match wanted.judge(record, &told) {
+        match wanted.judge(record, told) {
             AlarmSaid::Holds => {}
             AlarmSaid::Breaks(text) => broken.push(text),
             AlarmSaid::Open(text) => gaps.push(text),

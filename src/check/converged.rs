@@ -41,8 +41,7 @@ impl Convergence {
 
 /// Judges the end of the run, and the time to it when a bound was asked for.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let seen = measure(record);
+pub fn check(record: &RunRecord, seen: &Convergence) -> Finding {
     let bound = record.scenario.expects.iter().filter_map(|expect| match expect {
         Expect::Converged { within } => Some(*within),
         _ => None,

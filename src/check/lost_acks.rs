@@ -56,9 +56,8 @@ pub struct Losses {
 
 /// Judges the losses of every load whose marks are read in the end.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let losses = measure(record);
-    let (verdict, summary) = verdict(record, &losses);
+pub fn check(record: &RunRecord, losses: &Losses) -> Finding {
+    let (verdict, summary) = verdict(record, losses);
     let evidence = json!({
         "acked": losses.acked,
         "lost": losses.lost.len(),

@@ -4,7 +4,7 @@
 //! *unknown* never counts as pass. A checker whose assumptions do not hold (nothing was written, a node
 //! was not read, the journal is cut) says *unknown* instead of guessing. Before all of them the record itself is
 //! judged ([`whole`]): one with a hole accuses no lab. One file a checker; the checker, the expectation and the name
-//! in the report are one word.
+//! in the report are one word. What checkers measure, the report shows: [`Measured`] holds it once for both.
 //!
 //! Invariants: no checker needs a living lab; a checker that panics is *unknown*, never a lost report;
 //! an expectation nobody can judge is *unknown*, never skipped.
@@ -27,6 +27,7 @@ pub mod latency;
 pub mod load_ran;
 pub mod log;
 pub mod lost_acks;
+mod measured;
 pub mod one_writer;
 pub mod outage;
 pub mod placement;
@@ -50,12 +51,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::json;
 
+pub use measured::Measured;
 pub use record::{Check, EndsSeen, Finding, Judgement, RunRecord};
 
 use crate::model::scenario::{self, VerdictWord, Workload};
 
-/// A checker: one claim about a recorded run.
-type Checker = fn(&RunRecord) -> Finding;
+/// A checker: one claim about a recorded run, and what was measured of it.
+type Checker = fn(&Measured<'_>) -> Finding;
 
 /// Which runs a checker judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,43 +72,52 @@ enum Judges {
 
 /// Every checker with its name, in the order of the report; before them stands `journal`.
 const CHECKERS: &[(&str, Judges, Checker)] = &[
-    ("load-ran", Judges::Every, load_ran::check),
-    ("receipts", Judges::Every, receipts::check),
-    ("lost-acks", Judges::Every, lost_acks::check),
-    ("unexpected", Judges::Every, unexpected::check),
-    ("one-writer", Judges::Every, one_writer::check),
-    ("isolation", Judges::With(Workload::Append), isolation::check),
-    ("bank-total", Judges::With(Workload::Bank), bank_total::check),
-    ("register", Judges::With(Workload::Register), register::check),
-    ("stale-reads", Judges::With(Workload::Freshness), stale_reads::check),
-    ("lag", Judges::Asked, lag::check),
-    ("outage", Judges::Every, outage::check),
-    ("stuck", Judges::Every, stuck::check),
-    ("redundancy", Judges::Asked, redundancy::check),
-    ("converged", Judges::Every, converged::check),
-    ("controller", Judges::Asked, controller::check),
-    ("alarm", Judges::Asked, alarm::check),
-    ("failovers", Judges::Asked, failovers::check),
-    ("replaced", Judges::Asked, replaced::check),
-    ("restarts", Judges::Asked, restarts::check),
-    ("scaled", Judges::Asked, scaled::check),
-    ("latency", Judges::Asked, latency::check),
-    ("throughput", Judges::Asked, throughput::check),
-    ("errors", Judges::Every, errors::check),
-    ("placement", Judges::Every, placement::check),
-    ("log", Judges::Every, log::check),
-    ("secrets", Judges::Every, secrets::check),
-    ("audit", Judges::Every, audit::check),
+    ("load-ran", Judges::Every, |run| load_ran::check(run.record)),
+    ("receipts", Judges::Every, |run| receipts::check(run.record)),
+    ("lost-acks", Judges::Every, |run| lost_acks::check(run.record, run.losses())),
+    ("unexpected", Judges::Every, |run| unexpected::check(run.record)),
+    ("one-writer", Judges::Every, |run| one_writer::check(run.writers())),
+    ("isolation", Judges::With(Workload::Append), |run| isolation::check(run.record)),
+    ("bank-total", Judges::With(Workload::Bank), |run| bank_total::check(run.record)),
+    ("register", Judges::With(Workload::Register), |run| register::check(run.record)),
+    ("stale-reads", Judges::With(Workload::Freshness), |run| {
+        stale_reads::check(run.record, run.heartbeats())
+    }),
+    ("lag", Judges::Asked, |run| lag::check(run.record)),
+    ("outage", Judges::Every, |run| outage::check(run.record, run.outages())),
+    ("stuck", Judges::Every, |run| stuck::check(run.record)),
+    ("redundancy", Judges::Asked, |run| redundancy::check(run.record, run.redundancy())),
+    ("converged", Judges::Every, |run| converged::check(run.record, run.convergence())),
+    ("controller", Judges::Asked, |run| controller::check(run.record)),
+    ("alarm", Judges::Asked, |run| alarm::check(run.record, run.alarms())),
+    ("failovers", Judges::Asked, |run| failovers::check(run.record)),
+    ("replaced", Judges::Asked, |run| replaced::check(run.record)),
+    ("restarts", Judges::Asked, |run| restarts::check(run.record)),
+    ("scaled", Judges::Asked, |run| scaled::check(run.record, run.limits())),
+    ("latency", Judges::Asked, |run| latency::check(run.record)),
+    ("throughput", Judges::Asked, |run| throughput::check(run.record)),
+    ("errors", Judges::Every, |run| errors::check(run.record)),
+    ("placement", Judges::Every, |run| placement::check(run.record)),
+    ("log", Judges::Every, |run| log::check(run.record)),
+    ("secrets", Judges::Every, |run| secrets::check(run.record)),
+    ("audit", Judges::Every, |run| audit::check(run.record)),
 ];
 
 /// Judges a run by every checker and sums up.
 #[must_use]
 pub fn judge(record: &RunRecord) -> Judgement {
+    judge_measured(&Measured::of(record))
+}
+
+/// The same, leaving what was measured to whoever reports it.
+#[must_use]
+pub fn judge_measured(run: &Measured<'_>) -> Judgement {
+    let record = run.record;
     let holes = whole::holes(record);
     let judged = CHECKERS
         .iter()
         .filter(|(name, judges, _)| asked(record, name) || applies(record, *judges))
-        .map(|(name, _, checker)| (*name, whole::temper(guarded(|| checker(record)), &holes)));
+        .map(|(name, _, checker)| (*name, whole::temper(guarded(|| checker(run)), &holes)));
     let first = (journal::NAME, journal::check(record, &holes));
     let checks: Vec<Check> = std::iter::once(first)
         .chain(judged)

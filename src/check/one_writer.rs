@@ -50,8 +50,7 @@ pub struct Fates {
 
 /// Judges who wrote on which timeline.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let writers = measure(record);
+pub fn check(writers: &Writers) -> Finding {
     let overlaps: Vec<Value> = writers
         .overlaps
         .iter()

@@ -32,8 +32,7 @@ const OUTAGES_SHOWN: usize = 20;
 
 /// Judges the bounds a scenario asks for; without any, the outages are reported.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let endpoints = measure(record);
+pub fn check(record: &RunRecord, endpoints: &[EndpointOutages]) -> Finding {
     let evidence =
         json!({ "endpoints": endpoints.iter().map(|outages| show(record, outages)).collect::<Vec<_>>() });
     let mut broken: Vec<String> = Vec::new();
@@ -42,7 +41,7 @@ pub fn check(record: &RunRecord) -> Finding {
     for expect in &record.scenario.expects {
         let Expect::Outage { endpoint, after, of, max } = expect else { continue };
         let ask = Ask { endpoint: *endpoint, after: after.as_ref(), of: *of, max: *max };
-        match bound(record, &endpoints, &ask) {
+        match bound(record, endpoints, &ask) {
             BoundHeld::Yes(took, said) => told.push((took, said)),
             BoundHeld::No(why) => broken.push(why),
             BoundHeld::Unclear(why) => gaps.push(why),

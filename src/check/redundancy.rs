@@ -33,8 +33,7 @@ pub struct Redundancy {
 
 /// Judges the bounds a scenario asks for.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let seen = measure(record);
+pub fn check(record: &RunRecord, seen: &[Redundancy]) -> Finding {
     let evidence = json!({ "faults": seen });
     let mut gaps: Vec<String> = Vec::new();
     for expect in &record.scenario.expects {

@@ -9,20 +9,20 @@ use serde_json::json;
 use super::audit::load_start;
 use super::record::{Finding, RunRecord};
 use super::replaced::is;
-use super::sizes;
+use super::sizes::LimitChange;
 use crate::model::scaling::{Resource, Usage, amount};
 use crate::model::sighting::BodySeen;
 use crate::model::{Expect, MemberId, Mono, Target};
 
 /// Judges the sizes a scenario asks for.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
+pub fn check(record: &RunRecord, changes: &[LimitChange]) -> Finding {
     let sightings = record.sightings_in_order();
     let looks: Vec<(Mono, &MemberId, &Usage)> = sightings
         .iter()
         .flat_map(|seen| seen.usage.iter().map(|(member, usage)| (seen.at, member, usage)))
         .collect();
-    let evidence = json!({ "looks": looks.len(), "changes": sizes::measure(record) });
+    let evidence = json!({ "looks": looks.len(), "changes": changes });
     if looks.is_empty() {
         return Finding::unknown("nobody looked at sizes, so nobody saw one change", evidence);
     }

@@ -37,10 +37,9 @@ pub struct HeartbeatRead<'a> {
 
 /// Judges the bounds a scenario asks for; without any, the staleness is reported.
 #[must_use]
-pub fn check(record: &RunRecord) -> Finding {
-    let reads = measure(record);
+pub fn check(record: &RunRecord, reads: &[HeartbeatRead<'_>]) -> Finding {
     let mut nodes: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for read in &reads {
+    for read in reads {
         nodes.entry(read.node.map_or("unknown", MemberId::as_str)).or_default().push(read.stale);
     }
     let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale));

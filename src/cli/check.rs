@@ -12,8 +12,9 @@ use crate::run::read;
 /// `pgha check`
 pub fn check(run: &Path, output: Output) -> Result<Exit, CliError> {
     let record = read::read(run)?;
-    let judgement = check::judge(&record);
-    let (report, page) = report::with_page(&record, &judgement);
+    let measured = check::Measured::of(&record);
+    let judgement = check::judge_measured(&measured);
+    let (report, page) = report::with_page(&measured, &judgement);
     page_anew(run, &page);
     print(&report, output)?;
     Ok(exit(&judgement))

@@ -9,11 +9,12 @@ use super::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
     Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
-use crate::check::alarm::{self, AlarmTold};
+use crate::check::alarm::AlarmTold;
 use crate::check::lost_acks::Losses;
 use crate::check::one_writer::Writers;
 use crate::check::outage::{self, Backs, EndpointOutages, Outage, OutageEnd};
-use crate::check::{Judgement, RunRecord, converged, lost_acks, one_writer, redundancy, sizes, stale_reads};
+use crate::check::stale_reads::HeartbeatRead;
+use crate::check::{Judgement, Measured, RunRecord};
 use crate::history::{Class, Counted};
 use crate::model::scenario::{Endpoint, Load};
 use crate::model::{FaultRecord, Mono, Name};
@@ -22,35 +23,18 @@ use crate::stats::{self, Percentiles};
 /// The length of a counted second, nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
-/// What several parts of a report rest on and what takes a while: measured once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
-    /// Outages of every endpoint, as the check `outage` sees them.
-    pub outages: Vec<EndpointOutages>,
-    /// What would be gone, look by look.
-    pub exposed: Vec<Exposed>,
-}
-
-impl Measured {
-    /// Measures a record.
-    #[must_use]
-    pub fn of(record: &RunRecord) -> Self {
-        Self { outages: outage::measure(record), exposed: exposure::measure(record) }
-    }
-}
-
 /// Puts the report of a judged run together.
 #[must_use]
-pub fn build(record: &RunRecord, judgement: &Judgement) -> Report {
-    build_with(record, judgement, &Measured::of(record))
+pub fn build(run: &Measured<'_>, judgement: &Judgement) -> Report {
+    build_with(run, judgement, &exposure::measure(run.record))
 }
 
-/// The same from what was measured already.
+/// The same, where it is known already what would be gone, look by look.
 #[must_use]
-pub fn build_with(record: &RunRecord, judgement: &Judgement, measured: &Measured) -> Report {
+pub fn build_with(run: &Measured<'_>, judgement: &Judgement, exposed: &[Exposed]) -> Report {
+    let record = run.record;
     let zero = zero(record);
-    let outages = &measured.outages;
-    let writers = one_writer::measure(record);
+    let outages = run.outages();
     let resolved = &record.resolved;
     Report {
         schema_version: SCHEMA_VERSION,
@@ -72,21 +56,20 @@ pub fn build_with(record: &RunRecord, judgement: &Judgement, measured: &Measured
             .map(|(index, load)| load_line(record, index, load))
             .collect(),
         endpoints: outages.iter().map(|seen| (seen.endpoint, endpoint_line(record, seen, zero))).collect(),
-        loss: loss(&lost_acks::measure(record), &writers, judgement),
-        one_writer: one_writer_line(&writers, zero),
-        staleness: staleness(record),
-        redundancy: redundancy::measure(record),
-        sizes: sizes::measure(record),
-        alarms: alarm::measure(record)
-            .map(|told| told.into_iter().map(|alarm| alarm_line(alarm, zero)).collect()),
+        loss: loss(run.losses(), run.writers(), judgement),
+        one_writer: one_writer_line(run.writers(), zero),
+        staleness: staleness(run.heartbeats()),
+        redundancy: run.redundancy().to_vec(),
+        sizes: run.limits().to_vec(),
+        alarms: run.alarms().map(|told| told.iter().map(|alarm| alarm_line(alarm, zero)).collect()),
         failovers: record
             .history
             .faults
             .iter()
             .filter_map(|fault| failover(record, outages, fault))
             .collect(),
-        exposure: exposure::sum_up(&measured.exposed),
-        converged_ms: converged::measure(record).took_ms(),
+        exposure: exposure::sum_up(exposed),
+        converged_ms: run.convergence().took_ms(),
         environment: Environment {
             pgha: resolved.pgha.clone(),
             commit: resolved.commit.clone(),
@@ -128,8 +111,8 @@ fn fault_line(fault: &FaultRecord, zero: Mono) -> FaultLine {
     }
 }
 
-fn alarm_line(told: AlarmTold, zero: Mono) -> AlarmLine {
-    let AlarmTold { controller, kind, subject, raised, said, cleared } = told;
+fn alarm_line(told: &AlarmTold, zero: Mono) -> AlarmLine {
+    let AlarmTold { controller, kind, subject, raised, said, cleared } = told.clone();
     let mut said = said.into_iter();
     let text = said.next().map(|(_, text)| text).unwrap_or_default();
     AlarmLine {
@@ -250,12 +233,9 @@ fn one_writer_line(writers: &Writers, zero: Mono) -> OneWriterLine {
     OneWriterLine { zombie_windows: windows.collect(), zombie_fates: writers.zombie_fates }
 }
 
-fn staleness(record: &RunRecord) -> Option<Staleness> {
-    let reads = stale_reads::measure(record);
+fn staleness(reads: &[HeartbeatRead<'_>]) -> Option<Staleness> {
     let all = Percentiles::of_nanos(reads.iter().map(|read| read.stale))?;
-    let count = |pick: fn(&stale_reads::HeartbeatRead<'_>) -> bool| {
-        reads.iter().filter(|read| pick(read)).count() as u64
-    };
+    let count = |pick: fn(&HeartbeatRead<'_>) -> bool| reads.iter().filter(|read| pick(read)).count() as u64;
     Some(Staleness {
         p50_ms: all.p50,
         p99_ms: all.p99,
@@ -299,7 +279,10 @@ fn failover(record: &RunRecord, outages: &[EndpointOutages], fault: &FaultRecord
     let mut stages = Stages::default();
     for seen in record.sightings_in_order().into_iter().filter(|seen| seen.at > began) {
         // a body that was hit may be seen once more as it was, so only others can have taken over
-        let others = seen.postgres.iter().filter(|(member, _)| !fault.targets.iter().any(|hit| hit.member() == Some(*member)));
+        let others = seen
+            .postgres
+            .iter()
+            .filter(|(member, _)| !fault.targets.iter().any(|hit| hit.member() == Some(*member)));
         let others: Vec<_> = others.filter_map(|(_, postgres)| postgres.sql.seen()).collect();
         let at = stats::millis(seen.at.0 - began.0);
         if others.iter().any(|sql| !sql.in_recovery) {

@@ -17,7 +17,7 @@ pub use bench::{
     BenchReport, Beside, Changes, ComparisonLine, GoalLine, Point, SelfTest, Stall, bench_markdown,
     bench_report, changes, changes_markdown, compare, point,
 };
-pub use build::{Measured, build, build_with};
+pub use build::{build, build_with};
 pub use document::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
     Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
@@ -28,13 +28,13 @@ pub use junit::{junit, junit_with};
 pub use markdown::markdown;
 pub use summary::summary;
 
-use crate::check::record::{Judgement, RunRecord};
+use crate::check::{Judgement, Measured};
 
-/// The report of a judged run, and its page; what both rest on is measured once.
+/// The report of a judged run, and its page. What checkers measured is not measured again.
 #[must_use]
-pub fn with_page(record: &RunRecord, judgement: &Judgement) -> (Report, String) {
-    let measured = Measured::of(record);
-    let report = build_with(record, judgement, &measured);
-    let page = html::write(&html::page(record, &report, &measured));
+pub fn with_page(run: &Measured<'_>, judgement: &Judgement) -> (Report, String) {
+    let exposed = exposed(run.record);
+    let report = build_with(run, judgement, &exposed);
+    let page = html::write(&html::page(run, &report, &exposed));
     (report, page)
 }

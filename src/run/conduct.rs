@@ -151,8 +151,9 @@ async fn leftovers(
 /// When the directory cannot be read or written.
 pub fn judge(dir: &RunDir) -> Result<(Judgement, Report), RunError> {
     let record = read::read(dir.path())?;
-    let judgement = check::judge(&record);
-    let (report, page) = report::with_page(&record, &judgement);
+    let measured = check::Measured::of(&record);
+    let judgement = check::judge_measured(&measured);
+    let (report, page) = report::with_page(&measured, &judgement);
     dir.write_json("verdict.json", &judgement)?;
     dir.write_json("report.json", &report)?;
     dir.write("report.md", report::markdown(&report))?;

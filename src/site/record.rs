@@ -35,7 +35,8 @@ pub fn ours(path: &Path) -> Option<String> {
 /// Why the record cannot be read.
 pub fn anew(dir: &Path) -> Result<String, String> {
     let record = read::read(dir).map_err(|error| error.to_string())?;
-    Ok(report::with_page(&record, &check::judge(&record)).1)
+    let measured = check::Measured::of(&record);
+    Ok(report::with_page(&measured, &check::judge_measured(&measured)).1)
 }
 
 /// A file of a record that pages lead to: the verdict, and logs of members. `None` for every other name, and for what is

@@ -146,7 +146,8 @@ fn report(dir: &Path, now: i64) -> Result<Option<Report>, String> {
         return Ok(None);
     }
     let record = read::read(dir).map_err(|error| error.to_string())?;
-    Ok(Some(report::build(&record, &check::judge(&record))))
+    let measured = check::Measured::of(&record);
+    Ok(Some(report::build(&measured, &check::judge_measured(&measured))))
 }
 
 /// Whether a run has no end yet and something of it was written lately.

@@ -1,9 +1,10 @@
 //! Exposure: what would be gone if the primary died at a look, from positions and acknowledgements.
 
+use pgha::check::Measured;
 use pgha::check::RunRecord;
 use pgha::model::lab::Replication;
 use pgha::model::{Lsn, Mono, Sight};
-use pgha::report::{Exposed, Measured, exposed, exposure};
+use pgha::report::{Exposed, exposed, exposure};
 use proptest::prelude::*;
 
 use crate::story::{EVERY, MS, Plan, Story, ZERO, healthy, tell};
@@ -107,7 +108,7 @@ fn without_positions_nothing_is_told() {
     assert_eq!(exposure(&[]), None);
     let record = story.record();
     let judgement = pgha::check::judge(&record);
-    let report = pgha::report::build_with(&record, &judgement, &Measured::of(&record));
+    let report = pgha::report::build(&Measured::of(&record), &judgement);
     assert_eq!(report.exposure, None);
 }
 

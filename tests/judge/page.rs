@@ -2,26 +2,27 @@
 
 use std::path::Path;
 
-use pgha::check::{RunRecord, judge};
+use pgha::check::{Measured, RunRecord, judge_measured};
 use pgha::history::{Event, Outcome};
 use pgha::model::Sight;
 use pgha::model::control::ControllerStatus;
 use pgha::model::fault::Receipt;
 use pgha::report::html::{FILE, Lane, Page, page};
-use pgha::report::{Measured, build_with, with_page};
+use pgha::report::{build_with, exposed, with_page};
 use serde_json::json;
 
 use crate::stored;
 use crate::story::{EVERY, MS, Plan, Story, ZERO, error, healthy, name, tell};
 
 fn shown(record: &RunRecord) -> Page {
-    let measured = Measured::of(record);
-    let report = build_with(record, &judge(record), &measured);
-    page(record, &report, &measured)
+    let (measured, exposed) = (Measured::of(record), exposed(record));
+    let report = build_with(&measured, &judge_measured(&measured), &exposed);
+    page(&measured, &report, &exposed)
 }
 
 fn written(record: &RunRecord) -> String {
-    with_page(record, &judge(record)).1
+    let measured = Measured::of(record);
+    with_page(&measured, &judge_measured(&measured)).1
 }
 
 /// What a page shows, line by line: enough to see what is where, without every point of a chart.

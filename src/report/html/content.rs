@@ -8,10 +8,11 @@ use super::lanes::{self, Run};
 use super::markup::cut;
 use super::page::{CheckLine, Fact, Loss, Page, Percentiles, Timeline};
 use super::tables;
+use crate::check::Measured;
 use crate::check::record::Check;
 use crate::history::FinalRead;
 use crate::model::Lsn;
-use crate::report::{Measured, Report, Spread, figures};
+use crate::report::{Exposed, Report, Spread, figures};
 use crate::stats;
 use crate::stats::figures::{bytes, count, dash, seconds, sentence};
 
@@ -25,8 +26,8 @@ const SHARES: [f64; 15] =
 
 /// What the page of a run shows.
 #[must_use]
-pub fn page(record: &crate::check::RunRecord, report: &Report, measured: &Measured) -> Page {
-    let run = Run::new(record, report, &measured.outages, &measured.exposed);
+pub fn page(measured: &Measured<'_>, report: &Report, exposed: &[Exposed]) -> Page {
+    let run = Run::new(measured, report, exposed);
     Page {
         scenario: report.scenario.to_string(),
         about: report.about.clone(),

@@ -5,7 +5,7 @@ use super::bounds::{LINES, SAYS};
 use super::lanes::{Run, receipt};
 use super::markup::cut;
 use super::page::Table;
-use crate::check::decided::{self, LineSays};
+use crate::check::decided::LineSays;
 use crate::model::{MemberId, Name, Receipt};
 use crate::report::{AlarmLine, BackLine, FaultLine, LoadLine, Report};
 use crate::stats::Percentiles;
@@ -52,9 +52,9 @@ fn receipts(report: &Report) -> Table {
 /// What controllers decided, each decision once until another follows.
 fn decisions(run: &Run<'_>) -> Table {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for said in decided::measure(run.record) {
-        let LineSays::Decided { step, subject, reason, .. } = said.what else { continue };
-        let told = vec![said.controller, step, subject, cut(&reason, SAYS)];
+    for said in run.decisions {
+        let LineSays::Decided { step, subject, reason, .. } = &said.what else { continue };
+        let told = vec![said.controller.clone(), step.clone(), subject.clone(), cut(reason, SAYS)];
         let before = rows.iter().rfind(|row| row.get(1) == told.first());
         if before.is_none_or(|row| row.get(1..) != Some(told.as_slice())) {
             rows.push(std::iter::once(seconds(run.ms(said.at))).chain(told).collect());

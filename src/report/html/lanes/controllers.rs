@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
 use super::states::{LaneState, bands};
-use crate::check::decided::{self, DecidedLine, LineSays};
+use crate::check::decided::LineSays;
 use crate::model::MemberId;
 use crate::model::control::ControllerStatus;
 use crate::model::lab::controller_of;
@@ -17,18 +17,17 @@ use crate::report::html::page::{Band, Lane, Mark, Row, Tone};
 
 /// What each controller decided.
 pub(super) fn decisions(run: &Run<'_>) -> Option<Lane> {
-    let said = decided::measure(run.record);
-    let mut rows = of_journals(run, &said);
+    let mut rows = of_journals(run);
     let told: BTreeSet<String> = rows.iter().map(|row| row.label.clone()).collect();
     rows.extend(of_looks(run).into_iter().filter(|row| !told.contains(&row.label)));
     let note = "a step, its reason under the pointer; triangles: deeds done";
     Lane::of_rows("Controllers", note, rows)
 }
 
-fn of_journals(run: &Run<'_>, said: &[DecidedLine]) -> Vec<Row> {
+fn of_journals(run: &Run<'_>) -> Vec<Row> {
     let (_, end) = run.whole();
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
-    for line in said {
+    for line in run.decisions {
         let row = rows.entry(&line.controller).or_default();
         let at = run.ms(line.at);
         match &line.what {

@@ -1,19 +1,22 @@
 //! A run on the axis of its lanes: instants as milliseconds, and looks in order.
 
+use crate::check::decided::DecidedLine;
 use crate::check::outage::EndpointOutages;
-use crate::check::RunRecord;
+use crate::check::{Measured, RunRecord};
 use crate::model::{Mono, Sighting};
 use crate::report::build::{from_zero, zero};
 use crate::report::{Exposed, Report};
 
 /// A run, and what was measured of it.
 pub struct Run<'a> {
-    /// The record.
+    /// The record that is shown.
     pub record: &'a RunRecord,
-    /// Its numbers.
+    /// Its report.
     pub report: &'a Report,
     /// Outages of every endpoint.
     pub outages: &'a [EndpointOutages],
+    /// What controllers said in their journals.
+    pub decisions: &'a [DecidedLine],
     /// What would be gone, look by look.
     pub exposed: &'a [Exposed],
     zero: Mono,
@@ -25,15 +28,12 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run whose numbers are known.
     #[must_use]
-    pub fn new(
-        record: &'a RunRecord,
-        report: &'a Report,
-        outages: &'a [EndpointOutages],
-        exposed: &'a [Exposed],
-    ) -> Self {
+    pub fn new(measured: &'a Measured<'_>, report: &'a Report, exposed: &'a [Exposed]) -> Self {
+        let record = measured.record;
         let looks = record.sightings_in_order();
         let whole = span(record, &looks);
-        Self { record, report, outages, exposed, zero: zero(record), whole, looks }
+        let (outages, decisions) = (measured.outages(), measured.decisions());
+        Self { record, report, outages, decisions, exposed, zero: zero(record), whole, looks }
     }
 
     /// An instant of the axis.
