@@ -266,7 +266,7 @@ mod tests {
     fn typed(words: &[&str]) -> Result<Verb, String> {
         let cli =
             Cli::try_parse_from(["pgha", "inject"].iter().chain(words)).map_err(|error| error.to_string())?;
-        let crate::cli::args::Verb::Inject(args) = cli.verb else { panic!("no inject") };
+        let crate::cli::args::CliVerb::Inject(args) = cli.verb else { panic!("no inject") };
         let id = Name::new("x").expect("a name");
         match parse(&args, &id) {
             Ok((scenario, _)) => Ok(scenario.steps[0].verb.clone()),

@@ -38,7 +38,7 @@ pub use problem::{CliError, Exit};
 use connect::engine;
 
 use crate::model::scaling::SizeWish;
-use args::{Cli, ClientPart, SchemaOf, Verb};
+use args::{Cli, CliVerb, ClientPart, SchemaOf};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     start_tracing(cli.verbose);
     let mut builder = match cli.verb {
         // one thread, as the programs it is compared with: waking another costs more than an operation
-        Verb::Client { part: ClientPart::Load, .. } => tokio::runtime::Builder::new_current_thread(),
+        CliVerb::Client { part: ClientPart::Load, .. } => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = match builder.enable_all().build() {
@@ -120,41 +120,41 @@ fn start_tracing(verbose: u8) {
 
 async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.verb {
-        Verb::Init { folder } => init::init(&folder),
-        Verb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
-        Verb::Up { lab, wait } => lab::up(&lab, wait).await,
-        Verb::Down { lab, all } => lab::down(&lab, all).await,
-        Verb::Status { lab, output, watch, plain, all } => {
+        CliVerb::Init { folder } => init::init(&folder),
+        CliVerb::Doctor { lab, output } => doctor::doctor(&lab, output).await,
+        CliVerb::Up { lab, wait } => lab::up(&lab, wait).await,
+        CliVerb::Down { lab, all } => lab::down(&lab, all).await,
+        CliVerb::Status { lab, output, watch, plain, all } => {
             let watch = watch.then_some(status::StatusWatch { plain });
             Box::pin(status::status(&lab, output, watch, all)).await
         }
-        Verb::Dsn { endpoint, lab, format } => lab::dsn(&lab, endpoint, format).await,
-        Verb::Logs { member, lab, follow, tail } => bodies::logs(&lab, &member, follow, tail).await,
-        Verb::Exec { member, lab, command } => bodies::exec(&lab, &member, &command).await,
-        Verb::Switchover { lab, to, output } => operate::switchover(&lab, to, output).await,
-        Verb::Failover { lab, to, output } => operate::failover(&lab, to, output).await,
-        Verb::Maintenance { switch, lab, output } => operate::maintenance(&lab, switch, output).await,
-        Verb::RollingRestart { lab, output } => operate::rolling_restart(&lab, output).await,
-        Verb::Replace { member, lab, no_wait, wait, output } => {
+        CliVerb::Dsn { endpoint, lab, format } => lab::dsn(&lab, endpoint, format).await,
+        CliVerb::Logs { member, lab, follow, tail } => bodies::logs(&lab, &member, follow, tail).await,
+        CliVerb::Exec { member, lab, command } => bodies::exec(&lab, &member, &command).await,
+        CliVerb::Switchover { lab, to, output } => operate::switchover(&lab, to, output).await,
+        CliVerb::Failover { lab, to, output } => operate::failover(&lab, to, output).await,
+        CliVerb::Maintenance { switch, lab, output } => operate::maintenance(&lab, switch, output).await,
+        CliVerb::RollingRestart { lab, output } => operate::rolling_restart(&lab, output).await,
+        CliVerb::Replace { member, lab, no_wait, wait, output } => {
             operate::replace(&lab, &member, (!no_wait).then_some(wait), output).await
         }
-        Verb::Scale { service, count, lab, no_wait, wait, output } => {
+        CliVerb::Scale { service, count, lab, no_wait, wait, output } => {
             operate::scale(&lab, &service, count, (!no_wait).then_some(wait), output).await
         }
-        Verb::Resize { member, cpu, memory, disk, lab, wait, output } => {
+        CliVerb::Resize { member, cpu, memory, disk, lab, wait, output } => {
             operate::resize(&lab, &member, SizeWish { cpu, memory, disk }, wait, output).await
         }
         // a run is large, and the others should not carry its room
-        Verb::Run(args) => Box::pin(run::run(&args)).await,
-        Verb::Bench(args) => Box::pin(bench::bench(&args)).await,
-        Verb::Inject(args) => faults::inject(&args).await,
-        Verb::Faults { lab, output } => faults::faults(&lab, output).await,
-        Verb::Heal { ids, lab } => faults::heal(&lab, &ids).await,
-        Verb::Check { run, output } => check::check(&run, output),
-        Verb::Site(args) => site::write(&args),
-        Verb::Serve(args) => site::serve(&args).await,
-        Verb::Validate { files, lab } => validate::validate(&lab, &files),
-        Verb::Schema { of } => {
+        CliVerb::Run(args) => Box::pin(run::run(&args)).await,
+        CliVerb::Bench(args) => Box::pin(bench::bench(&args)).await,
+        CliVerb::Inject(args) => faults::inject(&args).await,
+        CliVerb::Faults { lab, output } => faults::faults(&lab, output).await,
+        CliVerb::Heal { ids, lab } => faults::heal(&lab, &ids).await,
+        CliVerb::Check { run, output } => check::check(&run, output),
+        CliVerb::Site(args) => site::write(&args),
+        CliVerb::Serve(args) => site::serve(&args).await,
+        CliVerb::Validate { files, lab } => validate::validate(&lab, &files),
+        CliVerb::Schema { of } => {
             print!(
                 "{}",
                 match of {
@@ -168,16 +168,16 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             );
             Ok(Exit::Done)
         }
-        Verb::Prune { base } => lab::prune(base).await,
-        Verb::Completions { shell } => {
+        CliVerb::Prune { base } => lab::prune(base).await,
+        CliVerb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut offered(), "pgha", &mut text);
             print!("{}", String::from_utf8_lossy(&text));
             Ok(Exit::Done)
         }
-        Verb::Man { dir } => man::man(offered(), dir.as_deref()),
-        Verb::Broker { ask } => controllers::broker(ask).await,
-        Verb::Controller { name } => controllers::controller(&name).await,
-        Verb::Client { part, plan, .. } => client::client(part, plan.as_deref()).await,
+        CliVerb::Man { dir } => man::man(offered(), dir.as_deref()),
+        CliVerb::Broker { ask } => controllers::broker(ask).await,
+        CliVerb::Controller { name } => controllers::controller(&name).await,
+        CliVerb::Client { part, plan, .. } => client::client(part, plan.as_deref()).await,
     }
 }

@@ -126,9 +126,9 @@ pub(super) fn read(lab: &str, patroni: &[KeyValue], ours: &[KeyValue]) -> Repair
         let prefix = keys_below(lab, part);
         ours.iter().filter_map(|found| Some((found.key.strip_prefix(&prefix)?, found))).collect()
     };
-    let parked = part("repair/parked")
-        .into_iter()
-        .filter_map(|(host, found)| Some((HostName::new(host).ok()?, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?)));
+    let parked = part("repair/parked").into_iter().filter_map(|(host, found)| {
+        Some((HostName::new(host).ok()?, MemberId::new(String::from_utf8_lossy(&found.value)).ok()?))
+    });
     let standbys = key("config").and_then(|found| {
         let count = json("config")?.get("synchronous_node_count")?.as_u64()?;
         Some(StandbysSeen { count: u32::try_from(count).ok()?, mod_revision: found.mod_revision })

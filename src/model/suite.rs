@@ -41,7 +41,7 @@ pub struct Comparison {
     /// The step whose instant is drawn.
     pub fault: Name,
     /// Between which instants of the load it is drawn; the same for the same trial of every arm.
-    pub phase: Phase,
+    pub phase: FaultPhase,
     /// The arm the others are compared with.
     pub baseline: Name,
     /// The arm that the comparison is about: pages say where it wins, and where it does not. The last one without it.
@@ -157,7 +157,8 @@ impl Metric {
 /// Two instants of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Phase {
+#[schemars(rename = "Phase")]
+pub struct FaultPhase {
     /// Not before.
     pub from: Span,
     /// Not after.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::exposure::{self, Exposed};
 use super::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
-    Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
+    LossLine, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
 use crate::check::alarm::AlarmTold;
 use crate::check::lost_acks::Losses;
@@ -253,12 +253,12 @@ fn blamed<'a>(record: &'a RunRecord, window: &Outage) -> Option<&'a FaultRecord>
     before.max_by_key(|fault| fault.began)
 }
 
-fn loss(losses: &Losses, writers: &Writers, judgement: &Judgement) -> Loss {
+fn loss(losses: &Losses, writers: &Writers, judgement: &Judgement) -> LossLine {
     let unexpected = judgement.check("unexpected").map_or(0, |check| {
         let count = |key: &str| check.evidence.get(key).and_then(Value::as_u64).unwrap_or(0);
         count("nobody_wrote") + count("twice") + count("of_failed_operations")
     });
-    Loss {
+    LossLine {
         acked: losses.acked,
         lost: losses.lost.len() as u64,
         lost_bytes: losses.windows.iter().map(|window| window.lost_bytes).sum(),

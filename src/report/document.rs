@@ -50,7 +50,7 @@ pub struct Report {
     /// Outages by endpoint.
     pub endpoints: BTreeMap<Endpoint, EndpointLine>,
     /// What was lost.
-    pub loss: Loss,
+    pub loss: LossLine,
     /// Who was writable together with whom.
     #[serde(default)]
     pub one_writer: OneWriterLine,
@@ -285,7 +285,8 @@ pub struct WindowLine {
 
 /// What was lost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Loss {
+#[schemars(rename = "Loss")]
+pub struct LossLine {
     /// Acknowledged writes.
     pub acked: u64,
     /// Of those, gone.

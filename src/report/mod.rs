@@ -20,7 +20,7 @@ pub use bench::{
 pub use build::{build, build_with};
 pub use document::{
     AlarmChange, AlarmLine, BackLine, ClientLine, EndpointLine, Environment, Failover, FaultLine, LoadLine,
-    Loss, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
+    LossLine, OneWriterLine, Operations, Report, SCHEMA_VERSION, Stages, Staleness, WindowLine, ZombieLine,
 };
 pub use exposure::{Exposed, Exposure, Spread, measure as exposed, sum_up as exposure};
 pub use figures::{Figure, figures};

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::source::Source;
 
-/// Names that two rooms still share. Nothing may be added.
-const SHARED: [&str; 4] = ["Loss", "Percentiles", "Phase", "Verb"];
 /// Words that declare a type.
 const DECLARES: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
@@ -30,7 +28,7 @@ pub fn homonyms(sources: &[Source]) -> Vec<String> {
             all.entry(name).or_default().push(&source.path);
         }
     }
-    let shared = all.into_iter().filter(|(name, paths)| paths.len() > 1 && !SHARED.contains(name));
+    let shared = all.into_iter().filter(|(_, paths)| paths.len() > 1);
     shared
         .map(|(name, paths)| {
             format!("`{name}` is a type of {}: say in each name whose it is.", paths.join(" and of "))

@@ -29,7 +29,7 @@ pub use site::{ServeArgs, SiteArgs, SourceArgs};
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: CliVerb,
     /// More words on stderr (-v decisions, -vv everything); `RUST_LOG` overrides it.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -37,7 +37,7 @@ pub struct Cli {
 
 /// Everything `pgha` can do.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub enum CliVerb {
     /// Write a lab and first scenarios to change; replaces no file.
     Init {
         /// Where; it is made when it is not there.

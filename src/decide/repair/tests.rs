@@ -322,7 +322,8 @@ fn nobody_stays_on_a_server_that_does_not_lead() {
     let server = |status: &str, sessions| ServerSeen { status: status.to_owned(), sessions, weight: 1 };
     let mut behind = |status: &str, sessions| {
         if let Some(Sight::Seen(routes)) = seen.balancers.get_mut(&name("balancer-1")) {
-            routes.rw = [(host_name("h1"), server("UP", 5)), (host_name("h2"), server(status, sessions))].into();
+            routes.rw =
+                [(host_name("h1"), server("UP", 5)), (host_name("h2"), server(status, sessions))].into();
         }
         decide(&seen, RepairMemory::default())
     };

@@ -6,7 +6,7 @@ use super::anomalies;
 use super::bounds;
 use super::lanes::{self, Run};
 use super::markup::cut;
-use super::page::{CheckLine, Fact, Loss, Page, Percentiles, Timeline};
+use super::page::{CheckLine, Fact, LatencyCurves, LossShown, Page, Timeline};
 use super::tables;
 use crate::check::Measured;
 use crate::check::record::Check;
@@ -74,7 +74,7 @@ fn facts(report: &Report) -> Vec<Fact> {
     ]
 }
 
-fn percentiles(run: &Run<'_>) -> Option<Percentiles> {
+fn percentiles(run: &Run<'_>) -> Option<LatencyCurves> {
     let history = &run.record.history;
     let mut loads = Vec::new();
     for (number, load) in (0..).zip(&run.record.scenario.loads) {
@@ -85,10 +85,10 @@ fn percentiles(run: &Run<'_>) -> Option<Percentiles> {
         let at = stats::curve(took.chain(counted), &SHARES);
         loads.extend(at.map(|at| (load.name.to_string(), at)));
     }
-    (!loads.is_empty()).then(|| Percentiles { shares: SHARES.to_vec(), loads })
+    (!loads.is_empty()).then(|| LatencyCurves { shares: SHARES.to_vec(), loads })
 }
 
-fn loss(run: &Run<'_>) -> Loss {
+fn loss(run: &Run<'_>) -> LossShown {
     let loss = &run.report.loss;
     let mut facts = vec![
         Fact::new("acknowledged writes", count(loss.acked)),
@@ -119,7 +119,7 @@ fn loss(run: &Run<'_>) -> Loss {
         let without = format!("{} of {} looks", count(exposure.without_follower), count(exposure.looks));
         facts.push(Fact::new("no copy could follow", without));
     }
-    Loss { facts, timelines: timelines(run) }
+    LossShown { facts, timelines: timelines(run) }
 }
 
 /// The timelines of the final primary, and what was lost at their ends.

@@ -21,7 +21,7 @@ mod tables;
 pub use content::page;
 pub use markup::cut;
 pub use page::{
-    Anomaly, Band, Chart, CheckLine, FILE, Fact, Join, Lane, Line, Loss, Mark, Page, Percentiles, Row, Table,
-    Time, Timeline, Tone, Unit,
+    Anomaly, Band, Chart, CheckLine, FILE, Fact, Join, Lane, LatencyCurves, Line, LossShown, Mark, Page, Row,
+    Table, Time, Timeline, Tone, Unit,
 };
 pub use render::write;

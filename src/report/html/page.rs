@@ -31,9 +31,9 @@ pub struct Page {
     /// The run, and what happened around its faults, each on one axis of time.
     pub times: Vec<Time>,
     /// Latency by percentile.
-    pub percentiles: Option<Percentiles>,
+    pub percentiles: Option<LatencyCurves>,
     /// What was lost, and where.
-    pub loss: Loss,
+    pub loss: LossShown,
     /// What no run should show.
     pub anomalies: Vec<Anomaly>,
     /// Every check.
@@ -259,7 +259,7 @@ pub enum Join {
 
 /// Latency by percentile.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Percentiles {
+pub struct LatencyCurves {
     /// Shares of a hundred, in order.
     pub shares: Vec<f64>,
     /// Each load: its name, and the latency at each share, milliseconds.
@@ -268,7 +268,7 @@ pub struct Percentiles {
 
 /// What was lost, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Loss {
+pub struct LossShown {
     /// Numbers.
     pub facts: Vec<Fact>,
     /// Timelines, the oldest first.

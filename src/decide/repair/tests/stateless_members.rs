@@ -42,7 +42,8 @@ fn added(seen: &mut RepairSeen, to: &[&str]) {
     }
     let server =
         |up: bool| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
-    let rw = (1..=3).map(|n| format!("h{n}")).map(|host| (host_name(&host), server(to.contains(&host.as_str()))));
+    let rw =
+        (1..=3).map(|n| format!("h{n}")).map(|host| (host_name(&host), server(to.contains(&host.as_str()))));
     let routes = Routes { rw: rw.collect(), ..Routes::default() };
     seen.balancers.insert(id, Sight::Seen(routes));
 }

@@ -3,7 +3,7 @@
 use super::charts::words;
 use super::picture::picture;
 use crate::report::html::markup::{Attribute, Markup, Px, cut};
-use crate::report::html::page::{Percentiles, Timeline, Tone, Unit};
+use crate::report::html::page::{LatencyCurves, Timeline, Tone, Unit};
 use crate::report::html::scale::Scale;
 
 /// How lines of several loads look.
@@ -19,7 +19,7 @@ const MIDDLE: f64 = 210.0;
 const NAMED: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 
 /// Latency by percentile: each step to the right is a tenth of what is left.
-pub(super) fn percentiles(out: &mut Markup, percentiles: Option<&Percentiles>) {
+pub(super) fn percentiles(out: &mut Markup, percentiles: Option<&LatencyCurves>) {
     let Some(percentiles) = percentiles else { return };
     super::section(out, "Latency by percentile", |out| {
         out.around("div", &[("class", &"scroll")], |out| {
@@ -35,7 +35,7 @@ fn share_place(share: f64) -> f64 {
     -((100.0 - share).max(0.002) / 100.0).log10()
 }
 
-fn curves(out: &mut Markup, percentiles: &Percentiles) {
+fn curves(out: &mut Markup, percentiles: &LatencyCurves) {
     let across = Scale::straight((0.0, share_place(100.0)), (LEFT, WIDTH - 12.0));
     let all = || percentiles.loads.iter().flat_map(|(_, took)| took.iter().copied());
     let most = all().fold(0.01, f64::max);
