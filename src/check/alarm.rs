@@ -31,11 +31,11 @@ const MOVES: u64 = 10_000_000_000;
 pub struct AlarmTold {
     /// Which controller.
     pub controller: String,
-    /// What kind.
+    /// The kind of alarm.
     pub kind: AlarmKind,
     /// About whom; absent: about the lab.
     pub subject: Option<MemberId>,
-    /// When it was raised.
+    /// When it was raised, on the machine's monotonic clock.
     pub raised: Mono,
     /// What it said, from when on: the first text is that of when it was raised.
     pub said: Vec<(Mono, String)>,
@@ -115,6 +115,20 @@ struct WantedAlarm<'a> {
     within: Option<Span>,
 }
 
+/// The time in which an alarm is asked for.
+#[derive(Clone, Copy)]
+struct AskedTime {
+    from: Mono,
+    to: Mono,
+}
+
+/// Which end of a step is counted from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StepEnd {
+    Injected,
+    Healed,
+}
+
 enum AlarmSaid {
     Holds,
     Breaks(String),
@@ -124,12 +138,13 @@ enum AlarmSaid {
 impl<'a> WantedAlarm<'a> {
     fn of(record: &RunRecord, expect: &'a Expect) -> Option<Self> {
         let Expect::Alarm { kind, member, is, after, within } = expect else { return None };
-        let heal = *is == AlarmIs::Cleared;
+        let end = if *is == AlarmIs::Cleared { StepEnd::Healed } else { StepEnd::Injected };
         let (what, from) = match after {
             None => ("the load began".to_owned(), record.history.load_start()),
             Some(step) => {
-                let word = if heal && !lasts(record, step) { "was healed" } else { "was injected" };
-                (format!("`{step}` {word}"), instant(record, step, heal))
+                let healed = end == StepEnd::Healed && !lasts(record, step);
+                let word = if healed { "was healed" } else { "was injected" };
+                (format!("`{step}` {word}"), instant(record, step, end))
             }
         };
         Some(Self { kind: *kind, member: member.as_ref(), is: *is, what, from, within: *within })
@@ -146,6 +161,7 @@ impl<'a> WantedAlarm<'a> {
             return AlarmSaid::Open(format!("nothing says when {}", self.what));
         };
         let to = self.within.map_or(Mono(u64::MAX), |within| from.plus(within.0));
+        let time_asked = AskedTime { from, to };
         let meant: Vec<&AlarmTold> = told
             .iter()
             .filter(|alarm| alarm.kind == self.kind)
@@ -154,8 +170,8 @@ impl<'a> WantedAlarm<'a> {
         let time = self.within.map_or_else(String::new, |within| format!(" within {within}"));
         let when = format!("{time} after {}", self.what);
         match self.is {
-            AlarmIs::Raised => self.raised(record, &meant, (from, to), &when),
-            AlarmIs::Never => self.never(record, &meant, (from, to), &when),
+            AlarmIs::Raised => self.raised(record, &meant, time_asked, &when),
+            AlarmIs::Never => self.never(record, &meant, time_asked, &when),
             AlarmIs::Cleared => self.cleared(record, &meant, to, &when),
         }
     }
@@ -164,7 +180,7 @@ impl<'a> WantedAlarm<'a> {
         &self,
         record: &RunRecord,
         meant: &[&AlarmTold],
-        (from, to): (Mono, Mono),
+        AskedTime { from, to }: AskedTime,
         when: &str,
     ) -> AlarmSaid {
         if meant.iter().any(|alarm| (from..=to).contains(&alarm.raised)) {
@@ -178,7 +194,7 @@ impl<'a> WantedAlarm<'a> {
         &self,
         record: &RunRecord,
         meant: &[&AlarmTold],
-        (from, to): (Mono, Mono),
+        AskedTime { from, to }: AskedTime,
         when: &str,
     ) -> AlarmSaid {
         let on =
@@ -224,9 +240,9 @@ fn lasts(record: &RunRecord, step: &Name) -> bool {
 }
 
 /// When the first fault of a step was injected, or the last one healed; what leaves nothing to heal was over at once.
-fn instant(record: &RunRecord, step: &Name, heal: bool) -> Option<Mono> {
+fn instant(record: &RunRecord, step: &Name, end: StepEnd) -> Option<Mono> {
     let mut all = faults(record, step);
-    if !heal {
+    if end == StepEnd::Injected {
         return all.filter_map(|(began, ..)| began).min();
     }
     all.try_fold(None, |last: Option<Mono>, (began, healed, lasting)| {

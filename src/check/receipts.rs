@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::record::{Finding, RunRecord};
 use crate::model::fault::{FaultRecord, ReceiptState};
+use crate::model::{Name, Step};
 use crate::spec::scenario::step_id;
 
 /// Judges the receipts of every fault and that every step of the scenario was carried out.
@@ -13,20 +14,22 @@ pub fn check(record: &RunRecord) -> Finding {
     let faults = &record.history.faults;
     let mut gaps: Vec<String> = faults.iter().filter_map(gap).collect();
     let steps = &record.scenario.steps;
-    let left_no_record = |named: bool| {
-        let ids = steps.iter().enumerate().filter(move |(_, step)| step.id.is_some() == named);
-        ids.map(|(index, step)| step_id(index, step)).filter(|id| {
-            // a step with `repeat` or `swizzle` leaves one record for each of its turns
-            let turn = format!("{id}-");
-            !faults.iter().any(|fault| fault.id == *id || fault.id.as_str().starts_with(&turn))
-        })
+    let left_no_record = |id: &Name| {
+        // a step with `repeat` or `swizzle` leaves one record for each of its turns
+        let turn = format!("{id}-");
+        !faults.iter().any(|fault| fault.id == *id || fault.id.as_str().starts_with(&turn))
     };
-    gaps.extend(left_no_record(true).map(|id| format!("step `{id}` left no record")));
+    let (named, nameless): (Vec<_>, Vec<_>) =
+        steps.iter().enumerate().partition(|(_, step)| step.id.is_some());
+    let ids = |steps: Vec<(usize, &Step)>| -> Vec<Name> {
+        steps.into_iter().map(|(index, step)| step_id(index, step)).filter(left_no_record).collect()
+    };
+    gaps.extend(ids(named).iter().map(|id| format!("step `{id}` left no record")));
     if faults.len() < steps.len() {
         gaps.push(format!("{} steps, but {} faults on record", steps.len(), faults.len()));
     }
     // turns of one step may hide in that number that another has none
-    gaps.extend(left_no_record(false).map(|id| format!("{id} left no record")));
+    gaps.extend(ids(nameless).iter().map(|id| format!("{id} left no record")));
     let seen: Vec<Value> = faults
         .iter()
         .map(|fault| json!({ "id": fault.id, "verb": fault.verb.name(), "receipt": fault.receipt, "heal": fault.heal }))

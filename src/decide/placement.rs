@@ -23,7 +23,7 @@ const ORDER: [Service; 4] = [Service::Client, Service::Etcd, Service::Postgres, 
 pub struct Unplaceable {
     /// The body that found no place.
     pub member: MemberId,
-    /// What it does.
+    /// The service it is of.
     pub service: Service,
     /// Every host and what it had against the body, in the order of the declaration.
     pub hosts: Vec<(HostName, WhyNot)>,
@@ -36,27 +36,27 @@ pub enum WhyNot {
     NotAllowed,
     /// One of the same service stands there.
     Has(MemberId),
-    /// Not enough cores, in thousandths.
+    /// The host has not enough cores left.
     Cores {
-        /// What is left.
+        /// Thousandths of a core that are left.
         left: u64,
-        /// What the host has.
+        /// Thousandths of a core that the host has.
         of: u64,
-        /// What is wanted.
+        /// Thousandths of a core that are wanted.
         wanted: u64,
     },
-    /// Not enough memory.
+    /// The host has not enough memory left.
     Memory {
-        /// What is left.
+        /// Bytes that are left.
         left: Bytes,
-        /// What is wanted.
+        /// Bytes that are wanted.
         wanted: Bytes,
     },
-    /// Not enough disk.
+    /// The host has not enough disk left.
     Disk {
-        /// What is left.
+        /// Bytes that are left.
         left: Bytes,
-        /// What is wanted.
+        /// Bytes that are wanted.
         wanted: Bytes,
     },
 }
@@ -226,19 +226,37 @@ pub fn fits(spec: &LabSpec, room: &Size, member: &Member, to: &Size) -> Result<(
             to.disk, from.disk
         ));
     }
-    let wanted = [to, from, &min, &max, room];
-    possible("cpu", wanted.map(|size| thousandths(size.cpus)), cores)?;
-    possible("memory", wanted.map(|size| size.memory), |bytes| bytes.to_string())?;
-    possible("disk", wanted.map(|size| size.disk), |bytes| bytes.to_string())
+    let sizes = WantedOf { wanted: to, now: from, least: &min, most: &max, left: room };
+    possible("cpu", sizes.map(|size| thousandths(size.cpus)), cores)?;
+    possible("memory", sizes.map(|size| size.memory), |bytes| bytes.to_string())?;
+    possible("disk", sizes.map(|size| size.disk), |bytes| bytes.to_string())
 }
 
-/// Whether an amount may be given: what is wanted, what there is now, the least, the most, what the host has left.
-/// What does not change is nobody's business.
+/// What is wanted of something, and what bounds it.
+#[derive(Clone, Copy)]
+struct WantedOf<T> {
+    wanted: T,
+    now: T,
+    least: T,
+    most: T,
+    /// What the host has for it.
+    left: T,
+}
+
+impl<T: Copy> WantedOf<T> {
+    fn map<U>(self, of: impl Fn(T) -> U) -> WantedOf<U> {
+        let Self { wanted, now, least, most, left } = self;
+        WantedOf { wanted: of(wanted), now: of(now), least: of(least), most: of(most), left: of(left) }
+    }
+}
+
+/// Whether an amount may be given. What does not change is nobody's business.
 fn possible<T: Copy + Ord>(
     what: &str,
-    [wanted, now, least, most, left]: [T; 5],
+    amount: WantedOf<T>,
     words: impl Fn(T) -> String,
 ) -> Result<(), String> {
+    let WantedOf { wanted, now, least, most, left } = amount;
     if wanted == now {
         return Ok(());
     }

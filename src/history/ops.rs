@@ -11,7 +11,7 @@ use std::ops::Deref;
 use super::columns::{Columns, KeptStep, part};
 use super::event::Error;
 use super::problem::Class;
-use super::said::{Moves, OpQuestion, OpReply};
+use super::said::{Moves, OpQuestion, OpReply, ReadsShown};
 use crate::model::{Lsn, MemberId, Mono};
 
 /// Numbers up to so many times as many as there are operations are taken for dense.
@@ -90,7 +90,7 @@ pub(super) enum ToldAt {
     NoBeat,
 }
 
-/// One operation.
+/// One operation, as a row and what it points to.
 #[derive(Clone, Copy, Debug)]
 pub struct Op<'a> {
     row: &'a OpRow,
@@ -109,9 +109,9 @@ impl Deref for Op<'_> {
 pub struct Acked<'a> {
     /// The member that acknowledged.
     pub n: Option<&'a MemberId>,
-    /// Its timeline.
+    /// Timeline on which it was acknowledged.
     pub tl: Option<u32>,
-    /// Its system identifier.
+    /// System identifier of the instance that acknowledged.
     pub sys: Option<&'a str>,
     /// The commit record is not before it.
     pub lo: Option<Lsn>,
@@ -150,7 +150,7 @@ impl Ops {
         (0_u32..).zip(self.iter()).filter(|(_, op)| pick(*op)).map(|(at, _)| at).collect()
     }
 
-    /// Those at some places.
+    /// Operations at these places, in their order.
     pub fn of<'a>(&'a self, places: &'a [u32]) -> impl DoubleEndedIterator<Item = Op<'a>> + Clone {
         places.iter().filter_map(|at| self.get(usize::try_from(*at).ok()?))
     }
@@ -284,7 +284,10 @@ impl<'a> Op<'a> {
         let columns = self.columns;
         match self.row.asked {
             Sought::Nothing => None,
-            Sought::Txn { from, number, odd } => Some(OpQuestion::Txn(self.steps(from, number, !odd))),
+            Sought::Txn { from, number, odd } => {
+                let reads = if odd { ReadsShown::Answered } else { ReadsShown::Asked };
+                Some(OpQuestion::Txn(self.steps(from, number, reads)))
+            }
             Sought::Register(at) => columns.registers.get(at).map(|op| OpQuestion::Register(*op)),
             Sought::Transfer(at) => {
                 columns.transfers.get(at).map(|&(from, to, amount)| OpQuestion::Transfer { from, to, amount })
@@ -299,7 +302,7 @@ impl<'a> Op<'a> {
         self.acked()?;
         match (self.row.answered, self.row.asked) {
             (ToldAt::Steps, Sought::Txn { from, number, .. }) | (ToldAt::Txn(from, number), _) => {
-                Some(OpReply::Txn(self.steps(from, number, false)))
+                Some(OpReply::Txn(self.steps(from, number, ReadsShown::Answered)))
             }
             (ToldAt::Nothing | ToldAt::Steps, _) => None,
             (ToldAt::Value(value), _) => Some(OpReply::Value(Some(value))),
@@ -313,8 +316,8 @@ impl<'a> Op<'a> {
         }
     }
 
-    fn steps(self, from: usize, number: u32, bare: bool) -> Moves<'a> {
-        Moves::kept(self.columns, from, number, bare)
+    fn steps(self, from: usize, number: u32, reads: ReadsShown) -> Moves<'a> {
+        Moves::kept(self.columns, from, number, reads)
     }
 
     /// The marks it leaves behind when it commits, as final reads list them: the elements it

@@ -16,7 +16,7 @@ pub enum OpQuestion<'a> {
         from: u32,
         /// The account that gains.
         to: u32,
-        /// So much.
+        /// How much is moved.
         amount: i64,
     },
     /// A read: all balances of the bank, or the newest heartbeat.
@@ -51,10 +51,19 @@ pub enum Move<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Moves<'a>(Steps<'a>);
 
+/// What is shown of the reads of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadsShown {
+    /// Which lists were asked for, alone.
+    Asked,
+    /// What each of them was, too.
+    Answered,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Steps<'a> {
     Plain(&'a [Mop]),
-    Kept { columns: &'a Columns, from: usize, number: u32, bare: bool },
+    Kept { columns: &'a Columns, from: usize, number: u32, reads: ReadsShown },
 }
 
 impl<'a> From<&'a [Mop]> for Moves<'a> {
@@ -64,12 +73,12 @@ impl<'a> From<&'a [Mop]> for Moves<'a> {
 }
 
 impl<'a> Moves<'a> {
-    /// Steps that stand in a column; `bare`: without what reads returned.
-    pub(super) const fn kept(columns: &'a Columns, from: usize, number: u32, bare: bool) -> Self {
-        Self(Steps::Kept { columns, from, number, bare })
+    /// Steps that stand in a column.
+    pub(super) const fn kept(columns: &'a Columns, from: usize, number: u32, reads: ReadsShown) -> Self {
+        Self(Steps::Kept { columns, from, number, reads })
     }
 
-    /// Each step.
+    /// The steps, in order.
     pub fn iter(self) -> impl Iterator<Item = Move<'a>> + Clone {
         (0..self.len()).filter_map(move |at| self.get(at))
     }
@@ -89,7 +98,7 @@ impl<'a> Moves<'a> {
         self.len() == 0
     }
 
-    /// One of them.
+    /// The step at a place, from 0.
     #[must_use]
     pub fn get(self, at: usize) -> Option<Move<'a>> {
         match self.0 {
@@ -97,10 +106,10 @@ impl<'a> Moves<'a> {
                 Mop::Append(key, element) => Move::Append(*key, *element),
                 Mop::Read(key, list) => Move::Read(*key, list.as_deref()),
             }),
-            Steps::Kept { columns, from, number, bare } => {
+            Steps::Kept { columns, from, number, reads } => {
                 part(&columns.steps, from, number).get(at).map(|step| match *step {
                     KeptStep::Append(key, element) => Move::Append(key, element),
-                    KeptStep::Read { key, from, number } if !bare => {
+                    KeptStep::Read { key, from, number } if reads == ReadsShown::Answered => {
                         Move::Read(key, Some(part(&columns.lists, from, number)))
                     }
                     KeptStep::Ask(key) | KeptStep::Read { key, .. } => Move::Read(key, None),

@@ -19,7 +19,7 @@ use crate::model::{FaultRecord, Mono, Name};
 /// How the clients of an endpoint came back. Times in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backs {
-    /// Clients of the endpoint.
+    /// How many clients the endpoint had.
     pub clients: usize,
     /// Of these, those that were hurt.
     pub hurt: usize,
@@ -47,6 +47,17 @@ pub struct Backs {
     pub nobody: u64,
 }
 
+/// A time in which nobody, or one client, was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// When it began.
+    pub from: Mono,
+    /// When that could be seen first.
+    pub felt: Mono,
+    /// When it ended.
+    pub to: Mono,
+}
+
 /// The part of a run a fault answers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -68,9 +79,10 @@ impl Part {
         Some(Self { from: fault.intent, began: fault.began?, next })
     }
 
-    /// Whether the fault answers for an outage; `ordinary` is a silence that is none, nanoseconds.
+    /// Whether the fault answers for a silence; `ordinary` is one that is no outage, nanoseconds.
     #[must_use]
-    pub const fn holds(&self, (from, felt, to): (Mono, Mono, Mono), ordinary: u64) -> bool {
+    pub const fn holds(&self, silence: Silence, ordinary: u64) -> bool {
+        let Silence { from, felt, to } = silence;
         let Some(next) = self.next else { return to.0 > self.from.0 };
         let settled = from.0 > self.began.0.saturating_add(ordinary);
         let of_next = felt.0 >= next.0 && settled;
@@ -78,15 +90,15 @@ impl Part {
     }
 
     const fn holds_out(&self, out: &Out, ordinary: u64) -> bool {
-        self.holds((out.from, out.felt, out.to), ordinary)
+        self.holds(Silence { from: out.from, felt: out.felt, to: out.to }, ordinary)
     }
 }
 
 /// The longest outage of an endpoint in a part of the run.
 #[must_use]
 pub fn nobody<'a>(seen: &'a EndpointOutages, part: &Part) -> Option<&'a Outage> {
-    let held =
-        seen.windows.iter().filter(|window| part.holds((window.from, window.felt, window.to), seen.ordinary));
+    let silence = |window: &Outage| Silence { from: window.from, felt: window.felt, to: window.to };
+    let held = seen.windows.iter().filter(|window| part.holds(silence(window), seen.ordinary));
     held.max_by_key(|window| window.nanos())
 }
 

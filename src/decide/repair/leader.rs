@@ -144,7 +144,7 @@ fn condemn(a: &RepairAssessment<'_>, key: &LeaderSeen, id: &str, end: FenceProgr
     let level = proof.map(|proof| proof.level);
     // its tasks cannot come back to life; a body that was started since holds another key
     let doomed = level == Some(ProofLevel::Doomed) && is_cut_off(&a.view, key, id);
-    if let Some(why) = nobody_follows(a, end == FenceProgress::Lives && !doomed) {
+    if let Some(why) = nobody_follows(a, if doomed { FenceProgress::Ends } else { end }) {
         return stay(a, key, id, end, &why);
     }
     let enough = end == FenceProgress::Lies && level == Some(ProofLevel::Dead)
@@ -182,12 +182,12 @@ fn condemn(a: &RepairAssessment<'_>, key: &LeaderSeen, id: &str, end: FenceProgr
 
 /// Why nobody follows. A body that lives is taken down only for somebody who may follow now; of one that does not, the key
 /// is released where somebody perhaps may: Patroni asks everybody anew.
-fn nobody_follows(a: &RepairAssessment<'_>, lives: bool) -> Option<String> {
+fn nobody_follows(a: &RepairAssessment<'_>, holder: FenceProgress) -> Option<String> {
     let mut against = Vec::new();
     for (id, may) in a.followers() {
         match may {
             MayLead::Yes => return None,
-            MayLead::Perhaps(_) if !lives => return None,
+            MayLead::Perhaps(_) if holder != FenceProgress::Lives => return None,
             MayLead::Perhaps(why) | MayLead::No(why) => against.push(format!("{id}: {why}")),
         }
     }

@@ -12,7 +12,7 @@ use super::RepairStep;
 use super::path::Path;
 use super::trouble::Trouble;
 use super::wait::RepairWait;
-use crate::decide::brain;
+use crate::decide::brain::{self, StepOutcome};
 use crate::decide::waits::Waits;
 use crate::model::control::RepairPolicy;
 use crate::model::{MemberId, Mono};
@@ -25,7 +25,7 @@ const LASTED: Duration = Duration::from_secs(2);
 /// While a grace runs it is written down so often that it goes on.
 const REFRESH: Duration = Duration::from_secs(2);
 
-/// What repair wants now.
+/// What the repair controller wants done now, and what it remembers of that.
 pub type RepairDecision = brain::BrainDecision<RepairStep, RepairMemory>;
 
 /// What repair remembers between two looks.
@@ -86,7 +86,7 @@ pub struct RepairMemory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct StoredMemory {
-    /// When it was written.
+    /// When it was written, on the machine's monotonic clock.
     pub at: Mono,
     /// Since when what has been wrong with a member.
     pub since: BTreeMap<MemberId, BTreeMap<Trouble, Mono>>,
@@ -218,10 +218,10 @@ impl RepairMemory {
         (self.stalled, self.leaderless) = (None, None);
     }
 
-    /// Notes that a step was done, or not.
-    pub fn took(&mut self, step: &RepairStep, at: Mono, worked: bool) {
+    /// Notes what became of a step, and when.
+    pub fn took(&mut self, step: &RepairStep, at: Mono, outcome: &StepOutcome) {
         let key = step.key();
-        if !worked {
+        if !outcome.is_done() {
             let (times, when) = self.failed.entry(key).or_insert((0, at));
             (*times, *when) = (times.saturating_add(1), at);
             if matches!(step, RepairStep::Open { .. }) {

@@ -87,7 +87,7 @@ impl Brain for RepairWorld {
     }
 
     fn took(memory: &mut RepairMemory, step: &RepairStep, at: Mono, outcome: &StepOutcome) {
-        memory.took(step, at, outcome.is_done());
+        memory.took(step, at, outcome);
     }
 
     fn unseen(memory: &mut RepairMemory) {

@@ -28,6 +28,11 @@ fn name(text: &str) -> MemberId {
     text.parse().expect("a name")
 }
 
+/// What went wrong, with an effect that is open.
+fn failed() -> StepOutcome {
+    StepOutcome::Failed("no answer".to_owned())
+}
+
 fn host_name(text: &str) -> HostName {
     text.parse().expect("a name")
 }

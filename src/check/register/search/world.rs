@@ -33,18 +33,18 @@ impl<const N: usize> RegisterWorld<N> {
     }
 
     pub(super) fn set_free(&mut self, task: &PlanTask) {
-        set(&mut self.free, task, true);
+        raise(&mut self.free, task);
     }
 
     pub(super) fn set_spent(&mut self, task: &PlanTask) {
-        set(&mut self.free, task, false);
-        set(&mut self.spent, task, true);
+        clear(&mut self.free, task);
+        raise(&mut self.spent, task);
     }
 
     /// Its place is for another one.
     pub(super) fn forget(&mut self, task: &PlanTask) {
-        set(&mut self.free, task, false);
-        set(&mut self.spent, task, false);
+        clear(&mut self.free, task);
+        clear(&mut self.spent, task);
     }
 
     /// Operations that have taken effect and are not forgotten.
@@ -67,10 +67,15 @@ fn bit(words: &[u64], task: &PlanTask) -> bool {
     words.get(task.slot / 64).is_some_and(|word| word >> (task.slot % 64) & 1 == 1)
 }
 
-fn set(words: &mut [u64], task: &PlanTask, to: bool) {
+fn raise(words: &mut [u64], task: &PlanTask) {
     if let Some(word) = words.get_mut(task.slot / 64) {
-        let bit = 1 << (task.slot % 64);
-        *word = if to { *word | bit } else { *word & !bit };
+        *word |= 1 << (task.slot % 64);
+    }
+}
+
+fn clear(words: &mut [u64], task: &PlanTask) {
+    if let Some(word) = words.get_mut(task.slot / 64) {
+        *word &= !(1 << (task.slot % 64));
     }
 }
 

@@ -22,7 +22,7 @@ fn sessions(seen: &mut RepairSeen, sessions: u32) {
 /// What is remembered when the first step was done.
 fn after(decision: RepairDecision, at: Mono) -> RepairMemory {
     let mut memory = decision.memory;
-    memory.took(&decision.steps[0], at, true);
+    memory.took(&decision.steps[0], at, &StepOutcome::Done);
     memory
 }
 

@@ -73,7 +73,7 @@ fn the_budget_of_starts_outlives_a_controller() {
     let start =
         RepairStep::Start { member: name("postgres-3"), container: "id-postgres-3".to_owned(), alone: false };
     for second in 0..10 {
-        memory.took(&start, Mono(second * 1_000_000_000), true);
+        memory.took(&start, Mono(second * 1_000_000_000), &StepOutcome::Done);
     }
     let kept = memory.keep(&StoredMemory::default(), seen.at).expect("starts are written down");
     let later = RepairMemory::recall(&kept, seen.at);

@@ -149,7 +149,7 @@ fn a_replacement_adds_verifies_and_only_then_removes() {
     // somebody holds them fast: the others are not left waiting for ever
     let mut memory = RepairMemory::default();
     for _ in 0..5 {
-        memory.took(&RepairStep::Discard { member: name("postgres-2") }, Mono(0), false);
+        memory.took(&RepairStep::Discard { member: name("postgres-2") }, Mono(0), &failed());
     }
     let decision = decide(&seen, memory);
     insta::assert_snapshot!(line(&decision), @"forget postgres-2 | retire: postgres-4 has taken its place: its volumes go");

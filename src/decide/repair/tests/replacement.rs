@@ -25,7 +25,7 @@ fn a_newcomer_that_cannot_be_made_is_not_tried_for_ever() {
     let mut memory = RepairMemory::default();
     insta::assert_snapshot!(line(&decide(&seen, memory.clone())), @"create postgres-4 | add: its host h2 has been down for 10s: postgres-4 is made on h4 to take its place");
     for _ in 0..3 {
-        memory.took(&create, Mono(90_000_000_000), false);
+        memory.took(&create, Mono(90_000_000_000), &failed());
     }
     let decision = decide(&seen, memory);
     insta::assert_snapshot!(line(&decision), @"forget postgres-2 | watch: postgres-4 could not be made on h4: decided anew");

@@ -81,7 +81,7 @@ fn a_deed_that_fails_again_and_again_is_an_alarm() {
         }
         memory = decision.memory;
         for step in &decision.steps {
-            memory.took(step, seen.at, false);
+            memory.took(step, seen.at, &failed());
         }
     }
     let first = first.expect("an alarm");
