@@ -19,12 +19,12 @@ pub struct ControllerStatus {
     pub active: bool,
     /// Where it is in its work, one word.
     pub step: String,
-    /// Why.
+    /// Why it is there, as a sentence for people.
     pub reason: String,
-    /// Whom that is about.
+    /// The member that this is about; absent: nobody in particular.
     #[serde(default)]
     pub subject: Option<MemberId>,
-    /// What needs a person.
+    /// What needs a person, as sentences.
     #[serde(default)]
     pub alarms: Vec<String>,
     /// The same, with whom each is about and since when.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, VolumeWanted};
 use super::units::Span;
 
-/// One idempotent deed.
+/// One deed that makes something so. Doing it twice is the same as once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -20,12 +20,12 @@ pub enum Action {
     },
     /// The volumes exist: (name, member it belongs to, size when it should be a disk of its own).
     EnsureVolumes {
-        /// What is wanted.
+        /// The volumes that shall exist.
         volumes: Vec<VolumeWanted>,
     },
     /// The body's container exists with its files written; and it was started once.
     EnsureCreated {
-        /// Recipe.
+        /// The recipe of the body.
         body: Box<Body>,
     },
     /// The body runs.

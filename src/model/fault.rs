@@ -16,9 +16,9 @@ use super::units::Mono;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", remote = "Self")]
 pub struct FaultRecord {
-    /// The step's id.
+    /// Name of the fault: the id of its step, or of a turn of it.
     pub id: Name,
-    /// What was done.
+    /// The verb with its keys, as the scenario has it.
     pub verb: Verb,
     /// Whom it hit: members, or hosts where the verb acts on hosts; resolved at injection.
     #[serde(deserialize_with = "by_name")]
@@ -40,7 +40,7 @@ pub struct FaultRecord {
     pub healing: Option<Mono>,
     /// When it was healed.
     pub healed: Option<Mono>,
-    /// Evidence that it bit.
+    /// Evidence that it bit; absent while it is only an intent.
     pub receipt: Option<Receipt>,
     /// Evidence that it was undone.
     pub heal: Option<Receipt>,
@@ -156,17 +156,17 @@ pub struct Receipt {
     pub state: ReceiptState,
     /// Where it was read, for example `engine inspect` or `cgroup freezer`.
     pub source: String,
-    /// What was read.
+    /// What was read there, as a text for people.
     pub evidence: String,
 }
 
-/// What a receipt says.
+/// Whether evidence proves the fault, or its heal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReceiptState {
     /// The fault bit, or the heal took.
     Confirmed,
-    /// It did not.
+    /// The fault did not bite, or the heal did not take.
     Refuted,
     /// Heal only: the body was replaced meanwhile; nothing is left to undo.
     Superseded,

@@ -23,14 +23,14 @@ pub struct LabSpec {
     pub name: Name,
     /// What the images are made from.
     pub images: Images,
-    /// Addresses.
+    /// Addresses of its hosts, and where it is published.
     pub network: NetworkSpec,
     /// The simulated hosts; one of them carries the client.
     #[serde(rename = "host")]
     pub hosts: Vec<Host>,
     /// The store that holds Patroni's state.
     pub etcd: EtcdSpec,
-    /// The database.
+    /// PostgreSQL under Patroni.
     pub postgres: Postgres,
     /// What leads clients to instances.
     pub balancers: BalancersSpec,
@@ -66,7 +66,7 @@ impl Images {
     }
 }
 
-/// Who builds the images.
+/// What builds the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSource {
@@ -76,7 +76,7 @@ pub enum ImageSource {
     Nix,
 }
 
-/// Addresses of the lab.
+/// Addresses of the hosts of a lab, and where it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NetworkSpec {
@@ -127,7 +127,7 @@ pub enum Service {
     Etcd,
     /// PostgreSQL under Patroni.
     Postgres,
-    /// HAProxy.
+    /// HAProxy, which leads clients to instances.
     Balancer,
     /// A program that repairs or scales the lab.
     Controller,
@@ -175,11 +175,11 @@ impl fmt::Display for Service {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Range<T> {
-    /// Value at the start.
+    /// The value when the lab is founded.
     pub start: T,
-    /// Never below.
+    /// The least value that scaling may give.
     pub min: T,
-    /// Never above.
+    /// The largest value that scaling may give.
     pub max: T,
 }
 
@@ -190,43 +190,43 @@ impl<T: Copy> Range<T> {
     }
 }
 
-/// The etcd cluster.
+/// The etcd cluster that holds the state of Patroni and of the controllers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EtcdSpec {
-    /// Number of members; odd.
+    /// Number of members, which is odd.
     pub members: u32,
     /// Pins: the only hosts that may carry one. Empty: placement decides.
     #[serde(default)]
     pub hosts: Vec<HostName>,
-    /// Cores of each.
+    /// Cores of each member.
     pub cpus: f64,
-    /// Memory of each.
+    /// Memory of each member.
     pub memory: Bytes,
-    /// Disk of each.
+    /// Disk of each member.
     pub disk: Bytes,
 }
 
-/// PostgreSQL and Patroni.
+/// The instances of PostgreSQL, and the Patroni that runs each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Postgres {
-    /// Number of instances.
+    /// How many instances there are.
     pub instances: Range<u32>,
     /// Pins: the only hosts that may carry one. Empty: placement decides.
     #[serde(default)]
     pub hosts: Vec<HostName>,
-    /// How replicas follow.
+    /// When a commit is acknowledged.
     pub replication: Replication,
     /// Synchronous standbys, when replication is `sync` or `quorum`.
     pub sync_standbys: u32,
     /// Which instances serve 5433.
     pub reads: Reads,
-    /// Cores of each.
+    /// Cores of each instance.
     pub cpus: Range<f64>,
-    /// Memory of each.
+    /// Memory of each instance.
     pub memory: Range<Bytes>,
-    /// Disk of each.
+    /// Disk of each instance.
     pub disk: Range<Bytes>,
     /// The engine's restart policy of a PostgreSQL body.
     pub restart: RestartRule,
@@ -317,11 +317,11 @@ pub struct BalancersSpec {
     /// Pins: the only hosts that may carry one. Empty: placement decides.
     #[serde(default)]
     pub hosts: Vec<HostName>,
-    /// Cores of each.
+    /// Cores of each balancer.
     pub cpus: Range<f64>,
-    /// Memory of each.
+    /// Memory of each balancer.
     pub memory: Range<Bytes>,
-    /// Disk of each.
+    /// Disk of each balancer.
     pub disk: Range<Bytes>,
     /// Most sessions of one balancer (HAProxy: maxconn).
     pub maxconn: u32,
@@ -381,7 +381,7 @@ pub enum BalancerStart {
 pub struct HealthCheck {
     /// `false` switches the checks off altogether: every server counts as up. Only sabotage wants that.
     pub enabled: bool,
-    /// Pause between two checks.
+    /// Time between two checks of a server.
     pub inter: Span,
     /// The same while the state is in doubt; `inter` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -421,7 +421,7 @@ pub struct ControllerSpec {
 /// What one body gets of its host.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
-    /// Cores.
+    /// Cores, or parts of one.
     pub cpus: f64,
     /// Bytes of memory that the body may use.
     pub memory: Bytes,
@@ -444,13 +444,13 @@ impl Size {
 /// One body of one service, and where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
-    /// Its name.
+    /// Name of the member.
     pub id: MemberId,
-    /// What it does.
+    /// The service it is of.
     pub service: Service,
     /// The host that carries it.
     pub host: HostName,
-    /// What it gets.
+    /// Cores, memory and disk that it has.
     pub size: Size,
 }
 
@@ -485,7 +485,7 @@ impl Member {
 pub struct Desired {
     /// Grows by one with every change.
     pub generation: u64,
-    /// Bodies of each service.
+    /// How many bodies each service shall have.
     pub counts: BTreeMap<Service, u32>,
     /// Members that must not exist any more.
     #[serde(default)]

@@ -28,7 +28,7 @@ pub struct Container {
     pub name: String,
     /// Image reference it was created from.
     pub image: String,
-    /// State.
+    /// What the engine says that it is doing.
     pub status: ContainerStatus,
     /// Process id of its first process on the machine; 0 when not running or not asked.
     pub pid: u32,
@@ -63,26 +63,26 @@ pub struct Container {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ContainerStatus {
-    /// Made, never started.
+    /// It was made and never started.
     Created,
     /// Its first process is there and not frozen.
     Running,
     /// Frozen by the cgroup freezer.
     Paused,
-    /// Between two runs.
+    /// The engine is about to start it again.
     Restarting,
-    /// Being removed.
+    /// The engine is removing it.
     Removing,
-    /// Ended.
+    /// Its first process has ended.
     Exited,
-    /// Ended and not removable.
+    /// The engine could not remove it.
     Dead,
     /// The engine said something this program does not know.
     Unknown,
 }
 
 impl ContainerStatus {
-    /// The engine's word.
+    /// The word that the engine uses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -18,7 +18,7 @@ use super::units::Span;
 /// Who connects to which database. Its `Debug` shows no password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
-    /// Role.
+    /// Name of the role.
     pub user: String,
     /// What it proves itself with.
     pub password: String,
@@ -49,29 +49,29 @@ pub struct LatePlan {
     pub bind_only: bool,
 }
 
-/// Balancers by port.
+/// Where balancers serve, port by port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoints {
-    /// 5432 of every balancer.
+    /// Port 5432 of every balancer: the primary.
     #[serde(default)]
     pub rw: Vec<SocketAddr>,
-    /// 5433 of every balancer.
+    /// Port 5433 of every balancer: reads.
     #[serde(default)]
     pub ro: Vec<SocketAddr>,
 }
 
-/// Loads to be run.
+/// What the client host is told of the loads of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LoadPlan {
     /// The loads; their index is the `l` of every event.
     pub loads: Vec<Load>,
-    /// How long they last.
+    /// How long the loads last.
     pub duration: Span,
-    /// For every random choice.
+    /// Seed of every random choice of the loads.
     pub seed: u64,
-    /// Where the balancers listen.
+    /// Where the balancers serve.
     pub endpoints: Endpoints,
     /// Where each instance itself listens.
     pub nodes: BTreeMap<MemberId, SocketAddr>,
@@ -82,7 +82,7 @@ pub struct LoadPlan {
     /// Who has which address, for instances that do not know their own name.
     #[serde(default)]
     pub members_by_address: BTreeMap<IpAddr, MemberId>,
-    /// The application's role.
+    /// Login of the role that the application has.
     pub credentials: Credentials,
     /// Longest wait for a connection until it answers queries.
     #[serde(default = "default_connect_timeout")]
@@ -101,19 +101,19 @@ pub struct LoadPlan {
     pub run: Option<String>,
 }
 
-/// Subjects to be watched.
+/// What the client host is told of the members it looks at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WatchPlan {
-    /// Pause between two sightings.
+    /// Time between two looks.
     pub every: Span,
     /// Pause between two direct writes to each instance; none without it.
     #[serde(default)]
     pub write_probe_every: Option<Span>,
-    /// PostgreSQL members.
+    /// Where each instance and its Patroni listen.
     #[serde(default)]
     pub postgres: BTreeMap<MemberId, PostgresPorts>,
-    /// Client ports of etcd.
+    /// Where each member of etcd serves clients.
     #[serde(default)]
     pub etcd: BTreeMap<MemberId, SocketAddr>,
     /// Where each balancer is asked, and where it serves.
@@ -139,9 +139,9 @@ pub struct WatchPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresPorts {
-    /// PostgreSQL itself.
+    /// Where PostgreSQL takes connections.
     pub sql: SocketAddr,
-    /// Patroni's REST.
+    /// Where Patroni answers REST requests.
     pub rest: SocketAddr,
 }
 
@@ -149,7 +149,7 @@ pub struct PostgresPorts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BalancerDoors {
-    /// Statistics over HTTP.
+    /// Where it serves its statistics over HTTP.
     pub stats: SocketAddr,
     /// Where it serves the primary, 5432.
     pub rw: SocketAddr,
@@ -163,7 +163,7 @@ pub struct BalancerDoors {
 pub struct FinalReadPlan {
     /// The loads, in the order of the load plan.
     pub loads: Vec<Load>,
-    /// Every instance.
+    /// Where each instance takes connections.
     pub nodes: BTreeMap<MemberId, SocketAddr>,
     /// A superuser, in the application's database.
     pub superuser: Credentials,
@@ -190,7 +190,7 @@ const fn default_look_timeout() -> Span {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct OperatePlan {
-    /// What is wanted.
+    /// What the operator asks for.
     pub operation: Operation,
     /// Patroni's REST of every member.
     pub rest: BTreeMap<MemberId, SocketAddr>,
@@ -215,42 +215,42 @@ pub struct OperatePlan {
 pub enum Operation {
     /// A planned handover, to this member or to whom Patroni chooses.
     Switchover {
-        /// The next leader.
+        /// The member that shall lead; Patroni chooses when absent.
         #[serde(default)]
         candidate: Option<MemberId>,
     },
     /// A handover without asking the leader.
     Failover {
-        /// The next leader.
+        /// The member that shall lead.
         candidate: MemberId,
     },
-    /// Maintenance: Patroni only watches.
+    /// Maintenance begins or ends: while it lasts, Patroni only watches.
     Maintenance {
-        /// On or off.
+        /// Whether it begins.
         on: bool,
     },
     /// PostgreSQL of these members is restarted in turn, replicas first.
     RollingRestart {
-        /// Whose.
+        /// The members, in any order.
         members: Vec<MemberId>,
     },
     /// A new member takes the place of each of these: asked of the controllers, who do it when it is safe.
     Replace {
-        /// Who goes.
+        /// The members that go.
         members: Vec<MemberId>,
     },
     /// Another size for each of these: asked of the controllers.
     Resize {
-        /// Whose.
+        /// The members that get the size.
         members: Vec<MemberId>,
-        /// Which.
+        /// The size; what it leaves open stays.
         size: SizeWish,
     },
     /// Another number of bodies: asked of the controllers.
     Scale {
-        /// Of which service.
+        /// The service whose number changes.
         service: Service,
-        /// How many.
+        /// How many bodies it shall have.
         count: u32,
     },
 }
@@ -279,11 +279,11 @@ pub struct OperateOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StormPlan {
-    /// Where to.
+    /// Where the connections go.
     pub to: SocketAddr,
-    /// How many at once.
+    /// How many are held at once.
     pub count: u32,
-    /// As whom.
+    /// Login that each of them uses.
     pub credentials: Credentials,
     /// Longest wait for one connection.
     pub timeout: Span,

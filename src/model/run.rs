@@ -20,9 +20,9 @@ pub struct Resolved {
     /// Preset in force; `None` when the lab file stands alone.
     #[serde(default)]
     pub preset: Option<Name>,
-    /// Seed in force.
+    /// Seed of every random choice of the run.
     pub seed: u64,
-    /// The lab as resolved.
+    /// The lab after presets and settings were laid over its file.
     pub lab: LabSpec,
     /// Who stood where when the run began.
     pub members: Vec<Member>,
@@ -32,11 +32,11 @@ pub struct Resolved {
     pub boot_id: String,
     /// Versions of the components, by name, as they reported themselves.
     pub versions: BTreeMap<String, String>,
-    /// Image ids, by role.
+    /// The engine's ids of the images, by role.
     pub images: BTreeMap<String, String>,
     /// The machine: cores, memory, kernel, engine, cgroup version, storage of volumes, `fdatasync` of the data's disk.
     pub machine: BTreeMap<String, Value>,
-    /// Version of this program.
+    /// Version of the program that ran it.
     pub pgha: String,
     /// Its commit, with `-dirty` where files differed from it. Absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

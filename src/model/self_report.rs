@@ -12,7 +12,7 @@ use super::units::Bytes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Work {
-    /// Sessions of clients.
+    /// Sessions that clients have.
     pub sessions: u32,
     /// Of those, at work: a statement runs (PostgreSQL), a server serves it (a balancer).
     pub active: u32,
@@ -31,7 +31,7 @@ impl fmt::Display for Work {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SelfReport {
-    /// How busy it is.
+    /// How busy the member is.
     pub work: Work,
     /// The WAL it keeps; instances only.
     #[serde(default)]
@@ -82,13 +82,13 @@ pub struct Wal {
     pub slots: Vec<Slot>,
 }
 
-/// A replication slot.
+/// A replication slot of a primary.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Slot {
     /// Its name; that of a member's slot is the member's, with underscores.
     pub name: String,
-    /// Whether somebody reads it.
+    /// Whether a connection reads from it.
     pub active: bool,
     /// WAL from where it stands to the end.
     pub held: Bytes,

@@ -19,7 +19,7 @@ use super::units::{Lsn, Mono};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sight<T> {
-    /// The subject answered.
+    /// What the subject answered.
     Seen(T),
     /// It did not; the reason as a person would read it.
     Blind(String),
@@ -45,7 +45,7 @@ impl<T> Default for Sight<T> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Sighting {
-    /// When the look began.
+    /// When the look began, on the machine's monotonic clock.
     pub at: Mono,
     /// The run it was taken for. Absent outside of runs, and in those of older editions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,10 +56,10 @@ pub struct Sighting {
     /// PostgreSQL and Patroni, by member.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub postgres: BTreeMap<MemberId, PostgresSeen>,
-    /// etcd, by member.
+    /// What each member of etcd answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub etcd: BTreeMap<MemberId, Sight<EtcdSeen>>,
-    /// Balancers, by member.
+    /// What each balancer answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub balancers: BTreeMap<MemberId, BalancerSeen>,
     /// Controllers, by member, in their own words.
@@ -79,7 +79,7 @@ pub struct Sighting {
 pub struct BodySeen {
     /// The engine's id of the container.
     pub id: String,
-    /// Its state.
+    /// What the engine says that the body is doing.
     pub status: ContainerStatus,
     /// The host it stands on.
     pub host: HostName,
@@ -163,7 +163,7 @@ pub struct PatroniSeen {
     pub leader: Option<String>,
     /// Whether this one is a synchronous standby.
     pub sync_standby: bool,
-    /// Patroni's version.
+    /// Version of Patroni.
     pub version: Option<String>,
 }
 
@@ -171,7 +171,7 @@ pub struct PatroniSeen {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SqlSeen {
-    /// Replaying somebody's WAL.
+    /// Whether it replays the WAL of another instance (`pg_is_in_recovery()`).
     pub in_recovery: bool,
     /// Whether a direct write was acknowledged (`None`: not tried, a replica or no probe asked for).
     pub writable: Option<bool>,
@@ -181,7 +181,7 @@ pub struct SqlSeen {
     pub system_identifier: Option<String>,
     /// Written (primary) or received (replica) position.
     pub lsn: Option<Lsn>,
-    /// Replayed position; replicas only.
+    /// Position up to which it has replayed; absent on a primary.
     pub replayed: Option<Lsn>,
     /// Members streaming from this one; primary only, by application name.
     pub streaming: Vec<String>,
@@ -196,19 +196,19 @@ pub struct SqlSeen {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct EtcdSeen {
-    /// Its own id, hexadecimal.
+    /// Id of the member, hexadecimal.
     pub id: String,
     /// The id of the leader it knows; `None` without one.
     pub leader: Option<String>,
-    /// Raft term.
+    /// Term of raft that it is in.
     pub term: u64,
-    /// Store revision.
+    /// Revision of the store that it has applied.
     pub revision: u64,
     /// Whether a linearizable read succeeded.
     pub linearizable: bool,
-    /// Voting members it knows.
+    /// How many voting members it knows.
     pub members: u32,
-    /// Release of etcd.
+    /// Version of etcd.
     pub version: String,
 }
 
@@ -218,7 +218,7 @@ pub struct EtcdSeen {
 pub struct BalancerSeen {
     /// Its view of the servers, by host, on 5432.
     pub rw: Sight<BTreeMap<HostName, ServerSeen>>,
-    /// The same on 5433.
+    /// Servers behind 5433, by host.
     pub ro: Sight<BTreeMap<HostName, ServerSeen>>,
     /// Whether a connection through 5432 reached a writable instance.
     pub rw_serves: Sight<bool>,
@@ -227,7 +227,7 @@ pub struct BalancerSeen {
     /// Sessions of 5432 that no server has: held while no server is up, or frozen (HAProxy 3.0.10 and 3.0.11).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unserved_rw: u32,
-    /// The same of 5433.
+    /// Sessions of 5433 that wait for a server.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unserved_ro: u32,
 }

@@ -14,7 +14,7 @@ use super::units::{Bytes, Lsn};
 /// `pgha status -o json`. Keys are only ever added.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
-    /// 1.
+    /// Version of this format; 1.
     pub schema_version: u32,
     /// Name of the lab.
     pub lab: String,
@@ -26,16 +26,16 @@ pub struct Status {
     pub primary: Option<MemberId>,
     /// Hosts in order of declaration.
     pub hosts: Vec<HostStatus>,
-    /// Members in order.
+    /// Members by service, then by number.
     pub members: Vec<MemberStatus>,
     /// Who is not ready, and why.
     pub waiting: BTreeMap<MemberId, String>,
 }
 
-/// One host.
+/// What a host has and carries.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostStatus {
-    /// Name.
+    /// Name of the host.
     pub name: HostName,
     /// Address on the lab's network.
     pub address: Ipv4Addr,
@@ -45,14 +45,14 @@ pub struct HostStatus {
     pub carries: Vec<MemberId>,
 }
 
-/// One member.
+/// What is known of a member.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberStatus {
-    /// Name.
+    /// Name of the member.
     pub name: MemberId,
-    /// Service.
+    /// The service it is of.
     pub service: Service,
-    /// Host.
+    /// The host it stands on.
     pub host: HostName,
     /// State of its container, in the engine's words; `absent` when it has none.
     pub state: String,
@@ -72,7 +72,7 @@ pub struct MemberStatus {
     pub work: Option<Work>,
     /// `primary`, `replica`, `leader`, `follower`, or nothing.
     pub role: Option<String>,
-    /// Timeline; PostgreSQL only.
+    /// Timeline that it is on; instances of PostgreSQL only.
     pub timeline: Option<u32>,
     /// WAL position that the primary has written, or a replica has replayed.
     pub wal: Option<Lsn>,
@@ -82,7 +82,7 @@ pub struct MemberStatus {
     pub sessions: Option<u32>,
     /// Servers this balancer would route 5432 to; balancers only.
     pub routes_rw: Option<Vec<HostName>>,
-    /// The same for 5433.
+    /// Hosts whose servers are up behind 5433; balancers only.
     pub routes_ro: Option<Vec<HostName>>,
     /// What it is doing and why it is not doing more; controllers only.
     pub controller: Option<ControllerStatus>,

@@ -9,7 +9,7 @@ use super::scenario::{Verb, Via};
 use super::suite_goal::{Goal, SelfTestGoal};
 use super::units::Span;
 
-/// A file of comparisons.
+/// A file of comparisons, each of labs under the same fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Suite {
@@ -18,7 +18,7 @@ pub struct Suite {
     /// What the load generator's test of itself must show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTestGoal>,
-    /// What is compared.
+    /// The comparisons, in the order of the file.
     #[serde(rename = "comparison")]
     pub comparisons: Vec<Comparison>,
 }
@@ -29,7 +29,7 @@ pub struct Suite {
 pub struct Comparison {
     /// What `--only` and reports call it.
     pub name: Name,
-    /// What it shows.
+    /// What it shows, in one sentence.
     pub about: String,
     /// The scenario, a path from the suite's folder. Its lab is the arm's, its length follows from the fault.
     pub scenario: String,
@@ -53,7 +53,7 @@ pub struct Comparison {
     /// In how many blocks the trials are run, so that arms take turns.
     #[serde(default = "default_blocks")]
     pub blocks: u32,
-    /// The labs.
+    /// The labs that are compared.
     #[serde(rename = "arm")]
     pub arms: Vec<Arm>,
 }
@@ -159,9 +159,9 @@ impl Metric {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "Phase")]
 pub struct FaultPhase {
-    /// Not before.
+    /// The earliest instant, from the start of the load.
     pub from: Span,
-    /// Not after.
+    /// The latest instant, from the start of the load.
     pub to: Span,
 }
 
@@ -186,7 +186,7 @@ pub struct Arm {
     /// Longest wait for a connection, of every load of this arm, for each host of the connection string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Span>,
-    /// How often.
+    /// How many trials it gets.
     pub trials: u32,
     /// How long the fault lasts; the load goes on for three seconds more.
     pub lasts: Span,

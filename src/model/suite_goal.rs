@@ -10,7 +10,7 @@ use super::units::Span;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Goal {
-    /// The arm.
+    /// Name of the arm that is measured.
     pub arm: Name,
     /// With fewer points than these nothing is decided.
     #[serde(default = "one")]

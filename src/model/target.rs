@@ -37,31 +37,31 @@ pub enum Target {
     Random(u32, Box<Target>),
 }
 
-/// Which replica.
+/// Which replicas a target names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replica {
     /// One, the first by name.
     One,
-    /// All of them.
+    /// Every replica.
     All,
     /// The one that has received most WAL.
     MostAdvanced,
     /// The one that has received least.
     MostLagging,
-    /// A synchronous one.
+    /// One that the primary names as synchronous.
     Sync,
 }
 
-/// Which etcd member.
+/// Which members of etcd a target names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EtcdPick {
-    /// The raft leader.
+    /// The leader by raft.
     Leader,
-    /// One that is not.
+    /// One member that follows a known leader.
     Follower,
-    /// As many as may be lost.
+    /// As many as may be lost without losing the quorum.
     Minority,
-    /// As many as must not be lost.
+    /// As many as a quorum needs.
     Majority,
     /// Every member of etcd.
     All,

@@ -67,13 +67,13 @@ pub fn offset_ms(text: &str) -> Result<i64, BadUnit> {
 }
 
 impl Span {
-    /// Whole seconds.
+    /// A span of whole seconds.
     #[must_use]
     pub const fn secs(n: u64) -> Self {
         Self(Duration::from_secs(n))
     }
 
-    /// Milliseconds.
+    /// A span of whole milliseconds.
     #[must_use]
     pub const fn millis(n: u64) -> Self {
         Self(Duration::from_millis(n))
@@ -147,13 +147,13 @@ impl JsonSchema for Span {
 }
 
 impl Bytes {
-    /// Mebibytes.
+    /// A number of mebibytes (2²⁰ bytes).
     #[must_use]
     pub const fn mib(n: u64) -> Self {
         Self(n * 1024 * 1024)
     }
 
-    /// Gibibytes.
+    /// A number of gibibytes (2³⁰ bytes).
     #[must_use]
     pub const fn gib(n: u64) -> Self {
         Self(n * 1024 * 1024 * 1024)

@@ -17,7 +17,7 @@ pub struct BrokerOrder {
     pub token: Token,
     /// Not after this instant of the machine's monotonic clock: an order that waited somewhere is worth nothing.
     pub deadline: Mono,
-    /// What.
+    /// The deed that is ordered.
     pub deed: BrokerDeed,
 }
 
@@ -30,7 +30,7 @@ pub enum BrokerDeed {
     /// The body never runs again: no restart by the engine, killed, its ports closed where that does not end it, and
     /// proof of how far that went.
     Fence {
-        /// Which container.
+        /// The engine's id of the body's container.
         container: String,
         /// Who holds Patroni's leader key meanwhile, compared just before the kill; left out, nobody compares it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub enum BrokerDeed {
     /// A body that is there and does not run is started; what its fence closed is opened again. Refused for a member of
     /// etcd that has been part of its cluster and has no data.
     Start {
-        /// Which container.
+        /// The engine's id of the body's container.
         container: String,
     },
     /// A member has a body that was started: a new one from its recipe on the volumes it has, in the place of one
@@ -47,11 +47,11 @@ pub enum BrokerDeed {
     /// into its record first: a new name, on a host that may carry it; of etcd only where one has left, and it is added to
     /// its cluster, if those that serve are a quorum then.
     Create {
-        /// Which member.
+        /// Name of the member that gets a body.
         member: MemberId,
-        /// What it does.
+        /// The service it is of.
         service: Service,
-        /// Where it stands.
+        /// The host it stands on.
         host: HostName,
     },
     /// A member whose body does not run leaves the lab: its body is removed, its volumes stay, its name is never
@@ -59,25 +59,25 @@ pub enum BrokerDeed {
     /// nobody does. A member of etcd leaves its cluster
     /// first, whether its body runs or not, if the others are a quorum that serves, and one at a time.
     Retire {
-        /// Which member.
+        /// Name of the member that leaves.
         member: MemberId,
     },
     /// A body that does not run and that nobody of the record has is removed; its volumes stay. Refused while a member
     /// has a container of its name.
     Remove {
-        /// Which container.
+        /// The engine's id of the container.
         container: String,
     },
     /// The volumes of a member that left are removed.
     Discard {
-        /// Which member.
+        /// Name of the member that left.
         member: MemberId,
     },
     /// Another number of PostgreSQL instances, and who is too many: the record says so, and whoever keeps the number
     /// makes it so. Refused when the record has changed since, beyond the limits of the spec, for fewer than
     /// synchronous replication needs, for somebody who is no instance, and for other services.
     Scale {
-        /// Of what.
+        /// The service whose number changes.
         service: Service,
         /// The version of the record this was decided by.
         generation: u64,
@@ -91,7 +91,7 @@ pub enum BrokerDeed {
     /// host, below the memory in use, and for a disk that would shrink. Repeated with the same `to` it finishes what
     /// was cut short.
     Resize {
-        /// Which member.
+        /// Name of the member that gets another size.
         member: MemberId,
         /// What it has by the record.
         from: Size,
@@ -106,7 +106,7 @@ pub enum BrokerDeed {
 pub enum LeaderIs {
     /// The member whose body it is, by a key that this revision wrote.
     Itself(i64),
-    /// Another member.
+    /// A member whose body it is not.
     Another,
     /// Nobody: the body is stuck, has data that is needed, and is started again.
     Nobody,
@@ -166,14 +166,14 @@ pub enum BrokerAnswer {
     Proof(Proof),
     /// Not done, and nothing was changed.
     Refused {
-        /// Which rule forbids it.
+        /// The rule that forbids it.
         why: BrokerRefusal,
-        /// In words.
+        /// Why, as a sentence for people.
         text: String,
     },
     /// The engine said no, or nothing in time: the effect is open.
     Failed {
-        /// In words.
+        /// What went wrong, as a sentence for people.
         text: String,
     },
 }
@@ -196,13 +196,13 @@ pub enum BrokerRefusal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Brokered {
-    /// When the order came.
+    /// When the order came, on the machine's monotonic clock.
     pub began: Mono,
-    /// When it was answered.
+    /// When it was answered, on the same clock.
     pub at: Mono,
-    /// What was asked for.
+    /// The order as it came.
     pub order: BrokerOrder,
-    /// What became of it.
+    /// The answer that was given.
     pub answer: BrokerAnswer,
 }
 
@@ -220,9 +220,9 @@ pub enum BrokerLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeptLine {
-    /// Whose it is.
+    /// Name of the replica whose body is removed.
     pub kept: MemberId,
-    /// What it said.
+    /// The line as it stood in the log.
     pub line: String,
 }
 
@@ -231,7 +231,7 @@ pub struct KeptLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Token {
-    /// Key in etcd.
+    /// The key of the leadership in etcd.
     pub key: String,
     /// Revision that wrote it (`mod_revision`).
     pub revision: i64,
@@ -241,9 +241,9 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Proof {
-    /// How certain.
+    /// How certain that is.
     pub level: ProofLevel,
-    /// What was seen.
+    /// What was seen that proves it, as a sentence for people.
     pub evidence: String,
 }
 

@@ -60,9 +60,9 @@ impl RepairPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Budget {
-    /// How many.
+    /// How many at most.
     pub max: u32,
-    /// In how long.
+    /// The time in which they are counted.
     pub per: Span,
 }
 

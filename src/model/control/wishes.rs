@@ -12,14 +12,14 @@ use crate::model::units::Mono;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Replacing {
-    /// What both do.
+    /// The service of both members.
     #[serde(default = "databases")]
     pub service: Service,
-    /// Who goes.
+    /// Name of the member that goes.
     pub member: MemberId,
     /// The name of the new member; that of who goes when nobody takes its place, because there are too many.
     pub by: MemberId,
-    /// Where it stands.
+    /// The host of the new member.
     pub host: HostName,
     /// Why the old one goes.
     pub why: String,

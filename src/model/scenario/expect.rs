@@ -14,7 +14,7 @@ use crate::model::units::{Bytes, Span};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
-    /// All of it.
+    /// The whole load.
     #[default]
     Always,
     /// Before the first fault.
@@ -69,7 +69,7 @@ pub enum AlarmIs {
 pub enum Expect {
     /// How long clients of an endpoint were out.
     Outage {
-        /// Which port.
+        /// The port whose clients are meant.
         endpoint: Endpoint,
         /// Only the outage of this fault; every one when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ pub enum Expect {
         /// Whose time is bounded: that of the last client back, or of the first.
         #[serde(default, skip_serializing_if = "Whose::is_last")]
         of: Whose,
-        /// Bound.
+        /// Longest time that is allowed.
         max: Span,
     },
     /// Sessions left behind on a member that is dead, demoted, cut off or gone while another takes writes.
@@ -91,7 +91,7 @@ pub enum Expect {
     },
     /// Acknowledged writes that are gone.
     LostAcks {
-        /// Which loss is allowed.
+        /// The loss that is allowed.
         within: LossBound,
     },
     /// The lab is whole again.
@@ -109,96 +109,96 @@ pub enum Expect {
     },
     /// Replay lag at the sightings.
     Lag {
-        /// Bound.
+        /// Most bytes that a replica may be behind.
         max: Bytes,
         /// Which part of the run.
         #[serde(default)]
         when: When,
     },
-    /// List-append histories by node.
+    /// Transactions of list-append loads are isolated as the level demands, on every node.
     Isolation {
         /// The level that must hold.
         level: Isolation,
     },
     /// Money neither comes nor goes: every read of the bank shows the same total.
     BankTotal {},
-    /// Linearizable registers.
+    /// Registers are linearizable.
     Register {},
-    /// Latency of one load.
+    /// Latency of the acknowledged operations of one load.
     Latency {
-        /// Which load.
+        /// Name of the load.
         load: Name,
-        /// Bound on the median.
+        /// Most that the median may be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         p50: Option<Span>,
-        /// Bound on the 99th percentile.
+        /// Most that the 99th percentile may be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         p99: Option<Span>,
-        /// Bound on the longest.
+        /// Most that any may be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Span>,
         /// Which part of the run.
         #[serde(default)]
         when: When,
     },
-    /// Throughput of one load.
+    /// Acknowledged operations of one load in a second.
     Throughput {
-        /// Which load.
+        /// Name of the load.
         load: Name,
-        /// Operations per second at least.
+        /// Operations in a second, at least.
         min: f64,
         /// Which part of the run.
         #[serde(default)]
         when: When,
     },
-    /// Operations that failed.
+    /// How large a share of the operations failed.
     #[serde(rename_all = "kebab-case")]
     Errors {
-        /// At most this share of all operations.
+        /// Largest share of all operations.
         max_ratio: f64,
         /// Which part of the run.
         #[serde(default)]
         when: When,
     },
-    /// Changes of primary.
+    /// How often the primary changed.
     Failovers {
-        /// At least.
+        /// Changes, at least.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         min: Option<u32>,
-        /// At most.
+        /// Changes, at most.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<u32>,
     },
-    /// Bodies replaced.
+    /// How many bodies were replaced by others.
     Replaced {
-        /// Which.
+        /// The bodies that count.
         target: Target,
-        /// At least.
+        /// Replacements, at least.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         min: Option<u32>,
-        /// At most.
+        /// Replacements, at most.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<u32>,
     },
     /// Time until every copy is back.
     Redundancy {
-        /// After which fault.
+        /// The fault it is counted from; every one when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Name>,
-        /// Bound.
+        /// Longest time that is allowed.
         within: Span,
     },
-    /// Restarts of bodies.
+    /// How often bodies were restarted.
     Restarts {
-        /// At most.
+        /// Restarts, at most.
         max: u32,
     },
     /// A size that must be reached.
     #[serde(rename_all = "kebab-case")]
     Scaled {
-        /// `cpu`, `memory` or `disk`.
+        /// What must grow: `cpu`, `memory` or `disk`.
         resource: Resource,
-        /// Whose.
+        /// The members whose size is meant.
         target: Target,
         /// At least this much: cores, or bytes with their unit.
         to_at_least: String,
@@ -209,14 +209,14 @@ pub enum Expect {
     Placement {},
     /// A decision a controller must have taken.
     Controller {
-        /// Which.
+        /// Name of the controller.
         name: Name,
-        /// What.
+        /// The step that it must have decided.
         decision: Name,
     },
     /// An alarm of a controller: raised, cleared, or never raised.
     Alarm {
-        /// Which kind.
+        /// The kind of alarm.
         kind: AlarmKind,
         /// About whom; about anything when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,7 +234,7 @@ pub enum Expect {
     /// A text that must not be in the logs, or one that may be in them though it is otherwise never allowed. One of
     /// both.
     Log {
-        /// What must not be there.
+        /// A text that must not be in any log.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         absent: Option<String>,
         /// A line with this text is excused, whoever wrote it. The verdict counts it.
@@ -244,7 +244,7 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// The checker's name.
+    /// The word of the checker that judges it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.into()

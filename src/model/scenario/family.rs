@@ -24,12 +24,12 @@ pub enum FamilyVerb<'a> {
     Wipe,
     /// On what a body may use.
     Resource(ResourceVerb),
-    /// A storm of connections.
+    /// Many connections, opened and held.
     Connections {
-        /// So many.
+        /// How many connections are held.
         count: u32,
     },
-    /// A wrong clock.
+    /// The clock of a member, set wrong.
     Clock {
         /// By how much, with a sign.
         offset: &'a str,
@@ -40,31 +40,31 @@ pub enum FamilyVerb<'a> {
     Operator(OperatorVerb<'a>),
 }
 
-/// Verbs of the engine.
+/// What the engine does to a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BodyVerb<'a> {
     /// A signal to the first process.
     Kill {
-        /// Its name.
+        /// Name of the signal, without SIG.
         signal: &'a str,
     },
-    /// A polite stop.
+    /// The stop signal, then SIGKILL.
     Stop {
-        /// Grace.
+        /// Time between the stop signal and SIGKILL.
         timeout: Span,
     },
-    /// The cgroup freezer.
+    /// Every process is frozen (cgroup freezer).
     Pause,
     /// Stop and start in place.
     Restart,
 }
 
-/// Verbs about one process.
+/// What is done to one process of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ProcessVerb<'a> {
     /// A signal from the machine to the first process.
     Kill {
-        /// Its name.
+        /// Name of the signal, without SIG.
         signal: &'a str,
     },
     /// SIGSTOP of this process.
@@ -76,65 +76,65 @@ pub enum ProcessVerb<'a> {
 /// Verbs about the network of a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NetworkVerb<'a> {
-    /// Nothing in, nothing out.
+    /// No packet comes in, none goes out.
     Isolate,
     /// Packets between two sides are dropped.
     Partition {
-        /// Which way.
+        /// The direction in which packets are dropped.
         direction: Direction,
         /// Only these ports of the `to` side; all when empty.
         ports: &'a [u16],
     },
-    /// Some packets are lost.
+    /// A share of the packets is lost.
     Loss {
-        /// How many of a hundred.
+        /// Packets that are lost, of a hundred.
         percent: f64,
     },
-    /// Packets are late.
+    /// Packets arrive late.
     Delay {
-        /// How late.
+        /// How late a packet is on average.
         delay: Span,
-        /// Give or take.
+        /// How much earlier or later than that a packet may be.
         jitter: Span,
     },
-    /// The network is narrow.
+    /// Only so many bytes pass in a second.
     Bandwidth {
-        /// Bytes per second.
+        /// Bytes that pass in a second, at most.
         rate: Bytes,
     },
     /// The network comes and goes.
     Flap {
-        /// Reachable for.
+        /// How long the host is reachable each time.
         on: Span,
-        /// Silent for.
+        /// How long it is silent each time.
         off: Span,
     },
 }
 
-/// Verbs about disks.
+/// What is done to the disk of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskVerb {
-    /// It fills up.
+    /// Its free space is written full.
     Fill {
-        /// What is left.
+        /// Bytes that are left free.
         leave: Bytes,
         /// Only what is free at first is filled.
         once: bool,
     },
-    /// It hangs.
+    /// It answers nothing.
     Freeze,
     /// It takes only so much at a time.
     Slow {
         /// How much it takes in a second, at most.
         bytes_per_second: Bytes,
-        /// Operations per second.
+        /// Operations that it takes in a second, at most.
         iops: Option<u32>,
     },
     /// Bytes on it are flipped.
     Corrupt {
-        /// In which kind of file.
+        /// The kind of file that is hit.
         what: Corrupt,
-        /// How many.
+        /// How many bytes are flipped.
         bytes: u32,
     },
 }
@@ -142,19 +142,19 @@ pub enum DiskVerb {
 /// Verbs about what a body may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ResourceVerb {
-    /// Fewer cores.
+    /// The body may use fewer cores.
     Cpu {
-        /// So many.
+        /// Cores that are left.
         cores: f64,
     },
-    /// Less memory.
+    /// The body may use less memory.
     Memory {
-        /// So much.
+        /// Bytes that are left.
         limit: Bytes,
     },
     /// A process beside the body eats its memory.
     MemoryHog {
-        /// So much.
+        /// Bytes that the process takes.
         size: Bytes,
     },
 }
@@ -162,22 +162,22 @@ pub enum ResourceVerb {
 /// What an operator asks Patroni or a controller for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OperatorVerb<'a> {
-    /// Planned handover.
+    /// Patroni hands the primary over as planned.
     Switchover,
-    /// Forced handover.
+    /// Patroni makes a member primary without asking the old one.
     Failover,
-    /// Another number of bodies.
+    /// A service gets another number of bodies.
     Scale {
-        /// Of which service.
+        /// Name of the service.
         service: &'a Name,
-        /// How many.
+        /// How many bodies it shall have.
         count: u32,
     },
-    /// Another size.
+    /// A member gets another size.
     Resize(SizeWish),
     /// Controllers and Patroni only watch.
     Maintenance {
-        /// On or off.
+        /// Whether maintenance begins or ends.
         on: bool,
     },
     /// A new member takes the place of one.
@@ -189,16 +189,16 @@ pub enum OperatorVerb<'a> {
 /// What a verb acts on. A target that names bodies stands for their hosts where hosts are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActsOn {
-    /// Containers of services.
+    /// The containers of members.
     Bodies,
-    /// Simulated hosts.
+    /// Simulated hosts, through their sandboxes.
     Hosts,
     /// The cluster as a whole.
     Cluster,
 }
 
 impl Verb {
-    /// Its name in files.
+    /// The verb as files and the command line write it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.into()
@@ -281,7 +281,7 @@ impl Verb {
         }
     }
 
-    /// What it acts on.
+    /// Whether it acts on bodies, on hosts, or on the cluster.
     #[must_use]
     pub fn acts_on(&self) -> ActsOn {
         match self.family() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::{MemberId, Name};
 use crate::model::units::Span;
 
-/// One stream of operations.
+/// One stream of operations of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Load {
@@ -21,7 +21,7 @@ pub struct Load {
     /// A member it talks to directly, past the balancers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<MemberId>,
-    /// What one operation does.
+    /// What one of its operations does.
     pub workload: Workload,
     /// `open`: a schedule that does not wait for answers; `closed`: so many clients that do.
     #[serde(default)]
@@ -32,10 +32,10 @@ pub struct Load {
     /// Rate over time, `[["0s", 100], ["30s", 400]]`, straight lines between the points; open model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curve: Option<Vec<(Span, f64)>>,
-    /// Clients; closed model.
+    /// Clients of the closed model, each with one operation under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<u32>,
-    /// Connections; open model.
+    /// Connections of the open model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
     /// How its clients connect, and what they wait for.
@@ -220,14 +220,14 @@ impl SessionAttrs {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Endpoint {
-    /// 5432: the primary.
+    /// The primary, port 5432.
     Rw,
     /// 5433: the least busy instance.
     Ro,
 }
 
 impl Endpoint {
-    /// Port on every balancer.
+    /// The port on every balancer.
     #[must_use]
     pub const fn port(self) -> u16 {
         match self {
@@ -236,7 +236,7 @@ impl Endpoint {
         }
     }
 
-    /// `rw` or `ro`.
+    /// The word of files and journals: `rw` or `ro`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -253,27 +253,27 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// Insert one unique row.
+    /// Insert one row that no other operation inserts.
     Set,
-    /// List-append transactions.
+    /// Transactions that append to lists and read them.
     Append,
     /// Transfers between accounts with a constant total.
     Bank,
     /// Read, write and compare-and-set of single keys.
     Register,
-    /// pgbench's TPC-B-like transaction.
+    /// The TPC-B-like transaction of pgbench.
     Tpcb,
-    /// pgbench's select-only query.
+    /// The select-only query of pgbench.
     Select,
     /// Reads of a heartbeat, measuring staleness.
     Freshness,
-    /// A file of SQL.
+    /// The statements of a file.
     Sql,
     /// PostgreSQL's own pgbench, one process a client, its own log read as history.
     Pgbench,
 }
 
-/// Open or closed loop.
+/// What decides when the next operation begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadModel {
@@ -284,11 +284,11 @@ pub enum LoadModel {
     Closed,
 }
 
-/// Isolation level.
+/// Isolation level of the transactions of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
-    /// PostgreSQL's default.
+    /// The level that PostgreSQL has by default.
     ReadCommitted,
     /// Snapshot isolation.
     RepeatableRead,
@@ -300,9 +300,9 @@ pub enum Isolation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recording {
-    /// Every operation, judged.
+    /// Every operation, so that checkers can judge it.
     #[default]
     Operations,
-    /// Numbers only.
+    /// Numbers of each second only.
     Histogram,
 }

@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::id::Name;
 use super::units::Span;
 
-/// One experiment.
+/// One experiment: a lab, loads, faults, and what must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Scenario {
@@ -42,18 +42,18 @@ pub struct Scenario {
     /// The run is cut short and unknown after this.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// Length of the load.
+    /// How long the loads run.
     pub duration: Span,
     /// Longest wait for the lab to be whole again after healing.
     #[serde(default = "default_settle")]
     pub settle: Span,
-    /// For picking scenarios.
+    /// Words by which scenarios are picked.
     #[serde(default)]
     pub tags: Vec<Name>,
-    /// The lab it needs.
+    /// The lab that it needs.
     #[serde(default)]
     pub lab: LabChoice,
-    /// What writes and reads.
+    /// The loads that write and read.
     #[serde(rename = "load", default)]
     pub loads: Vec<Load>,
     /// What is done to the lab.
@@ -134,7 +134,7 @@ pub struct Step {
     /// Steps of one group are injected as one: at the same instant, when all of them are prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<Name>,
-    /// What is done.
+    /// The fault, or what else is done.
     #[serde(rename = "do")]
     pub verb: Verb,
 }
@@ -158,7 +158,7 @@ pub enum VerdictWord {
     Pass,
     /// The run proves nothing.
     Unknown,
-    /// Something does not hold.
+    /// A claim does not hold.
     Fail,
 }
 

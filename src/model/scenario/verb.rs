@@ -15,63 +15,63 @@ pub enum Verb {
     /// A signal to a body's first process. `by = "engine"` never triggers a restart policy, `by = "process"` does.
     #[serde(rename_all = "kebab-case")]
     Kill {
-        /// Whom.
+        /// The bodies whose first process gets the signal.
         target: Target,
-        /// Signal name, without SIG.
+        /// Name of the signal, without SIG.
         #[serde(default = "default_signal")]
         signal: String,
-        /// Who sends it.
+        /// What sends the signal.
         #[serde(default)]
         by: KillBy,
     },
     /// A polite stop: the stop signal, then SIGKILL after `timeout`.
     Stop {
-        /// Whom.
+        /// The bodies that are stopped.
         target: Target,
-        /// Grace.
+        /// Time between the stop signal and SIGKILL.
         #[serde(default = "default_grace")]
         timeout: Span,
     },
-    /// The cgroup freezer.
+    /// The engine freezes every process of a body (cgroup freezer).
     Pause {
-        /// Whom.
+        /// The bodies that are frozen.
         target: Target,
     },
-    /// SIGSTOP of one process.
+    /// One process of a body is stopped (SIGSTOP).
     Freeze {
-        /// Whose.
+        /// The bodies whose process is stopped.
         target: Target,
-        /// Which.
+        /// The process that is stopped.
         process: Process,
     },
-    /// SIGKILL of one process.
+    /// One process of a body is killed (SIGKILL).
     Crash {
-        /// Whose.
+        /// The bodies whose process is killed.
         target: Target,
-        /// Which.
+        /// The process that is killed.
         process: Process,
     },
-    /// Stop and start in place.
+    /// The body is stopped and started where it is.
     Restart {
-        /// Whom.
+        /// The bodies that are restarted.
         target: Target,
     },
     /// The body's data is gone.
     Wipe {
-        /// Whose.
+        /// The bodies whose data is removed.
         target: Target,
     },
     /// The host and everything on it lose power.
     PowerOff {
-        /// Which host.
+        /// The hosts that lose power.
         target: Target,
-        /// Whether unsynced pages survive.
+        /// Whether pages that were not synced survive.
         #[serde(default)]
         cache: Cache,
     },
     /// The host loses its network.
     Isolate {
-        /// Which host.
+        /// The hosts that are cut off.
         target: Target,
     },
     /// Packets between two sides are dropped.
@@ -82,7 +82,7 @@ pub enum Verb {
         /// The other side.
         #[serde(default)]
         to: Vec<Target>,
-        /// Which way.
+        /// The direction in which packets are dropped.
         #[serde(default)]
         direction: Direction,
         /// Only these ports of the `to` side; all when empty.
@@ -92,176 +92,176 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shape: Option<PartitionShape>,
     },
-    /// Some packets are lost.
+    /// A share of the packets of a host is lost.
     Loss {
-        /// Whose.
+        /// The hosts whose packets are lost.
         target: Target,
-        /// How many of a hundred.
+        /// Packets that are lost, of a hundred.
         percent: f64,
     },
-    /// Packets are late.
+    /// The packets of a host arrive late.
     Delay {
-        /// Whose.
+        /// The hosts whose packets are late.
         target: Target,
-        /// How late.
+        /// How late a packet is on average.
         delay: Span,
-        /// Give or take.
+        /// How much earlier or later than that a packet may be.
         #[serde(default)]
         jitter: Span,
     },
-    /// The host's network is narrow.
+    /// The network of a host is narrow.
     Bandwidth {
-        /// Whose.
+        /// The hosts whose network is narrow.
         target: Target,
-        /// Bytes per second.
+        /// Bytes that pass in a second, at most.
         rate: Bytes,
     },
     /// The host's network comes and goes.
     Flap {
-        /// Whose.
+        /// The hosts whose network comes and goes.
         target: Target,
-        /// Reachable for.
+        /// How long the host is reachable each time.
         on: Span,
-        /// Silent for.
+        /// How long it is silent each time.
         off: Span,
     },
     /// The body's disk fills up.
     DiskFill {
-        /// Whose.
+        /// The bodies whose disk fills up.
         target: Target,
-        /// What is left.
+        /// Bytes that are left free.
         #[serde(default)]
         leave: Bytes,
         /// Only what is free at first is filled, and nothing of what the disk gains when it grows.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         once: bool,
     },
-    /// The body's disk hangs.
+    /// The disk of a body answers nothing.
     DiskFreeze {
-        /// Whose.
+        /// The bodies whose disk hangs.
         target: Target,
     },
     /// The body's disk is slow.
     #[serde(rename_all = "kebab-case")]
     DiskSlow {
-        /// Whose.
+        /// The bodies whose disk is slow.
         target: Target,
-        /// How much it takes in a second, at most.
+        /// Bytes that the disk takes in a second, at most.
         bytes_per_second: Bytes,
-        /// Operations per second.
+        /// Operations that it takes in a second, at most.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         iops: Option<u32>,
     },
     /// Bytes on the body's disk are flipped.
     DiskCorrupt {
-        /// Whose.
+        /// The bodies on whose disk bytes are flipped.
         target: Target,
-        /// In which kind of file.
+        /// The kind of file that is hit.
         what: Corrupt,
-        /// How many.
+        /// How many bytes are flipped.
         bytes: u32,
     },
-    /// Fewer cores.
+    /// A body may use fewer cores.
     Cpu {
-        /// Whose.
+        /// The bodies that get fewer cores.
         target: Target,
-        /// So many.
+        /// Cores that are left.
         cores: f64,
     },
-    /// Less memory.
+    /// A body may use less memory.
     Memory {
-        /// Whose.
+        /// The bodies that get less memory.
         target: Target,
-        /// So much.
+        /// Bytes that are left.
         limit: Bytes,
     },
-    /// Somebody eats the memory.
+    /// A process beside the body eats its memory.
     MemoryHog {
-        /// Whose.
+        /// The bodies whose memory is eaten.
         target: Target,
-        /// So much.
+        /// Bytes that the process takes.
         size: Bytes,
     },
-    /// A storm of connections.
+    /// Many connections are opened and held.
     Connections {
-        /// To whom.
+        /// The instance or balancer that the connections go to.
         target: Target,
-        /// So many.
+        /// How many connections are held.
         count: u32,
     },
-    /// A wrong clock.
+    /// The clock of a member is wrong.
     Clock {
-        /// Whose.
+        /// The members whose clock is set wrong.
         target: Target,
-        /// By how much, with a sign: `"-30s"`.
+        /// By how much the clock is wrong, with a sign: `"-30s"`.
         offset: String,
     },
     /// The engine does not answer the controllers.
     Engine {
-        /// How.
+        /// How the engine misbehaves.
         mode: EngineMode,
     },
-    /// Planned handover.
+    /// Patroni hands the primary over as planned.
     Switchover {
-        /// To whom; Patroni's choice when absent.
+        /// The next primary; Patroni's choice when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Target>,
     },
-    /// Forced handover.
+    /// Patroni makes a member primary without asking the old one.
     Failover {
-        /// To whom.
+        /// The next primary.
         to: Target,
     },
     /// Another number of bodies: controllers are asked, who add and see out one at a time.
     Scale {
-        /// Of which service: `postgres` or `balancer`.
+        /// The service whose number changes: `postgres` or `balancer`.
         service: Name,
-        /// How many.
+        /// How many bodies it shall have.
         count: u32,
     },
-    /// Another size.
+    /// A member gets another size: controllers are asked.
     Resize {
-        /// Whose.
+        /// The members that get another size.
         target: Target,
-        /// Cores.
+        /// Cores it shall have; unchanged when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cpu: Option<f64>,
-        /// Bytes of memory.
+        /// Bytes of memory it shall have; unchanged when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory: Option<Bytes>,
-        /// Bytes of the data volume.
+        /// Bytes its data volume shall have; unchanged when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         disk: Option<Bytes>,
     },
     /// Controllers and Patroni only watch.
     Maintenance {
-        /// On or off.
+        /// Whether maintenance begins or ends.
         on: bool,
     },
     /// A new member on another host takes the place of one: controllers are asked, who do it when it is safe.
     Replace {
-        /// Which.
+        /// The members that are replaced.
         target: Target,
     },
     /// Every instance is restarted in turn.
     RollingRestart {
-        /// Which.
+        /// The instances that are restarted.
         target: Target,
     },
     /// Another verb, several times; each turn is a fault of its own, `ID-1`, `ID-2`, …
     Repeat {
-        /// Pause between two starts.
+        /// Time between two starts.
         every: Span,
-        /// How often.
+        /// How many turns there are.
         times: u32,
-        /// What.
+        /// The verb of each turn.
         #[serde(rename = "do")]
         verb: Box<Verb>,
     },
     /// Isolate the hosts of the targets one by one in an order that the random seed gives, then heal them in another; each is a
     /// fault of its own, `ID-h1`, `ID-h2`, …
     Swizzle {
-        /// Which.
+        /// The members or hosts whose hosts are isolated.
         targets: Vec<Target>,
     },
 }
@@ -291,11 +291,11 @@ pub enum KillBy {
 pub enum Process {
     /// Patroni, the process that a body of PostgreSQL lives by.
     Patroni,
-    /// PostgreSQL's first process.
+    /// PostgreSQL's first process, the parent of all others.
     Postmaster,
     /// The receiver of WAL on a replica.
     Walreceiver,
-    /// One client backend.
+    /// The backend of one client.
     Backend,
     /// The process that a member of etcd lives by.
     Etcd,
@@ -309,10 +309,10 @@ pub enum Process {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cache {
-    /// They survive.
+    /// Pages that were not synced survive.
     #[default]
     Kept,
-    /// They are gone.
+    /// Pages that were not synced are gone.
     Lost,
 }
 
@@ -320,7 +320,7 @@ pub enum Cache {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// Both ways.
+    /// Neither side reaches the other.
     #[default]
     Both,
     /// From `from` to `to` only.
@@ -333,7 +333,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartitionShape {
-    /// Two halves.
+    /// Two halves that do not see each other.
     Halves,
     /// Everyone sees a majority, no two the same one.
     Ring,
@@ -341,13 +341,13 @@ pub enum PartitionShape {
     Bridge,
 }
 
-/// What is corrupted.
+/// The kind of file in which bytes are flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corrupt {
-    /// A table's file.
+    /// A file that holds rows of a table.
     Heap,
-    /// A WAL segment.
+    /// A segment of the write-ahead log.
     Wal,
 }
 
@@ -355,10 +355,10 @@ pub enum Corrupt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineMode {
-    /// No answer.
+    /// The engine answers nothing.
     Stall,
     /// It answers with an error.
     Error,
-    /// Late answers.
+    /// The engine answers late.
     Slow,
 }
