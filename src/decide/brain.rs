@@ -15,11 +15,11 @@ pub struct BrainDecision<S, M> {
     pub steps: Vec<S>,
     /// Where the controller is in its work, one word.
     pub step: String,
-    /// Whom that is about.
+    /// The member that it is about; absent: nobody in particular.
     pub subject: Option<MemberId>,
     /// Why these steps, or why none.
     pub reason: String,
-    /// What needs a person.
+    /// What needs a person now.
     pub alarms: Vec<Alarm>,
     /// What will be wanted next if everything stays as it was seen, the soonest first.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
-    /// Whether it was done.
+    /// Whether it was done, so that nothing of it is open.
     #[must_use]
     pub fn is_done(&self) -> bool {
         *self == Self::Done
@@ -105,7 +105,7 @@ pub trait Brain: Send + Sync {
     /// A step's name in journals, metrics and `stop-at`.
     fn name(step: &Self::Step) -> &'static str;
 
-    /// When a look began.
+    /// When a look began, on the machine's monotonic clock.
     fn looked(seen: &Self::Seen) -> Mono;
 
     /// The step after which the process ends, for tests.

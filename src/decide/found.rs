@@ -21,7 +21,7 @@ pub struct FoundingWorld {
     pub bodies: Vec<Body>,
 }
 
-/// What is still missing.
+/// What of a lab is still missing, and can be made now.
 #[must_use]
 pub fn found(world: &FoundingWorld, seen: &Observed) -> Decision {
     let soon = Some(Span::millis(200));

@@ -19,9 +19,9 @@ use crate::model::{MemberId, Mono, Span};
 pub struct Proposal<S, N, W> {
     /// Where the controller is in its work, one word; empty: it has nothing to say.
     pub word: &'static str,
-    /// Whom that is about.
+    /// The member that it is about; absent: nobody in particular.
     pub subject: Option<MemberId>,
-    /// Why.
+    /// Why, as a sentence for people.
     pub reason: String,
     /// Done all together, or none of them.
     pub steps: Vec<S>,
@@ -29,11 +29,11 @@ pub struct Proposal<S, N, W> {
     pub when_ordered: bool,
     /// Whether it is one of those of which one at a time is begun.
     pub turn: OneAtATime,
-    /// What it waits for.
+    /// What keeps it from being done, if something does.
     pub waits: Option<W>,
     /// What a person must know.
     pub alarms: Vec<Alarm>,
-    /// Look again no later.
+    /// The longest time until the next look.
     pub soon: Option<Duration>,
     /// Whether instances are to be asked every few milliseconds.
     pub hurry: bool,
@@ -48,7 +48,7 @@ pub struct Proposal<S, N, W> {
 /// A change that is expected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
-    /// After so many measurements.
+    /// The number of measurements until it comes.
     pub after: usize,
     /// What, when and on which condition, in words.
     pub said: String,
@@ -57,7 +57,7 @@ pub struct Expected {
 /// Of some things one at a time is begun; whatever is proposed first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OneAtATime {
-    /// It waits for nobody.
+    /// It is begun beside any other.
     #[default]
     Free,
     /// It is heard only while nothing else has begun, and begins something with its steps.
@@ -89,74 +89,74 @@ impl<S, N, W> Default for Proposal<S, N, W> {
 }
 
 impl<S, N, W> Proposal<S, N, W> {
-    /// Something with a reason.
+    /// A proposal that says where the controller is, about whom, and why.
     pub fn say(word: &'static str, subject: Option<&MemberId>, reason: impl Into<String>) -> Self {
         Self { word, subject: subject.cloned(), reason: reason.into(), ..Self::default() }
     }
 
-    /// Something that explains itself.
+    /// A proposal that leaves it to others to say why.
     #[must_use]
     pub fn silent() -> Self {
         Self::default()
     }
 
-    /// With one more step.
+    /// The same with one more step, done last.
     #[must_use]
     pub fn step(mut self, step: S) -> Self {
         self.steps.push(step);
         self
     }
 
-    /// Said only when it is done.
+    /// The same, said only when its steps are ordered.
     #[must_use]
     pub fn when_ordered(mut self) -> Self {
         self.when_ordered = true;
         self
     }
 
-    /// One at a time.
+    /// The same, begun only when its turn has come.
     #[must_use]
     pub fn turn(mut self, turn: OneAtATime) -> Self {
         self.turn = turn;
         self
     }
 
-    /// With what it waits for.
+    /// The same, waiting for something.
     #[must_use]
     pub fn waits(mut self, wait: W) -> Self {
         self.waits = Some(wait);
         self
     }
 
-    /// With something for a person.
+    /// The same with one more alarm for a person.
     #[must_use]
     pub fn alarm(mut self, kind: AlarmKind, subject: Option<&MemberId>, text: impl Into<String>) -> Self {
         self.alarms.push(Alarm::new(kind, subject, text));
         self
     }
 
-    /// Look again no later than in `span`.
+    /// The same, with the next look no later than in `span`.
     #[must_use]
     pub fn soon(mut self, span: Duration) -> Self {
         self.soon = Some(span);
         self
     }
 
-    /// Instances are asked every few milliseconds.
+    /// The same, with instances asked every few milliseconds.
     #[must_use]
     pub fn hurry(mut self) -> Self {
         self.hurry = true;
         self
     }
 
-    /// With something to note as soon as it is heard.
+    /// The same with a note that is taken as soon as it is heard.
     #[must_use]
     pub fn heard(mut self, note: N) -> Self {
         self.heard.push(note);
         self
     }
 
-    /// With something to remember.
+    /// The same with a note that is taken when its steps are ordered.
     #[must_use]
     pub fn note(mut self, note: N) -> Self {
         self.notes.push(note);
@@ -173,15 +173,15 @@ pub trait BrainRules {
     type Step;
     /// What it remembers of what it orders.
     type Note;
-    /// Why it stands still.
+    /// What can keep it from doing something.
     type Wait;
-    /// What it remembers.
+    /// What it remembers from one look to the next.
     type Memory: Default;
 
     /// Whether `step` may be ordered beside those that are `ordered`.
     fn may(&self, memory: &Self::Memory, step: &Self::Step, ordered: &[Self::Step]) -> bool;
 
-    /// Takes a note.
+    /// Writes a note into the memory.
     fn note(&mut self, memory: &mut Self::Memory, note: Self::Note);
 
     /// What a person must know of a step that fails again and again.
@@ -197,7 +197,7 @@ pub trait BrainRules {
 /// Proposals as they are heard.
 #[derive(Debug)]
 pub struct Admission<R: BrainRules> {
-    /// By which rules.
+    /// The rules by which steps are ordered or held back.
     pub rules: R,
     out: BrainDecision<R::Step, R::Memory>,
     begun: bool,

@@ -8,13 +8,13 @@ use crate::model::{HostName, LabSpec, Member, Service};
 /// Everything a recipe depends on besides the member itself.
 #[derive(Clone, Copy, Debug)]
 pub struct RecipeContext<'a> {
-    /// The lab as declared.
+    /// The lab as its file declares it.
     pub spec: &'a LabSpec,
     /// Every member as placed. etcd members are listed to one another and to Patroni from here.
     pub members: &'a [Member],
     /// Network address of the lab's /24.
     pub subnet: Ipv4Addr,
-    /// Passwords of the lab.
+    /// Passwords that the bodies are given.
     pub secrets: &'a Secrets,
     /// Token of the etcd cluster: keeps the etcd of two labs apart.
     pub token: &'a str,

@@ -16,7 +16,7 @@ pub const RO_PORT: u16 = 5433;
 pub const STATISTICS_PORT: u16 = 8404;
 /// Port of a balancer's runtime API (HAProxy: `stats socket`), where there are controllers.
 pub const ADMIN_PORT: u16 = 8405;
-/// Port of the broker.
+/// Where the broker takes orders.
 pub const BROKER_PORT: u16 = 7070;
 /// Port of the first controller of the spec; the next one has the next.
 pub const CONTROLLER_PORT: u16 = 8410;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// PostgreSQL role `postgres`.
+    /// Password of the role `postgres`, a superuser.
     pub superuser: String,
     /// PostgreSQL role `replicator`: streaming and base backups.
     pub replicator: String,
-    /// PostgreSQL role `rewind`: `pg_rewind`.
+    /// Password of the role `rewind`, with which `pg_rewind` connects.
     pub rewind: String,
     /// PostgreSQL role `pgha`, owner of the database `pgha`: the load.
     pub application: String,

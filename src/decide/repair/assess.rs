@@ -17,7 +17,7 @@ use super::{ConnectionReply, RepairMemory, Routes, VoterStanding};
 use crate::model::sighting::ServerSeen;
 use crate::model::{ContainerStatus, HostName, Member, MemberId, Mono, Service, Sight, Span};
 
-/// How one member does.
+/// What is wrong with one member, since when, and what it is good for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberCondition {
     /// What is wrong with it, and since when.
@@ -26,10 +26,10 @@ pub struct MemberCondition {
     pub lacks: Option<String>,
 }
 
-/// What one look means.
+/// What one look means, member by member, with since when it has been so.
 #[derive(Clone, Debug)]
 pub struct RepairAssessment<'a> {
-    /// The look.
+    /// The look that it is about.
     pub view: RepairView<'a>,
     /// What was remembered before it.
     pub memory: &'a RepairMemory,

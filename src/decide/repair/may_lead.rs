@@ -21,7 +21,7 @@ pub enum MayLead {
     Yes,
     /// It runs, and nobody can say.
     Perhaps(String),
-    /// Patroni would not.
+    /// Patroni would not elect it, for this reason.
     No(String),
 }
 
@@ -33,7 +33,7 @@ impl MayLead {
     }
 }
 
-/// Whether `id` may lead.
+/// Whether Patroni would elect `id`, as far as this look says.
 #[must_use]
 pub fn may_lead(view: &RepairView<'_>, id: &MemberId) -> MayLead {
     if let Some(why) = barred(view, id) {

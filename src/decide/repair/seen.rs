@@ -12,7 +12,7 @@ use crate::model::{HostName, Lsn, MemberId, Mono, Sight, Span};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RepairSeen {
-    /// When the look began.
+    /// When the look began, on the machine's monotonic clock.
     pub at: Mono,
     /// The engine's view, through the broker.
     pub bodies: Sight<Bodies>,
@@ -36,9 +36,9 @@ pub struct RepairSeen {
     /// Bytes of base backups that the leader has sent, while it sends one.
     #[serde(default)]
     pub sent: Option<u64>,
-    /// Balancers, by member.
+    /// What each balancer says of its servers.
     pub balancers: BTreeMap<MemberId, Sight<Routes>>,
-    /// The cluster of etcd.
+    /// What the members of etcd say of their cluster.
     #[serde(default)]
     pub voters: Sight<VotersSeen>,
     /// Replicas of controllers, by member: whether each says that it is well. Whoever looks is not among them.
@@ -52,7 +52,7 @@ pub struct RepairSeen {
 pub struct VotersSeen {
     /// How many have a vote by the cluster's list.
     pub listed: u32,
-    /// Members of the lab.
+    /// How each member of the lab stands in the cluster.
     pub members: BTreeMap<MemberId, VoterStanding>,
 }
 
@@ -71,7 +71,7 @@ pub enum VoterStanding {
     Out,
 }
 
-/// What the store says.
+/// What etcd holds: the keys of Patroni, the wishes of operators, and what repair wrote down.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RepairStoreSeen {
@@ -119,13 +119,13 @@ pub struct RepairStoreSeen {
     pub asked: BTreeMap<MemberId, i64>,
 }
 
-/// The leader key.
+/// Patroni's leader key, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LeaderSeen {
-    /// Whose it is.
+    /// The member that holds it.
     pub member: MemberId,
-    /// Revision that wrote it.
+    /// Revision of etcd that wrote it last.
     pub mod_revision: i64,
     /// The lease it hangs on.
     pub lease: i64,
@@ -135,7 +135,7 @@ pub struct LeaderSeen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StandbysSeen {
-    /// So many.
+    /// How many there shall be.
     pub count: u32,
     /// Revision that wrote that configuration.
     pub mod_revision: i64,
@@ -152,7 +152,7 @@ pub struct HandoverSeen {
     /// Whether it is planned for a time (`scheduled_at`): Patroni begins with it then.
     #[serde(default)]
     pub scheduled: bool,
-    /// Revision that wrote it.
+    /// Revision of etcd that wrote it last.
     pub mod_revision: i64,
 }
 
@@ -162,14 +162,14 @@ pub struct HandoverSeen {
 pub struct WishSeen {
     /// Who shall lead; `None`: the best copy.
     pub candidate: Option<MemberId>,
-    /// Revision that wrote it.
+    /// Revision of etcd that wrote it last.
     pub mod_revision: i64,
     /// Revision that wrote `/failover` while it asks for nothing: Patroni empties it when a handover is done. 0: there
     /// is none.
     pub idle: i64,
 }
 
-/// One instance from outside.
+/// How one instance answers over the network.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct InstanceSeen {
@@ -208,7 +208,7 @@ pub enum DiskSeen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionReply<T> {
-    /// What it answered.
+    /// It answered this, in time.
     Answers(T),
     /// The host lives and nobody listens there, or whoever listens sends everybody away.
     Refuses(String),
@@ -218,7 +218,7 @@ pub enum ConnectionReply<T> {
     Silent(String),
     /// It lives and says no: no connection is left, the login is wrong, an error of any kind.
     Denies(String),
-    /// Nobody asked yet.
+    /// It was not asked in this look.
     #[default]
     Unasked,
 }
@@ -227,18 +227,18 @@ pub enum ConnectionReply<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeldConnection {
-    /// There is none.
+    /// No connection is held open.
     #[default]
     None,
     /// At once, as a healthy one does: what hangs beside it is frozen and not slow.
     Quick,
-    /// After a while.
+    /// It answers, and later than a healthy one does.
     Slow,
-    /// Not at all.
+    /// It does not answer in time.
     Silent,
 }
 
-/// What PostgreSQL said.
+/// What PostgreSQL answered over a new connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SqlReply {
@@ -246,11 +246,11 @@ pub struct SqlReply {
     pub in_recovery: bool,
 }
 
-/// What Patroni said.
+/// What Patroni's REST answered over a new connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RestReply {
-    /// `GET /patroni`.
+    /// The answer to `GET /patroni`.
     pub patroni: PatroniSeen,
     /// `GET /liveness`: whether its loop runs.
     pub loop_runs: bool,
@@ -260,9 +260,9 @@ pub struct RestReply {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Routes {
-    /// Behind 5432.
+    /// Servers behind 5432, by host.
     pub rw: BTreeMap<HostName, ServerSeen>,
-    /// Behind 5433.
+    /// Servers behind 5433, by host.
     pub ro: BTreeMap<HostName, ServerSeen>,
     /// Whether one of its ports takes no new sessions.
     #[serde(default)]

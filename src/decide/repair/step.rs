@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{HostName, MemberId, Service};
 
-/// One deed of repair.
+/// One deed of the repair controller, with what its guard compares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -14,7 +14,7 @@ pub enum RepairStep {
     Close {
         /// Where the balancers' servers lead to.
         host: HostName,
-        /// For whose sake.
+        /// The member on whose account it is closed.
         member: MemberId,
         /// Also out of reach of the checks, for a body that may still answer them; written down in the
         /// store first, so that whoever comes after knows who owes the way back.
@@ -23,7 +23,7 @@ pub enum RepairStep {
     /// The body never runs again, and there is proof. Guard: the leader key is still the one that was seen, or, of a
     /// member that did not have it, somebody else's.
     Fence {
-        /// Whose body.
+        /// The member whose body it is.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
@@ -34,7 +34,7 @@ pub enum RepairStep {
     /// A body that has data and is stuck is ended though nobody leads, so that it can be started again. Guard: nobody holds
     /// the leader key.
     End {
-        /// Whose body.
+        /// The member whose body it is.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
@@ -42,9 +42,9 @@ pub enum RepairStep {
     /// Patroni's leader key of a body that is proved dead is taken away, then its lease. One transaction,
     /// if the key is still the one that was seen and this controller still the active one.
     Release {
-        /// Whose key.
+        /// The member that holds the key.
         member: MemberId,
-        /// Revision that wrote it.
+        /// Revision that wrote the leader key.
         mod_revision: i64,
         /// The lease that the key hangs on.
         lease: i64,
@@ -54,7 +54,7 @@ pub enum RepairStep {
     },
     /// The leader writes what it has in memory to its disk, so that its shutdown has little left to write.
     Prepare {
-        /// The leader.
+        /// The member that leads.
         member: MemberId,
     },
     /// At every balancer: no new session of 5432 goes to this host, and those it has may end by themselves.
@@ -62,7 +62,7 @@ pub enum RepairStep {
     Drain {
         /// Where the balancers' servers lead to.
         host: HostName,
-        /// Its primary.
+        /// The primary that stands there.
         member: MemberId,
     },
     /// At every balancer: no new session of 5433 goes to this host, and those it has may end by themselves. Written down
@@ -70,16 +70,16 @@ pub enum RepairStep {
     DrainReads {
         /// Where the balancers' servers lead to.
         host: HostName,
-        /// Its replica.
+        /// The replica that stands there.
         member: MemberId,
     },
     /// Patroni is asked for a handover, if the wish still stands and the leader is still the same.
     HandOver {
-        /// Who leads.
+        /// The member that leads.
         member: MemberId,
-        /// Revision that wrote its key.
+        /// Revision that wrote the leader key.
         mod_revision: i64,
-        /// Who shall lead.
+        /// The member that shall lead.
         candidate: MemberId,
         /// Revision that wrote the wish.
         wish: i64,
@@ -90,9 +90,9 @@ pub enum RepairStep {
     /// would. Guard: nobody listens where its PostgreSQL did and its Patroni says that it stops; the key and the
     /// handover are those that were seen.
     Yield {
-        /// Whose key.
+        /// The member that holds the key.
         member: MemberId,
-        /// Revision that wrote it.
+        /// Revision that wrote the leader key.
         mod_revision: i64,
         /// Revision that wrote the handover.
         handover: i64,
@@ -102,7 +102,7 @@ pub enum RepairStep {
     Open {
         /// Where the balancers' servers lead to.
         host: HostName,
-        /// Its primary.
+        /// The primary that stands there.
         member: MemberId,
     },
     /// At every balancer: the host's servers are left to the checks again, and begin down.
@@ -112,18 +112,18 @@ pub enum RepairStep {
     },
     /// A balancer takes no new sessions any more; those it has go on.
     Shut {
-        /// Which.
+        /// The balancer.
         member: MemberId,
     },
     /// A balancer that was to leave takes new sessions again.
     Reopen {
-        /// Which.
+        /// The balancer.
         member: MemberId,
     },
     /// A body that is there and does not run is started. Guard: the leader key is there and somebody else's; of one that
     /// starts alone, Patroni's `initialize` key is there and nobody else leads.
     Start {
-        /// Whose body.
+        /// The member whose body it is.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
@@ -133,23 +133,23 @@ pub enum RepairStep {
     },
     /// A member gets a body, in its place or as a newcomer. Guard of a PostgreSQL: as for a start.
     Create {
-        /// Whose body.
+        /// The member that gets a body.
         member: MemberId,
-        /// What it does.
+        /// The service it is of.
         service: Service,
-        /// Where it stands.
+        /// The host it stands on.
         host: HostName,
     },
     /// What is about to be done is written down: this member goes when that one has taken its place, or alone when both
     /// are the same.
     Intend {
-        /// What both do.
+        /// The service of both members.
         service: Service,
-        /// Who goes.
+        /// The member that goes.
         member: MemberId,
-        /// Who takes its place.
+        /// The member that takes its place.
         by: MemberId,
-        /// Where.
+        /// The host of the member that comes.
         host: HostName,
         /// The trouble of the one that goes, or who asked for it.
         why: String,
@@ -158,25 +158,25 @@ pub enum RepairStep {
     /// leaves its cluster first, and its body ends with that. Guard: a leader is there and it is somebody else; of
     /// etcd, the others carry the cluster.
     Retire {
-        /// Who.
+        /// The member that leaves.
         member: MemberId,
     },
     /// A body that does not run and that nobody of the lab's record has is removed. Guard: the record still knows
     /// nothing of it.
     Remove {
-        /// Whose name it has.
+        /// The member whose name the body has.
         member: MemberId,
         /// The engine's id of its container.
         container: String,
     },
     /// The volumes of a member that left are removed.
     Discard {
-        /// Whose.
+        /// The member that left.
         member: MemberId,
     },
     /// What was written down is done, or not wanted any more.
     Forget {
-        /// Who was to go.
+        /// The member that was to go.
         member: MemberId,
         /// The operator's wish that ends with it, by the revision that wrote it: it is fulfilled, or it is refused and an
         /// alarm says why. `None`: whatever an operator wants stays wanted. Guard: the wish is the one that was seen.
@@ -185,9 +185,9 @@ pub enum RepairStep {
     },
     /// Patroni shall keep so many synchronous standbys. Guard: its configuration is the one that was seen.
     Standbys {
-        /// Who leads.
+        /// The member that leads.
         member: MemberId,
-        /// So many.
+        /// How many synchronous standbys Patroni shall keep.
         count: u32,
         /// Revision that wrote the configuration.
         mod_revision: i64,
@@ -202,7 +202,7 @@ pub enum RepairStep {
     },
     /// Patroni of this member looks after its PostgreSQL at once and not at its next turn.
     Wake {
-        /// Whose.
+        /// The member whose Patroni is woken.
         member: MemberId,
     },
 }

@@ -24,7 +24,7 @@ pub enum Trouble {
     HangsAltogether,
     /// Its body has no process.
     Dead,
-    /// It has no body.
+    /// Its body has been removed.
     Gone,
     /// Its host does not run.
     Host,

@@ -26,7 +26,7 @@ struct KnownMember<'a> {
 pub struct RepairView<'a> {
     /// Who stands where as declared, and what is allowed.
     pub world: &'a RepairWorld,
-    /// The look.
+    /// What was seen.
     pub seen: &'a RepairSeen,
     /// The engine's part of it.
     pub bodies: &'a Bodies,
@@ -202,7 +202,7 @@ impl<'a> RepairView<'a> {
         !self.bodies.placed.is_empty()
     }
 
-    /// How replicas follow.
+    /// When a commit is acknowledged, by the lab file.
     #[must_use]
     pub const fn replication(&self) -> Replication {
         self.world.spec.postgres.replication

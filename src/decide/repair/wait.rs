@@ -35,7 +35,7 @@ pub enum RepairWait {
     Lease,
     /// The release of the key is repeated.
     Release,
-    /// Patroni hands over.
+    /// A handover of Patroni is under way.
     Handover,
     /// A handover is wanted, and no member may follow.
     Candidate,
@@ -72,7 +72,7 @@ pub enum RepairWait {
 }
 
 impl RepairWait {
-    /// Every one of them.
+    /// Every wait there is, for metrics that begin at zero.
     pub const ALL: [Self; 25] = [
         Self::Election,
         Self::Recovery,
