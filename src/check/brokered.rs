@@ -144,15 +144,15 @@ impl BrokeredOrders {
 /// A size that was decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resized {
-    /// When.
+    /// When the controller decided it, on the machine's monotonic clock.
     pub at: Mono,
-    /// Whose.
+    /// The member that gets the size.
     pub member: MemberId,
-    /// Before.
+    /// The size that it had.
     pub from: Size,
-    /// From then on.
+    /// The size that it was to have.
     pub to: Size,
-    /// What led to it.
+    /// What the controller gave as its reason.
     pub why: String,
 }
 

@@ -13,33 +13,33 @@ use crate::model::Mono;
 pub struct DecidedLine {
     /// Who wrote the line, as the lab file names it.
     pub controller: String,
-    /// When.
+    /// When it was written, on the machine's monotonic clock.
     pub at: Mono,
     /// What kind of line it is.
     pub what: LineSays,
 }
 
-/// What a line says.
+/// What a line of a journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineSays {
-    /// A decision.
+    /// The controller decided, or went on with what it had decided.
     Decided {
         /// Where the controller is in its work, one word.
         step: String,
         /// About whom; empty for nobody in particular.
         subject: String,
-        /// Why.
+        /// Why, as a sentence for people.
         reason: String,
         /// Deeds that follow, by name.
         deeds: Vec<String>,
     },
     /// A deed came to its end.
     Did {
-        /// Its name.
+        /// Name of the deed.
         deed: String,
-        /// When it was begun.
+        /// When it was begun, on the machine's monotonic clock.
         began: Mono,
-        /// What went wrong.
+        /// What went wrong; absent: it was done.
         error: Option<String>,
     },
 }

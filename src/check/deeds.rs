@@ -45,7 +45,7 @@ pub fn hosts(record: &RunRecord) -> BTreeMap<&MemberId, BTreeSet<&HostName>> {
     hosts
 }
 
-/// Who did a deed.
+/// The fault that did something to a body, and in which part of its life.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum By<'a> {
     /// A fault, while it was injected.

@@ -16,9 +16,9 @@ use crate::model::{Expect, MemberId, Mono};
 pub struct PrimaryChange {
     /// The look that showed it.
     pub at: Mono,
-    /// Who was primary before.
+    /// The member that was primary before.
     pub from: MemberId,
-    /// Who is it now.
+    /// The member that was primary afterwards.
     pub to: MemberId,
 }
 

@@ -9,7 +9,7 @@ use super::whole::Hole;
 #[cfg(doc)]
 use super::whole;
 
-/// Its word.
+/// The name under which the record itself is judged.
 pub const NAME: &str = "journal";
 
 /// Holes named in evidence at most.

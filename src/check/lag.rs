@@ -16,11 +16,11 @@ use crate::model::{Expect, Lsn, MemberId, Mono, Sighting};
 /// One replica at one look; `None`: it or the primary was not seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// When.
+    /// When it was seen, on the machine's monotonic clock.
     pub at: Mono,
-    /// Which replica.
+    /// The replica that was looked at.
     pub replica: MemberId,
-    /// How many bytes it was behind.
+    /// Bytes that it was behind; absent where that could not be seen.
     pub bytes: Option<u64>,
 }
 

@@ -37,7 +37,7 @@ struct LoggedLine<'a> {
     text: String,
 }
 
-/// Judges every body's log.
+/// Judges the log of every body, member by member.
 #[must_use]
 pub fn check(record: &RunRecord) -> Finding {
     let (mut absent, mut tolerated) = (Vec::new(), Vec::new());

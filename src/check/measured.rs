@@ -19,7 +19,7 @@ use super::stale_reads::{self, HeartbeatRead};
 /// A record with what was measured of it.
 #[derive(Debug)]
 pub struct Measured<'a> {
-    /// The record.
+    /// The record that is measured.
     pub record: &'a RunRecord,
     outages: OnceCell<Vec<EndpointOutages>>,
     losses: OnceCell<Losses>,

@@ -14,9 +14,9 @@ use crate::model::{FaultRecord, MemberId, Name, Scenario, Sighting, lab::Service
 /// A recorded run: all that a run directory holds of it.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
-    /// What was to happen.
+    /// The experiment: loads, faults, and what must hold.
     pub scenario: Scenario,
-    /// What it happened on.
+    /// The lab, versions and machine that it ran on.
     pub resolved: Resolved,
     /// What clients and the runner wrote down.
     pub history: History,
@@ -100,12 +100,12 @@ pub fn leaves_marks(load: &Load) -> bool {
     marks && load.of.is_none() && load.record == Kept::Operations
 }
 
-/// What one checker found.
+/// What one checker says of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// What it says of the run.
     pub verdict: VerdictWord,
-    /// One sentence.
+    /// What was found, as one sentence.
     pub summary: String,
     /// What it rests on; keys carry their units.
     pub evidence: Value,
@@ -114,7 +114,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The claim holds.
+    /// The claim holds, by this evidence.
     #[must_use]
     pub fn pass(summary: impl Into<String>, evidence: Value) -> Self {
         Self { verdict: VerdictWord::Pass, summary: summary.into(), evidence, firm: false }
@@ -142,7 +142,7 @@ impl Finding {
         }
     }
 
-    /// It cannot be told.
+    /// The record does not say whether the claim holds.
     #[must_use]
     pub fn unknown(summary: impl Into<String>, evidence: Value) -> Self {
         Self { verdict: VerdictWord::Unknown, summary: summary.into(), evidence, firm: false }
@@ -158,13 +158,13 @@ impl Finding {
 /// One line of the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
-    /// The checker's word.
+    /// The word of the checker.
     pub name: String,
     /// What its checker says of the run.
     pub verdict: VerdictWord,
-    /// One sentence.
+    /// What was found, as one sentence.
     pub summary: String,
-    /// What it rests on.
+    /// What that rests on; keys carry their units.
     pub evidence: Value,
     /// Whether the scenario asked for it; otherwise it is a house rule.
     pub asked: bool,
@@ -196,11 +196,11 @@ pub struct EndsSeen {
 pub struct Judgement {
     /// The worst of all checks.
     pub verdict: VerdictWord,
-    /// Every check.
+    /// Every check, in the order of the report.
     pub checks: Vec<Check>,
     /// Why it is no pass: the summaries of the others, the worst first.
     pub reasons: Vec<String>,
-    /// For sabotage scenarios.
+    /// The end that a sabotage had to come to; absent for other scenarios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<EndsSeen>,
 }

@@ -13,7 +13,7 @@ use crate::model::sighting::BodySeen;
 use crate::model::target::{EtcdPick, Target, Which};
 use crate::model::{Expect, MemberId, Mono};
 
-/// One new body.
+/// A body that was not there at the look before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct New<'a> {
     /// The look that showed it.

@@ -19,7 +19,7 @@ use crate::model::{Expect, MemberId, Mono};
 pub struct Restart {
     /// When it was heard of or seen.
     pub at: Mono,
-    /// Whose.
+    /// Name of the member whose body it is.
     pub member: String,
 }
 

@@ -25,13 +25,13 @@ const LOAD_WINDOW: Duration = Duration::from_secs(5);
 pub struct LimitChange {
     /// When it was seen, milliseconds from the beginning of the load.
     pub at_ms: f64,
-    /// Whose.
+    /// The member whose limit changed.
     pub member: MemberId,
-    /// Of what.
+    /// What it may use more or less of.
     pub resource: Resource,
     /// Before: cores, or bytes.
     pub from: f64,
-    /// From then on.
+    /// Afterwards: cores, or bytes.
     pub to: f64,
     /// What was used of it at the look before: cores between that and the one before it, or bytes.
     pub used: Option<f64>,

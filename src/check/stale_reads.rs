@@ -23,7 +23,7 @@ use crate::stats::Percentiles;
 /// A read of a heartbeat, and how old the beat was that it showed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeartbeatRead<'a> {
-    /// When it began.
+    /// When it was sent, on the machine's monotonic clock.
     pub at: Mono,
     /// The node that answered, when it said so.
     pub node: Option<&'a MemberId>,

@@ -30,10 +30,10 @@ const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(3);
 /// Sessions and clients named in evidence at most.
 const STUCK_SHOWN: usize = 20;
 
-/// What was left behind.
+/// Sessions and clients that were left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stuck {
-    /// By balancers and backends.
+    /// What looks at balancers and members showed.
     pub looks: Looks,
     /// Clients that were left behind, each once.
     pub clients: Vec<LeftBehind>,

@@ -19,7 +19,7 @@ use crate::history::Move;
 pub struct Fork {
     /// Saw the first write and not the second, and the other way round.
     pub readers: [(u32, u64); 2],
-    /// The two writes.
+    /// Both writes, each by load and number of its operation.
     pub writes: [(u32, u64); 2],
     /// The lists they were appended to.
     pub lists: [u64; 2],

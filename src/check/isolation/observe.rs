@@ -10,18 +10,18 @@ use super::index::Index;
 use crate::history::{Class, Move, Moves};
 use crate::model::scenario::Isolation;
 
-/// One list-append transaction.
+/// One transaction of a list-append load, as it is on record.
 #[derive(Clone, Copy, Debug)]
 pub struct Txn<'a> {
     /// Number of its load in the scenario.
     pub load: u32,
-    /// Operation.
+    /// Number of the operation in its load.
     pub op: u64,
     /// What is known of its end.
     pub class: Class,
     /// Its steps; reads with what came back.
     pub steps: Moves<'a>,
-    /// Whether its reads count.
+    /// Whether its reads are held against the level.
     pub counted: bool,
 }
 
@@ -65,7 +65,7 @@ pub enum Kind {
     G1a,
     /// A state inside of another transaction was read.
     G1b,
-    /// Writes in a circle.
+    /// A circle of writes alone (Adya: G0).
     G0,
     /// Writes and reads in a circle.
     G1c,
@@ -113,11 +113,11 @@ impl Kind {
 /// Something a level forbids, with the transactions it is seen in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IsolationAnomaly {
-    /// What.
+    /// The kind of anomaly.
     pub kind: Kind,
     /// (load, operation) of each, in the order of the circle where it is one.
     pub transactions: Vec<(u32, u64)>,
-    /// One sentence.
+    /// What was seen, as one sentence.
     pub says: String,
 }
 

@@ -14,7 +14,7 @@ pub struct Window {
     pub timeline: u32,
     /// Where the surviving history left it.
     pub switch: Lsn,
-    /// Acknowledged writes lost.
+    /// Acknowledged writes that are gone.
     pub transactions: u64,
     /// WAL from the switch point to the last lost write.
     pub lost_bytes: u64,

@@ -53,16 +53,16 @@ pub struct Out {
 /// How an outage of a client ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageEnd {
-    /// With an acknowledgement.
+    /// An operation of it was acknowledged.
     Back,
-    /// With the load.
+    /// The load ended first.
     Never,
     /// Nobody knows: its worker has a successor that an older edition does not tell.
     Untraced,
 }
 
 impl Out {
-    /// Its length in nanoseconds.
+    /// How long it was out, nanoseconds.
     #[must_use]
     pub const fn nanos(&self) -> u64 {
         self.to.0.saturating_sub(self.from.0)

@@ -23,7 +23,7 @@ use crate::stats;
 /// Acknowledgements in a row that end an outage.
 const RUN: u32 = 5;
 
-/// One span without acknowledgements.
+/// A span in which no operation of an endpoint was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// The last acknowledgement before (the first invocation when there was none).
@@ -73,9 +73,9 @@ impl ClientOutage {
 /// All outages of one endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointOutages {
-    /// Which.
+    /// The port that it is about.
     pub endpoint: Endpoint,
-    /// Acknowledged operations.
+    /// How many operations were acknowledged.
     pub acks: u64,
     /// Median gap between acknowledgements before the first fault, milliseconds.
     pub median_gap_ms: Option<f64>,
@@ -84,7 +84,7 @@ pub struct EndpointOutages {
     pub worker_silence_ms: Option<f64>,
     /// Outages of single workers, in the order of their ends.
     pub clients: Vec<ClientOutage>,
-    /// Outages in order.
+    /// Outages of the endpoint, in order.
     pub windows: Vec<Outage>,
     /// The longest silence that is ordinary, nanoseconds.
     pub ordinary: u64,
@@ -99,7 +99,7 @@ impl EndpointOutages {
         stats::millis(self.windows.iter().map(Outage::nanos).max().unwrap_or(0))
     }
 
-    /// All together, milliseconds.
+    /// The sum of all outages, milliseconds.
     #[must_use]
     pub fn total_ms(&self) -> f64 {
         stats::millis(self.windows.iter().map(Outage::nanos).sum())

@@ -19,7 +19,7 @@ pub struct LeftBehind {
     pub load: u32,
     /// Client; in journals of older editions its worker.
     pub client: u32,
-    /// How.
+    /// What shows that it was left behind.
     pub why: WhyLeft,
     /// How long after others were served, nanoseconds.
     pub late: u64,
@@ -32,7 +32,7 @@ pub enum WhyLeft {
     ReadOnly,
     /// An operation of it still waited.
     Waits,
-    /// It never came back.
+    /// It was never acknowledged again.
     NeverBack,
 }
 

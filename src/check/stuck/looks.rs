@@ -14,11 +14,11 @@ use crate::model::{ContainerStatus, HostName, MemberId, Mono, Name, Sighting};
 /// Sessions on one server at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSessions {
-    /// When.
+    /// When it was seen, on the machine's monotonic clock.
     pub at: Mono,
     /// The balancer that counted, or the member whose backends they are.
     pub seen_by: MemberId,
-    /// The host of the server, or the balancer itself where it is the one that serves nobody.
+    /// The host of the server, or the balancer itself where sessions wait for one.
     pub on: Name,
     /// Sessions by the balancer's count.
     pub sessions: u32,
@@ -26,7 +26,7 @@ pub struct ServerSessions {
     pub backends: u32,
 }
 
-/// What all looks showed.
+/// Sessions that were left behind, at every look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
     /// Looks at a balancer that came late enough.

@@ -10,9 +10,9 @@ pub const SIGNED: u32 = 2;
 /// Something that keeps a record from being whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hole {
-    /// One sentence.
+    /// What is missing or strange, as one sentence.
     pub says: String,
-    /// What kind it is.
+    /// Whether something is absent, or something is there that cannot be.
     pub kind: HoleKind,
 }
 

@@ -2,12 +2,12 @@
 
 use crate::model::Mono;
 
-/// What an operation did.
+/// What an operation did to the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RegisterDeed {
-    /// Read this value.
+    /// It read this value; `None`: there was none.
     Read(Option<i64>),
-    /// Wrote this value.
+    /// It wrote this value.
     Write(i64),
     /// Found the first and wrote the second.
     Swap(i64, i64),
@@ -18,9 +18,9 @@ pub enum RegisterDeed {
 /// One operation on the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterStep {
-    /// Its number.
+    /// Number of the operation in its load.
     pub op: u64,
-    /// When it was sent.
+    /// When it was sent, on the machine's monotonic clock.
     pub invoked: Mono,
     /// When it was acknowledged; `None`: nobody knows its end.
     pub done: Option<Mono>,
@@ -63,12 +63,12 @@ pub struct Short {
     pub unknown: usize,
 }
 
-/// How one walk ended.
+/// How one search through the history ended.
 pub enum WalkEnded {
     /// At the end of the history.
     Through,
     /// Without a world at the end of this operation; whether none had been given up before.
     Nowhere(u64, bool),
-    /// The work is spent.
+    /// It ran out of the work it may do.
     Spent(Short),
 }
