@@ -9,7 +9,7 @@ use super::gather::Pairing;
 use super::line;
 use super::paired::History;
 
-/// A journal as read.
+/// Lines of a journal as they were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// Events in the order of the file.
@@ -22,7 +22,7 @@ pub struct Decoded {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the journal is no event: {problem}")]
 pub struct CodecError {
-    /// Line, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
     /// What is wrong with it.
     pub problem: String,

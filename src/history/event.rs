@@ -15,7 +15,7 @@ use crate::model::{Lsn, MemberId, Mono, Name};
 pub enum Event {
     /// Journal of one process begins: whose, and which boot its clock belongs to.
     Journal {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
         /// `runner`, `client`, `witness` or `final-reads`.
         writer: String,
@@ -30,25 +30,25 @@ pub enum Event {
     },
     /// A phase of the run begins.
     Phase {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Which.
+        /// The phase that begins.
         phase: Phase,
     },
     /// The tables of a load were created and found empty (`rows` = 0) or not.
     Prepared {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Load.
+        /// Number of its load in the scenario.
         l: u32,
         /// Rows found before the first write.
         rows: u64,
     },
     /// An operation was handed to a worker.
     Invoke {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Load.
+        /// Number of its load in the scenario.
         l: u32,
         /// Operation: unique within its load; for `set` also the row it writes.
         o: u64,
@@ -64,13 +64,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         c: Option<u32>,
     },
-    /// An operation ended.
+    /// An operation came to its end.
     Done {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Load.
+        /// Number of its load in the scenario.
         l: u32,
-        /// Operation.
+        /// Number of the operation in its load.
         o: u64,
         /// How; a key of its own, because flattening it would make a million lines slow to read.
         #[serde(rename = "r")]
@@ -82,34 +82,34 @@ pub enum Event {
     FinalRead(Box<FinalRead>),
     /// The runner searched everything it had written for the lab's passwords.
     Searched {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Files searched.
+        /// How many files were searched.
         files: u32,
         /// Where one was found, as `file:line`.
         found: Vec<String>,
     },
     /// The runner kept the log of every body: bytes by member.
     Logs {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Bytes of each log.
+        /// How many bytes each log has, by member.
         bytes: BTreeMap<MemberId, u64>,
     },
     /// Numbers of a load that is only counted (`record = "histogram"`), once a second.
     Counted(Box<Counted>),
     /// Something a person should know when reading the journal.
     Note {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// What.
+        /// What is to be known, as a sentence.
         text: String,
     },
     /// A writer ended its journal in order. A journal without it was cut off.
     End {
-        /// When.
+        /// When it happened, on the machine's monotonic clock.
         t: Mono,
-        /// Who.
+        /// The writer, as its journal names it.
         writer: String,
         /// How much it wrote. Absent in journals of older editions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,10 +128,10 @@ pub struct Signed {
     pub loads: Vec<Tally>,
 }
 
-/// Operations of one load.
+/// How much a client wrote of one load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Load.
+    /// Number of its load in the scenario.
     pub l: u32,
     /// Those that ended, however that was.
     pub answered: u64,
@@ -171,17 +171,17 @@ impl Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asked {
-    /// A list-append transaction.
+    /// Steps of a list-append transaction, in order.
     Txn(Vec<Mop>),
     /// A read, write or compare-and-set of one key.
     Register(RegisterOp),
     /// A transfer between two accounts.
     Transfer {
-        /// From this account.
+        /// The account that loses.
         from: u32,
         /// The account that gains.
         to: u32,
-        /// So much.
+        /// How much is moved.
         amount: i64,
     },
     /// A read: all balances of the bank, or the newest heartbeat.
@@ -206,23 +206,23 @@ pub enum Mop {
 pub enum RegisterOp {
     /// Reads what the key holds.
     Read {
-        /// Key.
+        /// The key.
         k: u64,
     },
     /// Gives the key another value.
     Write {
-        /// Key.
+        /// The key.
         k: u64,
         /// Value.
         v: i64,
     },
     /// Write `to` if it holds `from`.
     Cas {
-        /// Key.
+        /// The key.
         k: u64,
-        /// Expected.
+        /// The value that is expected.
         from: i64,
-        /// New.
+        /// The value that takes its place.
         to: i64,
     },
 }
@@ -246,16 +246,16 @@ pub enum Answer {
 /// One second of a load that is only counted. Latencies count from the intended start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
-    /// End of the second.
+    /// The end of the second that is counted.
     pub t: Mono,
-    /// Load.
+    /// Number of its load in the scenario.
     pub l: u32,
-    /// Acknowledged.
+    /// Operations that were acknowledged.
     pub ok: u64,
-    /// Certainly failed, by code.
+    /// Operations that certainly failed, by code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fail: BTreeMap<String, u64>,
-    /// Nobody knows, by code.
+    /// Operations whose end nobody knows, by code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub info: BTreeMap<String, u64>,
     /// Latencies of acknowledged operations: (upper end of a bucket in nanoseconds, count), three digits.
@@ -271,15 +271,15 @@ pub struct Counted {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Phase {
-    /// Load without faults.
+    /// The load runs, and there is no fault yet.
     Baseline,
-    /// From the first fault.
+    /// From the first fault on.
     Hurt,
-    /// Faults are undone.
+    /// What is still on is undone.
     Heal,
     /// Waiting until the lab is whole.
     Settle,
-    /// Every node is read.
+    /// Every node is read to its end.
     FinalReads,
 }
 
@@ -295,13 +295,13 @@ impl Phase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Acknowledged.
+    /// It was acknowledged.
     Ok(Ack),
     /// Acknowledged by the primary alone: a cancelled wait for synchronous replication.
     OkLocal(Ack),
     /// It certainly did not happen.
     Fail(Error),
-    /// Nobody knows.
+    /// Nobody knows whether it was done.
     Info(Error),
 }
 
@@ -314,7 +314,7 @@ pub struct Ack {
     /// Its timeline, read after the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tl: Option<u32>,
-    /// Its system identifier.
+    /// System identifier of the instance that acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sys: Option<String>,
     /// `pg_current_wal_insert_lsn()` inside the transaction: the commit record is not before it.
@@ -324,7 +324,7 @@ pub struct Ack {
     /// does not wait for its WAL (`synchronous_commit = off`), `pg_current_wal_insert_lsn()`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hi: Option<Lsn>,
-    /// What was answered.
+    /// What was answered beyond that it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v: Option<Box<Answer>>,
 }
@@ -334,7 +334,7 @@ pub struct Ack {
 pub struct Error {
     /// SQLSTATE, or one of [`crate::history::classes::PLAIN`], or `unmapped`.
     pub c: String,
-    /// The message.
+    /// The message, as it came.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub m: String,
 }
@@ -342,13 +342,13 @@ pub struct Error {
 /// One node's rows after the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FinalRead {
-    /// When.
+    /// When it happened, on the machine's monotonic clock.
     pub t: Mono,
     /// The instance that was read.
     pub node: MemberId,
     /// Whether it was read as the primary (`FOR UPDATE`).
     pub primary: bool,
-    /// Load.
+    /// Number of its load in the scenario.
     pub l: u32,
     /// Marks found, in order; one that is there twice stands here twice. A mark is what an
     /// operation leaves behind: its number (`set`, `bank`, `tpcb`) or an element it appended
@@ -357,10 +357,10 @@ pub struct FinalRead {
     /// Why it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Timeline at the read.
+    /// Timeline of the instance when it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tl: Option<u32>,
-    /// System identifier.
+    /// System identifier of the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sys: Option<String>,
     /// Primary's flush position, or the position the replica had replayed.

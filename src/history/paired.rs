@@ -7,12 +7,12 @@ use super::ops::Ops;
 use super::problem::{JournalProblem, JournalWriter, PasswordSearch};
 use crate::model::{FaultRecord, MemberId, Mono, Name};
 
-/// A journal, paired.
+/// The journal of a run, with beginnings and ends of operations paired.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Who wrote, and whether they ended in order.
     pub writers: Vec<JournalWriter>,
-    /// Loads by index.
+    /// Names of the loads, by their number.
     pub loads: Vec<Name>,
     /// Rows each load found in its tables before its first write: (load, rows).
     pub prepared: Vec<(u32, u64)>,
@@ -22,7 +22,7 @@ pub struct History {
     pub ops: Ops,
     /// Faults in the order of their first record, each as its last record says.
     pub faults: Vec<FaultRecord>,
-    /// Final reads.
+    /// What was read from each node in the end.
     pub reads: Vec<FinalRead>,
     /// Searches for passwords, in the order of writing; a sound journal tells of one.
     pub searches: Vec<PasswordSearch>,
@@ -30,9 +30,9 @@ pub struct History {
     pub logs: Vec<(Mono, BTreeMap<MemberId, u64>)>,
     /// Numbers of loads that were only counted, in the order of writing.
     pub counted: Vec<Counted>,
-    /// Notes for people.
+    /// Notes for people, each with its instant.
     pub notes: Vec<(Mono, String)>,
-    /// What did not fit.
+    /// Lines that do not fit the others.
     pub problems: Vec<JournalProblem>,
     /// Statements, the signatures of writers among them.
     pub lines: u64,

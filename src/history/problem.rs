@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::event::Signed;
 use crate::model::{Mono, Name};
 
-/// One search for passwords.
+/// A search of everything that was written for the lab's passwords.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordSearch {
-    /// When.
+    /// When it happened, on the machine's monotonic clock.
     pub at: Mono,
-    /// Files searched.
+    /// How many files were searched.
     pub files: u32,
-    /// Where one was found.
+    /// Where a password stands, as `file:line`.
     pub found: Vec<String>,
 }
 
@@ -56,23 +56,23 @@ pub enum JournalProblem {
     NeverInvoked {
         /// Number of the load in the scenario.
         load: u32,
-        /// Operation.
+        /// Number of the operation in its load.
         op: u64,
     },
-    /// Two beginnings.
+    /// An operation began twice.
     #[error("operation {op} of load {load} was invoked twice")]
     InvokedTwice {
         /// Number of the load in the scenario.
         load: u32,
-        /// Operation.
+        /// Number of the operation in its load.
         op: u64,
     },
-    /// Two ends.
+    /// An operation ended twice.
     #[error("operation {op} of load {load} ended twice")]
     EndedTwice {
         /// Number of the load in the scenario.
         load: u32,
-        /// Operation.
+        /// Number of the operation in its load.
         op: u64,
     },
     /// An end before the beginning.
@@ -80,7 +80,7 @@ pub enum JournalProblem {
     EndedEarly {
         /// Number of the load in the scenario.
         load: u32,
-        /// Operation.
+        /// Number of the operation in its load.
         op: u64,
     },
     /// A fault whose later line takes back what an earlier one said.

@@ -26,11 +26,11 @@ pub struct Report {
     pub schema_version: u32,
     /// Name of the scenario.
     pub scenario: Name,
-    /// What happens in it.
+    /// What happens in the scenario, in one sentence.
     pub about: String,
     /// Preset in force.
     pub preset: Option<Name>,
-    /// Seed in force.
+    /// Seed of every random choice of the run.
     pub seed: u64,
     /// Start of the run, RFC 3339 in UTC.
     pub started: String,
@@ -41,15 +41,15 @@ pub struct Report {
     pub ends: Option<EndsSeen>,
     /// Why it is no pass, the worst first.
     pub reasons: Vec<String>,
-    /// Every check.
+    /// Every check, in the order of the judge.
     pub checks: Vec<Check>,
-    /// Every fault.
+    /// Faults, in the order in which they were meant.
     pub faults: Vec<FaultLine>,
-    /// Every load.
+    /// Loads, in the order of the scenario.
     pub loads: Vec<LoadLine>,
     /// Outages by endpoint.
     pub endpoints: BTreeMap<Endpoint, EndpointLine>,
-    /// What was lost.
+    /// Acknowledged writes that were lost, and what else went wrong with rows.
     pub loss: LossLine,
     /// Who was writable together with whom.
     #[serde(default)]
@@ -79,20 +79,20 @@ pub struct Report {
     pub environment: Environment,
 }
 
-/// One fault.
+/// One fault: on whom, when, and the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultLine {
-    /// The step's id.
+    /// Name of the fault: the id of its step, or of a turn of it.
     pub id: Name,
-    /// What was done.
+    /// The verb, as files call it.
     pub verb: String,
     /// Whom it was meant for, as the scenario says; empty when the verb names nobody.
     pub target: String,
-    /// Whom it hit.
+    /// Members or hosts that it hit.
     pub hit: Vec<Name>,
-    /// When it was injected.
+    /// When the injection was complete.
     pub began_ms: Option<f64>,
-    /// When it was healed.
+    /// When the heal was complete.
     pub healed_ms: Option<f64>,
     /// From the intent until the injection was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,10 +106,10 @@ pub struct FaultLine {
     pub heal: Option<Receipt>,
 }
 
-/// One load.
+/// One load in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadLine {
-    /// Its name.
+    /// Name of the load.
     pub name: Name,
     /// Its port, or the member it went to directly.
     pub endpoint: String,
@@ -123,20 +123,20 @@ pub struct LoadLine {
     pub schedule_lag_ms: Option<Percentiles>,
 }
 
-/// Operations by class.
+/// How many operations ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Operations {
-    /// Acknowledged.
+    /// Operations that were acknowledged.
     pub ok: u64,
     /// Acknowledged by the primary alone.
     pub ok_local: u64,
-    /// Certainly not done.
+    /// Operations that were certainly not done.
     pub fail: u64,
-    /// Nobody knows.
+    /// Operations whose end nobody knows.
     pub info: u64,
 }
 
-/// Outages of one endpoint.
+/// What clients of one port met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointLine {
     /// How its clients came back, over the whole run. Absent in runs whose journals number no clients.
@@ -147,9 +147,9 @@ pub struct EndpointLine {
     pub backs: Vec<BackLine>,
     /// The longest time in which nobody was acknowledged.
     pub outage_max_ms: f64,
-    /// All together.
+    /// The sum of all outages, milliseconds.
     pub outage_total_ms: f64,
-    /// Each one.
+    /// Each outage of the port.
     pub windows: Vec<WindowLine>,
     /// Each client that met one; in runs whose journals number no clients, each worker.
     #[serde(default)]
@@ -163,7 +163,7 @@ pub struct BackLine {
     /// The fault that answers for it; absent: any of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Name>,
-    /// Clients of the endpoint.
+    /// How many clients the port had.
     pub clients: usize,
     /// Of these, those that were out.
     pub hurt: usize,
@@ -186,37 +186,37 @@ pub struct BackLine {
     pub nobody_ms: f64,
 }
 
-/// Outages of one client.
+/// Outages of one client, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLine {
-    /// Load.
+    /// Name of its load.
     pub load: Name,
     /// Its number; in runs whose journals number no clients, its worker.
     pub worker: u32,
     /// Whether it was out to the end of the load.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_back: bool,
-    /// The longest.
+    /// Its longest outage.
     pub outage_max_ms: f64,
-    /// All together.
+    /// The sum of its outages.
     pub outage_total_ms: f64,
 }
 
 /// One alarm of a controller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmLine {
-    /// Which controller.
+    /// Name of the controller that raised it.
     pub controller: String,
-    /// What kind.
+    /// The kind of alarm.
     pub kind: AlarmKind,
     /// About whom; absent: about the lab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<MemberId>,
     /// When it was raised.
     pub raised_ms: f64,
-    /// What it said then.
+    /// What it said when it was raised.
     pub text: String,
-    /// What it said later.
+    /// What it said afterwards, text by text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<AlarmChange>,
     /// When it was cleared; absent: it was on in the end.
@@ -229,7 +229,7 @@ pub struct AlarmLine {
 pub struct AlarmChange {
     /// When it said so first.
     pub at_ms: f64,
-    /// What.
+    /// What it said then.
     pub text: String,
 }
 
@@ -245,24 +245,24 @@ pub struct OneWriterLine {
 /// One span in which two members were writable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ZombieLine {
-    /// When both were first.
+    /// When both were writable first.
     pub from_ms: f64,
-    /// When both were last.
+    /// When both were writable last.
     pub to_ms: f64,
-    /// Who.
+    /// The two members.
     pub nodes: Vec<MemberId>,
 }
 
 /// How old reads of heartbeats were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Staleness {
-    /// Median.
+    /// Median of the ages, milliseconds.
     pub p50_ms: f64,
-    /// 99th percentile.
+    /// 99th percentile of the ages, milliseconds.
     pub p99_ms: f64,
-    /// Longest.
+    /// The largest age, milliseconds.
     pub max_ms: f64,
-    /// Reads.
+    /// How many reads there were.
     pub reads: u64,
     /// Of them, those in which a worker saw less than before.
     pub went_backwards: u64,
@@ -270,10 +270,10 @@ pub struct Staleness {
     pub missed_own_write: u64,
 }
 
-/// One outage.
+/// One outage of a port, and the fault that answers for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowLine {
-    /// The last acknowledgement before.
+    /// The last acknowledgement before it.
     pub from_ms: f64,
     /// The first of the run after, or the end of the load.
     pub to_ms: f64,
@@ -287,9 +287,9 @@ pub struct WindowLine {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Loss")]
 pub struct LossLine {
-    /// Acknowledged writes.
+    /// Writes that were acknowledged.
     pub acked: u64,
-    /// Of those, gone.
+    /// Acknowledged writes that are gone.
     pub lost: u64,
     /// WAL behind the switch points up to the last lost write, bytes.
     pub lost_bytes: u64,
@@ -310,9 +310,9 @@ pub struct LossLine {
 /// The way back after one fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failover {
-    /// The fault.
+    /// Name of the fault.
     pub fault: Name,
-    /// Milliseconds from its injection.
+    /// Milliseconds from its injection to each stage.
     pub stages: Stages,
     /// Where the stages were read.
     pub source: String,
@@ -338,15 +338,15 @@ pub struct Stages {
 /// What the run was made on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
-    /// Version of this program.
+    /// Version of the program that ran it.
     pub pgha: String,
     /// Its commit, with `-dirty` where files differed from it. Absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// Versions of the components.
     pub versions: BTreeMap<String, String>,
-    /// Image ids by role.
+    /// The engine's ids of the images, by role.
     pub images: BTreeMap<String, String>,
-    /// The machine.
+    /// What is known of the machine, by name.
     pub machine: BTreeMap<String, Value>,
 }

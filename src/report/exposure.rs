@@ -24,10 +24,10 @@ use crate::model::sighting::{PostgresSeen, SqlSeen};
 use crate::model::{Lsn, MemberId, Mono, Sighting};
 use crate::stats::bootstrap::quantile;
 
-/// What one look showed.
+/// What would be gone if the primary died at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
-    /// When.
+    /// When it was seen, on the machine's monotonic clock.
     pub at: Mono,
     /// The primary; `None`: none was seen, or it did not say where it is.
     pub primary: Option<MemberId>,

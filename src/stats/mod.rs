@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 /// Percentiles of a sample of durations, milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentiles {
-    /// Median.
+    /// The median.
     pub p50: f64,
-    /// 90th percentile.
+    /// Nine of ten are no larger.
     pub p90: f64,
-    /// 99th percentile.
+    /// 99 of a hundred are no larger.
     pub p99: f64,
-    /// 99.9th percentile.
+    /// 999 of a thousand are no larger.
     pub p999: f64,
-    /// Longest.
+    /// The largest.
     pub max: f64,
 }
 
