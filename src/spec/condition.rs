@@ -33,17 +33,17 @@ pub enum Condition {
     Controller(String),
     /// A controller has an alarm of this kind raised, about this member if one is named; needs a controller.
     Alarm {
-        /// Which kind.
+        /// The kind of alarm.
         kind: AlarmKind,
-        /// About whom.
+        /// The member that it is about; any when absent.
         member: Option<MemberId>,
     },
     /// A body has so much of a resource, by what the engine holds it to; with a target that stands for several, one
     /// of them (`all` of them for `all`).
     Size {
-        /// Whose.
+        /// The members whose size is meant.
         target: Target,
-        /// Of what.
+        /// What they must have so much of.
         resource: Resource,
         /// How much, as files say it: `1.5` or `1GiB`.
         at_least: String,
@@ -54,7 +54,7 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadCondition {
-    /// What was found.
+    /// What is wrong with the text, as a sentence for people.
     pub message: String,
     /// What would have been one.
     pub hint: String,

@@ -8,9 +8,9 @@ use super::tree;
 pub enum FileKind {
     /// A lab, or a preset: a layer of one.
     Lab,
-    /// An experiment.
+    /// A file that declares an experiment.
     Scenario,
-    /// Comparisons of labs.
+    /// A file that compares labs.
     Suite,
 }
 

@@ -35,13 +35,13 @@ pub const DEFAULT_PRESET: &str = "stock";
 pub enum LayerKind {
     /// The text inside the program.
     BuiltIn,
-    /// A lab file.
+    /// A lab file, which declares a whole lab.
     File,
     /// A preset that comes with the program.
     Preset,
     /// A scenario; its `[lab] set` counts.
     Scenario,
-    /// One `--set`.
+    /// One `--set KEY=VALUE` of the command line.
     Override,
     /// A value made by the program.
     Value,
@@ -52,9 +52,9 @@ pub enum LayerKind {
 pub struct Layer {
     /// Name in messages: a path, `preset stock`, `--set`.
     pub name: String,
-    /// TOML.
+    /// The layer as TOML.
     pub text: String,
-    /// Where it comes from.
+    /// What sort of layer it is.
     pub kind: LayerKind,
 }
 
@@ -132,7 +132,7 @@ const SUBJECT: &str = "the lab cannot be read";
 /// A lab that was read, and where each of its values was written.
 #[derive(Clone, Debug)]
 pub struct WrittenLab {
-    /// The lab.
+    /// The lab that the layers make.
     pub spec: LabSpec,
     tree: TomlNode,
 }

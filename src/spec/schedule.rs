@@ -11,7 +11,7 @@ use super::condition::{Condition, StepMark};
 use super::draft::step_id;
 use crate::model::{HostName, Name, Scenario, Span, Step, Target, Verb};
 
-/// When a step begins.
+/// What a step waits for before it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// So long after the start of the load.
@@ -22,12 +22,12 @@ pub enum Start {
         id: Name,
         /// What of it is waited for: its last heal, or its first fault when it is not healed under load.
         mark: StepMark,
-        /// Pause after that.
+        /// How long after that it begins.
         offset: Span,
     },
-    /// When this is met.
+    /// When what a condition says was seen.
     When {
-        /// What it waits for.
+        /// The condition that must be met.
         condition: Condition,
         /// Longest wait from the start of the load; the rest of the load when `None`.
         within: Option<Span>,
@@ -41,13 +41,13 @@ pub struct PlannedStep {
     pub step: usize,
     /// Its id; `step-1` for a first step without one.
     pub id: Name,
-    /// When it begins.
+    /// What it waits for.
     pub start: Start,
     /// How long it lasts; to the end of the load when `None`.
     pub lasts: Option<Span>,
     /// The group it is injected with.
     pub together: Option<Name>,
-    /// What is done.
+    /// The verb with its keys.
     pub verb: Verb,
     /// Seed of the choices left to the moment of injection (`random(2) of …`).
     pub chance: u64,
@@ -58,11 +58,11 @@ pub struct PlannedStep {
 pub struct FaultTurn {
     /// Its id, the step's with a suffix.
     pub id: Name,
-    /// When it is injected.
+    /// When it is injected, counted from the beginning of its step.
     pub at: Span,
     /// When it is healed; at once when its verb leaves nothing to undo.
     pub heal_at: Span,
-    /// What is done.
+    /// The verb with its keys.
     pub verb: Verb,
 }
 

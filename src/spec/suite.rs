@@ -130,7 +130,7 @@ fn shares(one: &Comparison, other: &Comparison) -> Result<(), String> {
 /// One trial of one arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trial {
-    /// Position of the arm.
+    /// Position of the arm in its comparison, from 0.
     pub arm: usize,
     /// Number of the trial, from 0.
     pub number: u32,

@@ -23,15 +23,15 @@ pub struct Beat {
 /// One load since the beat before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadBeat {
-    /// Its name.
+    /// Name of the load.
     pub name: String,
     /// Acknowledged.
     pub ok: u64,
-    /// Failed, or nobody knows.
+    /// Operations that failed, or whose end nobody knows.
     pub bad: u64,
     /// Median latency of the acknowledged ones from their intended start, milliseconds.
     pub p50_ms: Option<f64>,
-    /// The longest.
+    /// The longest latency, milliseconds.
     pub max_ms: Option<f64>,
     /// Seconds since its last acknowledgement; `None` before the first.
     pub last_ok_s: Option<f64>,

@@ -6,39 +6,39 @@
 /// Lines that are wanted, with headings; 0 for a part that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Members, a line each.
+    /// Lines for members, one each.
     pub members: u16,
-    /// Hosts, a line each.
+    /// Lines for hosts, one each.
     pub hosts: u16,
-    /// Loads.
+    /// Lines for loads.
     pub loads: u16,
-    /// What is on now.
+    /// Lines for what is on now.
     pub now: u16,
-    /// What happened.
+    /// Lines for what happened.
     pub log: u16,
 }
 
-/// Lines that are given.
+/// How many lines each part is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// Members share the line of their host.
     pub by_host: bool,
     /// An empty line before every part.
     pub gaps: bool,
-    /// Members or hosts.
+    /// Lines for members, or for hosts where those are too many.
     pub table: u16,
-    /// Loads.
+    /// Lines for loads.
     pub loads: u16,
-    /// What is on now.
+    /// Lines for what is on now.
     pub now: u16,
-    /// What happened.
+    /// Lines for what happened.
     pub log: u16,
 }
 
 /// Lines of the past that a screen shows at least while everything else has its place: a heading and three.
 const PAST: u16 = 4;
 
-/// Shares so many lines.
+/// Shares the lines of a terminal among the parts of the view.
 pub fn share(lines: u16, wants: &Wants) -> Given {
     let past = wants.log.min(PAST);
     let parts = [wants.members.max(wants.hosts), wants.loads, wants.now, wants.log];

@@ -27,9 +27,9 @@ pub enum ViewTone {
 /// A text and its tone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
-    /// What.
+    /// The words.
     pub text: String,
-    /// How.
+    /// How they look.
     pub tone: ViewTone,
 }
 
@@ -72,24 +72,24 @@ pub struct LoadRow {
     pub steady: bool,
 }
 
-/// Everything that is drawn.
+/// Everything that a view draws, as texts with tones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewScene {
     /// What is watched, and how far it is.
     pub title: Vec<Piece>,
     /// The lab in a word.
     pub verdict: Piece,
-    /// Members by host.
+    /// A row for each member, ordered by host.
     pub rows: Vec<MemberRow>,
     /// Images and bodies that are waited for, before the lab stands: name and state.
     pub parts: Vec<(String, Piece)>,
-    /// Loads.
+    /// A row for each load.
     pub loads: Vec<LoadRow>,
     /// What is on, needs somebody, or is decided.
     pub now: Vec<Piece>,
     /// What happened, the newest last.
     pub log: Vec<String>,
-    /// What keys do.
+    /// What each key does.
     pub keys: String,
 }
 
