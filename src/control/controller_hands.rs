@@ -87,7 +87,7 @@ impl ControllerHands {
     /// Hands for one process.
     #[must_use]
     pub fn new(plan: ControllerPlan, shared: HandsShared, leading: Leading) -> Self {
-        let instances = Locked::new(Instances::new(&plan, &shared.wake));
+        let instances = Locked::new(Instances::new(&plan, &shared.wake, leading.clone()));
         let name = plan.spec.name.clone();
         Self {
             replacements: RepairPolicy::told(&plan.policy).unwrap_or_default().replacements,

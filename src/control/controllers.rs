@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::task::AbortHandle;
 
-use super::leadership::Leading;
+use super::leadership::{self, Leading};
 use crate::decide::body::CONTROLLER_PORT;
 use crate::engine::clock;
 use crate::engine::controller::ControllerClient;
@@ -102,19 +102,17 @@ fn asked(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, Controller
 
 async fn watch(known: Arc<Locked<KnownControllers>>, leading: Leading) {
     loop {
-        let active = leading.borrow().is_some();
-        if active {
-            let placed = locked(&known).placed.clone();
-            let answers = placed.into_iter().map(|(id, one)| async move {
-                let answer = match one.is_well().await {
-                    Ok(()) => Sight::Seen(()),
-                    Err(error) => Sight::Blind(error.to_string()),
-                };
-                (id, answer)
-            });
-            let seen = join_all(answers).await.into_iter().collect();
-            locked(&known).last = Some((clock::now(), seen));
-        }
+        leadership::is_active(&leading).await;
+        let placed = locked(&known).placed.clone();
+        let answers = placed.into_iter().map(|(id, one)| async move {
+            let answer = match one.is_well().await {
+                Ok(()) => Sight::Seen(()),
+                Err(error) => Sight::Blind(error.to_string()),
+            };
+            (id, answer)
+        });
+        let seen = join_all(answers).await.into_iter().collect();
+        locked(&known).last = Some((clock::now(), seen));
         clock::sleep(ROUND_PAUSE).await;
     }
 }

@@ -29,7 +29,7 @@ const PROGRESS: &str = "select pg_current_wal_flush_lsn(), pg_read_file('/proc/d
 pub(super) async fn watch(instance: &Instance) {
     let (mut before, mut session) = (None, None);
     loop {
-        clock::sleep(FLUSH_PAUSE).await;
+        instance.until_next(clock::now(), FLUSH_PAUSE).await;
         let Some(held) = instance.primary() else {
             (before, session) = (None, None);
             instance.publish_disk(DiskSeen::Unasked);

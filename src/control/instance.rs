@@ -1,6 +1,10 @@
-//! One PostgreSQL member as a controller sees it from outside: a new connection every second (a frozen
-//! postmaster answers no new one), Patroni's word beside it, and the connection of last time held open,
-//! because its end is the first sign of a death and it tells soonest who takes writes.
+//! One PostgreSQL member as a controller sees it from outside: it is knocked at every second (a frozen postmaster answers
+//! nobody new), Patroni's word beside it, and one connection held open, because its end is the first sign of a death and
+//! it tells soonest who takes writes.
+//!
+//! Theory: a login costs thousands of rounds of a hash, and a knock proves as much: a new process of the server answered.
+//! While the connection that is held answers at once, a knock and a question over it say what a login would. In any doubt
+//! the instance is logged in to. A replica that waits for its turn asks less often, and at once when it has it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,15 +18,19 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_postgres::SimpleQueryMessage;
 
+use super::leadership::{self, Leading};
 use crate::decide::repair::{ConnectionReply, DiskSeen, HeldConnection, InstanceSeen, RestReply, SqlReply};
 use crate::engine::clock;
 use crate::engine::http::HttpError;
 use crate::engine::locked::Locked;
 use crate::engine::patroni::PatroniClient;
 use crate::engine::postgres::{Broken, Session};
+use crate::engine::wire::Wire;
 use crate::model::Mono;
 use crate::model::plan::{Credentials, PostgresPorts};
 
+/// What `pg_stat_activity` shows of a controller.
+const APPLICATION: &str = "pgha-controller";
 /// What PostgreSQL counted (PostgreSQL, "The Cumulative Statistics System": `pg_stat_database`).
 const FAILURES: &str = "select coalesce(sum(checksum_failures), 0) from pg_stat_database";
 /// Slots for which WAL was kept that is gone (PostgreSQL: `pg_replication_slots`): who reads through one cannot go on.
@@ -42,7 +50,7 @@ const HURRIED_QUESTION_PAUSE: Duration = Duration::from_millis(3);
 const CHECKPOINT: Duration = Duration::from_secs(3);
 /// Longest wait for the kernel of the other side, which tells a silent host from a silent process.
 const KERNEL: Duration = Duration::from_millis(500);
-/// Pause between two new connections.
+/// Pause between two knocks, or two logins.
 const CONNECTION_PAUSE: Duration = Duration::from_secs(1);
 /// How long a refusal waits for what Patroni says of it.
 const BESIDE: Duration = Duration::from_millis(50);
@@ -57,8 +65,12 @@ const HURRIED_CONNECTION_PAUSE: Duration = Duration::from_millis(100);
 const QUICK: Duration = Duration::from_millis(50);
 /// Longest wait for one that says anything at all.
 const FIRST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause between two questions for what changes seldom.
+/// Pause between two questions for what changes seldom, which are asked over a new connection.
 const SELDOM: Duration = Duration::from_secs(10);
+/// For so long it is believed that Patroni's loop runs: Patroni itself says otherwise when it has not for `ttl`.
+const LOOP_BELIEVED: Duration = Duration::from_secs(3);
+/// So many times as long as the active replica does waits one that waits for its turn, from question to question.
+const STANDBY_FACTOR: u32 = 3;
 /// Pause between two questions over the connection that is held.
 const HELD_QUESTION_PAUSE: Duration = Duration::from_millis(250);
 
@@ -74,6 +86,9 @@ pub struct Instance {
     hurry: AtomicBool,
     again: Notify,
     seldom: Locked<Seldom>,
+    /// When Patroni said last that its loop runs.
+    loop_ran: Locked<Option<Mono>>,
+    leading: Leading,
 }
 
 /// What changes seldom, by its own word.
@@ -90,9 +105,9 @@ struct Seldom {
 }
 
 impl Instance {
-    /// The instance behind these doors.
+    /// The instance behind these doors, for a replica that leads or does not.
     #[must_use]
-    pub fn new(doors: PostgresPorts, who: Credentials) -> Self {
+    pub fn new(doors: PostgresPorts, who: Credentials, leading: Leading) -> Self {
         let patroni = PatroniClient::new(doors.rest, NEW_CONNECTION_TIMEOUT);
         let quick = PatroniClient::new(doors.rest, HELD);
         Self {
@@ -105,6 +120,8 @@ impl Instance {
             hurry: AtomicBool::new(false),
             again: Notify::new(),
             seldom: Locked::default(),
+            loop_ran: Locked::default(),
+            leading,
         }
     }
 
@@ -114,7 +131,7 @@ impl Instance {
         &self.doors
     }
 
-    /// New connections, and the pause after each. Not in step with Patroni, which answers nobody while it looks for a
+    /// Knocks and logins, and the pause after each. Not in step with Patroni, which answers nobody while it looks for a
     /// PostgreSQL that is gone, or starts it: that takes writes again before.
     pub(super) async fn connects(self: &Arc<Self>, wake: &Arc<Notify>) {
         loop {
@@ -138,10 +155,27 @@ impl Instance {
             let hurry = self.hurry.load(Ordering::Relaxed) && self.open().is_none();
             let pause = if hurry { HURRIED_CONNECTION_PAUSE } else { self.pause(began, answered) };
             tokio::select! {
-                () = clock::sleep_until(began.plus(pause)) => {}
+                () = self.until_next(began, pause) => {}
                 () = self.again.notified() => {}
             }
         }
+    }
+
+    /// Waits until a question that began then is followed by the next: so long in the active replica. In one that waits
+    /// for its turn several times as long, or until it has it.
+    pub(super) async fn until_next(&self, began: Mono, pause: Duration) {
+        if self.is_active() {
+            return clock::sleep_until(began.plus(pause)).await;
+        }
+        tokio::select! {
+            () = clock::sleep_until(began.plus(pause.saturating_mul(STANDBY_FACTOR))) => {}
+            () = leadership::is_active(&self.leading) => {}
+        }
+    }
+
+    /// Whether this replica is the active one, as far as it knows.
+    fn is_active(&self) -> bool {
+        self.leading.borrow().is_some()
     }
 
     /// Questions to Patroni, and the pause after each.
@@ -151,7 +185,7 @@ impl Instance {
             let rest = self.ask_rest(&self.patroni).await;
             let answered = matches!(rest, ConnectionReply::Answers(_));
             self.tell(None, Some(rest), wake);
-            clock::sleep_until(began.plus(self.pause(began, answered))).await;
+            self.until_next(began, self.pause(began, answered)).await;
         }
     }
 
@@ -176,7 +210,7 @@ impl Instance {
     /// look, whatever that look then shows.
     pub(super) async fn beats(&self, wake: &Arc<Notify>) {
         loop {
-            clock::sleep(HELD_QUESTION_PAUSE).await;
+            self.until_next(clock::now(), HELD_QUESTION_PAUSE).await;
             let held = self.beat(wake).await;
             self.found(held, wake);
         }
@@ -215,6 +249,10 @@ impl Instance {
         if std::mem::replace(&mut latest.held, held) == HeldConnection::Quick && held != HeldConnection::Quick
         {
             wake.notify_one();
+            if !self.is_active() {
+                // its next question is far away
+                self.again.notify_one();
+            }
         }
     }
 
@@ -298,11 +336,16 @@ impl Instance {
         self.seldom().sent
     }
 
-    /// Asks now and then for what changes seldom; not while somebody is about to take writes.
+    /// Whether what changes seldom is to be asked for: now and then, and not while somebody is about to take writes.
+    fn seldom_is_due(&self, now: Mono) -> bool {
+        let due = self.seldom().at.is_none_or(|last| now.since(last) >= SELDOM);
+        due && !self.hurry.load(Ordering::Relaxed)
+    }
+
+    /// Asks for what changes seldom, if that is due.
     async fn ask_seldom(&self, session: &Session) {
         let now = clock::now();
-        let due = self.seldom().at.is_none_or(|last| now.since(last) >= SELDOM);
-        if self.hurry.load(Ordering::Relaxed) || !due {
+        if !self.seldom_is_due(now) {
             return;
         }
         let (Ok(Some(times)), Ok(Some(lost)), Ok(sent)) = (
@@ -346,7 +389,7 @@ impl Instance {
 
     /// A connection for one question.
     pub(super) async fn another_session(&self) -> Option<Session> {
-        Session::connect(self.doors.sql, &self.who, "pgha-controller", NEW_CONNECTION_TIMEOUT).await.ok()
+        self.log_in().await.ok()
     }
 
     /// What is known of its disk.
@@ -387,27 +430,17 @@ impl Instance {
     async fn ask_sql(self: &Arc<Self>, wake: &Arc<Notify>) -> ConnectionReply<SqlReply> {
         let address = self.doors.sql;
         let asked = async {
-            let session =
-                Session::connect(address, &self.who, "pgha-controller", NEW_CONNECTION_TIMEOUT).await?;
-            let in_recovery = in_recovery(&session, NEW_CONNECTION_TIMEOUT).await?;
-            self.ask_seldom(&session).await;
-            Ok::<_, Broken>((session, in_recovery))
+            if let Some(held) = self.suffices() {
+                Wire::knock(address, &self.who, APPLICATION, NEW_CONNECTION_TIMEOUT).await?;
+                // one that answers no more is replaced
+                if let Ok(in_recovery) = in_recovery(&held, HELD).await {
+                    return Ok(in_recovery);
+                }
+            }
+            self.renew(wake).await
         };
         match asked.await {
-            Ok((session, in_recovery)) => {
-                let (over, wake) = (session.over(), Arc::clone(wake));
-                let session = Arc::new(session);
-                let (this, its) = (Arc::downgrade(self), Arc::downgrade(&session));
-                *self.held() = Some(session);
-                // ends with the session, which the next look replaces
-                tokio::spawn(async move {
-                    over.await;
-                    if let Some(this) = this.upgrade() {
-                        this.ended(&its, &wake);
-                    }
-                });
-                ConnectionReply::Answers(SqlReply { in_recovery })
-            }
+            Ok(in_recovery) => ConnectionReply::Answers(SqlReply { in_recovery }),
             // the connection that is held stays: how it answers tells a frozen instance from a slow one
             Err(broken) => match read(broken, address).await {
                 // no new connection is to be had, and the one that is there can answer as well
@@ -419,6 +452,36 @@ impl Instance {
         }
     }
 
+    /// The connection that is held, where a knock beside it says all that a login would: it answers at once, and nothing
+    /// is due that is asked over a new one.
+    fn suffices(&self) -> Option<Arc<Session>> {
+        let quick = self.latest().held == HeldConnection::Quick;
+        self.open().filter(|_| quick && !self.seldom_is_due(clock::now()))
+    }
+
+    /// Logs in, and holds that connection from now on.
+    async fn renew(self: &Arc<Self>, wake: &Arc<Notify>) -> Result<bool, Broken> {
+        let session = self.log_in().await?;
+        let in_recovery = in_recovery(&session, NEW_CONNECTION_TIMEOUT).await?;
+        self.ask_seldom(&session).await;
+        let (over, wake) = (session.over(), Arc::clone(wake));
+        let session = Arc::new(session);
+        let (this, its) = (Arc::downgrade(self), Arc::downgrade(&session));
+        *self.held() = Some(session);
+        // ends with the session, which the next login replaces
+        tokio::spawn(async move {
+            over.await;
+            if let Some(this) = this.upgrade() {
+                this.ended(&its, &wake);
+            }
+        });
+        Ok(in_recovery)
+    }
+
+    async fn log_in(&self) -> Result<Session, Broken> {
+        Session::connect(self.doors.sql, &self.who, APPLICATION, NEW_CONNECTION_TIMEOUT).await
+    }
+
     /// What it says over the connection that is held, if it answers there.
     async fn over_the_held(&self) -> Option<ConnectionReply<SqlReply>> {
         let session = self.open()?;
@@ -426,8 +489,19 @@ impl Instance {
         Some(ConnectionReply::Answers(SqlReply { in_recovery }))
     }
 
+    /// Whether Patroni's loop runs: by its own word of a moment ago, if that was yes.
+    async fn loop_runs(&self, patroni: &PatroniClient) -> Result<bool, HttpError> {
+        let now = clock::now();
+        if self.loop_ran.lock().is_some_and(|at| now.since(at) < LOOP_BELIEVED) {
+            return Ok(true);
+        }
+        let runs = patroni.alive().await;
+        *self.loop_ran.lock() = matches!(runs, Ok(true)).then_some(now);
+        runs
+    }
+
     async fn ask_rest(&self, patroni: &PatroniClient) -> ConnectionReply<RestReply> {
-        let (seen, alive) = join(patroni.itself(), patroni.alive()).await;
+        let (seen, alive) = join(patroni.itself(), self.loop_runs(patroni)).await;
         match (seen, alive) {
             (Ok(patroni), Ok(loop_runs)) => ConnectionReply::Answers(RestReply { patroni, loop_runs }),
             (Err(error), _) | (_, Err(error)) => match &error {
@@ -514,8 +588,29 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use tokio::sync::watch::{self as channel, Sender};
+
     use super::*;
     use crate::control::instance_watch::watch;
+    use crate::model::control::Token;
+
+    /// The leadership of a replica, and whoever gives it.
+    fn leadership(active: bool) -> (Sender<Option<Token>>, Leading) {
+        channel::channel(active.then(token))
+    }
+
+    fn token() -> Token {
+        Token { key: "repair".to_owned(), revision: 7 }
+    }
+
+    /// An instance whose SQL and REST are served there, for a replica that leads or does not.
+    fn instance(sql: &TcpListener, rest: &TcpListener, leading: Leading) -> Arc<Instance> {
+        let door = |listener: &TcpListener| listener.local_addr().expect("an address");
+        let doors = PostgresPorts { sql: door(sql), rest: door(rest) };
+        let login = || "postgres".to_owned();
+        let who = Credentials { user: login(), password: String::new(), database: login() };
+        Arc::new(Instance::new(doors, who, leading))
+    }
 
     #[test]
     fn a_starved_instance_is_asked_less_often_and_one_that_may_be_frozen_is_not() {
@@ -571,11 +666,8 @@ mod tests {
         // too many connections, a wrong password, no such database
         for state in ["53300", "28P01", "3D000"] {
             let (sql, rest) = (listener().await, listener().await);
-            let door = |listener: &TcpListener| listener.local_addr().expect("an address");
-            let doors = PostgresPorts { sql: door(&sql), rest: door(&rest) };
-            let login = || "postgres".to_owned();
-            let who = Credentials { user: login(), password: String::new(), database: login() };
-            let instance = Arc::new(Instance::new(doors, who));
+            let (_gives, leading) = leadership(true);
+            let instance = instance(&sql, &rest, leading);
             let server = tokio::spawn(says(sql, state, Arc::default()));
             let beside = tokio::spawn(patroni(rest));
             let watch = tokio::spawn({
@@ -600,14 +692,8 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_patroni_does_not_wait_for_postgresql() {
         let (sql, rest) = (listener().await, listener().await);
-        let door = |listener: &TcpListener| listener.local_addr().expect("an address");
-        let doors = PostgresPorts { sql: door(&sql), rest: door(&rest) };
-        let who = Credentials {
-            user: "postgres".to_owned(),
-            password: String::new(),
-            database: "postgres".to_owned(),
-        };
-        let instance = Arc::new(Instance::new(doors, who));
+        let (_gives, leading) = leadership(true);
+        let instance = instance(&sql, &rest, leading);
         let knocks = Arc::new(AtomicUsize::new(0));
         let server = tokio::spawn(says(sql, "57P03", Arc::clone(&knocks)));
         // `rest` takes connections, by its kernel, and never answers: a Patroni that starts its PostgreSQL
@@ -630,6 +716,115 @@ mod tests {
         assert!(matches!(seen.sql, ConnectionReply::Refuses(_)), "{seen:?}");
         watch.abort();
         server.abort();
+    }
+
+    /// A message of the protocol.
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).expect("a short message").to_be_bytes();
+        [&[kind], length.as_slice(), body].concat()
+    }
+
+    /// A primary that takes everybody without a proof; it counts who came, and how many of them asked something.
+    async fn serves(listener: TcpListener, came: Arc<AtomicUsize>, asked: Arc<AtomicUsize>) {
+        let welcome = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+        // one column: its name, table, number, type, size, modifier and format
+        let column = [b"\0\x01x\0".as_slice(), &[0; 4 + 2], &[0, 0, 0, 16], &[0, 1], &[0; 4 + 2]].concat();
+        let no = message(b'D', b"\0\x01\0\0\0\x01f");
+        let answer = [message(b'T', &column), no, message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            came.fetch_add(1, Ordering::SeqCst);
+            let (welcome, answer, asked) = (welcome.clone(), answer.clone(), Arc::clone(&asked));
+            tokio::spawn(async move {
+                let (mut said, mut first) = ([0; 512], true);
+                let _ = socket.read(&mut said).await;
+                let _ = socket.write_all(&welcome).await;
+                while socket.read(&mut said).await.is_ok_and(|length| length > 0) && said[0] == b'Q' {
+                    asked.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::SeqCst);
+                    let _ = socket.write_all(&answer).await;
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_answers_at_once_is_knocked_at_and_in_any_doubt_logged_in_to() {
+        let (sql, rest) = (listener().await, listener().await);
+        let (_gives, leading) = leadership(true);
+        let instance = instance(&sql, &rest, leading);
+        let (came, asked, wake) =
+            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::default());
+        let server = tokio::spawn(serves(sql, Arc::clone(&came), Arc::clone(&asked)));
+        let counts = || (came.load(Ordering::SeqCst), asked.load(Ordering::SeqCst));
+        let primary = ConnectionReply::Answers(SqlReply { in_recovery: false });
+        instance.seldom().at = Some(clock::now());
+        // nobody knows yet how the connection answers that is held
+        for logins in [1, 2] {
+            assert_eq!(instance.ask_sql(&wake).await, primary);
+            assert_eq!(counts(), (logins, logins));
+        }
+        let held = instance.beat(&wake).await;
+        assert_eq!(held, HeldConnection::Quick);
+        instance.found(held, &wake);
+        for knocks in [1, 2] {
+            assert_eq!(instance.ask_sql(&wake).await, primary);
+            assert_eq!(counts(), (2 + knocks, 2), "it was logged in to");
+        }
+        instance.found(HeldConnection::Slow, &wake);
+        assert_eq!(instance.ask_sql(&wake).await, primary);
+        assert_eq!(counts(), (5, 3));
+        // what changes seldom is asked over a new connection
+        instance.found(HeldConnection::Quick, &wake);
+        instance.seldom().at = None;
+        assert_eq!(instance.ask_sql(&wake).await, primary);
+        assert_eq!(counts(), (6, 4));
+        // nobody takes connections any more, and those that are there answer
+        server.abort();
+        let _ = server.await;
+        let refused = instance.ask_sql(&wake).await;
+        assert!(matches!(refused, ConnectionReply::Refuses(_)), "{refused:?}");
+        assert_eq!(instance.beat(&wake).await, HeldConnection::Quick);
+    }
+
+    #[tokio::test]
+    async fn a_postmaster_that_is_frozen_hangs_beside_a_backend_that_answers() {
+        let (sql, rest) = (listener().await, listener().await);
+        let (_gives, leading) = leadership(true);
+        // whoever comes to this one is taken by its kernel and by nobody else
+        let frozen = instance(&rest, &rest, leading.clone());
+        let well = instance(&sql, &rest, leading);
+        let (came, asked, wake) = (Arc::default(), Arc::default(), Arc::default());
+        let server = tokio::spawn(serves(sql, came, asked));
+        well.renew(&wake).await.expect("it serves");
+        *frozen.held() = well.held().take();
+        frozen.found(frozen.beat(&wake).await, &wake);
+        frozen.seldom().at = Some(clock::now());
+        let seen = frozen.ask_sql(&wake).await;
+        assert!(matches!(seen, ConnectionReply::Hangs(_)), "{seen:?}");
+        assert_eq!(frozen.latest().held, HeldConnection::Quick);
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_its_turn_asks_less_often_and_at_once_when_it_has_it() {
+        let (sql, rest) = (listener().await, listener().await);
+        let (gives, leading) = leadership(false);
+        let instance = instance(&sql, &rest, leading);
+        let (hour, began) = (Duration::from_hours(1), clock::now());
+        let mut waits = pin!(instance.until_next(began, hour));
+        assert!(futures_util::FutureExt::now_or_never(waits.as_mut()).is_none());
+        gives.send_replace(Some(token()));
+        waits.await;
+        let past = Mono(clock::now().0 - 2_000_000_000);
+        let second = Duration::from_secs(1);
+        // two seconds after a question it is due in the active replica, and not in one that waits
+        let due = || futures_util::FutureExt::now_or_never(instance.until_next(past, second)).is_some();
+        assert!(due());
+        gives.send_replace(None);
+        assert!(!due());
+        // a connection that answers late is worth a question at once
+        instance.latest().held = HeldConnection::Quick;
+        instance.found(HeldConnection::Slow, &Arc::default());
+        assert!(futures_util::FutureExt::now_or_never(instance.again.notified()).is_some());
     }
 
     async fn listener() -> TcpListener {

@@ -9,19 +9,24 @@ use tokio::task::AbortHandle;
 
 use super::instance::Instance;
 use super::instance_watch;
+use super::leadership::Leading;
 use crate::decide::body::{PATRONI_PORT, POSTGRES_PORT};
 use crate::model::control::{Bodies, ControllerPlan};
 use crate::model::plan::PostgresPorts;
 use crate::model::{MemberId, Service};
 
-/// Everybody who is watched, and the task that does.
-#[derive(Debug, Default)]
-pub(super) struct Instances(BTreeMap<MemberId, (Arc<Instance>, AbortHandle)>);
+/// Everybody who is watched.
+#[derive(Debug)]
+pub(super) struct Instances {
+    /// Each with the task that watches it.
+    watched: BTreeMap<MemberId, (Arc<Instance>, AbortHandle)>,
+    leading: Leading,
+}
 
 impl Instances {
     /// Those of the plan; must be called inside the runtime, which watches them.
-    pub(super) fn new(plan: &ControllerPlan, wake: &Arc<Notify>) -> Self {
-        let mut all = Self::default();
+    pub(super) fn new(plan: &ControllerPlan, wake: &Arc<Notify>, leading: Leading) -> Self {
+        let mut all = Self { watched: BTreeMap::new(), leading };
         for (member, doors) in &plan.postgres {
             all.watch(plan, member, doors.clone(), wake);
         }
@@ -30,12 +35,12 @@ impl Instances {
 
     /// One instance.
     pub(super) fn of(&self, member: &MemberId) -> Option<Arc<Instance>> {
-        self.0.get(member).map(|(instance, _)| Arc::clone(instance))
+        self.watched.get(member).map(|(instance, _)| Arc::clone(instance))
     }
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<(MemberId, Arc<Instance>)> {
-        self.0.iter().map(|(member, (instance, _))| (member.clone(), Arc::clone(instance))).collect()
+        self.watched.iter().map(|(member, (instance, _))| (member.clone(), Arc::clone(instance))).collect()
     }
 
     /// Watches whoever stands in the lab now. A record nobody could read changes nothing.
@@ -51,7 +56,7 @@ impl Instances {
                 Some((&member.id, PostgresPorts { sql: door(POSTGRES_PORT), rest: door(PATRONI_PORT) }))
             })
             .collect();
-        self.0.retain(|member, (instance, task)| {
+        self.watched.retain(|member, (instance, task)| {
             let stays = wanted.get(member).is_some_and(|doors| doors == instance.doors());
             if !stays {
                 task.abort();
@@ -59,23 +64,23 @@ impl Instances {
             stays
         });
         for (member, doors) in wanted {
-            if !self.0.contains_key(member) {
+            if !self.watched.contains_key(member) {
                 self.watch(plan, member, doors, wake);
             }
         }
     }
 
     fn watch(&mut self, plan: &ControllerPlan, member: &MemberId, doors: PostgresPorts, wake: &Arc<Notify>) {
-        let instance = Arc::new(Instance::new(doors, plan.superuser.clone()));
+        let instance = Arc::new(Instance::new(doors, plan.superuser.clone(), self.leading.clone()));
         let (watched, wake) = (Arc::clone(&instance), Arc::clone(wake));
         let task = tokio::spawn(async move { instance_watch::watch(&watched, &wake).await });
-        self.0.insert(member.clone(), (instance, task.abort_handle()));
+        self.watched.insert(member.clone(), (instance, task.abort_handle()));
     }
 }
 
 impl Drop for Instances {
     fn drop(&mut self) {
-        for (_, task) in self.0.values() {
+        for (_, task) in self.watched.values() {
             task.abort();
         }
     }

@@ -26,6 +26,14 @@ const RENEWAL_PAUSE: Duration = Duration::from_millis(700);
 /// The token of this replica while it is the active one.
 pub type Leading = watch::Receiver<Option<Token>>;
 
+/// Waits until this replica is the active one; for ever, where its campaign has ended.
+pub async fn is_active(leading: &Leading) {
+    let mut leading = leading.clone();
+    if leading.wait_for(Option::is_some).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The lease of this replica; 0 without one.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicaLease(Arc<AtomicI64>);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::leadership::Leading;
+use super::leadership::{self, Leading};
 use crate::decide::body::ETCD_PEER_PORT;
 use crate::decide::repair::{VoterStanding, VotersSeen as Seen};
 use crate::engine::clock;
@@ -73,14 +73,12 @@ fn placed(plan: &ControllerPlan, members: &[Member]) -> Vec<(MemberId, IpAddr)> 
 
 async fn watch(known: Arc<Locked<WatchedVoters>>, store: Arc<Store>, leading: Leading) {
     loop {
-        let active = leading.borrow().is_some();
-        if active {
-            let seen = match store.votes().await {
-                Ok(votes) => Sight::Seen(sorted(&votes, &locked(&known).placed)),
-                Err(error) => Sight::Blind(error.to_string()),
-            };
-            locked(&known).last = Some((clock::now(), seen));
-        }
+        leadership::is_active(&leading).await;
+        let seen = match store.votes().await {
+            Ok(votes) => Sight::Seen(sorted(&votes, &locked(&known).placed)),
+            Err(error) => Sight::Blind(error.to_string()),
+        };
+        locked(&known).last = Some((clock::now(), seen));
         clock::sleep(VOTER_LOOK_PAUSE).await;
     }
 }

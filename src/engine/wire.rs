@@ -114,6 +114,33 @@ impl Wire {
         .await
     }
 
+    /// Whether the server at `address` takes a connection: who comes says its name, is asked for a proof of it, and leaves.
+    /// A new process of the server must answer for that, and nobody computes the proof, which costs both sides thousands
+    /// of rounds of a hash. `limit` covers all of it.
+    ///
+    /// # Errors
+    /// [`Broken`]; [`Broken::Sql`] where it sends everybody away.
+    pub async fn knock(
+        address: SocketAddr,
+        who: &Credentials,
+        application: &str,
+        limit: Duration,
+    ) -> Result<(), Broken> {
+        within(Some(limit), async {
+            let mut wire = Self::reach(address).await?;
+            wire.say_who(who, application).await?;
+            loop {
+                match wire.receive().await? {
+                    Message::ErrorResponse(body) => return Err(told(body.fields())),
+                    Message::NoticeResponse(_) => {}
+                    // a proof of one kind or another, or none
+                    _ => return Ok(()),
+                }
+            }
+        })
+        .await
+    }
+
     /// A socket to `address` and nothing said on it yet, with Nagle's delay off.
     ///
     /// # Errors
@@ -162,7 +189,8 @@ impl Wire {
         }
     }
 
-    async fn start_up(&mut self, who: &Credentials, application: &str) -> Result<(), Broken> {
+    /// The startup message.
+    async fn say_who(&mut self, who: &Credentials, application: &str) -> Result<(), Broken> {
         let parameters = [
             ("user", who.user.as_str()),
             ("database", who.database.as_str()),
@@ -170,7 +198,11 @@ impl Wire {
             ("client_encoding", "UTF8"),
         ];
         frontend::startup_message(parameters, &mut self.output).map_err(|e| Broken::from(&e))?;
-        self.send().await?;
+        self.send().await
+    }
+
+    async fn start_up(&mut self, who: &Credentials, application: &str) -> Result<(), Broken> {
+        self.say_who(who, application).await?;
         let mut scram = ScramSha256::new(who.password.as_bytes(), ChannelBinding::unsupported());
         loop {
             match self.receive().await? {
