@@ -49,8 +49,11 @@ pub fn main() -> ExitCode {
     };
     start_tracing(cli.verbose);
     let mut builder = match cli.verb {
-        // one thread, as the programs it is compared with: waking another costs more than an operation
-        CliVerb::Client { part: ClientPart::Load, .. } => tokio::runtime::Builder::new_current_thread(),
+        // one thread, as the programs a load is compared with: waking another costs more than an operation, or than one
+        // of the many small questions of a controller
+        CliVerb::Client { part: ClientPart::Load, .. } | CliVerb::Controller { .. } => {
+            tokio::runtime::Builder::new_current_thread()
+        }
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = match builder.enable_all().build() {
