@@ -164,6 +164,11 @@ fn text(status: &Status) -> String {
         let subject = seen.subject.as_ref().map_or_else(String::new, |subject| format!(" {subject}"));
         lines.push(format!("{}: {}{subject}: {}", member.name, seen.step, seen.reason));
         lines.extend(seen.expects.iter().map(|said| format!("{}: expects {said}", member.name)));
+        lines.extend(
+            seen.not_done
+                .iter()
+                .map(|last| format!("{}: {} was not done: {}", member.name, last.deed, last.why)),
+        );
         lines.extend(seen.alarms.iter().map(|alarm| format!("{}: ALARM: {alarm}", member.name)));
     }
     for (member, why) in &status.waiting {

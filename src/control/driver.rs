@@ -38,6 +38,11 @@ pub trait Deeds<B: Brain>: Sync {
         async { Ok(()) }
     }
 
+    /// Deeds that were asked for and not done after all, since this was asked last.
+    fn late(&self) -> Vec<LateAnswer<B::Step>> {
+        Vec::new()
+    }
+
     /// Sleeps, at most so long, or until something wakes it.
     fn wait(&self, at_most: Span) -> impl Future<Output = ()> + Send;
 
@@ -66,6 +71,19 @@ pub enum Failed {
     /// Somebody said no or nothing; the effect is open.
     #[error("{0}")]
     Trouble(String),
+}
+
+/// What became of a deed whose step did not wait for its answer: it was not done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateAnswer<S> {
+    /// What was asked for.
+    pub step: S,
+    /// When.
+    pub began: Mono,
+    /// When the answer came.
+    pub at: Mono,
+    /// The answer.
+    pub error: Failed,
 }
 
 /// One line of a controller's journal.
@@ -107,7 +125,7 @@ pub enum JournalEntry<'a, S> {
         #[serde(flatten)]
         raised: &'a Raised,
     },
-    /// A step was done, or not.
+    /// A step was done, or not. Of one whose answer was not waited for, a second line says that it was not done.
     Did {
         /// When it was begun.
         began: Mono,
@@ -141,6 +159,15 @@ fn tell_alarms<B: Brain, H: Deeds<B>>(hands: &H, alarms: &mut Alarms, said: &[Al
     hands.raised(alarms.raised());
 }
 
+/// Writes down what was not done after all, and remembers it: the step itself was taken for done.
+fn hear_late<B: Brain, H: Deeds<B>>(hands: &H, memory: &mut B::Memory) {
+    for LateAnswer { step, began, at, error } in hands.late() {
+        let (name, said) = (B::name(&step), Some(error.to_string()));
+        hands.tell(&JournalEntry::Did { began, at, step: &step, name, error: said });
+        B::took(memory, &step, at, &became(Err(error)));
+    }
+}
+
 /// Runs until the process ends, or until the step in the policy's `stop-at` was done.
 pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
     let (mut memory, mut kept) = (B::Memory::default(), B::Kept::default());
@@ -151,6 +178,7 @@ pub async fn conduct<B: Brain, H: Deeds<B>>(hands: &H, brain: &B) {
     // the leadership under which memory was written
     let mut held: Option<i64> = None;
     loop {
+        hear_late(hands, &mut memory);
         let Some(token) = hands.leadership().await else {
             if std::mem::take(&mut was_active) {
                 hands.tell(&JournalEntry::Active { at: hands.now(), active: false });

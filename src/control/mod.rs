@@ -33,4 +33,4 @@ pub mod status_server;
 mod stored_memory;
 mod voter_watch;
 
-pub use driver::{Deeds, Failed, JournalEntry, conduct};
+pub use driver::{Deeds, Failed, JournalEntry, LateAnswer, conduct};

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::balancers::BalancerClients;
 use super::controller_hands::HandsShared;
 use super::deeds_under_way::asked;
-use super::driver::{Deeds, Failed, JournalEntry};
+use super::driver::{Deeds, Failed, JournalEntry, LateAnswer};
 use super::leadership::Leading;
 use super::orders::{OrderSender, read};
 use super::self_reports::InstanceConnections;
@@ -45,6 +45,8 @@ pub struct Sizes {
     doors: InstanceConnections,
     /// What bodies used when they were looked at last: rates are differences.
     last: Locked<Usages>,
+    /// What was asked for and not done after all, until the loop hears of it.
+    late: Arc<Locked<Vec<LateAnswer<ScalingStep>>>>,
     wake: Arc<Notify>,
     board: Arc<StatusServer>,
 }
@@ -55,8 +57,25 @@ impl Sizes {
     pub fn new(plan: ControllerPlan, shared: HandsShared, leading: Leading) -> Self {
         let orders = OrderSender::new(shared.store, shared.broker, plan.spec.name.clone());
         let (balancers, doors) = (BalancerClients::new(&plan), InstanceConnections::new(&plan));
-        let (last, wake, board) = (Locked::default(), shared.wake, shared.board);
-        Self { way: Arc::new(Way { plan, orders }), leading, balancers, doors, last, wake, board }
+        let (last, late) = (Locked::default(), Arc::default());
+        let (wake, board) = (shared.wake, shared.board);
+        Self { way: Arc::new(Way { plan, orders }), leading, balancers, doors, last, late, wake, board }
+    }
+
+    /// Has a deed done whose answer is waited for a moment only. Where it says later that it is not done, the loop hears
+    /// of that at once.
+    async fn ask(
+        &self,
+        step: &ScalingStep,
+        deed: impl Future<Output = Result<(), Failed>> + Send + 'static,
+    ) -> Result<(), Failed> {
+        let (late, wake) = (Arc::clone(&self.late), Arc::clone(&self.wake));
+        let (step, began) = (step.clone(), clock::now());
+        asked(ANSWER_WITHIN, deed, move |error| {
+            late.lock().push(LateAnswer { step, began, at: clock::now(), error });
+            wake.notify_one();
+        })
+        .await
     }
 
     async fn look_at_store(&self) -> Sight<ScalingStoreSeen> {
@@ -217,19 +236,19 @@ impl Deeds<ScalingWorld> for Sizes {
         let (way, token) = (Arc::clone(&self.way), token.clone());
         match step.clone() {
             ScalingStep::Resize { member, from, to, .. } => {
-                asked(ANSWER_WITHIN, async move { way.resize(member, from, to, &token).await }).await
+                self.ask(step, async move { way.resize(member, from, to, &token).await }).await
             }
             ScalingStep::Restart { member } => {
                 way.leads(&token).await?;
-                asked(ANSWER_WITHIN, async move { way.restart(&member).await }).await
+                self.ask(step, async move { way.restart(&member).await }).await
             }
             ScalingStep::HandOver { member, to } => {
                 way.leads(&token).await?;
-                asked(ANSWER_WITHIN, async move { way.hand_over(&member, &to).await }).await
+                self.ask(step, async move { way.hand_over(&member, &to).await }).await
             }
             ScalingStep::Scale { service, generation, count, leaving, .. } => {
                 let deed = BrokerDeed::Scale { service, generation, count, leaving };
-                asked(ANSWER_WITHIN, async move { way.orders.deed(deed, &token).await.map(drop) }).await
+                self.ask(step, async move { way.orders.deed(deed, &token).await.map(drop) }).await
             }
             ScalingStep::Weigh { member, weights, hold } => {
                 way.leads(&token).await?;
@@ -248,6 +267,10 @@ impl Deeds<ScalingWorld> for Sizes {
                 way.forget(key, revision, &token).await
             }
         }
+    }
+
+    fn late(&self) -> Vec<LateAnswer<ScalingStep>> {
+        std::mem::take(&mut *self.late.lock())
     }
 
     async fn wait(&self, at_most: Span) {

@@ -22,7 +22,7 @@ use crate::engine::clock;
 use crate::engine::journal_writer::Journal;
 use crate::engine::locked::Locked;
 use crate::engine::service::ProcessError;
-use crate::model::control::{Alarm, AlarmKind, Became, ControllerStatus, Raised};
+use crate::model::control::{Alarm, AlarmKind, Became, ControllerStatus, FailedDeed, Raised};
 use crate::model::self_report::Work;
 use crate::model::{MemberId, Mono};
 
@@ -82,6 +82,7 @@ impl StatusServer {
                 counter!("pgha_controller_decisions_total", "step" => (*step).to_owned()).increment(1);
                 let (expects, work) = (take(&mut status.expects), take(&mut status.work));
                 let (alarms, raised) = (take(&mut status.alarms), take(&mut status.raised));
+                let not_done = take(&mut status.not_done);
                 *status = ControllerStatus {
                     active: true,
                     step: (*step).to_owned(),
@@ -91,6 +92,7 @@ impl StatusServer {
                     raised,
                     at: *at,
                     expects,
+                    not_done,
                     work,
                 };
             }
@@ -99,6 +101,9 @@ impl StatusServer {
             }
             JournalEntry::Did { began, at, name, error, .. } => {
                 let result = if error.is_none() { "done" } else { "failed" };
+                let failed =
+                    |why: &String| FailedDeed { deed: (*name).to_owned(), why: why.clone(), at: *at };
+                status.not_done = error.as_ref().map(failed);
                 counter!("pgha_controller_actions_total", "action" => *name, "result" => result).increment(1);
                 histogram!("pgha_controller_action_seconds", "action" => *name)
                     .record(at.since(*began).as_secs_f64());
@@ -200,4 +205,42 @@ async fn status(State(board): State<Arc<StatusServer>>) -> Json<ControllerStatus
 
 async fn metrics(State(board): State<Arc<StatusServer>>) -> String {
     board.metrics.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::engine::journal_writer;
+
+    #[test]
+    fn a_deed_that_was_not_done_is_shown_until_another_one_is() {
+        let (journal, _lines) = journal_writer::channel();
+        let board = StatusServer::new(journal, PrometheusBuilder::new().build_recorder().handle());
+        let did = |error: Option<&str>| JournalEntry::Did {
+            began: Mono(1),
+            at: Mono(9),
+            step: &(),
+            name: "resize",
+            error: error.map(str::to_owned),
+        };
+        let decided = JournalEntry::Decided {
+            at: Mono(10),
+            looked: Mono(10),
+            step: "watch",
+            subject: None,
+            reason: "every size fits what is used",
+            alarms: &[],
+            steps: &[],
+        };
+        let shown = || board.status.lock().not_done.clone();
+        let why = "the order's deadline has passed";
+        board.tell(&did(Some(why)));
+        board.tell::<()>(&decided);
+        let failed = FailedDeed { deed: "resize".to_owned(), why: why.to_owned(), at: Mono(9) };
+        assert_eq!(shown(), Some(failed));
+        board.tell(&did(None));
+        assert_eq!(shown(), None);
+    }
 }

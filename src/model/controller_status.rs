@@ -36,7 +36,22 @@ pub struct ControllerStatus {
     /// What it will do next, and when, if everything stays as it was seen last; the soonest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expects: Vec<String>,
+    /// The last deed that was not done, until another one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_done: Option<FailedDeed>,
     /// How busy instances and balancers are, where it asks them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub work: BTreeMap<MemberId, Work>,
+}
+
+/// A deed of a controller that was not done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct FailedDeed {
+    /// The name of its kind.
+    pub deed: String,
+    /// What was said of it.
+    pub why: String,
+    /// When that was said, on the machine's monotonic clock.
+    pub at: Mono,
 }

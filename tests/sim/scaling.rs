@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pgha::control::{Deeds, Failed, JournalEntry, conduct};
+use pgha::control::{Deeds, Failed, JournalEntry, LateAnswer, conduct};
 use pgha::decide::brain::{Brain, StepOutcome};
 use pgha::decide::placement;
 use pgha::decide::scaling::{
@@ -44,6 +44,8 @@ const LAST: u64 = 106_000;
 const GROWS: u64 = 8_000;
 /// A word about weights holds for three measurements, and is repeated before that, milliseconds.
 const HOLDS: u64 = 3_000;
+/// A replica that crashed.
+const DEAD: usize = usize::MAX;
 /// Between two looks of the active controller there is no more, milliseconds.
 const LOOKS: u64 = 3_000;
 
@@ -59,6 +61,8 @@ enum Mutant {
     TellsAllOrNone,
     /// A step waits until what it asked for has ended.
     Waits,
+    /// What is not done after all is not listened to.
+    Deaf,
     /// The record is written, the body never held to it, and the answer is "done".
     NotApplied,
     /// Whatever is ordered is done, by whomever and from whatever size.
@@ -161,6 +165,7 @@ struct Done {
     fewer_balancers: u32,
     refused: u32,
     weighed: u32,
+    late: u32,
 }
 
 struct Lab {
@@ -194,12 +199,24 @@ struct Lab {
     deaf: Option<MemberId>,
     heard: BTreeMap<MemberId, (u64, bool)>,
     /// What was asked for and comes later.
-    later: Vec<(u64, ScalingStep, Token)>,
+    later: Vec<LaterDeed>,
+    /// What comes later and is not done, and the replica that asked for it: until it hears of it, and until it says so.
+    late: Vec<(usize, LateAnswer<ScalingStep>)>,
+    untold: Vec<(Mono, Mono)>,
     /// When the active controller looked last.
     looked: u64,
     earlier: Option<ScalingSeen>,
     broken: Option<String>,
     done: Done,
+}
+
+/// A deed that goes on behind its step.
+struct LaterDeed {
+    replica: usize,
+    began: u64,
+    due: u64,
+    step: ScalingStep,
+    token: Token,
 }
 
 /// A name of the kind that is wanted here.
@@ -254,6 +271,8 @@ impl Lab {
             deaf: None,
             heard: BTreeMap::new(),
             later: Vec::new(),
+            late: Vec::new(),
+            untold: Vec::new(),
             looked: 0,
             earlier: None,
             broken: None,
@@ -321,10 +340,15 @@ impl Lab {
         {
             self.wants_less(id);
         }
-        let due: Vec<(u64, ScalingStep, Token)> =
-            self.later.extract_if(.., |(at, ..)| *at <= self.now).collect();
-        for (_, step, token) in due {
-            let _nobody_hears = self.effect(&step, &token, false);
+        if !self.untold.is_empty() {
+            self.break_("what was not done after all is in no journal");
+        }
+        let due: Vec<LaterDeed> = self.later.extract_if(.., |later| later.due <= self.now).collect();
+        for LaterDeed { replica, began, step, token, .. } in due {
+            if let Err(error) = self.effect(&step, &token, false) {
+                let (began, at) = (Mono(began * 1_000_000), Mono(self.now * 1_000_000));
+                self.late.push((replica, LateAnswer { step, began, at, error }));
+            }
         }
         let now = self.now;
         for machine in self.machines.values_mut() {
@@ -768,6 +792,15 @@ impl Lab {
         }
     }
 
+    /// Whoever asked for something that was not done after all has heard so.
+    fn heard_all(&self) -> Result<(), String> {
+        let old = Mono((END - LOOKS) * 1_000_000);
+        let late = self.late.iter().find(|(replica, late)| *replica != DEAD && late.at < old);
+        late.map_or(Ok(()), |(_, late)| {
+            Err(format!("nobody heard that {} was not done after all", late.step.subject()))
+        })
+    }
+
     /// Everybody is held to the size of the record, and has what it wants or all there is.
     fn fits(&self) -> Result<(), String> {
         for service in Service::SIZED {
@@ -890,7 +923,8 @@ impl Deeds<Brains> for Hands {
             // the answer is not waited for
             let wait = if lab.now < CALM { 6_000 } else { 2_000 };
             let due = lab.now + lab.chance.random_range(100..wait);
-            lab.later.push((due, step.clone(), token.clone()));
+            let (replica, began) = (self.replica, lab.now);
+            lab.later.push(LaterDeed { replica, began, due, step: step.clone(), token: token.clone() });
             return Ok(());
         }
         match dice {
@@ -906,6 +940,17 @@ impl Deeds<Brains> for Hands {
         }
     }
 
+    fn late(&self) -> Vec<LateAnswer<ScalingStep>> {
+        let mut lab = self.lab();
+        if lab.mutant == Mutant::Deaf {
+            return Vec::new();
+        }
+        let late: Vec<_> = lab.late.extract_if(.., |(replica, _)| *replica == self.replica).collect();
+        lab.untold.extend(late.iter().map(|(_, late)| (late.began, late.at)));
+        lab.done.late += u32::try_from(late.len()).expect("a few");
+        late.into_iter().map(|(_, late)| late).collect()
+    }
+
     async fn wait(&self, at_most: Span) {
         let end = self.lab().now + u64::try_from(at_most.0.as_millis()).expect("short").max(10);
         Until(Arc::clone(&self.lab), end).await;
@@ -916,8 +961,12 @@ impl Deeds<Brains> for Hands {
     }
 
     fn tell(&self, entry: &JournalEntry<'_, ScalingStep>) {
-        if let JournalEntry::Decided { step: "audit", reason, .. } = entry {
-            self.lab().break_(reason);
+        match entry {
+            JournalEntry::Decided { step: "audit", reason, .. } => self.lab().break_(reason),
+            JournalEntry::Did { began, at, error: Some(_), .. } => {
+                self.lab().untold.retain(|untold| untold != &(*began, *at));
+            }
+            _ => {}
         }
     }
 }
@@ -959,10 +1008,17 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, Done) {
             return Turn::End((Err(broken), done));
         }
         if lab.now >= END {
-            return Turn::End((lab.fits(), done));
+            return Turn::End((lab.heard_all().and_then(|()| lab.fits()), done));
         }
         let crash = lab.now < CALM && lab.chance.random_bool(0.002);
-        if crash { Turn::Crash(lab.chance.random_range(0..2)) } else { Turn::On }
+        if !crash {
+            return Turn::On;
+        }
+        let replica = lab.chance.random_range(0..2);
+        // nobody hears what it asked for
+        lab.later.iter_mut().filter(|later| later.replica == replica).for_each(|later| later.replica = DEAD);
+        lab.late.retain(|(asked, _)| *asked != replica);
+        Turn::Crash(replica)
     })
 }
 
@@ -979,10 +1035,11 @@ fn sizes_through_trouble_end_where_the_load_wants_them() {
         all.fewer_balancers += done.fewer_balancers;
         all.refused += done.refused;
         all.weighed += done.weighed;
+        all.late += done.late;
     }
     assert_eq!(wrong, [""; 0]);
-    let Done { resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed } = all;
-    let reached = [resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed];
+    let Done { resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed, late } = all;
+    let reached = [resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed, late];
     assert!(reached.iter().all(|times| *times > 0), "something was never tried: {all:?}");
 }
 
@@ -995,6 +1052,7 @@ fn wrong_brains_and_hands_are_noticed() {
         (Mutant::SkipsDisks, "a disk that fills did not grow"),
         (Mutant::TellsAllOrNone, "the weights of a balancer that hears ran out"),
         (Mutant::Waits, "did not look for long"),
+        (Mutant::Deaf, "was not done after all"),
     ] {
         let caught = (0..200).filter_map(|seed| run(seed, mutant).0.err()).any(|why| why.contains(word));
         assert!(caught, "what is wrong went unnoticed: {word}");

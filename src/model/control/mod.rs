@@ -10,7 +10,7 @@ mod policy;
 mod wishes;
 
 pub use super::alarm::{Alarm, AlarmKind, Became, Raised};
-pub use super::controller_status::ControllerStatus;
+pub use super::controller_status::{ControllerStatus, FailedDeed};
 pub use super::store_keys::{asked_key, asked_keys, keys, leadership_key, switchover_key};
 pub use bodies::Bodies;
 pub use contract::Contract;
