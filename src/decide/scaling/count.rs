@@ -157,7 +157,7 @@ fn swap(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<Scal
 
 /// Names who is one too many.
 fn name(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> ScalingProposal {
-    let rank = |one: &&SizeCondition<'_>| (!one.runs, placement::number(&one.member.id));
+    let rank = |one: &&SizeCondition<'_>| (!one.runs, !one.well, placement::number(&one.member.id));
     let may = a.staying(service).filter(|condition| !a.view.must_stay(&condition.member.id));
     let Some(one) = may.max_by_key(rank).map(|condition| condition.member.id.clone()) else {
         let said = "there are too many, and nobody of them may leave";

@@ -48,6 +48,15 @@ fn who_is_one_too_many_is_the_newest_that_may_leave_or_one_that_does_not_run() {
         body[0].status = ContainerStatus::Running;
     }
     crowd.bodies().leaving.clear();
+    // one that does not follow goes before one that does
+    let says = |crowd: &mut Crowd, id: &str, state: &str| {
+        let seen = PatroniSeen { state: state.to_owned(), ..PatroniSeen::default() };
+        crowd.seen.postgres.insert(name(id), Sight::Seen(seen));
+    };
+    says(&mut crowd, "postgres-3", "creating replica");
+    insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-3] at 7: 3 instances are wanted: postgres-3 is to leave");
+    says(&mut crowd, "postgres-3", "streaming");
+    says(&mut crowd, "postgres-1", "streaming");
     crowd.store().leader = Some(name("postgres-5"));
     insta::assert_snapshot!(crowd.ask(), @"3 without [postgres-4] at 7: 3 instances are wanted: postgres-4 is to leave");
     if let Some(body) = crowd.bodies().members.get_mut(&name("postgres-2")) {
