@@ -1,5 +1,5 @@
 //! The number of PostgreSQL instances, as scaling wrote it down: whoever is missing is added, whoever is named as one
-//! too many is seen out.
+//! too many is seen out. Where no scaling controller names anybody, repair does: what is too many there is its own newcomer.
 //!
 //! Theory: how many and who is scaling's to say, when it is safe is repair's. One at a time in both directions: a
 //! newcomer is cloned and verified before the next is begun; readers of one that leaves are sent elsewhere before its
@@ -18,6 +18,7 @@ use super::replacement::NextProposals;
 use super::standbys::{confirms, names_another};
 use super::trouble::Trouble;
 use super::wait::RepairWait;
+use crate::decide::placement::number;
 use crate::model::control::{AlarmKind, Replacing};
 use crate::model::sighting::ServerSeen;
 use crate::model::{HostName, Member, MemberId, Service};
@@ -32,26 +33,53 @@ pub(super) fn count(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
         return Vec::new();
     }
     let mut all = newcomers(a);
-    let leaving = &a.view.bodies.leaving;
-    let out = |member: &&Member| leaving.contains(&member.id) && !a.view.holds(&member.id);
     let (there, wanted) = (a.view.staying(Service::Postgres).count(), a.view.wanted(Service::Postgres));
     if there < wanted {
         // before anybody leaves
         all.push(add(a, there, wanted));
-    } else if let Some(member) = a.view.all(Service::Postgres).find(out) {
-        all.push(match lacking(a) {
+    } else if let Some(member) = named(a).or_else(|| extra(a)) {
+        all.push(match lacking(a, &member.id) {
             Some(said) => {
                 RepairProposal::wait(RepairWait::Copies, Some(&member.id), said).turn(OneAtATime::Begins)
             }
             None => see_off(member, format!("{wanted} instances are wanted")),
         });
     } else if there > wanted {
-        let text = format!(
-            "there are {there} instances, {wanted} are wanted: a scaling controller says who is to leave"
-        );
+        let who = if scaled(a) {
+            "a scaling controller says who is to leave"
+        } else {
+            "nobody of them may leave now"
+        };
+        let text = format!("there are {there} instances, {wanted} are wanted: {who}");
         all.push(RepairProposal::silent().turn(OneAtATime::Begins).alarm(AlarmKind::TooMany, None, text));
     }
     all
+}
+
+/// Who is named as one too many.
+fn named<'a>(a: &RepairAssessment<'a>) -> Option<&'a Member> {
+    a.view
+        .all(Service::Postgres)
+        .find(|member| a.view.bodies.leaving.contains(&member.id) && goes(a, &member.id))
+}
+
+/// Who is one too many where no scaling controller says so: one that is no good copy, or else the newest.
+fn extra<'a>(a: &RepairAssessment<'a>) -> Option<&'a Member> {
+    let may = a.view.staying(Service::Postgres).filter(|member| goes(a, &member.id));
+    may.max_by_key(|member| (!a.is_good(&member.id), number(&member.id)))
+}
+
+/// Whether a member is one too many, and does not lead.
+fn goes(a: &RepairAssessment<'_>, id: &MemberId) -> bool {
+    let too_many = || a.view.staying(Service::Postgres).count() > a.view.wanted(Service::Postgres);
+    // whoever an operator wants replaced is followed by one that is there already
+    let by_itself = || !scaled(a) && a.view.store.asked.is_empty() && too_many();
+    !a.view.holds(id) && (a.view.bodies.leaving.contains(id) || by_itself())
+}
+
+/// Whether somebody else says who is one too many.
+fn scaled(a: &RepairAssessment<'_>) -> bool {
+    a.view.world.spec.has_controller("scaling")
 }
 
 /// Writes down that a member leaves and nobody takes its place.
@@ -62,9 +90,10 @@ pub(super) fn see_off(member: &Member, why: String) -> RepairProposal {
     RepairProposal::say("intend", Some(&id), said).when_ordered().step(step).turn(OneAtATime::Begins)
 }
 
-/// What keeps anybody from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
-fn lacking(a: &RepairAssessment<'_>) -> Option<String> {
-    let good = a.view.staying(Service::Postgres).filter(|member| a.is_good(&member.id)).count();
+/// What keeps a member from leaving: fewer good copies than are wanted without it, or nobody who takes writes.
+fn lacking(a: &RepairAssessment<'_>, id: &MemberId) -> Option<String> {
+    let others = a.view.staying(Service::Postgres).filter(|member| member.id != *id);
+    let good = others.filter(|member| a.is_good(&member.id)).count();
     let wanted = a.view.wanted(Service::Postgres);
     let said = format!("it is to leave; of {wanted} others that are wanted {good} are good copies");
     (!a.leads || good < wanted).then_some(said)
@@ -121,7 +150,7 @@ fn newcomers(a: &RepairAssessment<'_>) -> Vec<RepairProposal> {
 pub(super) fn see_out(a: &RepairAssessment<'_>, word: &Replacing) -> NextProposals {
     let id = &word.member;
     let one = |proposal: RepairProposal| vec![proposal];
-    if !a.view.bodies.leaving.contains(id) || a.view.holds(id) {
+    if !goes(a, id) {
         let said = "it leads, or it may stay: it does not leave";
         return (one(RepairProposal::say("watch", Some(id), said).step(forget(id))), false);
     }
@@ -130,7 +159,7 @@ pub(super) fn see_out(a: &RepairAssessment<'_>, word: &Replacing) -> NextProposa
         let text = format!("{n} containers are called {id}: remove the wrong one");
         return (one(RepairProposal::silent().alarm(AlarmKind::SeveralBodies, Some(id), text)), false);
     }
-    if let Some(said) = lacking(a) {
+    if let Some(said) = lacking(a, id) {
         // whoever is no good copy has its turn first, and may need to be replaced
         return (one(RepairProposal::wait(RepairWait::Copies, Some(id), said).step(forget(id))), false);
     }

@@ -58,10 +58,12 @@ pub enum Mutant {
     GracesBeginAnew,
     /// Whoever becomes the active controller does not know what the others spent.
     BudgetsBeginAnew,
+    /// However many there are, so many are wanted.
+    NobodyIsTooMany,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NobodyIsRevived,
         Self::FrozenIsWell,
         Self::StoppingIsAPhase,
@@ -71,6 +73,7 @@ impl Mutant {
         Self::NewcomersAreGood,
         Self::GracesBeginAnew,
         Self::BudgetsBeginAnew,
+        Self::NobodyIsTooMany,
     ];
 
     /// What it breaks, in the words of a run.
@@ -85,6 +88,7 @@ impl Mutant {
             Self::BudgetsBeginAnew => "more replacements were begun than the budget allows",
             Self::FurthestIsNamed => "an acknowledged write was lost",
             Self::RunningIsEnough => "a leader that lives was fenced while nobody may follow",
+            Self::NobodyIsTooMany => "4 there",
         }
     }
 }
@@ -98,6 +102,7 @@ pub struct Done {
     revived: u32,
     retired: u32,
     given_up: u32,
+    seen_out: u32,
     /// Controllers that were deposed while a replacement stood there: written down, added, verified, gone.
     deposed: [u32; 4],
 }
@@ -110,12 +115,13 @@ impl Done {
         self.revived += other.revived;
         self.retired += other.retired;
         self.given_up += other.given_up;
+        self.seen_out += other.seen_out;
         for (mine, others) in self.deposed.iter_mut().zip(other.deposed) {
             *mine += others;
         }
     }
 
-    pub fn words(self) -> [(&'static str, u32); 10] {
+    pub fn words(self) -> [(&'static str, u32); 11] {
         let [intended, added, verified, gone] = self.deposed;
         [
             ("promoted anybody", self.promotions),
@@ -124,6 +130,7 @@ impl Done {
             ("started a body alone", self.revived),
             ("replaced a member", self.retired),
             ("gave a newcomer up", self.given_up),
+            ("saw out who was one too many", self.seen_out),
             ("deposed a controller that had written a replacement down", intended),
             ("deposed a controller while a newcomer cloned", added),
             ("deposed a controller whose newcomer was verified", verified),
@@ -261,6 +268,11 @@ impl Lab {
             standbys: 1,
         };
         lab.dbs[0].primary = true;
+        // one more than are wanted was left over; every other one of them never came up
+        if seed % 4 == 1 {
+            let ready = if seed % 8 == 1 { u64::MAX } else { 0 };
+            lab.dbs.push(Self::born(WANTED, 1, ready, 0));
+        }
         lab
     }
 
@@ -659,9 +671,11 @@ impl Lab {
             started: String::new(),
             oom_killed: false,
         };
+        let placed = self.placed();
+        let wanted = if self.mutant == Mutant::NobodyIsTooMany { WANTED.max(placed.len()) } else { WANTED };
         let mut bodies = Bodies {
-            placed: self.placed(),
-            counts: [(Service::Postgres, u32::try_from(WANTED).expect("few"))].into(),
+            placed,
+            counts: [(Service::Postgres, u32::try_from(wanted).expect("few"))].into(),
             retired: self.all().filter(|n| !self.dbs[*n].placed).map(member).collect::<BTreeSet<_>>(),
             ..Bodies::default()
         };
@@ -886,11 +900,13 @@ impl Lab {
         if by.is_some_and(|by| self.now < by.ready) {
             self.broke("a member left before another took its place");
         }
-        if self.is_newcomer(n) {
-            self.done.given_up += 1;
-        } else {
-            self.done.retired += 1;
-        }
+        let too_many = self.replacing.as_ref().is_some_and(|word| word.by == word.member);
+        let count = match (too_many, self.is_newcomer(n)) {
+            (true, _) => &mut self.done.seen_out,
+            (false, true) => &mut self.done.given_up,
+            (false, false) => &mut self.done.retired,
+        };
+        *count += 1;
         (self.dbs[n].placed, self.dbs[n].there) = (false, false);
         Ok(())
     }

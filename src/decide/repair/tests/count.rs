@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::control::Replacing;
+use crate::model::lab::{ControllerSpec, OURS};
 
 /// A lab whose record can be read and wants so many, with hosts to spare, h4 and h5.
 fn wanted(count: u32) -> RepairSeen {
@@ -172,4 +173,40 @@ fn who_is_one_too_many_is_not_replaced_and_neither_is_its_place_taken() {
         begun: None,
     });
     insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"forget postgres-2 | watch: postgres-4 does not take its place: decided anew");
+}
+
+#[test]
+fn where_no_scaling_controller_says_who_leaves_repair_does() {
+    // a newcomer of a replacement that came to nothing: postgres-2 is well again
+    let left_over = four(3, instance(false, 1000));
+    insta::assert_snapshot!(line(&decide(&left_over, RepairMemory::default())), @"intend postgres-4 | intend: 3 instances are wanted: it is to leave");
+    // one that never came up goes before the newest
+    let mut seen = four(3, instance(false, 1000));
+    seen.postgres.insert(name("postgres-3"), cloning());
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"intend postgres-3 | intend: 3 instances are wanted: it is to leave");
+    // where two do not serve what the extra one has may be needed
+    seen.postgres.insert(name("postgres-2"), cloning());
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @" | wait: it is to leave; of 3 others that are wanted 2 are good copies");
+    // it is seen out as one that was named
+    let mut seen = four(3, instance(false, 1000));
+    leaves(&mut seen, "postgres-4", true);
+    bodies(&mut seen).leaving.clear();
+    insta::assert_snapshot!(line(&decide(&seen, RepairMemory::default())), @"drain-reads h4 | drain: it is one too many: 2 sessions have 10s to end");
+    // one that came to lead stays, and so does whoever is one of as many as are wanted
+    store(&mut seen).leader = Some(LeaderSeen { member: name("postgres-4"), mod_revision: 9, lease: 90 });
+    assert!(decide(&seen, RepairMemory::default()).steps.iter().all(|step| !step.disruptive()));
+    // where a scaling controller stands it says who leaves
+    let scaling = ControllerSpec {
+        name: name("scaling"),
+        replicas: 2,
+        image: OURS.to_owned(),
+        policy: std::collections::BTreeMap::new(),
+    };
+    let mut scaled = world();
+    scaled.spec.controllers.push(scaling);
+    let decision = repair(&scaled, &left_over, RepairMemory::default());
+    assert_eq!(decision.steps, []);
+    assert!(
+        alarms(&decision).iter().any(|alarm| alarm.contains("a scaling controller says who is to leave"))
+    );
 }
