@@ -91,7 +91,15 @@ fn leads(token: &Token, found: Option<i64>) -> Result<(), NoWarrant> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::json;
+
     use super::*;
+    use crate::engine::etcd::fake_gateway::gateway;
+    use crate::model::control::BrokerDeed;
 
     #[test]
     fn an_order_stands_in_time_and_under_the_leadership_in_force() {
@@ -124,5 +132,38 @@ mod tests {
         ] {
             assert!(is.holds(member, key).is_err(), "{is:?} {member} {key:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_waited_is_asked_again_by_whom_and_until_when_it_stands() {
+        let (key, lab) = ("/pgha/lab/controllers/repair/leader", "lab".parse::<Name>().expect("a name"));
+        let revision = Arc::new(AtomicI64::new(7));
+        let now = Arc::clone(&revision);
+        let encoded = STANDARD.encode(key);
+        let address = gateway(move |_, _| {
+            let revision = now.load(Ordering::SeqCst).to_string();
+            json!({ "kvs": [{ "key": encoded, "value": "", "mod_revision": revision }] })
+        })
+        .await;
+        let store = Arc::new(Store::new(&[address]));
+        let warrants = Warrants { store, lab, keys: vec![key.to_owned()] };
+        let hour = Duration::from_hours(1);
+        let order = |deadline| BrokerOrder {
+            token: Token { key: key.to_owned(), revision: 7 },
+            deadline,
+            deed: BrokerDeed::Start { container: "c".to_owned() },
+        };
+        let (good, asked) = (order(clock::now().plus(hour)), clock::now());
+        assert_eq!(warrants.stands(&good).await, Ok(()));
+        // whoever gave it was deposed while it waited
+        revision.store(8, Ordering::SeqCst);
+        assert_eq!(warrants.still_stands(&good, clock::now()).await, Ok(()), "it was asked a moment ago");
+        let long_ago = Mono(asked.0.saturating_sub(1_000_000_000));
+        let deposed = warrants.still_stands(&good, long_ago).await.expect_err("another leads");
+        assert_eq!(deposed.0, BrokerRefusal::NotLeader);
+        assert_eq!(warrants.stands(&good).await, Err(deposed));
+        // its deadline passed while it waited
+        let late = warrants.still_stands(&order(long_ago), clock::now()).await.expect_err("late");
+        assert_eq!(late.0, BrokerRefusal::TooLate);
     }
 }

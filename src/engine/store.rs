@@ -282,7 +282,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::engine::etcd::fake_gateway::gateway;
+    use crate::engine::locked::Locked;
 
     fn vote(id: u64, serves: bool) -> VoterState {
         let listed = ListedMember {
@@ -335,5 +342,40 @@ mod tests {
             store.follow(&[at(4)]);
         });
         assert_eq!(moved, ((), ()));
+    }
+
+    #[tokio::test]
+    async fn where_the_quota_is_spent_space_is_made_before_the_alarm_is_lifted() {
+        let calls = Arc::new(Locked::new(Vec::new()));
+        let (noted, spent) = (Arc::clone(&calls), Arc::new(AtomicBool::new(true)));
+        let lifted = Arc::clone(&spent);
+        let address = gateway(move |path, asked| {
+            let lifts = asked.get("action").is_some_and(|action| action == "DEACTIVATE");
+            noted.lock().push(if lifts { "lift".to_owned() } else { path.to_owned() });
+            match path {
+                "/v3/maintenance/alarm" if lifts => lifted.store(false, Ordering::SeqCst),
+                "/v3/maintenance/alarm" if lifted.load(Ordering::SeqCst) => {
+                    return json!({ "alarms": [{ "memberID": "9", "alarm": "NOSPACE" }] });
+                }
+                "/v3/maintenance/status" => return json!({ "header": { "revision": "42" } }),
+                _ => {}
+            }
+            json!({})
+        })
+        .await;
+        let store = Store::new(&[address]);
+        let said = store.free_space().await.expect("it answers").expect("the quota was spent");
+        assert_eq!(said, "1 members had spent their quota: compacted, 1 defragmented, the alarm is lifted");
+        assert_eq!(
+            std::mem::take(&mut *calls.lock()),
+            [
+                "/v3/maintenance/alarm",
+                "/v3/maintenance/status",
+                "/v3/kv/compaction",
+                "/v3/maintenance/defragment",
+                "lift"
+            ]
+        );
+        assert_eq!(store.free_space().await, Ok(None), "nobody's quota is spent any more");
     }
 }

@@ -4,6 +4,8 @@
 //! One value speaks to one member: which member answers is part of what the lab wants to know.
 
 mod client;
+#[cfg(test)]
+pub(crate) mod fake_gateway;
 mod members;
 mod space;
 
