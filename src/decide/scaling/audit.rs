@@ -100,9 +100,12 @@ fn number(
 
 /// Sizes, one after the other: each begins where the one before it ended.
 fn resizes(a: &ScalingAssessment<'_>, steps: &[ScalingStep]) -> Vec<Breach> {
+    let mut all = Vec::new();
+    if !steps.iter().any(|step| matches!(step, ScalingStep::Resize { .. })) {
+        return all;
+    }
     let mut rooms = a.view.rooms.clone();
     let mut sizes: BTreeMap<&MemberId, Size> = BTreeMap::new();
-    let mut all = Vec::new();
     for step in steps {
         let ScalingStep::Resize { member, from, to, .. } = step else { continue };
         let breach = |rule| Breach { step: format!("resize {member}"), rule };

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::condition::SizeCondition;
+use super::windows::measurements;
 use crate::model::lab::FULL_WEIGHT;
 use crate::model::scaling::{Resource, ScalingPolicy};
 use crate::model::{MemberId, Mono, Service, Span};
@@ -34,9 +35,10 @@ pub(super) fn weights(
     if !policy.weigh {
         return before.clone();
     }
+    let window = measurements(policy, Span(policy.every.0.saturating_mul(NEWEST)));
     let stay = members.iter().filter(|one| one.member.service == Service::Postgres && !one.leaves);
     let databases: Vec<(&MemberId, Option<f64>)> =
-        stay.map(|one| (&one.member.id, busy(policy, one, weighed))).collect();
+        stay.map(|one| (&one.member.id, busy(window, one, weighed))).collect();
     let measured: Vec<f64> = databases.iter().filter_map(|(_, busy)| *busy).collect();
     let moves = measured.len() > 1 && measured.iter().any(|busy| *busy > QUIET);
     if !moves && before.is_empty() {
@@ -55,13 +57,12 @@ pub(super) fn weights(
 }
 
 /// The share of its cores that a member uses or waits for, by the newest measurements. One that runs and does not
-/// serve uses nothing, and is no measure for the others.
-fn busy(policy: &ScalingPolicy, condition: &SizeCondition<'_>, weighed: Mono) -> Option<f64> {
+/// serve uses nothing, and is no measure for the others. `window`: how many those are.
+fn busy(window: usize, condition: &SizeCondition<'_>, weighed: Mono) -> Option<f64> {
     if !condition.well || condition.ring?.measured()? <= weighed {
         return None;
     }
     let given = condition.usage?.cores.unwrap_or(condition.member.size.cpus);
-    let window = Span(policy.every.0.saturating_mul(NEWEST));
-    let used = condition.ring?.over(policy, window, Resource::Cpu, 50, Mono::default(), 0)?;
+    let used = condition.ring?.percentile(window, Resource::Cpu, 50, Mono::default(), 0)?;
     (given > 0.0).then_some(used / given)
 }

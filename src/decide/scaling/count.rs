@@ -16,7 +16,6 @@ use super::admit::order;
 use super::assess::ScalingAssessment;
 use super::condition::SizeCondition;
 use super::expect::{pause, soonest};
-use super::measure::measurements;
 use super::proposal::ScalingProposal;
 use super::seen::OperatorWish;
 use super::size::Limits;
@@ -88,8 +87,7 @@ const fn called(service: Service) -> &'static str {
 /// What is expected of the number, if all members stay as busy as measured last.
 fn expected(a: &ScalingAssessment<'_>, service: Service, wanted: u32) -> Option<ScalingProposal> {
     let policy = &a.view.world.policy;
-    let rule = &policy.instances;
-    let whole = measurements(policy, rule.out_window.max(rule.in_window));
+    let whole = a.view.windows.out.max(a.view.windows.fewer);
     let after = soonest(whole, |ahead| by_itself(a, service, wanted, ahead).is_some())?;
     let (count, _) = by_itself(a, service, wanted, after)?;
     let who = carrier(service);
@@ -203,14 +201,11 @@ fn used(
     ahead: usize,
     out: bool,
 ) -> Option<f64> {
-    let policy = &a.view.world.policy;
-    let (window, percent) = if out {
-        (policy.instances.out_window, policy.cpu.up_percentile)
-    } else {
-        (policy.instances.in_window, policy.cpu.down_percentile)
-    };
+    let (cpu, windows) = (&a.view.world.policy.cpu, &a.view.windows);
+    let (window, percent) =
+        if out { (windows.out, cpu.up_percentile) } else { (windows.fewer, cpu.down_percentile) };
     let since = a.notes.counted.get(&service).copied().unwrap_or_default();
-    condition.ring?.over(policy, window, Resource::Cpu, percent, since, ahead)
+    condition.ring?.percentile(window, Resource::Cpu, percent, since, ahead)
 }
 
 /// Whether a member was short of cores for a whole window, and may have no more.

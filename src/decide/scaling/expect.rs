@@ -1,7 +1,6 @@
 //! The next change of every size, if what is used stays as it was measured last: what the rules themselves say of so
 //! many measurements more like the newest one. It is shown, and nothing follows from it.
 
-use super::measure::window;
 use super::size::{Plain, SizeQuestion, amount, next_of};
 use crate::decide::frame::Expected;
 use crate::model::Span;
@@ -19,8 +18,7 @@ fn one(asked: &SizeQuestion<'_>, resource: Resource) -> Option<Expected> {
         next_of(&SizeQuestion { at, ahead, ..*asked }, resource)
     };
     // what does not come of whole windows does not come
-    let whole = window(asked.policy, resource, true).max(window(asked.policy, resource, false));
-    let after = soonest(whole, |ahead| (to(ahead) - given).abs() > f64::EPSILON)?;
+    let after = soonest(asked.windows.whole(resource), |ahead| (to(ahead) - given).abs() > f64::EPSILON)?;
     let (to, rule) = (to(after), Plain::of(asked.policy, resource));
     let (word, bound) =
         if to > given { ("above", given - rule.free(given)) } else { ("below", rule.fits(to)) };

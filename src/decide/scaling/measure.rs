@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ScalingView, SortedWalk};
-use crate::model::scaling::{Resource, ScalingPolicy, Usage};
+use crate::model::scaling::{Resource, Usage};
 use crate::model::self_report::Work;
 use crate::model::{Bytes, MemberId, Mono, Span};
 use crate::stats::bootstrap::{quantile_in, rank};
@@ -46,8 +46,7 @@ impl Sample {
 
 /// What is known with what bodies use now. The same reading twice is one measurement.
 pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &ScalingView<'_>) -> BTreeMap<MemberId, Ring> {
-    let policy = &view.world.policy;
-    let keep = kept(policy);
+    let (every, keep) = (view.world.policy.every, view.windows.longest());
     let (mut usage, mut inside) = (SortedWalk::new(view.usage), SortedWalk::new(&view.seen.inside));
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     let mut known = rings.iter_mut().peekable();
@@ -60,10 +59,10 @@ pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &ScalingView<'_>)
         let (usage, work) = (usage.at(id), inside.at(id).map(|inside| inside.work));
         let Some(usage) = usage else { continue };
         if let Some(ring) = ring {
-            ring.note(usage, work, member.size.disk, policy.every, keep);
+            ring.note(usage, work, member.size.disk, every, keep);
         } else {
             let mut ring = Ring::default();
-            ring.note(usage, work, member.size.disk, policy.every, keep);
+            ring.note(usage, work, member.size.disk, every, keep);
             new.push((id.clone(), ring));
         }
     }
@@ -73,31 +72,6 @@ pub(super) fn noted(mut rings: BTreeMap<MemberId, Ring>, view: &ScalingView<'_>)
     }
     rings.extend(new);
     rings
-}
-
-/// How many measurements are kept.
-fn kept(policy: &ScalingPolicy) -> usize {
-    let sizes =
-        Resource::ALL.map(|resource| window(policy, resource, true).max(window(policy, resource, false)));
-    let counts =
-        [policy.instances.out_window, policy.instances.in_window].map(|window| measurements(policy, window));
-    sizes.into_iter().chain(counts).max().unwrap_or(1)
-}
-
-/// How many measurements make a window.
-pub(super) fn window(policy: &ScalingPolicy, resource: Resource, up: bool) -> usize {
-    let (up_window, down_window) = match resource {
-        Resource::Cpu => (policy.cpu.up_window, policy.cpu.down_window),
-        Resource::Memory => (policy.memory.up_window, policy.memory.down_window),
-        Resource::Disk => (policy.disk.up_window, policy.disk.down_window),
-    };
-    measurements(policy, if up { up_window } else { down_window })
-}
-
-/// How many measurements lie in so long.
-pub(super) fn measurements(policy: &ScalingPolicy, window: Span) -> usize {
-    let every = policy.every.0.as_nanos().max(1);
-    usize::try_from(window.0.as_nanos().div_ceil(every)).unwrap_or(usize::MAX).max(1)
 }
 
 impl Ring {
@@ -115,10 +89,11 @@ impl Ring {
         let cores = last.and_then(|last| usage.since(last)).map(|cores| cores.used + cores.held_back);
         let (memory, disk) =
             (usage.memory.0 as f64, usage.disk.and_then(|seen| seen.used(disk)).map(|used| used.0 as f64));
-        self.samples.push_back(Sample { at: usage.at, cores, memory, disk, work });
-        while self.samples.len() > keep {
+        // room is made first: a ring that is full never grows
+        while self.samples.len() >= keep.max(1) {
             self.samples.pop_front();
         }
+        self.samples.push_back(Sample { at: usage.at, cores, memory, disk, work });
         self.last = Some(match self.last.take() {
             // of the same container the name is kept
             Some(last) if last.container == usage.container => {
@@ -129,30 +104,30 @@ impl Ring {
         });
     }
 
-    /// A percentile of what was used in the newest window; `None` until there is a whole one after `since`.
+    /// A percentile of what was used in the newest `window` measurements; `None` until there are so many after `since`.
+    /// `ahead` measurements like the newest one are taken to follow it.
     pub(super) fn percentile(
         &self,
-        policy: &ScalingPolicy,
-        resource: Resource,
-        up: bool,
-        percent: u8,
-        since: Mono,
-        ahead: usize,
-    ) -> Option<f64> {
-        self.of(window(policy, resource, up), resource, percent, since, ahead)
-    }
-
-    /// A percentile of what was used in the newest so long; `None` until there is so much after `since`.
-    pub(super) fn over(
-        &self,
-        policy: &ScalingPolicy,
-        span: Span,
+        window: usize,
         resource: Resource,
         percent: u8,
         since: Mono,
         ahead: usize,
     ) -> Option<f64> {
-        self.of(measurements(policy, span), resource, percent, since, ahead)
+        if let Some(only) = self.only(window, since, ahead) {
+            return only.value(resource);
+        }
+        let values = self.newest(resource, since, ahead).take(window);
+        if percent == 100 {
+            let (count, most) =
+                values.fold((0, f64::MIN), |(count, most), value| (count + 1, most.max(value)));
+            return (count == window).then_some(most);
+        }
+        let mut values: Vec<f64> = values.collect();
+        if values.len() < window {
+            return None;
+        }
+        quantile_in(&mut values, f64::from(percent) / 100.0)
     }
 
     /// Whether that percentile is no more than `most`: most members use less than asks for anything, and to count is
@@ -166,6 +141,9 @@ impl Ring {
         ahead: usize,
         most: f64,
     ) -> Option<bool> {
+        if let Some(only) = self.only(window, since, ahead) {
+            return only.value(resource).map(|value| value <= most);
+        }
         let mut within = 0_usize;
         let mut counted = 0_usize;
         for value in self.newest(resource, since, ahead).take(window) {
@@ -183,29 +161,15 @@ impl Ring {
         coming.chain(young).map_while(move |sample| sample.value(resource))
     }
 
-    /// `ahead` measurements like the newest one are taken to follow it.
-    fn of(&self, wanted: usize, resource: Resource, percent: u8, since: Mono, ahead: usize) -> Option<f64> {
+    /// The newest measurement, where a window has no other: it is a window of one, or whatever followed is like it.
+    fn only(&self, window: usize, since: Mono, ahead: usize) -> Option<&Sample> {
         let last = self.samples.back()?;
-        // a window of one, or one in which nothing but the newest is left
-        if ahead >= wanted || wanted == 1 && last.at > since {
-            return last.value(resource);
-        }
-        let values = self.newest(resource, since, ahead).take(wanted);
-        if percent == 100 {
-            let (count, most) =
-                values.fold((0, f64::MIN), |(count, most), value| (count + 1, most.max(value)));
-            return (count == wanted).then_some(most);
-        }
-        let mut values: Vec<f64> = values.collect();
-        if values.len() < wanted {
-            return None;
-        }
-        quantile_in(&mut values, f64::from(percent) / 100.0)
+        (ahead >= window || window == 1 && last.at > since).then_some(last)
     }
 
-    /// The most that was used in the newest window.
-    pub(super) fn most(&self, policy: &ScalingPolicy, resource: Resource, ahead: usize) -> Option<f64> {
-        self.percentile(policy, resource, true, 100, Mono::default(), ahead)
+    /// The most that was used in the newest `window` measurements.
+    pub(super) fn most(&self, window: usize, resource: Resource, ahead: usize) -> Option<f64> {
+        self.percentile(window, resource, 100, Mono::default(), ahead)
     }
 
     /// When it was measured last.

@@ -39,6 +39,7 @@ mod view;
 mod wait;
 mod wal;
 mod weigh;
+mod windows;
 mod world;
 
 pub use assess::{ScalingAssessment, assess};
@@ -52,6 +53,7 @@ pub use seen::{OperatorWish, ScalingSeen, ScalingStoreSeen};
 pub use step::{About, Concern, ScalingStep};
 pub use view::ScalingView;
 pub use wait::ScalingWait;
+pub use windows::Windows;
 pub use world::ScalingWorld;
 
 use std::collections::BTreeMap;

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Ring, window};
+use super::measure::Ring;
 use super::wait::ScalingWait;
 use super::wal;
+use super::windows::Windows;
 use crate::decide::placement::Rooms;
 use crate::model::scaling::{Resource, ScalingPolicy, ScalingRule, memory_step};
 use crate::model::self_report::Wal;
@@ -36,6 +37,8 @@ pub struct Streak {
 pub(super) struct SizeQuestion<'a> {
     /// The rules.
     pub policy: &'a ScalingPolicy,
+    /// How many measurements make a window.
+    pub windows: &'a Windows,
     /// Who, and what it has.
     pub member: &'a Member,
     /// What it used.
@@ -64,7 +67,7 @@ impl SizeQuestion<'_> {
 
     /// Whether a percentile of what is used in the window for more is no more than `most`.
     fn fits(&self, resource: Resource, percent: u8, most: f64) -> Option<bool> {
-        let window = window(self.policy, resource, true);
+        let window = self.windows.of_resource(resource, true);
         self.ring.fits(window, resource, percent, self.changed(resource), self.ahead, most)
     }
 
@@ -72,7 +75,8 @@ impl SizeQuestion<'_> {
     fn used(&self, resource: Resource, up: bool, percent: u8) -> Option<f64> {
         // every step has a window of its own: what led to the last one does not lead to the next, and what was used
         // while it had another size says little about this one
-        self.ring.percentile(self.policy, resource, up, percent, self.changed(resource), self.ahead)
+        let window = self.windows.of_resource(resource, up);
+        self.ring.percentile(window, resource, percent, self.changed(resource), self.ahead)
     }
 }
 
@@ -328,7 +332,8 @@ fn less(asked: &SizeQuestion<'_>, resource: Resource) -> Want {
     if given - rule.min_step < least {
         return Want::Stays;
     }
-    let Some(most) = asked.ring.most(asked.policy, resource, asked.ahead) else { return Want::Stays };
+    let window = asked.windows.of_resource(resource, true);
+    let Some(most) = asked.ring.most(window, resource, asked.ahead) else { return Want::Stays };
     if most > rule.fits(given - rule.min_step) {
         return Want::Stays;
     }

@@ -125,6 +125,7 @@ fn question<'q>(
     let id = &condition.member.id;
     Some(SizeQuestion {
         policy: &a.view.world.policy,
+        windows: &a.view.windows,
         member: condition.member,
         ring: condition.ring?,
         wal: condition.inside.and_then(|inside| inside.wal.as_ref()),
@@ -164,13 +165,16 @@ fn disk_is_being_given(a: &ScalingAssessment<'_>, id: &MemberId) -> bool {
 
 /// What a member lacks and does not get.
 fn told(member: &Member, change: SizeChange) -> Option<ScalingProposal> {
+    // of most members nothing is said
+    if change.waits.is_none() && change.alarms.is_empty() {
+        return None;
+    }
     let lacks =
         change.waits.map(|(wait, why)| ScalingProposal::say(wait.word(), Some(&member.id), why).waits(wait));
     let alarms = change.alarms.into_iter();
-    let said = alarms.fold(lacks.unwrap_or_default(), |said, text| {
+    Some(alarms.fold(lacks.unwrap_or_default(), |said, text| {
         said.alarm(AlarmKind::DiskFull, Some(&member.id), text)
-    });
-    (said != ScalingProposal::default()).then_some(said)
+    }))
 }
 
 fn resize(member: &Member, from: Size, change: &SizeChange) -> (ScalingStep, String) {

@@ -1,10 +1,12 @@
 //! One look of which everything was seen, and questions to it. No question changes anything, and none costs more in a
 //! large lab than in a small one, but those about a whole service.
 
+use std::cmp::Ordering;
 use std::collections::btree_map::{self, BTreeMap};
 use std::iter::Peekable;
 
 use super::seen::{ScalingSeen, ScalingStoreSeen};
+use super::windows::Windows;
 use super::world::ScalingWorld;
 use crate::decide::placement::Rooms;
 use crate::model::control::Bodies;
@@ -30,6 +32,8 @@ pub struct ScalingView<'a> {
     pub store: &'a ScalingStoreSeen,
     /// What hosts have left.
     pub rooms: Rooms<'a>,
+    /// How many measurements make a window.
+    pub windows: Windows,
     /// Members by name: their places in the record.
     by_name: Vec<usize>,
 }
@@ -45,10 +49,11 @@ impl<'a> ScalingView<'a> {
         store: &'a ScalingStoreSeen,
     ) -> Self {
         let rooms = Rooms::new(&world.spec, &bodies.placed);
+        let windows = Windows::of(&world.policy);
         let mut by_name: Vec<usize> = (0..bodies.placed.len()).collect();
         // numbers of one length follow one another in the record: a sort that sees such runs has little to do
         by_name.sort_by_key(|at| bodies.placed.get(*at).map(|member| &member.id));
-        Self { world, seen, bodies, usage, store, rooms, by_name }
+        Self { world, seen, bodies, usage, store, rooms, windows, by_name }
     }
 
     /// Members whose size moves, by name, each with its place in the record.
@@ -124,7 +129,13 @@ impl<'a, V> SortedWalk<'a, V> {
 
     /// What there is of `id`; names before it are not asked for any more.
     pub fn at(&mut self, id: &MemberId) -> Option<&'a V> {
-        while self.0.next_if(|(key, _)| *key < id).is_some() {}
-        self.0.next_if(|(key, _)| *key == id).map(|(_, value)| value)
+        loop {
+            // a key is compared once, and all of a name is
+            match self.0.peek()?.0.cmp(id) {
+                Ordering::Less => drop(self.0.next()),
+                Ordering::Equal => return self.0.next().map(|(_, value)| value),
+                Ordering::Greater => return None,
+            }
+        }
     }
 }
