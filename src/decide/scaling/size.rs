@@ -214,19 +214,49 @@ enum Want {
     Less { used: f64, to: f64, times: u32 },
 }
 
+/// What is wanted of every resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SizeWants {
+    cpu: Want,
+    memory: Want,
+    disk: Want,
+    /// Whether something may be taken away.
+    gives_back: bool,
+}
+
+impl SizeWants {
+    /// Of one member, by what it used.
+    pub(super) fn of(asked: &SizeQuestion<'_>) -> Self {
+        let of = |resource| want(asked, resource);
+        let gives_back = asked.held.is_none();
+        Self { cpu: of(Resource::Cpu), memory: of(Resource::Memory), disk: of(Resource::Disk), gives_back }
+    }
+
+    /// Whether cores or memory are to change, and the disk is not.
+    pub(super) fn move_all_but_the_disk(&self) -> bool {
+        let moves = |want: &Want| match want {
+            Want::More { .. } => true,
+            Want::Less { .. } => self.gives_back,
+            Want::Stays | Want::Full { .. } => false,
+        };
+        (moves(&self.cpu) || moves(&self.memory)) && !moves(&self.disk)
+    }
+}
+
 /// The size one member should have next.
-pub(super) fn next(asked: &SizeQuestion<'_>) -> SizeChange {
-    Resource::ALL.into_iter().fold(none(asked), |change, resource| with(asked, resource, change))
+pub(super) fn next(asked: &SizeQuestion<'_>, wants: &SizeWants) -> SizeChange {
+    with(asked, Resource::Disk, wants.disk, next_but_disk(asked, wants))
 }
 
 /// The same, of its disk alone.
 pub(super) fn next_disk(asked: &SizeQuestion<'_>) -> SizeChange {
-    with(asked, Resource::Disk, none(asked))
+    with(asked, Resource::Disk, want(asked, Resource::Disk), none(asked))
 }
 
 /// The same, of everything but its disk.
-pub(super) fn next_but_disk(asked: &SizeQuestion<'_>) -> SizeChange {
-    [Resource::Cpu, Resource::Memory].into_iter().fold(none(asked), |change, one| with(asked, one, change))
+pub(super) fn next_but_disk(asked: &SizeQuestion<'_>, wants: &SizeWants) -> SizeChange {
+    let cpu = with(asked, Resource::Cpu, wants.cpu, none(asked));
+    with(asked, Resource::Memory, wants.memory, cpu)
 }
 
 /// What it should give of one resource next.
@@ -252,9 +282,9 @@ fn none(asked: &SizeQuestion<'_>) -> SizeChange {
 }
 
 /// A change with what is wanted of one resource.
-fn with(asked: &SizeQuestion<'_>, resource: Resource, mut change: SizeChange) -> SizeChange {
+fn with(asked: &SizeQuestion<'_>, resource: Resource, want: Want, mut change: SizeChange) -> SizeChange {
     let streak = |up, times: u32| (resource, Streak { up, times: times.saturating_add(1), at: asked.at });
-    match want(asked, resource) {
+    match want {
         Want::Stays => {}
         Want::More { used, to, times } => {
             change.to = set(change.to, resource, to);

@@ -1,9 +1,12 @@
 //! Which sizes are asked for: what operators want, then what is used; members in the order of the record, each with
 //! what those before it leave of its host.
 //!
+//! Theory: every size is an order of its own, so a decision that gives a thousand of them would be carried out long after
+//! its look. It gives some, and the rest is decided anew by the next look, which follows at once.
+//!
 //! Invariants: a disk that fills is asked for beside everything else: while a wish stands, while a size is being given,
-//! and while cores and memory failed a moment ago; a wish that is refused is dropped with its reason, and tried again
-//! only when its reasons are others.
+//! and while cores and memory failed a moment ago, however many sizes are given; a wish that is refused is dropped with
+//! its reason, and tried again only when its reasons are others.
 
 use super::admit::order;
 use super::assess::ScalingAssessment;
@@ -12,7 +15,7 @@ use super::condition::SizeCondition;
 use super::memory::{Dropped, ScalingNote};
 use super::proposal::ScalingProposal;
 use super::seen::OperatorWish;
-use super::size::{self, Limits, SizeChange, SizeQuestion};
+use super::size::{self, Limits, SizeChange, SizeQuestion, SizeWants};
 use super::step::{Concern, ScalingStep};
 use super::wait::ScalingWait;
 use super::{expect, wal};
@@ -21,17 +24,27 @@ use crate::model::control::AlarmKind;
 use crate::model::scaling::SizeWish;
 use crate::model::{Member, MemberId, Size};
 
+/// So many sizes are given in one decision, beside disks that fill and what operators want.
+pub(super) const SIZES_AT_ONCE: usize = 32;
+
+/// What this decision gives: it counts for the members behind.
+struct GivenSizes<'a> {
+    /// What hosts have left.
+    rooms: Rooms<'a>,
+    /// How many sizes were given.
+    sizes: usize,
+}
+
 /// The sizes of all members.
 pub(super) fn sizes(a: &ScalingAssessment<'_>) -> Vec<ScalingProposal> {
-    // what this decision gives them counts for those behind
-    let mut rooms = a.view.rooms.clone();
+    let mut given = GivenSizes { rooms: a.view.rooms.clone(), sizes: 0 };
     let mut all = dropped(a);
     for (id, asked) in &a.view.store.asked {
-        all.extend(wish(a, &mut rooms, id, *asked));
+        all.extend(wish(a, &mut given, id, *asked));
     }
     for condition in &a.members {
         if !a.view.store.asked.contains_key(&condition.member.id) {
-            all.extend(one(a, &mut rooms, condition));
+            all.extend(one(a, &mut given, condition));
         }
     }
     all
@@ -59,7 +72,7 @@ fn refused(one: ScalingProposal, id: &MemberId, why: &str) -> ScalingProposal {
 /// What an operator wants of a member comes first, but for a disk that fills.
 fn wish(
     a: &ScalingAssessment<'_>,
-    rooms: &mut Rooms<'_>,
+    given: &mut GivenSizes<'_>,
     id: &MemberId,
     asked: OperatorWish<SizeWish>,
 ) -> Vec<ScalingProposal> {
@@ -69,7 +82,7 @@ fn wish(
         return vec![refuse("a size is wanted for it, and it is nobody who scales".to_owned())];
     };
     let member = condition.member;
-    let (disk, size) = disk_alone(a, rooms, condition);
+    let (disk, size) = disk_alone(a, given, condition);
     let mut all: Vec<ScalingProposal> = disk.into_iter().collect();
     let now = Member { size, ..member.clone() };
     let to = asked.wish.of(size);
@@ -77,7 +90,7 @@ fn wish(
     let step = ScalingStep::Resize { member: id.clone(), from: size, to, why: why.clone() };
     if to == member.size {
         all.push(ScalingProposal::silent().step(forget));
-    } else if let Err(why) = placement::fits(&a.view.world.spec, &rooms.of(&now), &now, &to) {
+    } else if let Err(why) = placement::fits(&a.view.world.spec, &given.rooms.of(&now), &now, &to) {
         all.push(refuse(format!("an operator wants another size: {why}")));
     } else if let Some(why) = vain(a, &step) {
         let told = refused(refuse(refusal(id, &why)), id, &why);
@@ -88,7 +101,7 @@ fn wish(
         let said = "an operator wants another size, and one is being given";
         all.push(ScalingProposal::say(ScalingWait::Size.word(), Some(id), said).waits(ScalingWait::Size));
     } else if to != size {
-        all.push(give(a, rooms, &now, step, why).note(ScalingNote::Anew(id.clone())));
+        all.push(give(a, given, &now, step, why).note(ScalingNote::Anew(id.clone())));
     }
     all
 }
@@ -102,7 +115,7 @@ fn vain(a: &ScalingAssessment<'_>, step: &ScalingStep) -> Option<String> {
 /// A step that gives a member another size; those behind it are counted with it, if it may be ordered.
 fn give(
     a: &ScalingAssessment<'_>,
-    rooms: &mut Rooms<'_>,
+    given: &mut GivenSizes<'_>,
     member: &Member,
     step: ScalingStep,
     why: String,
@@ -110,7 +123,7 @@ fn give(
     if let ScalingStep::Resize { to, .. } = &step
         && a.may(&step)
     {
-        rooms.give(member, to);
+        given.rooms.give(member, to);
     }
     order(step, why)
 }
@@ -141,11 +154,11 @@ fn question<'q>(
 /// The disk of a member alone, and the size the member has then.
 fn disk_alone(
     a: &ScalingAssessment<'_>,
-    rooms: &mut Rooms<'_>,
+    given: &mut GivenSizes<'_>,
     condition: &SizeCondition<'_>,
 ) -> (Option<ScalingProposal>, Size) {
     let member = condition.member;
-    let limits = Limits::of(&a.view.world.spec, rooms, member);
+    let limits = Limits::of(&a.view.world.spec, &given.rooms, member);
     let Some(asked) = question(a, condition, &limits) else { return (None, member.size) };
     let change = size::next_disk(&asked);
     if change.to == member.size || disk_is_being_given(a, &member.id) {
@@ -154,7 +167,7 @@ fn disk_alone(
     let (step, why) = resize(member, member.size, &change);
     let size = if a.may(&step) { change.to } else { member.size };
     let follows = ScalingNote::Follows(member.id.clone(), change.streaks);
-    (Some(give(a, rooms, member, step, why).note(follows)), size)
+    (Some(give(a, given, member, step, why).note(follows)), size)
 }
 
 /// Whether a larger disk was asked for and is not there yet.
@@ -185,18 +198,23 @@ fn resize(member: &Member, from: Size, change: &SizeChange) -> (ScalingStep, Str
 /// The next size of one member, by what is used.
 fn one(
     a: &ScalingAssessment<'_>,
-    rooms: &mut Rooms<'_>,
+    given: &mut GivenSizes<'_>,
     condition: &SizeCondition<'_>,
 ) -> Vec<ScalingProposal> {
     let (member, id) = (condition.member, &condition.member.id);
-    let limits = Limits::of(&a.view.world.spec, rooms, member);
+    let limits = Limits::of(&a.view.world.spec, &given.rooms, member);
     let Some(asked) = question(a, condition, &limits) else { return Vec::new() };
     let held_back = asked.wal.filter(|_| condition.leads).and_then(|wal| wal::alarm(member, wal));
     let mut all: Vec<ScalingProposal> = held_back
         .map(|text| ScalingProposal::silent().alarm(AlarmKind::WalHeld, Some(id), text))
         .into_iter()
         .collect();
-    let change = size::next(&asked);
+    let wants = SizeWants::of(&asked);
+    if given.sizes >= SIZES_AT_ONCE && wants.move_all_but_the_disk() && is_settled(a, id) {
+        // the next look decides it, and follows at once
+        return all;
+    }
+    let change = size::next(&asked, &wants);
     if change.to == member.size {
         let expects = expect::expected(&asked);
         if !expects.is_empty() {
@@ -215,13 +233,14 @@ fn one(
             all.extend(told(member, change));
         }
     } else if is_settled(a, id) {
+        given.sizes += 1;
         let (step, why) = resize(member, member.size, &change);
         let follows = ScalingNote::Follows(id.clone(), change.streaks.clone());
-        all.push(give(a, rooms, member, step, why).note(follows));
+        all.push(give(a, given, member, step, why).note(follows));
         all.extend(told(member, SizeChange { waits: None, ..change }));
     } else {
-        let rest = size::next_but_disk(&asked);
-        all.extend(apart(a, rooms, condition, rest));
+        let rest = size::next_but_disk(&asked, &wants);
+        all.extend(apart(a, given, condition, rest));
     }
     all
 }
@@ -235,12 +254,12 @@ fn is_settled(a: &ScalingAssessment<'_>, id: &MemberId) -> bool {
 /// Disk and the rest of a size by themselves: whatever holds the rest back is not in the way of the disk.
 fn apart(
     a: &ScalingAssessment<'_>,
-    rooms: &mut Rooms<'_>,
+    given: &mut GivenSizes<'_>,
     condition: &SizeCondition<'_>,
     rest: SizeChange,
 ) -> Vec<ScalingProposal> {
     let (member, id) = (condition.member, &condition.member.id);
-    let (disk, size) = disk_alone(a, rooms, condition);
+    let (disk, size) = disk_alone(a, given, condition);
     let mut all: Vec<ScalingProposal> = disk.into_iter().collect();
     if rest.to == member.size {
         all.extend(told(member, rest));
@@ -249,7 +268,7 @@ fn apart(
         let rest = SizeChange { to: Size { disk: size.disk, ..rest.to }, ..rest };
         let (step, why) = resize(member, size, &rest);
         let follows = ScalingNote::Follows(id.clone(), rest.streaks);
-        all.push(give(a, rooms, &now, step, why).note(follows));
+        all.push(give(a, given, &now, step, why).note(follows));
     }
     all
 }

@@ -5,6 +5,7 @@ mod begun;
 mod count;
 mod crowd;
 mod expect;
+mod many;
 mod sessions;
 mod waits;
 mod wal;
