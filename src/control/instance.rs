@@ -69,7 +69,7 @@ const FIRST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(10);
 /// For so long it is believed that Patroni's loop runs: Patroni itself says otherwise when it has not for `ttl`.
 const LOOP_BELIEVED: Duration = Duration::from_secs(3);
-/// So many times as long as the active replica does waits one that waits for its turn, from question to question.
+/// A replica that waits for its turn pauses so many times as long between two questions as the active one.
 const STANDBY_FACTOR: u32 = 3;
 /// Pause between two questions over the connection that is held.
 const HELD_QUESTION_PAUSE: Duration = Duration::from_millis(250);
@@ -587,7 +587,6 @@ mod tests {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-
     use tokio::sync::watch::{self as channel, Sender};
 
     use super::*;

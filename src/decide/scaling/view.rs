@@ -132,7 +132,9 @@ impl<'a, V> SortedWalk<'a, V> {
         loop {
             // a key is compared once, and all of a name is
             match self.0.peek()?.0.cmp(id) {
-                Ordering::Less => drop(self.0.next()),
+                Ordering::Less => {
+                    self.0.next();
+                }
                 Ordering::Equal => return self.0.next().map(|(_, value)| value),
                 Ordering::Greater => return None,
             }
