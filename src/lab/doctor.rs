@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use serde::Serialize;
 
-use super::images;
 use super::names::network_address;
-use crate::engine::docker::{Docker, EngineError, EngineInfo};
+use super::{engines, images, user};
+use crate::engine::docker::{Docker, EngineError};
 use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::ImageSource;
 use crate::model::{ImageRole, LabSpec};
@@ -36,7 +36,7 @@ pub enum Grade {
     Bad,
 }
 
-fn finding(
+pub(super) fn finding(
     what: &'static str,
     grade: Grade,
     seen: impl Into<String>,
@@ -53,6 +53,7 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
         Err(error) => {
             let hint = error.hint().unwrap_or_default();
             findings.push(finding("engine", Grade::Bad, error.to_string(), hint));
+            findings.extend(another_engine());
             return findings;
         }
     };
@@ -64,7 +65,7 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
                 format!("{} (API {}), storage {}", info.version, info.api, info.storage),
                 "",
             ));
-            findings.extend(kind_of_engine(&info));
+            findings.extend(engines::known_of(&info, std::env::consts::ARCH));
             findings.push(finding("cgroup", Grade::Good, format!("version {}", info.cgroup), ""));
             findings.push(finding(
                 "machine",
@@ -84,24 +85,24 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
     if let Some(caveat) = spec.haproxy_caveat() {
         findings.push(finding("balancers", Grade::Less, "clients may be left hanging", caveat));
     }
+    findings.extend(socket(&docker));
     findings.extend(helper(&docker).await);
     findings.push(addresses(&docker, spec).await);
     findings
 }
 
-/// What is known of engines that are not Docker with the machine's root; nothing of one that is.
-fn kind_of_engine(info: &EngineInfo) -> Vec<DoctorFinding> {
-    let mut findings = Vec::new();
-    if let Some(other) = &info.other {
-        let note = "labs were tried on Docker alone: what works here is not known";
-        findings.push(finding("engine", Grade::Less, format!("{other} speaks Docker's language"), note));
-    }
-    if info.rootless {
-        let note = "no loop devices: volumes have no size of their own, and disk faults and disk scaling are off; \
-                    a cgroup of version 2 with `cpu` and `memory` delegated is needed for sizes";
-        findings.push(finding("engine", Grade::Less, "it runs without root", note));
-    }
-    findings
+/// A socket of another engine, where none answers at the one that was asked.
+fn another_engine() -> Option<DoctorFinding> {
+    let mut sockets = engines::other_sockets(user::look().uid);
+    sockets.retain(|path| std::path::Path::new(path).exists());
+    engines::elsewhere(&sockets).map(|words| finding("engine", Grade::Less, words, ""))
+}
+
+/// Whether a broker can be handed the engine's socket: no controller runs without one.
+fn socket(docker: &Docker) -> Option<DoctorFinding> {
+    let error = docker.socket().err()?;
+    let note = "use an engine of this machine for labs with controllers";
+    Some(finding("controllers", Grade::Less, error.to_string(), note))
 }
 
 /// Whether the images of the flake were loaded.
@@ -130,7 +131,17 @@ async fn base_image(docker: &Docker, base: &str) -> DoctorFinding {
                 .status()
                 .is_ok_and(|status| status.success());
             if bootstrap {
-                finding("base image", Grade::Good, format!("{base} will be pulled, or bootstrapped"), "")
+                match user::cannot_bootstrap(&user::look()) {
+                    None => {
+                        let seen = format!("{base} will be pulled, or bootstrapped");
+                        finding("base image", Grade::Good, seen, "")
+                    }
+                    Some((why, how)) => {
+                        let seen =
+                            format!("{base} is not on the engine, and only a registry can give it: {why}");
+                        finding("base image", Grade::Less, seen, how)
+                    }
+                }
             } else {
                 finding(
                     "base image",
@@ -236,31 +247,5 @@ async fn addresses(docker: &Docker, spec: &LabSpec) -> DoctorFinding {
             format!("taken: {}", taken.join(", ")),
             "set `[network] publish` to another loopback /24, or to \"none\"",
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_engine_that_is_no_docker_with_root_is_told() {
-        let mut info = EngineInfo {
-            version: "29.0.0".to_owned(),
-            api: "1.52".to_owned(),
-            cgroup: "2".to_owned(),
-            kernel: String::new(),
-            system: String::new(),
-            storage: "overlayfs".to_owned(),
-            cpus: 2,
-            memory: 1,
-            rootless: false,
-            other: None,
-        };
-        assert_eq!(kind_of_engine(&info), []);
-        (info.rootless, info.other) = (true, Some("Podman Engine".to_owned()));
-        let told = kind_of_engine(&info);
-        assert_eq!(told.len(), 2);
-        assert!(told.iter().all(|finding| finding.grade == Grade::Less && !finding.note.is_empty()));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod doctor;
 pub mod down;
+pub mod engines;
 mod error;
 pub mod images;
 pub mod lab_hands;
@@ -16,5 +17,6 @@ pub mod ready;
 pub mod record;
 pub mod status;
 pub mod up;
+pub mod user;
 
 pub use error::LabError;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bollard::models::SystemInfoCgroupDriverEnum;
+
 use crate::engine::engine_error::EngineError;
 
 /// Result of a call to the engine.
@@ -35,8 +37,32 @@ pub struct EngineInfo {
     pub memory: u64,
     /// Whether it runs in a user namespace of its own, without the machine's root.
     pub rootless: bool,
+    /// Whether root in a container is somebody else on the machine.
+    pub remapped: bool,
+    /// Whether SELinux separates its containers.
+    pub selinux: bool,
     /// The program that speaks for it, where that is no Docker: `Podman Engine`.
     pub other: Option<String>,
+    /// What it runs containers of: `linux`, or something else.
+    pub kind: String,
+    /// Its machine's processor, as the kernel calls it: `x86_64`.
+    pub processor: String,
+    /// Limits that it cannot hold containers to.
+    pub unlimited: Vec<EngineLimit>,
+}
+
+/// A limit that an engine may be unable to hold a container to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum EngineLimit {
+    /// Cores.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Swap beyond its memory.
+    Swap,
+    /// Number of processes.
+    Processes,
 }
 
 impl Docker {
@@ -85,9 +111,24 @@ impl Docker {
         let other =
             components.into_iter().map(|component| component.name).find(|name| name.contains("Podman"));
         let options = info.security_options.unwrap_or_default();
+        let has = |name: &str| options.iter().any(|option| option.contains(name));
+        // an engine that manages no cgroups says so in one word; one that says nothing of a limit has it
+        let none = info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::NONE);
+        let limits = [
+            (EngineLimit::Cpu, info.cpu_cfs_quota),
+            (EngineLimit::Memory, info.memory_limit),
+            (EngineLimit::Swap, info.swap_limit),
+            (EngineLimit::Processes, info.pids_limit),
+        ];
+        let missing = limits.into_iter().filter(|(_, there)| none || *there == Some(false));
         Ok(EngineInfo {
-            rootless: options.iter().any(|option| option.contains("rootless")),
+            rootless: has("rootless"),
+            remapped: has("name=userns"),
+            selinux: has("name=selinux"),
             other,
+            kind: info.os_type.unwrap_or_default(),
+            processor: info.architecture.unwrap_or_default(),
+            unlimited: missing.map(|(limit, _)| limit).collect(),
             version: version.version.unwrap_or_default(),
             api: format!("{}.{}", api.major_version, api.minor_version),
             cgroup: info.cgroup_version.map_or_else(|| "1".to_owned(), |v| v.to_string()),

@@ -18,6 +18,8 @@ use crate::model::body::LABEL_IMAGE;
 const NAMELESS: &str = "<none>:<none>";
 /// What references of ours begin with.
 const FAMILY: &str = "pgha/";
+/// What Podman puts before a reference that names no registry.
+const REGISTRIES: [&str; 2] = ["docker.io/", "localhost/"];
 
 /// What an image is made from.
 #[derive(Clone, Debug)]
@@ -54,10 +56,15 @@ impl From<ImageSummary> for ImageSeen {
     }
 }
 
+/// A reference as it was given.
+fn short(tag: &str) -> &str {
+    REGISTRIES.iter().find_map(|registry| tag.strip_prefix(registry)).unwrap_or(tag)
+}
+
 impl ImageSeen {
     /// By what it is removed: every reference of ours, or its id when it has none.
     pub fn references(&self) -> impl Iterator<Item = &str> {
-        let ours = self.tags.iter().filter(|tag| tag.starts_with(FAMILY));
+        let ours = self.tags.iter().filter(|tag| short(tag).starts_with(FAMILY));
         ours.chain(self.tags.is_empty().then_some(&self.id)).map(String::as_str)
     }
 
@@ -205,6 +212,10 @@ mod tests {
             (&["pgha/a:1", "mine:1"][..], &["pgha/a:1"][..]),
             (&["mine:1"][..], &[][..]),
             (&[], &["sha256:1"]),
+            // so says Podman
+            (&["docker.io/pgha/a:1"], &["docker.io/pgha/a:1"]),
+            (&["localhost/pgha/a:1"], &["localhost/pgha/a:1"]),
+            (&["docker.io/library/mine:1"], &[]),
             // so says an engine of version 20
             (&["<none>:<none>"], &["sha256:1"]),
         ] {

@@ -21,7 +21,7 @@ mod usage;
 mod volumes;
 
 pub use crate::engine::engine_error::EngineError;
-pub use connection::{Docker, EngineInfo, EngineResult};
+pub use connection::{Docker, EngineInfo, EngineLimit, EngineResult};
 pub use disks::{Disk, DiskState};
 pub use exec::{ExecOutput, ExecStream};
 pub use helper::Helper;
