@@ -57,6 +57,16 @@ pub enum LabError {
         /// Its device.
         device: String,
     },
+    /// The network of a lab that stands is gone, and another network has its addresses.
+    #[error(
+        "lab `{lab}`: its network is gone, and another network has {subnet}/24, where its members know each other"
+    )]
+    SubnetTaken {
+        /// Which lab.
+        lab: String,
+        /// Network address of its /24.
+        subnet: std::net::Ipv4Addr,
+    },
     /// The lab's record says what this version of the program does not understand.
     #[error("lab `{lab}` was founded by {}: {why}", .by.as_ref().map_or("another version of pgha".to_owned(), |by| format!("pgha {by}")))]
     OtherVersion {
@@ -102,6 +112,10 @@ impl LabError {
             }
             Self::DeviceTaken { device, .. } => Some(format!(
                 "`losetup {device}` says which; free it and run `pgha up` again, or take this lab down: `pgha down`"
+            )),
+            Self::SubnetTaken { subnet, .. } => Some(format!(
+                "`docker network inspect` on each of `docker network ls` shows which has {subnet}/24; remove that one and run \
+                 `pgha up` again, or take this lab down: `pgha down`"
             )),
             Self::OtherVersion { .. } => Some(
                 "use the version that founded it, or take it down (`pgha down` needs no record) and up again"

@@ -18,5 +18,6 @@ pub mod record;
 pub mod status;
 pub mod up;
 pub mod user;
+mod wiring;
 
 pub use error::LabError;

@@ -8,6 +8,7 @@ use super::lab_hands::DockerHands;
 use super::news::{self, News};
 use super::ready::{BodyDown, NotReady, ReadyWhen, in_words, not_ready};
 use super::record::{self, LabRecord};
+use super::wiring::{network_is_back, overlaps};
 use super::{LabError, images, names, reach};
 use crate::decide::found::found;
 use crate::decide::placement;
@@ -66,6 +67,7 @@ pub async fn up(
     if !founds {
         disks_are_back(docker, lab, &images, news).await?;
     }
+    network_is_back(docker, &record, &world.bodies, news).await?;
     let hands = DockerHands::new(docker.clone(), lab.to_owned(), images.clone());
     let mut created = 0;
     drive(
@@ -125,7 +127,9 @@ async fn agree(
     const ATTEMPTS: usize = 5;
     let (mut record, mut known) = planned;
     for _ in 0..ATTEMPTS {
-        claim_subnet(docker, &mut record).await?;
+        if known.is_none() {
+            claim_subnet(docker, &mut record).await?;
+        }
         record.images.clone_from(images);
         let Some(before) = known else { return Ok((record, true)) };
         if before == record {
@@ -227,7 +231,7 @@ async fn claim_subnet(docker: &Docker, record: &mut LabRecord) -> Result<(), Lab
         record.subnet = names::free_subnet(&taken)
             .ok_or_else(|| LabError::Unplaceable("no /24 of 198.18.0.0/15 is free".to_owned()))?;
         match docker.create_network(&network, record.subnet, &labels).await {
-            Err(EngineError::Refused(why)) if why.contains("overlap") => {
+            Err(EngineError::Refused(why)) if overlaps(&why) => {
                 taken = docker.subnets().await?;
                 // an engine that refuses what it does not list must not be asked for the same again
                 taken.push(format!("{}/24", record.subnet));

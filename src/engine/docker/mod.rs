@@ -19,6 +19,7 @@ mod reattach;
 mod turn;
 mod usage;
 mod volumes;
+mod wiring;
 
 pub use crate::engine::engine_error::EngineError;
 pub use connection::{Docker, EngineInfo, EngineLimit, EngineResult};
@@ -27,3 +28,4 @@ pub use exec::{ExecOutput, ExecStream};
 pub use helper::Helper;
 pub use images::{BuildContext, ImageSeen};
 pub use reattach::Reattached;
+pub use wiring::Wiring;
