@@ -74,7 +74,7 @@ fn founding_through_trouble_ends_in_the_same_lab() {
     let spec = spec();
     let world = world(&spec);
     let runtime = runtime();
-    for seed in 0..time::seeds(500, 2_000) {
+    for seed in 0..time::seeds(200, 2_000) {
         let engine = FakeEngine::new(seed, 0.25);
         // an `up` that gave up is repeated by whoever wants the lab: here, once the trouble is over
         if runtime.block_on(found_it(&engine, &world)).is_err() {

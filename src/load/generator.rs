@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::classify::{OpStage, classify};
 use super::client::pgbench::{self, Bench};
-use super::client::pool::{Lent, Pool};
+use super::client::pool::{Lent, Pool, VALIDATION};
 use super::client::{Connected, Opener};
 use super::counter::Counter;
 use super::tally::Tallied;
@@ -39,10 +39,23 @@ use crate::spec::arrivals::{Arrivals, Starts};
 
 /// Connections of an open load that names no number.
 const CONNECTIONS: u32 = 8;
-/// How long operations under way at the end of the load are waited for, where no limit of their own says more.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// Longest wait for the logs of pgbench when the load is over.
 const LAST_LOGS: Duration = Duration::from_secs(5);
+
+/// What a load waits for of its own accord. Tests wait less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadPatience {
+    /// For operations under way when its time is over, where no limit of their own says more.
+    pub answers: Duration,
+    /// For the answer to a pool's trial of a connection.
+    pub trial: Duration,
+}
+
+impl Default for LoadPatience {
+    fn default() -> Self {
+        Self { answers: Duration::from_secs(10), trial: VALIDATION }
+    }
+}
 
 /// How the load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +70,7 @@ pub enum LoadEnd {
 #[derive(Debug)]
 pub struct Ready {
     loads: Vec<Declared>,
+    patience: LoadPatience,
 }
 
 #[derive(Debug)]
@@ -96,7 +110,8 @@ pub fn ready(plan: &LoadPlan) -> Result<Ready, String> {
         }
         Ok(Declared { load: load.clone(), script, doors, starts, workers })
     };
-    Ok(Ready { loads: plan.loads.iter().enumerate().map(line).collect::<Result<_, _>>()? })
+    let loads = plan.loads.iter().enumerate().map(line).collect::<Result<_, _>>()?;
+    Ok(Ready { loads, patience: LoadPatience::default() })
 }
 
 fn doors(plan: &LoadPlan, load: &Load) -> Result<Vec<SocketAddr>, String> {
@@ -129,6 +144,13 @@ impl BalancerAddresses {
 }
 
 impl Ready {
+    /// The same, with other waits.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: LoadPatience) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Its doors, to be told where balancers stand.
     #[must_use]
     pub fn doors(&self) -> BalancerAddresses {
@@ -149,6 +171,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> LoadEnd {
     let end = start.plus(plan.duration.0);
+    let LoadPatience { answers, trial } = ready.patience;
     let queues: Vec<Arc<Queue>> = ready
         .loads
         .iter()
@@ -181,7 +204,7 @@ pub async fn run(
             (0..line.workers).for_each(|client| drop(benches.spawn(bench.clone().run(client, start, end))));
             continue;
         }
-        let pooled = || Arc::new(Pool::new(line.load.max_age, Dice::new(plan.seed, u64::from(index))));
+        let pooled = || Arc::new(Pool::new(line.load.max_age, trial, Dice::new(plan.seed, u64::from(index))));
         let pool = (line.load.client == Client::Pool).then(pooled);
         for door in 0..line.workers {
             let worker = Worker {
@@ -207,7 +230,7 @@ pub async fn run(
         }
     }
     let limits = ready.loads.iter().filter_map(|line| line.load.answer_limit());
-    let patience = limits.max().unwrap_or_default().max(LAST_ANSWERS);
+    let patience = limits.max().unwrap_or_default().max(answers);
     let over = tokio::select! {
         () = stop => LoadEnd::Stopped,
         () = async {

@@ -113,7 +113,7 @@ fn without_positions_nothing_is_told() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn exposure_is_what_lies_between_two_positions(

@@ -24,6 +24,17 @@ mod workloads;
 
 use pgha::check::{Judgement, judge};
 
+/// Whether the long search is asked for, as `.ci/run` does; a sample is enough for whoever waits.
+#[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+fn long() -> bool {
+    std::env::var("PGHA_SEEDS").is_ok_and(|text| text == "long")
+}
+
+/// Cases of a property: a quarter of them in a sample.
+fn cases(all: u32) -> u32 {
+    if long() { all } else { all / 4 }
+}
+
 /// The verdict with every reason, as one text: a finding must be exact.
 fn verdict(judgement: &Judgement) -> String {
     std::iter::once(judgement.verdict.to_string())

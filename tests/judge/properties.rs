@@ -114,7 +114,7 @@ fn cut(story: &mut Story, _: &Plan, pick: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(64), ..ProptestConfig::default() })]
 
     #[test]
     fn a_correct_run_passes(plan in plans()) {

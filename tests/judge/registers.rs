@@ -81,7 +81,7 @@ fn small(raw: &[Raw], written: impl Fn(i64, i64) -> i64, asked: i64) -> Vec<Regi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(1024), ..ProptestConfig::default() })]
 
     #[test]
     fn a_register_is_judged_as_by_trying_every_order(

@@ -120,9 +120,8 @@ fn right() -> Vec<(String, Story)> {
 }
 
 /// One record in so many is spoiled in each way; all of them where the long search is asked for.
-#[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
 fn part() -> usize {
-    if std::env::var("PGHA_SEEDS").is_ok_and(|text| text == "long") { 1 } else { 3 }
+    if crate::long() { 1 } else { 6 }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn verdict(story: &Story, check: &str) -> VerdictWord {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(128), ..ProptestConfig::default() })]
 
     #[test]
     fn lists_that_are_right_pass_and_spoiled_ones_fail(

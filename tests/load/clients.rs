@@ -1,11 +1,13 @@
 //! Clients as they are: what one of libpq and one of a pool do where servers refuse, hang, hang up, or are not
-//! what is wanted.
+//! what is wanted. A load takes the time it takes, so those of one test run side by side.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use pgha::engine::clock;
 use pgha::history::{Class, History, Op};
+use pgha::load::generator::LoadPatience;
 use pgha::model::Mono;
 
 use crate::fake::{self, Manner, Seen};
@@ -40,7 +42,7 @@ fn codes(history: &History) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libpq_asks_for_ssl_and_the_own_client_does_not() {
-    for (client, asks) in [("libpq", true), ("pool", true), ("wire", false)] {
+    join_all([("libpq", true), ("pool", true), ("wire", false)].map(|(client, asks)| async move {
         let server = fake::serve_as(Manner::default()).await;
         let load = closed(&format!(r#""client":"{client}""#));
         let history = fake::load(server.address, &load, 1, soon()).await;
@@ -48,30 +50,38 @@ async fn libpq_asks_for_ssl_and_the_own_client_does_not() {
         let asked = Seen::count(&server.seen.asked_for_ssl);
         assert_eq!(asked, if asks { server.connections() } else { 0 }, "{client}");
         assert_eq!(server.connections(), 2, "{client}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libpq_goes_past_a_host_that_refuses_and_begins_with_the_first_again() {
-    let second = fake::serve_as(Manner::default()).await;
-    let hosts = [fake::nobody().await, second.address];
-    let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, soon(), never()).await;
-    assert_eq!((codes(&history), second.connections()), (vec![], 2), "nobody noticed the first host");
-
+    let goes_past = async {
+        let second = fake::serve_as(Manner::default()).await;
+        let hosts = [fake::nobody().await, second.address];
+        let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, soon(), never()).await;
+        assert_eq!((codes(&history), second.connections()), (vec![], 2), "nobody noticed the first host");
+    };
     // the first host ends its connections and takes new ones: everybody is back there, nobody at the second
-    let start = soon();
-    let closes = Some(start.plus(Duration::from_millis(300)));
-    let first = fake::serve_as(Manner { closes, ..Manner::default() }).await;
-    let second = fake::serve_as(Manner::default()).await;
-    let hosts = [first.address, second.address];
-    let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, start, never()).await;
-    assert_eq!((first.connections(), second.connections()), (4, 0));
-    assert!(history.ops.last().is_some_and(|op| op.class() == Class::Ok), "they came back");
+    let comes_back = async {
+        let start = soon();
+        let closes = Some(start.plus(Duration::from_millis(300)));
+        let first = fake::serve_as(Manner { closes, ..Manner::default() }).await;
+        let second = fake::serve_as(Manner::default()).await;
+        let hosts = [first.address, second.address];
+        let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, start, never()).await;
+        assert_eq!((first.connections(), second.connections()), (4, 0));
+        assert!(history.ops.last().is_some_and(|op| op.class() == Class::Ok), "they came back");
+    };
     // the own client takes turns
-    let (first, second) = (fake::serve_as(Manner::default()).await, fake::serve_as(Manner::default()).await);
-    let hosts = [first.address, second.address];
-    fake::load_on(&hosts, &closed(r#""client":"wire""#), 1, soon(), never()).await;
-    assert_eq!((first.connections(), second.connections()), (1, 1));
+    let takes_turns = async {
+        let (first, second) =
+            (fake::serve_as(Manner::default()).await, fake::serve_as(Manner::default()).await);
+        let hosts = [first.address, second.address];
+        fake::load_on(&hosts, &closed(r#""client":"wire""#), 1, soon(), never()).await;
+        assert_eq!((first.connections(), second.connections()), (1, 1));
+    };
+    tokio::join!(goes_past, comes_back, takes_turns);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +96,7 @@ async fn a_host_that_hangs_up_ends_libpqs_attempt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_all_refusals_only_cannot_connect_now_leads_to_the_next_host() {
-    for (state, goes_on) in [("57P03", true), ("53300", false), ("28P01", false)] {
+    join_all([("57P03", true), ("53300", false), ("28P01", false)].map(|(state, goes_on)| async move {
         let first = fake::serve_as(Manner { refuses: Some(state), ..Manner::default() }).await;
         let second = fake::serve_as(Manner::default()).await;
         let history = briefly(&[first.address, second.address], r#""via":"balancers""#).await;
@@ -96,7 +106,8 @@ async fn of_all_refusals_only_cannot_connect_now_leads_to_the_next_host() {
             (expected, if goes_on { 2 } else { 0 }),
             "{state}"
         );
-    }
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,7 +116,7 @@ async fn libpq_goes_past_a_host_that_is_not_what_is_wanted() {
     let primary = || Manner { told: Some(("off", "off")), ..Manner::default() };
     // older servers report nothing and are asked
     let old = |says| Manner { says: Some(says), ..Manner::default() };
-    for (attrs, one, other, connections) in [
+    let cases = [
         (r#""via":"instances""#, standby(), primary(), [2, 2]),
         (
             r#""via":"instances""#,
@@ -122,16 +133,20 @@ async fn libpq_goes_past_a_host_that_is_not_what_is_wanted() {
         // nobody is one, so a second pass takes the first
         (r#""target-session-attrs":"prefer-standby""#, primary(), primary(), [4, 2]),
         (r#""target-session-attrs":"any""#, standby(), primary(), [2, 0]),
-    ] {
+    ];
+    let each = join_all(cases.map(|(attrs, one, other, connections)| async move {
         let servers = [fake::serve_as(one).await, fake::serve_as(other).await];
         let history = briefly(&servers.clone().map(|server| server.address), attrs).await;
         assert_eq!((codes(&history), count(&history, Class::Ok) > 5), (vec![], true), "{attrs}");
         assert_eq!(servers.map(|server| server.connections()), connections, "{attrs}");
-    }
-    let servers = [fake::serve_as(standby()).await, fake::serve_as(standby()).await];
-    let history =
-        briefly(&servers.map(|server| server.address), r#""target-session-attrs":"read-write""#).await;
-    assert_eq!((codes(&history), count(&history, Class::Ok)), (vec!["wrong-server"], 0));
+    }));
+    let nobody = async {
+        let servers = [fake::serve_as(standby()).await, fake::serve_as(standby()).await];
+        let history =
+            briefly(&servers.map(|server| server.address), r#""target-session-attrs":"read-write""#).await;
+        assert_eq!((codes(&history), count(&history, Class::Ok)), (vec!["wrong-server"], 0));
+    };
+    tokio::join!(each, nobody);
 }
 
 /// Three tenths of a second of libpq.
@@ -143,40 +158,52 @@ async fn briefly(hosts: &[SocketAddr], more: &str) -> History {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_says_nothing_is_waited_for_as_long_as_told() {
-    let mute = fake::serve_as(Manner { mute: true, ..Manner::default() }).await;
-    let second = fake::serve_as(Manner::default()).await;
-    let hosts = [mute.address, second.address];
-    let told = closed(r#""client":"libpq","connect-timeout":"100ms""#);
-    let history = fake::load_on(&hosts, &told, 1, soon(), never()).await;
-    assert_eq!((codes(&history), second.connections()), (vec![], 2));
-    assert!(count(&history, Class::Ok) > 20);
+    let told = async {
+        let mute = fake::serve_as(Manner { mute: true, ..Manner::default() }).await;
+        let second = fake::serve_as(Manner::default()).await;
+        let hosts = [mute.address, second.address];
+        let told = closed(r#""client":"libpq","connect-timeout":"100ms""#);
+        let history = fake::load_on(&hosts, &told, 1, soon(), never()).await;
+        assert_eq!((codes(&history), second.connections()), (vec![], 2));
+        assert!(count(&history, Class::Ok) > 20);
+    };
     // untold it is waited for for ever, and the load can still be stopped
-    let start = soon();
-    let stop = clock::sleep_until(start.plus(Duration::from_millis(500)));
-    let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, start, stop).await;
-    let open = history.ops.iter().filter(|op| op.done.is_none()).count();
-    assert_eq!((open, history.ops.len(), second.connections()), (2, 2, 2));
+    let untold = async {
+        let mute = fake::serve_as(Manner { mute: true, ..Manner::default() }).await;
+        let second = fake::serve_as(Manner::default()).await;
+        let hosts = [mute.address, second.address];
+        let start = soon();
+        let stop = clock::sleep_until(start.plus(Duration::from_millis(500)));
+        let history = fake::load_on(&hosts, &closed(r#""client":"libpq""#), 1, start, stop).await;
+        let open = history.ops.iter().filter(|op| op.done.is_none()).count();
+        assert_eq!((open, history.ops.len(), second.connections()), (2, 2, 0));
+    };
+    tokio::join!(told, untold);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_falls_silent_is_waited_for_until_the_load_is_over() {
     let start = soon();
     let deaf = Some(start.plus(Duration::from_millis(300)));
+    let patience = LoadPatience { answers: Duration::from_secs(2), ..LoadPatience::default() };
+    assert_eq!(LoadPatience::default().answers, Duration::from_secs(10));
     let mut waited = Vec::new();
     for (client, more) in
         [("libpq", ""), ("wire", r#","timeout":"200ms""#), ("libpq", r#","timeout":"200ms""#)]
     {
         let server = fake::serve_as(Manner { deaf, ..Manner::default() }).await;
         let load = closed(&format!(r#""client":"{client}"{more}"#));
-        waited.push(tokio::spawn(async move { fake::load(server.address, &load, 1, start).await }));
+        waited.push(tokio::spawn(async move {
+            fake::hasty_load(server.address, &load, 1, start, patience).await
+        }));
     }
     let began = clock::now();
     let mut histories = Vec::new();
     for history in waited {
         histories.push(history.await.expect("a history"));
     }
-    // it ended by itself, ten seconds after its time
-    assert!(clock::now().since(began) < Duration::from_secs(20));
+    // it ended by itself, when its patience was over
+    assert!(clock::now().since(began) < Duration::from_secs(9));
     let open = |history: &History| history.ops.iter().filter(|op| op.done.is_none()).count();
     assert_eq!(open(&histories[0]), 2, "{:?}", histories[0].ops.last());
     assert!(
@@ -192,42 +219,53 @@ async fn a_server_that_falls_silent_is_waited_for_until_the_load_is_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_tries_a_connection_before_it_lends_it() {
-    let start = soon();
-    // between two of its questions, which come every 50 ms
-    let closes = Some(start.plus(Duration::from_millis(525)));
     let slow =
         r#"{"name":"open","endpoint":"rw","workload":"set","rate":20,"connections":2,"client":"CLIENT"}"#;
-    let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
-    let history = fake::load(server.address, &slow.replace("CLIENT", "pool"), 1, start).await;
-    assert_eq!(codes(&history), Vec::<&str>::new(), "what was gone was replaced within the borrowing");
-    assert_eq!(server.connections(), 4);
-    assert!(Seen::count(&server.seen.trials) >= 16, "{:?}", server.seen);
+    let pool = async {
+        let start = soon();
+        // between two of its questions, which come every 50 ms
+        let closes = Some(start.plus(Duration::from_millis(525)));
+        let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
+        let history = fake::load(server.address, &slow.replace("CLIENT", "pool"), 1, start).await;
+        assert_eq!(codes(&history), Vec::<&str>::new(), "what was gone was replaced within the borrowing");
+        assert_eq!(server.connections(), 4);
+        assert!(Seen::count(&server.seen.trials) >= 16, "{:?}", server.seen);
+    };
     // whoever does not try asks on a connection that is gone, and cannot know what became of it
-    let start = soon();
-    // between two of its questions, which come every 50 ms
-    let closes = Some(start.plus(Duration::from_millis(525)));
-    let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
-    let history = fake::load(server.address, &slow.replace("CLIENT", "libpq"), 1, start).await;
-    assert_eq!(count(&history, Class::Info), 2, "{:?}", codes(&history));
-    assert_eq!(Seen::count(&server.seen.trials), 0);
+    let libpq = async {
+        let start = soon();
+        let closes = Some(start.plus(Duration::from_millis(525)));
+        let server = fake::serve_as(Manner { closes, ..Manner::default() }).await;
+        let history = fake::load(server.address, &slow.replace("CLIENT", "libpq"), 1, start).await;
+        assert_eq!(count(&history, Class::Info), 2, "{:?}", codes(&history));
+        assert_eq!(Seen::count(&server.seen.trials), 0);
+    };
+    tokio::join!(pool, libpq);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_replaces_what_does_not_answer_and_what_is_too_old() {
-    let start = soon();
-    let deaf = Some(start.plus(Duration::from_millis(300)));
-    let server = fake::serve_as(Manner { deaf, ..Manner::default() }).await;
-    let slow = r#"{"name":"open","endpoint":"rw","workload":"set","rate":5,"connections":1,"client":"pool"}"#;
-    let history = fake::load(server.address, slow, 7, start).await;
-    // one trial of five seconds, then a new connection: nothing failed, much was late
-    assert_eq!((codes(&history), server.connections()), (vec![], 2));
-    let took =
-        history.ops.iter().map(|op| op.done.expect("an end").since(op.intended)).max().expect("operations");
-    assert!((Duration::from_millis(4500)..Duration::from_millis(6500)).contains(&took), "{took:?}");
-
-    let server = fake::serve_as(Manner::default()).await;
-    let young = r#"{"name":"open","endpoint":"rw","workload":"set","rate":20,"connections":1,"client":"pool","max-age":"200ms"}"#;
-    let history = fake::load(server.address, young, 1, soon()).await;
-    assert_eq!(codes(&history), Vec::<&str>::new());
-    assert!((4..=9).contains(&server.connections()), "{}", server.connections());
+    assert_eq!(LoadPatience::default().trial, Duration::from_secs(5));
+    let silent = async {
+        let start = soon();
+        let deaf = Some(start.plus(Duration::from_millis(300)));
+        let server = fake::serve_as(Manner { deaf, ..Manner::default() }).await;
+        let slow =
+            r#"{"name":"open","endpoint":"rw","workload":"set","rate":5,"connections":1,"client":"pool"}"#;
+        let patience = LoadPatience { trial: Duration::from_secs(1), ..LoadPatience::default() };
+        let history = fake::hasty_load(server.address, slow, 3, start, patience).await;
+        // one trial of its full length, then a new connection: nothing failed, much was late
+        assert_eq!((codes(&history), server.connections()), (vec![], 2));
+        let waits = history.ops.iter().map(|op| op.done.expect("an end").since(op.intended));
+        let took = waits.max().expect("operations");
+        assert!((Duration::from_millis(800)..Duration::from_millis(2500)).contains(&took), "{took:?}");
+    };
+    let aged = async {
+        let server = fake::serve_as(Manner::default()).await;
+        let young = r#"{"name":"open","endpoint":"rw","workload":"set","rate":20,"connections":1,"client":"pool","max-age":"200ms"}"#;
+        let history = fake::load(server.address, young, 1, soon()).await;
+        assert_eq!(codes(&history), Vec::<&str>::new());
+        assert!((4..=9).contains(&server.connections()), "{}", server.connections());
+    };
+    tokio::join!(silent, aged);
 }

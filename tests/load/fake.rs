@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pgha::engine::clock::{self, KernelTimer};
 use pgha::engine::journal_writer;
 use pgha::history::{Event, History, Signed, decode};
-use pgha::load::generator;
+use pgha::load::generator::{self, LoadPatience};
 use pgha::load::tally::Tallied;
 use pgha::model::Mono;
 use pgha::model::plan::LoadPlan;
@@ -214,6 +214,17 @@ pub async fn load(server: SocketAddr, load: &str, seconds: u64, start: Mono) -> 
     load_on(&[server], load, seconds, start, std::future::pending()).await
 }
 
+/// The same with less patience than a load has.
+pub async fn hasty_load(
+    server: SocketAddr,
+    load: &str,
+    seconds: u64,
+    start: Mono,
+    patience: LoadPatience,
+) -> History {
+    run(&[server], load, seconds, start, std::future::pending(), patience).await
+}
+
 /// The same against several servers, which are both the balancers and the hosts of the plan, until `stop`.
 pub async fn load_on(
     servers: &[SocketAddr],
@@ -222,13 +233,24 @@ pub async fn load_on(
     start: Mono,
     stop: impl Future<Output = ()>,
 ) -> History {
+    run(servers, load, seconds, start, stop, LoadPatience::default()).await
+}
+
+async fn run(
+    servers: &[SocketAddr],
+    load: &str,
+    seconds: u64,
+    start: Mono,
+    stop: impl Future<Output = ()>,
+    patience: LoadPatience,
+) -> History {
     let servers = serde_json::to_string(servers).expect("JSON");
     let plan = format!(
         r#"{{"loads":[{load}],"duration":"{seconds}s","seed":1,"endpoints":{{"rw":{servers}}},"nodes":{{}},
         "hosts":{servers},"credentials":{{"user":"pgha","password":"x","database":"pgha"}}}}"#
     );
     let plan: Arc<LoadPlan> = Arc::new(serde_json::from_str(&plan).expect("a plan"));
-    let ready = generator::ready(&plan).expect("a load that can be run");
+    let ready = generator::ready(&plan).expect("a load that can be run").with_patience(patience);
     let (journal, lines) = journal_writer::channel();
     let mut text = Vec::new();
     let running = async move {

@@ -183,7 +183,11 @@ const MODES: [Replication; 3] = [Replication::Async, Replication::Sync, Replicat
 #[test]
 fn nothing_acknowledged_is_lost_and_somebody_leads_again() {
     let mut sum = lab::Done::default();
+    // a sample goes on until everything happened in it
     for seed in 0..seeds(120, 120) {
+        if seed >= seeds(30, 120) && sum.words().iter().all(|(_, times)| *times > 0) {
+            break;
+        }
         for mode in MODES {
             let (outcome, done) = run(seed, mode, Mutant::None);
             assert_eq!(outcome, Ok(()), "seed {seed} {mode:?}");

@@ -220,7 +220,11 @@ fn run(seed: u64, mutant: Mutant) -> (Result<(), String>, [u32; 11]) {
 #[test]
 fn repair_through_trouble_ends_in_a_whole_lab() {
     let mut sums = [0; 11];
-    for seed in 0..seeds(120, 500) {
+    // a sample goes on until everything happened in it
+    for seed in 0..seeds(200, 500) {
+        if seed >= seeds(40, 500) && sums.iter().all(|sum| *sum > 0) {
+            break;
+        }
         let (outcome, done) = run(seed, Mutant::None);
         assert_eq!(outcome, Ok(()), "seed {seed}");
         assert!(done[5] == 0 || seed.is_multiple_of(2), "seed {seed}: a key was released against the policy");

@@ -25,8 +25,8 @@ use crate::engine::wire::Wire;
 use crate::load::workload::dice::Dice;
 use crate::model::{Mono, Span};
 
-/// Longest wait for the answer to a trial.
-const VALIDATION: Duration = Duration::from_secs(5);
+/// Longest wait for the answer to a trial, where nobody says another.
+pub const VALIDATION: Duration = Duration::from_secs(5);
 /// Age at which a connection is replaced, when the load states none.
 const MAX_AGE: Span = Span::secs(30 * 60);
 /// A connection ends up to this part of its age earlier.
@@ -37,6 +37,7 @@ const EARLIER: u64 = 40;
 pub struct Pool {
     idle: Locked<VecDeque<Lent>>,
     max_age: Duration,
+    validation: Duration,
     dice: Dice,
     opened: AtomicU64,
 }
@@ -51,11 +52,12 @@ pub struct Lent {
 }
 
 impl Pool {
-    /// An empty pool; chance is only used for when connections are too old.
+    /// An empty pool that waits for the answer to a trial as long as `validation`; chance is only used for when connections
+    /// are too old.
     #[must_use]
-    pub fn new(max_age: Option<Span>, dice: Dice) -> Self {
+    pub fn new(max_age: Option<Span>, validation: Duration, dice: Dice) -> Self {
         let max_age = max_age.unwrap_or(MAX_AGE).0;
-        Self { idle: Locked::default(), max_age, dice, opened: AtomicU64::new(0) }
+        Self { idle: Locked::default(), max_age, validation, dice, opened: AtomicU64::new(0) }
     }
 
     /// Lends a connection that has just answered, a new one where there is none.
@@ -65,7 +67,7 @@ impl Pool {
     pub async fn borrow(&self, opener: &Opener) -> Result<Lent, Broken> {
         if let Some(mut lent) = self.next()
             && clock::now() < lent.ends
-            && answers(&mut lent.line.wire).await
+            && answers(&mut lent.line.wire, self.validation).await
         {
             return Ok(lent);
         }
@@ -99,13 +101,13 @@ impl Pool {
 }
 
 /// An empty query and its answer.
-async fn answers(wire: &mut Wire) -> bool {
+async fn answers(wire: &mut Wire, validation: Duration) -> bool {
     let asking = async {
         wire.queue_text("")?;
         wire.send().await?;
         wire.answer().await
     };
-    within(Some(VALIDATION), asking).await.is_ok()
+    within(Some(validation), asking).await.is_ok()
 }
 
 #[cfg(test)]
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn connections_end_at_their_age_or_up_to_a_fortieth_earlier_and_not_together() {
-        let pool = Pool::new(Some(Span::secs(40)), Dice::new(7, 0));
+        let pool = Pool::new(Some(Span::secs(40)), VALIDATION, Dice::new(7, 0));
         let ages: Vec<Duration> = (0..100).map(|number| pool.age(number)).collect();
         assert!(
             ages.iter().all(|age| (Duration::from_secs(39)..=Duration::from_secs(40)).contains(age)),

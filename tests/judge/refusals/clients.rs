@@ -309,7 +309,7 @@ fn silence(deeds: &[Deed]) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(256), ..ProptestConfig::default() })]
 
     #[test]
     fn no_client_is_out_for_less_than_everybody(
