@@ -10,7 +10,7 @@ pub async fn doctor(args: &LabArgs, output: Output) -> Result<Exit, CliError> {
     let spec = settings::resolve(args)?.spec;
     let docker = super::engine().await;
     let engine_gone = matches!(docker, Err(EngineError::NoEngine(_) | EngineError::NoPermission(_)));
-    let findings = examine(docker, &spec).await;
+    let findings = examine(docker, &spec, std::env::consts::ARCH).await;
     match output {
         Output::Json => println!("{}", serde_json::json!({ "schema_version": 1, "findings": findings })),
         Output::Text => findings.iter().for_each(print),

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use serde::Serialize;
+pub use super::finding::{DoctorFinding, Grade};
 
+use super::finding::finding;
 use super::names::network_address;
 use super::{engines, images, user};
 use crate::engine::docker::{Docker, EngineError};
@@ -11,42 +12,12 @@ use crate::model::body::LABEL_IMAGE;
 use crate::model::lab::ImageSource;
 use crate::model::{ImageRole, LabSpec};
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DoctorFinding {
-    /// What was looked at, in a few words.
-    pub what: &'static str,
-    /// Good, missing but only some things need it, or nothing works without it.
-    pub grade: Grade,
-    /// What was seen.
-    pub seen: String,
-    /// What its absence switches off, or what helps.
-    pub note: String,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grade {
-    /// There.
-    Good,
-    /// Not there; something is switched off.
-    Less,
-    /// Not there; nothing works.
-    Bad,
-}
-
-pub(super) fn finding(
-    what: &'static str,
-    grade: Grade,
-    seen: impl Into<String>,
-    note: impl Into<String>,
-) -> DoctorFinding {
-    DoctorFinding { what, grade, seen: seen.into(), note: note.into() }
-}
-
-/// Looks at everything a lab needs.
-pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec<DoctorFinding> {
+/// Looks at everything a lab needs. `processor`: what this program is built for, by the name that Rust has for it.
+pub async fn examine(
+    docker: Result<Docker, EngineError>,
+    spec: &LabSpec,
+    processor: &str,
+) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let docker = match docker {
         Ok(docker) => docker,
@@ -65,7 +36,7 @@ pub async fn examine(docker: Result<Docker, EngineError>, spec: &LabSpec) -> Vec
                 format!("{} (API {}), storage {}", info.version, info.api, info.storage),
                 "",
             ));
-            findings.extend(engines::known_of(&info, std::env::consts::ARCH));
+            findings.extend(engines::known_of(&info, processor));
             findings.push(finding("cgroup", Grade::Good, format!("version {}", info.cgroup), ""));
             findings.push(finding(
                 "machine",

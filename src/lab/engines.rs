@@ -4,7 +4,7 @@
 //! limitations), "Runtime metrics" (cgroup versions) and "Docker Engine API" (`GET /info`); the manual page
 //! `podman-system-service(1)`. What a trial on this machine can tell, `doctor` tries; here stands what follows from words.
 
-use super::doctor::{DoctorFinding, Grade, finding};
+use super::finding::{DoctorFinding, Grade, finding};
 use crate::engine::docker::{EngineInfo, EngineLimit};
 
 /// Engines on which labs of this program were founded and broken: version up to its second number, and version of cgroups.

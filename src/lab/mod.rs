@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod down;
 pub mod engines;
 mod error;
+mod finding;
 pub mod images;
 pub mod lab_hands;
 pub mod names;

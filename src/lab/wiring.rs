@@ -87,8 +87,8 @@ pub(super) async fn network_is_back(
 
 #[cfg(test)]
 mod tests {
-    use super::super::record;
     use super::*;
+    use crate::lab::record;
 
     fn wiring(network: Option<&str>, bodies: &[(&str, Option<&str>)]) -> Wiring {
         let bodies = bodies.iter().map(|(name, on)| ((*name).to_owned(), on.map(str::to_owned))).collect();
