@@ -178,6 +178,9 @@ mod tests {
         }
     }
 
+    /// Makes another engine of one.
+    type Change = fn(&mut EngineInfo);
+
     /// What is told of an engine: grade and what was seen, line by line.
     fn told(change: impl FnOnce(&mut EngineInfo)) -> Vec<(Grade, String)> {
         let mut info = engine();
@@ -209,7 +212,7 @@ mod tests {
         let podman = told(|info| info.other = Some("Podman Engine".to_owned()));
         assert_eq!(podman.len(), 2, "{podman:?}");
         assert!(podman[0].1.starts_with("untried: Podman Engine"), "{podman:?}");
-        let cases: [fn(&mut EngineInfo); 4] = [
+        let cases: [Change; 4] = [
             |info| info.rootless = true,
             |info| info.remapped = true,
             |info| info.selinux = true,
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn limits_that_nobody_keeps_are_told_with_what_helps() {
-        let note = |change: fn(&mut EngineInfo)| {
+        let note = |change: Change| {
             let mut info = engine();
             change(&mut info);
             known_of(&info, "x86_64").into_iter().find(|finding| finding.what == "limits").expect("a finding")
@@ -242,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_engine_on_which_no_lab_can_stand_is_bad() {
-        let cases: [(fn(&mut EngineInfo), &str); 3] = [
+        let cases: [(Change, &str); 3] = [
             (|info| info.version = "19.03.8".to_owned(), "too old"),
             (|info| info.kind = "windows".to_owned(), "windows"),
             (|info| info.processor = "aarch64".to_owned(), "aarch64"),

@@ -39,7 +39,7 @@ pub struct EngineInfo {
     pub rootless: bool,
     /// Whether root in a container is somebody else on the machine.
     pub remapped: bool,
-    /// Whether SELinux separates its containers.
+    /// Whether `SELinux` separates its containers.
     pub selinux: bool,
     /// The program that speaks for it, where that is no Docker: `Podman Engine`.
     pub other: Option<String>,
