@@ -3,13 +3,13 @@
 //! Invariants: the directory is written as the run goes, so a killed run is readable up to its last
 //! line; the verdict comes from the directory alone; healing runs on success, failure and Ctrl-C.
 
+mod calibration;
 pub mod claim;
 pub mod conduct;
 pub mod dir;
 pub mod dry;
 mod error;
 pub mod finish;
-mod fsync;
 pub mod journal;
 pub mod order;
 mod phases;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::RunError;
-use super::fsync;
+use super::calibration;
 use super::order::Order;
 use crate::engine::checkout;
 use crate::engine::clock;
@@ -35,7 +35,7 @@ pub async fn resolved(
         ("cpus".to_owned(), info.cpus.into()),
         ("memory-bytes".to_owned(), info.memory.into()),
     ]);
-    machine.extend(fsync::measure(docker, record).await);
+    machine.extend(calibration::measure(docker, record).await);
     Ok(Resolved {
         schema_version: Resolved::SCHEMA,
         edition: Resolved::EDITION,

@@ -30,6 +30,9 @@ pub struct BenchReport {
     /// The disk under the data. Absent where no run measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<FsyncTimes>,
+    /// What one core takes for the password of one login, median of all runs, milliseconds. Absent where no run measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_p50_ms: Option<f64>,
     /// When the first and the last run began, RFC 3339 in UTC. Absent where no point says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<(String, String)>,

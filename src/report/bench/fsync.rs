@@ -38,6 +38,15 @@ pub fn disk(points: &[Point]) -> Option<FsyncTimes> {
     })
 }
 
+/// Median over all runs of what one core took for the password of one login, milliseconds; points that share a run are
+/// counted once. `None` where no run measured it.
+#[must_use]
+pub fn login(points: &[Point]) -> Option<f64> {
+    let runs: BTreeMap<&str, f64> =
+        points.iter().filter_map(|point| Some((point.run.as_str(), point.login_p50_ms?))).collect();
+    bootstrap::middle(&runs.into_values().collect::<Vec<f64>>())
+}
+
 /// When the first and the last run began.
 #[must_use]
 pub fn span(points: &[Point]) -> Option<(String, String)> {

@@ -8,11 +8,17 @@ use sha2::{Digest, Sha256};
 
 use crate::report::{Environment, Report};
 
-/// What a run was made on, and a key for it. The disk is measured anew for each run, and is no part of it.
+/// Whether each run measures this fact of its machine anew, so that it differs where nothing else does.
+#[must_use]
+pub fn measured_anew(name: &str) -> bool {
+    name.starts_with("fsync_") || name.starts_with("login_")
+}
+
+/// What a run was made on, and a key for it. What each run measures anew is no part of it.
 #[must_use]
 pub fn environment(report: &Report) -> (String, Environment) {
     let mut environment = report.environment.clone();
-    environment.machine.retain(|name, _| !name.starts_with("fsync_"));
+    environment.machine.retain(|name, _| !measured_anew(name));
     let text = serde_json::to_string(&environment).unwrap_or_default();
     let digest = Sha256::digest(text.as_bytes());
     let first: u32 = digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte));

@@ -16,7 +16,7 @@ pub fn bench_markdown(report: &BenchReport) -> String {
     let machine: Vec<String> = report
         .machine
         .iter()
-        .filter(|(key, _)| !key.starts_with("fsync_"))
+        .filter(|(key, _)| !made::measured_anew(key))
         .map(|(key, value)| match (key.as_str(), value.as_u64()) {
             ("memory-bytes", Some(number)) => format!("memory {}", bytes(number)),
             _ => format!("{key} {}", made::plain(value)),
@@ -30,6 +30,9 @@ pub fn bench_markdown(report: &BenchReport) -> String {
             seconds(disk.p50_ms),
             seconds(disk.p99_ms)
         );
+    }
+    if let Some(login) = report.login_p50_ms {
+        let _ = write!(text, " One core computes the password of a login in {login:.1} ms.");
     }
     text.push_str(
         "\n\nOne machine, containers, these faults. Arms took turns. The fault came at a random phase of Patroni's loop, the \

@@ -24,7 +24,7 @@ pub use changes::{ChangeLine, Changes, Side, changes, changes_markdown};
 pub use document::BenchReport;
 pub use fsync::FsyncTimes;
 pub use goals::{GoalLine, worst};
-pub use made::{environment, facts, plain};
+pub use made::{environment, facts, measured_anew, plain};
 pub use markdown::{bench_markdown, beside, outcome};
 pub use numbers::{ArmLine, Bound, ComparisonLine, Rank, compare, proving, values};
 pub use point::{Point, STAGES, point};
@@ -67,6 +67,7 @@ pub fn bench_report(suite: &Suite, points: &[Point], beside: Beside) -> BenchRep
         machine: beside.machine,
         environments,
         disk: fsync::disk(points),
+        login_p50_ms: fsync::login(points),
         span: fsync::span(points),
         self_test: beside.self_test,
         comparisons,

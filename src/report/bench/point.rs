@@ -78,6 +78,9 @@ pub struct Point {
     /// Its 99th percentile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fsync_p99_ms: Option<f64>,
+    /// Median of what one core took for the password of one login then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_p50_ms: Option<f64>,
 }
 
 impl Point {
@@ -95,10 +98,11 @@ impl Point {
     /// Adds where and when it was made, as the report of its run says.
     #[must_use]
     pub fn made_on(mut self, report: &Report) -> Self {
-        let fsync = |key: &str| report.environment.machine.get(key).and_then(Value::as_f64);
+        let measured = |key: &str| report.environment.machine.get(key).and_then(Value::as_f64);
         self.started = Some(report.started.clone());
         self.environment = Some(made::environment(report).0);
-        (self.fsync_p50_ms, self.fsync_p99_ms) = (fsync("fsync_p50_ms"), fsync("fsync_p99_ms"));
+        (self.fsync_p50_ms, self.fsync_p99_ms) = (measured("fsync_p50_ms"), measured("fsync_p99_ms"));
+        self.login_p50_ms = measured("login_p50_ms");
         self
     }
 }
@@ -134,6 +138,7 @@ pub fn point(
         environment: None,
         fsync_p50_ms: None,
         fsync_p99_ms: None,
+        login_p50_ms: None,
     };
     point.made_on(report)
 }

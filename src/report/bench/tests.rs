@@ -53,6 +53,7 @@ pub(crate) fn points(arm: &str, values: &[f64]) -> Vec<Point> {
         environment: None,
         fsync_p50_ms: None,
         fsync_p99_ms: None,
+        login_p50_ms: None,
     };
     (0..).zip(values).map(point).collect()
 }

@@ -12,6 +12,7 @@ use crate::check::Measured;
 use crate::check::record::Check;
 use crate::history::FinalRead;
 use crate::model::Lsn;
+use crate::report::bench::measured_anew;
 use crate::report::{Exposed, Report, Spread, figures};
 use crate::stats;
 use crate::stats::figures::{bytes, count, dash, seconds, sentence};
@@ -200,10 +201,12 @@ fn environment(report: &Report) -> Vec<Fact> {
         [Some(p50), Some(p99), None] => format!("p50 {}, p99 {}", seconds(p50), seconds(p99)),
         _ => "not recorded".to_owned(),
     };
+    let login = told.machine.get("login_p50_ms").and_then(Value::as_f64);
+    let login = login.map_or_else(|| "not recorded".to_owned(), |login| format!("{login:.1} ms"));
     let pgha = Fact::new("pgha", told.pgha.clone());
     let all = machine
-        .filter(|fact| !fact.name.starts_with("fsync_"))
-        .chain([Fact::new("fsync of the disk", fsync)]);
+        .filter(|fact| !measured_anew(&fact.name))
+        .chain([Fact::new("fsync of the disk", fsync), Fact::new("password of a login, one core", login)]);
     all.chain(versions).chain(images).chain([pgha, commit]).collect()
 }
 

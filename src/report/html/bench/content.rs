@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::page::{BenchPage, GoalRow};
 use super::sections;
 use crate::model::scenario::VerdictWord;
-use crate::report::bench::{ArmLine, BenchReport, ComparisonLine, GoalLine, Point, Rank, facts, told, worst};
+use crate::report::bench::{ArmLine, BenchReport, ComparisonLine, GoalLine, Point, Rank, facts, measured_anew, told, worst};
 use crate::report::html::page::{Fact, Table};
 use crate::report::{Environment, Figure};
 use crate::stats::contrast::{Contrast, Lies};
@@ -289,7 +289,7 @@ fn environment(report: &BenchReport) -> Vec<Fact> {
         let old = Environment { machine: report.machine.clone(), ..Environment::default() };
         facts(&[(String::new(), old)].into())
             .into_iter()
-            .filter(|(name, _)| report.machine.contains_key(name) && !name.starts_with("fsync_"))
+            .filter(|(name, _)| report.machine.contains_key(name) && !measured_anew(name))
             .collect()
     } else {
         facts(&report.environments)
@@ -316,5 +316,8 @@ fn environment(report: &BenchReport) -> Vec<Fact> {
         },
     );
     all.push(Fact::new("fsync of the disk", disk));
+    let login = report.login_p50_ms;
+    let login = login.map_or_else(|| "not recorded".to_owned(), |login| format!("{login:.1} ms"));
+    all.push(Fact::new("password of a login, one core", login));
     all
 }
