@@ -10,6 +10,7 @@
 //! an expectation nobody can judge is *unknown*, never skipped.
 
 pub mod alarm;
+pub mod answering;
 pub mod audit;
 pub mod bank_total;
 pub mod brokered;

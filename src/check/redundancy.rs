@@ -92,6 +92,23 @@ pub fn measure(record: &RunRecord) -> Vec<Redundancy> {
 }
 
 fn of_fault(fault: &FaultRecord, faults: &[FaultRecord], looks: &[(Mono, bool)]) -> Option<Redundancy> {
+    let Spell { lost_ms, restored_ms, watched_ms } = spell(fault, faults, looks)?;
+    Some(Redundancy { fault: fault.id.clone(), lost_ms, restored_ms, watched_ms })
+}
+
+/// How long something was not whole because of a fault. All times are milliseconds from its injection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spell {
+    /// Until a look showed that it was not; `None`: no look did.
+    pub lost_ms: Option<f64>,
+    /// Until it was whole and stayed so; `None`: it never was.
+    pub restored_ms: Option<f64>,
+    /// Until the last look that showed anything.
+    pub watched_ms: f64,
+}
+
+/// What looks say after a fault, each with its instant and whether it showed everything; `None` where it never began.
+pub(super) fn spell(fault: &FaultRecord, faults: &[FaultRecord], looks: &[(Mono, bool)]) -> Option<Spell> {
     let began = fault.began?;
     let next = faults.iter().filter_map(|other| other.began).filter(|other| *other > began).min();
     let (mut lost, mut whole_since, mut last) = (None, None, began);
@@ -109,12 +126,7 @@ fn of_fault(fault: &FaultRecord, faults: &[FaultRecord], looks: &[(Mono, bool)])
         }
     }
     let after = |at: Mono| stats::millis(at.0 - began.0);
-    Some(Redundancy {
-        fault: fault.id.clone(),
-        lost_ms: lost.map(after),
-        restored_ms: whole_since.map(after),
-        watched_ms: after(last),
-    })
+    Some(Spell { lost_ms: lost.map(after), restored_ms: whole_since.map(after), watched_ms: after(last) })
 }
 
 /// Whether a look shows every copy; `None` when it shows no primary.

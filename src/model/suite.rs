@@ -90,6 +90,8 @@ pub enum Metric {
     FirstBack,
     /// From the fault until every copy streamed again, milliseconds; 0 when none was seen missing.
     Redundancy,
+    /// From the fault until as many members of every service answered as before, milliseconds; 0 when none was seen missing.
+    MembersBack,
     /// How often the primary changed. Where a fault should not change it, each one is a false failover.
     Failovers,
     /// Operations on 5432 that were not acknowledged, of loads with a schedule: a client in a closed loop that is turned
@@ -110,7 +112,12 @@ impl Metric {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::WriteOutage | Self::LastBack | Self::FirstBack | Self::Redundancy | Self::ReadP99 => "ms",
+            Self::WriteOutage
+            | Self::LastBack
+            | Self::FirstBack
+            | Self::Redundancy
+            | Self::MembersBack
+            | Self::ReadP99 => "ms",
             Self::Failovers => "failovers",
             Self::FailedWrites => "writes",
             Self::FailedReads | Self::LateReads => "reads",
@@ -125,6 +132,7 @@ impl Metric {
             Self::LastBack => "last-back",
             Self::FirstBack => "first-back",
             Self::Redundancy => "redundancy",
+            Self::MembersBack => "members-back",
             Self::Failovers => "failovers",
             Self::FailedWrites => "failed-writes",
             Self::FailedReads => "failed-reads",
@@ -141,6 +149,7 @@ impl Metric {
             Self::LastBack => "last client back on 5432",
             Self::FirstBack => "first client back on 5432",
             Self::Redundancy => "time until every copy streamed again",
+            Self::MembersBack => "time until as many members of every service answered as before",
             Self::Failovers => "changes of the primary",
             Self::FailedWrites => "writes on 5432 that were not acknowledged",
             Self::FailedReads => {

@@ -13,7 +13,7 @@ use super::tree;
 use crate::model::scenario::{Client, Via};
 use crate::model::suite::{Arm, Comparison, Suite};
 use crate::model::suite_goal::Goal;
-use crate::model::{Load, Name, Scenario, Span};
+use crate::model::{Load, Name, Scenario, Span, Step};
 
 /// How long the load goes on when the fault is over.
 const LOAD_AFTER_FAULT: Duration = Duration::from_secs(3);
@@ -195,7 +195,12 @@ pub fn of_trial(comparison: &Comparison, scenario: &Scenario, trial: Trial) -> R
     if let Some(verb) = &arm.verb {
         step.verb = verb.clone();
     }
-    (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
+    let group = step.together.clone();
+    let fault = |step: &Step| step.id.as_ref() == Some(&comparison.fault);
+    let same = |step: &&mut Step| fault(step) || (group.is_some() && step.together == group);
+    for step in made.steps.iter_mut().filter(same) {
+        (step.at, step.lasts) = (Some(at), step.lasts.map(|_| arm.lasts));
+    }
     made.duration = Span(at.0 + arm.lasts.0 + LOAD_AFTER_FAULT);
     Ok(made)
 }

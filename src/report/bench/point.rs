@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::made;
 use crate::check::brokered::done;
-use crate::check::{RunRecord, failovers, latency};
+use crate::check::{RunRecord, answering, failovers, latency};
 use crate::model::scenario::{Endpoint, LoadModel, VerdictWord};
 use crate::model::suite::{Comparison, Metric};
 use crate::model::{Mono, Name};
@@ -164,6 +164,7 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&RunRecord>) -
             let line = report.redundancy.iter().find(|line| line.fault == comparison.fault)?;
             if line.lost_ms.is_none() { Some(0.0) } else { line.restored_ms }
         }
+        Metric::MembersBack => members_back(record?, &comparison.fault),
         // a handful, far below 2^53
         Metric::Failovers => failovers::measure(record?).map(|changes| changes.len() as f64),
         Metric::FailedWrites => Some(failed(report, record, "rw")),
@@ -171,6 +172,13 @@ fn value(comparison: &Comparison, report: &Report, record: Option<&RunRecord>) -
         Metric::LateReads => unserved(record?, &comparison.fault, Some(LATE)),
         Metric::ReadP99 => settled_reads(record?, &comparison.fault).map(|took| took.p99),
     }
+}
+
+/// Milliseconds until as many members answered as before the fault, 0 where none was missed; `None` where they never did.
+fn members_back(record: &RunRecord, fault: &Name) -> Option<f64> {
+    let fault = record.history.faults.iter().find(|known| known.id == *fault)?;
+    let spell = answering::measure(record, fault)?;
+    if spell.lost_ms.is_none() { Some(0.0) } else { spell.restored_ms }
 }
 
 /// Operations of scheduled loads through a port that were not acknowledged.

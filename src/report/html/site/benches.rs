@@ -11,11 +11,12 @@ use crate::report::{BenchReport, ComparisonLine};
 use crate::stats::figures::{count, dash, rate, seconds};
 
 /// Metrics there are; older measurements name them in other words.
-const METRICS: [Metric; 9] = [
+const METRICS: [Metric; 10] = [
     Metric::WriteOutage,
     Metric::LastBack,
     Metric::FirstBack,
     Metric::Redundancy,
+    Metric::MembersBack,
     Metric::Failovers,
     Metric::FailedWrites,
     Metric::FailedReads,
