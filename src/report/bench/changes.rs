@@ -17,7 +17,7 @@ use crate::model::suite::Metric;
 use crate::stats::contrast::{Contrast, Lies, contrast, shares};
 use crate::stats::figures::dash;
 
-/// What changed.
+/// What changed from one bench to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Changes {
@@ -43,9 +43,9 @@ pub struct Changes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ChangeLine {
-    /// The comparison.
+    /// Name of the comparison.
     pub comparison: Name,
-    /// The arm.
+    /// Name of the arm.
     pub arm: Name,
     /// What was read off each run.
     pub metric: Metric,
@@ -65,14 +65,14 @@ pub struct ChangeLine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Side {
-    /// Points.
+    /// How many points there are.
     pub points: usize,
-    /// Their median.
+    /// The median of their values.
     pub median: Option<f64>,
     /// Whether that is *never*.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub median_never: bool,
-    /// The largest.
+    /// The largest of their values.
     pub max: Option<f64>,
     /// Whether that is *never*.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

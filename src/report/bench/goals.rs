@@ -12,21 +12,21 @@ use crate::model::{Name, Span};
 use crate::stats::contrast::{Lies, shares};
 use crate::stats::figures::{count, dash, rate, seconds};
 
-/// One demand.
+/// What one demand of a suite came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct GoalLine {
     /// The comparison; absent: the load generator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Name>,
-    /// The arm.
+    /// Name of the arm that is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<Name>,
     /// What is asked for, in words.
     pub asks: String,
     /// What was measured, in words.
     pub measured: String,
-    /// Points it rests on.
+    /// How many points it rests on.
     pub points: usize,
     /// Met is a pass. Unknown: too few points, or nothing to read.
     pub outcome: VerdictWord,

@@ -22,11 +22,11 @@ const LAST: &str = "last-back";
 /// Fewer points have no halves that say anything.
 const HALVED: usize = 4;
 
-/// One arm in numbers.
+/// What the points of one arm come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ArmLine {
-    /// The arm.
+    /// Name of the arm.
     pub arm: Name,
     /// Its lab, in words. Absent in reports of older editions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -37,13 +37,13 @@ pub struct ArmLine {
     pub unknown: usize,
     /// Points whose run was judged a fail.
     pub failed: usize,
-    /// Smallest.
+    /// The smallest value.
     pub min: Option<f64>,
-    /// Median.
+    /// The median of the values.
     pub median: Option<f64>,
-    /// 95th percentile, nearest rank.
+    /// Their 95th percentile, by nearest rank.
     pub p95: Option<f64>,
-    /// Largest.
+    /// The largest value.
     pub max: Option<f64>,
     /// From which of these on it is *never*, and the number a bound; absent where every trial ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub enum Bound {
     None,
 }
 
-/// One comparison in numbers.
+/// What one comparison came to, arm by arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ComparisonLine {

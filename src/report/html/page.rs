@@ -16,7 +16,7 @@ pub const FILE: &str = "report.html";
 pub struct Page {
     /// Name of the scenario.
     pub scenario: String,
-    /// What happens in it.
+    /// What happens in the scenario, in one sentence.
     pub about: String,
     /// The verdict.
     pub verdict: VerdictWord,
@@ -36,7 +36,7 @@ pub struct Page {
     pub loss: LossShown,
     /// What no run should show.
     pub anomalies: Vec<Anomaly>,
-    /// Every check.
+    /// Every check, in the order of the report.
     pub checks: Vec<CheckLine>,
     /// Tables: faults, loads, clients.
     pub tables: Vec<Table>,
@@ -49,9 +49,9 @@ pub struct Page {
 /// A name and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// Name.
+    /// What it is a fact about.
     pub name: String,
-    /// Value.
+    /// The fact, in words.
     pub value: String,
 }
 
@@ -67,25 +67,25 @@ impl Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {
-    /// Nothing to look at.
+    /// Nothing that a reader must look at.
     Quiet,
     /// Part of the frame: a phase, a state without a word on it.
     Frame,
-    /// As it should be.
+    /// Something is as it should be.
     Good,
     /// A primary, or a balancer that leads to it.
     Primary,
-    /// A replica.
+    /// An instance that follows.
     Replica,
-    /// A controller acts.
+    /// A controller does something.
     Act,
-    /// Not seen.
+    /// Something was not seen.
     Blind,
     /// Not as it should be for long.
     Warn,
     /// As it must not be.
     Bad,
-    /// A fault.
+    /// A fault is on.
     Fault,
 }
 
@@ -107,7 +107,7 @@ impl Tone {
         }
     }
 
-    /// That of a verdict.
+    /// The tone in which a verdict is shown.
     #[must_use]
     pub const fn of_verdict(verdict: VerdictWord) -> Self {
         match verdict {
@@ -121,11 +121,11 @@ impl Tone {
 /// A part of the run on one axis of time, lanes under each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Time {
-    /// What part it is.
+    /// Which part of the run it is.
     pub title: String,
-    /// Its beginning.
+    /// Where the axis begins.
     pub from_ms: f64,
-    /// Its end.
+    /// Where the axis ends.
     pub to_ms: f64,
     /// Faults: they shade every lane.
     pub shades: Vec<Band>,
@@ -133,16 +133,16 @@ pub struct Time {
     pub lanes: Vec<Lane>,
 }
 
-/// One lane.
+/// What happened to one kind of thing, on the axis of time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lane {
-    /// What it shows.
+    /// The kind of thing that it shows.
     pub title: &'static str,
     /// How to read it; empty where that is plain.
     pub note: String,
-    /// States over time.
+    /// Rows of states and marks.
     pub rows: Vec<Row>,
-    /// Numbers over time.
+    /// Charts of numbers.
     pub charts: Vec<Chart>,
 }
 
@@ -167,18 +167,18 @@ impl Lane {
 pub struct Row {
     /// What thing; empty in a crowd, whose rows are thin.
     pub label: String,
-    /// What it was.
+    /// States, each with its span.
     pub bands: Vec<Band>,
-    /// What happened to it.
+    /// Instants at which something happened.
     pub marks: Vec<Mark>,
 }
 
 /// What something was from one instant to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Band {
-    /// Since when.
+    /// When it began.
     pub from_ms: f64,
-    /// Until when.
+    /// When it ended.
     pub to_ms: f64,
     /// A word or two, shown where it fits.
     pub label: String,
@@ -191,7 +191,7 @@ pub struct Band {
 /// What happened at an instant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mark {
-    /// When.
+    /// When it happened.
     pub at_ms: f64,
     /// A word or two; empty where marks are many.
     pub label: String,
@@ -207,22 +207,22 @@ pub struct Mark {
 pub enum Unit {
     /// Milliseconds, written as seconds.
     Millis,
-    /// Things.
+    /// A number of things.
     Count,
-    /// Things in a second.
+    /// A number of things in a second.
     Rate,
-    /// Bytes.
+    /// Bytes, written with their unit.
     Bytes,
-    /// Cores.
+    /// Cores of a processor.
     Cores,
 }
 
-/// Numbers over time.
+/// Numbers over time, as lines on one axis.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Chart {
-    /// What it shows.
+    /// What the numbers are.
     pub title: String,
-    /// Of what.
+    /// The unit of the numbers.
     pub unit: Unit,
     /// Whether equal ratios are equally far apart.
     pub log: bool,
@@ -233,7 +233,7 @@ pub struct Chart {
 /// One line of a chart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// What it shows.
+    /// What the legend calls it.
     pub name: String,
     /// How it looks.
     pub tone: Tone,
@@ -243,11 +243,11 @@ pub struct Line {
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// How points are joined.
+/// How the points of a line are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Join {
-    /// By the shortest way.
+    /// Straight from point to point.
     Line,
     /// A number holds until the next one.
     Step,
@@ -257,7 +257,7 @@ pub enum Join {
     Limit,
 }
 
-/// Latency by percentile.
+/// Latency of each load by share of its operations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LatencyCurves {
     /// Shares of a hundred, in order.
@@ -269,7 +269,7 @@ pub struct LatencyCurves {
 /// What was lost, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LossShown {
-    /// Numbers.
+    /// What was lost, in numbers.
     pub facts: Vec<Fact>,
     /// Timelines, the oldest first.
     pub timelines: Vec<Timeline>,
@@ -278,7 +278,7 @@ pub struct LossShown {
 /// One timeline, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeline {
-    /// Its number.
+    /// The number that PostgreSQL gave it.
     pub number: u32,
     /// Where the next one left it; `None` for the last.
     pub left_at: Option<String>,
@@ -291,37 +291,37 @@ pub struct Timeline {
 pub struct Anomaly {
     /// Its kind, and whose it is.
     pub title: String,
-    /// One sentence.
+    /// What was seen, as one sentence.
     pub says: String,
     /// A circle: each operation, and the edge from it to the next; empty where it is none.
     pub circle: Vec<(String, &'static str)>,
-    /// The operations in it.
+    /// The operations that take part in it.
     pub table: Option<Table>,
 }
 
-/// A table.
+/// A table of texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Table {
-    /// What it shows.
+    /// The heading above it.
     pub title: String,
-    /// Heads of its columns.
+    /// The head of each column.
     pub head: Vec<&'static str>,
-    /// Its rows.
+    /// Its rows, cell by cell.
     pub rows: Vec<Vec<String>>,
     /// What is left out, in words; empty when nothing is.
     pub more: String,
 }
 
-/// One check.
+/// One check, with where it stands in the record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheckLine {
-    /// Its name.
+    /// The word of the checker.
     pub name: String,
     /// Whether the scenario asked for it.
     pub asked: bool,
-    /// Its verdict.
+    /// What it says of the run.
     pub verdict: VerdictWord,
-    /// One sentence.
+    /// What was found, as one sentence.
     pub summary: String,
     /// What it rests on, as JSON; the beginning of it where that is long.
     pub evidence: String,

@@ -6,10 +6,10 @@ use crate::model::scenario::VerdictWord;
 use crate::report::Figure;
 use crate::report::html::page::{Fact, Table, Unit};
 
-/// The page.
+/// What the page of a bench shows, as plain data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BenchPage {
-    /// Its heading.
+    /// The heading of the page.
     pub title: String,
     /// How the goals ended; `None` where none is asked for.
     pub verdict: Option<VerdictWord>,
@@ -19,13 +19,13 @@ pub struct BenchPage {
     pub facts: Vec<Fact>,
     /// The figures that matter first.
     pub figures: Vec<Figure>,
-    /// What was asked for.
+    /// What the suite asked for, demand by demand.
     pub goals: Vec<GoalRow>,
     /// Comparisons without a point, in words; empty when there is none.
     pub not_measured: String,
     /// Which arm wins each comparison.
     pub wins: Table,
-    /// One a comparison.
+    /// A section for each comparison.
     pub sections: Vec<Section>,
     /// What chance does: one lab beside itself.
     pub noise: Table,
@@ -41,26 +41,26 @@ pub struct BenchPage {
     pub again: Vec<String>,
 }
 
-/// One demand.
+/// One demand, and whether it was met.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GoalRow {
     /// The comparison, and where it stands on the page; empty where it stands nowhere.
     pub comparison: String,
-    /// The arm.
+    /// Name of the arm that is measured.
     pub arm: String,
     /// What was asked.
     pub asks: String,
     /// What was measured.
     pub measured: String,
-    /// Points.
+    /// How many points it rests on, in words.
     pub points: String,
-    /// Met, or not.
+    /// Pass: it is met.
     pub outcome: VerdictWord,
     /// Why not, or what cannot be beaten.
     pub note: String,
 }
 
-/// One comparison.
+/// What one comparison shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Section {
     /// Its name; also its place on the page.
@@ -101,7 +101,7 @@ pub struct Strips {
 /// The points of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Strip {
-    /// The arm.
+    /// Name of the arm.
     pub label: String,
     /// Its numbers in a line.
     pub note: String,
@@ -117,7 +117,7 @@ pub struct Strip {
     pub p95: Option<f64>,
 }
 
-/// One point.
+/// One trial on its strip.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dot {
     /// What was read; where it never ended, the time to the end of the load.
@@ -133,7 +133,7 @@ pub struct Dot {
 /// Where the time of an arm goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Waterfall {
-    /// The arm.
+    /// Name of the arm.
     pub label: String,
     /// From one stage to the next, milliseconds from the fault: beginning, end, and the stage that it ends with.
     pub bands: Vec<(f64, f64, &'static str)>,
