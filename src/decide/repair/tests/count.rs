@@ -197,7 +197,7 @@ fn where_no_scaling_controller_says_who_leaves_repair_does() {
     assert!(decide(&seen, RepairMemory::default()).steps.iter().all(|step| !step.disruptive()));
     // where a scaling controller stands it says who leaves
     let scaling = ControllerSpec {
-        name: name("scaling"),
+        name: name("scaling").into(),
         replicas: 2,
         image: OURS.to_owned(),
         policy: std::collections::BTreeMap::new(),

@@ -6,7 +6,7 @@ use crate::decide::scaling::sizes::SIZES_AT_ONCE;
 use crate::model::lab::Range;
 
 /// Who is given another size.
-fn resized(decision: &ScalingDecision) -> Vec<Name> {
+fn resized(decision: &ScalingDecision) -> Vec<MemberId> {
     let resizes = decision.steps.iter().filter(|step| matches!(step, ScalingStep::Resize { .. }));
     resizes.map(ScalingStep::subject).collect()
 }
@@ -31,7 +31,7 @@ fn of_many_sizes_some_are_given_at_once_and_a_disk_that_fills_beside_them() {
     let full = DiskUsage { free: Bytes::mib(1), size: Bytes::gib(1) };
     usage.get_mut(&nth(copies)).expect("the last one").disk = Some(full);
     let first = resized(&crowd.decide());
-    let wanted: Vec<Name> = (1..=SIZES_AT_ONCE).chain([copies]).map(nth).collect();
+    let wanted: Vec<MemberId> = (1..=SIZES_AT_ONCE).chain([copies]).map(nth).collect();
     assert_eq!(first, wanted);
     assert_eq!(resized(&crowd.decide()), [nth(copies - 2), nth(copies - 1)], "the rest follows at once");
     assert_eq!(resized(&crowd.decide()), []);
