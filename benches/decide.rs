@@ -25,16 +25,16 @@ use pgha::spec::lab::{Layer, resolve};
 const DATABASES: usize = 990;
 
 /// A name of the kind that is wanted here.
-fn name<N: FromStr<Err: Debug>>(text: String) -> N {
+fn name<N: FromStr<Err: Debug>>(text: &str) -> N {
     text.parse().expect("a name")
 }
 
 fn world() -> RepairWorld {
     let size = Size { cpus: 1.0, memory: Bytes::mib(256), disk: Bytes::gib(1) };
     let stand = |word: &str, service, n: usize, host: usize| Member {
-        id: name(format!("{word}-{n}")),
+        id: name(&format!("{word}-{n}")),
         service,
-        host: name(format!("h{host}")),
+        host: name(&format!("h{host}")),
         size,
     };
     let databases = (1..=DATABASES).map(|n| stand("postgres", Service::Postgres, n, n));
@@ -78,10 +78,10 @@ fn healthy(world: &RepairWorld) -> RepairSeen {
         bodies.members.insert(member.id.clone(), vec![body(member.id.as_str(), &member.host, service)]);
         bodies.hosts.insert(member.host.clone(), body(member.host.as_str(), &member.host, "host"));
     }
-    let leader = LeaderSeen { member: name("postgres-1".to_owned()), mod_revision: 7, lease: 70 };
+    let leader = LeaderSeen { member: name("postgres-1"), mod_revision: 7, lease: 70 };
     let server =
         |up| ServerSeen { status: if up { "UP" } else { "DOWN" }.to_owned(), ..ServerSeen::default() };
-    let rw = (1..=DATABASES).map(|n| (name(format!("h{n}")), server(n == 1))).collect();
+    let rw = (1..=DATABASES).map(|n| (name(&format!("h{n}")), server(n == 1))).collect();
     let routes = Routes { rw, ..Routes::default() };
     let of = |service| world.members.iter().filter(move |member| member.service == service);
     RepairSeen {
@@ -169,7 +169,7 @@ fn used(
         bodies: healthy.bodies.clone(),
         usage: Sight::Seen(usages),
         store: Sight::Seen(scaling::ScalingStoreSeen {
-            leader: Some(name("postgres-1".to_owned())),
+            leader: Some(name("postgres-1")),
             ..scaling::ScalingStoreSeen::default()
         }),
         postgres: patroni.collect(),

@@ -87,7 +87,7 @@ mod tests {
             Verb::Pause { target: Target::Primary };
         let at = Mono(2_500_000_000);
         let fault = FaultRecord { began: Some(at), ..FaultRecord::meant(Name::new("f").expect("a name"), verb, at) };
-        let spell = of_looks(&looks, &fault, &[fault.clone()]).expect("looks around the fault");
+        let spell = of_looks(&looks, &fault, std::slice::from_ref(&fault)).expect("looks around the fault");
         (spell.lost_ms, spell.restored_ms)
     }
 

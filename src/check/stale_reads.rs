@@ -64,7 +64,7 @@ pub fn check(record: &RunRecord, reads: &[HeartbeatRead<'_>]) -> Finding {
     let mut gap = None;
     for expect in &record.scenario.expects {
         let Expect::StaleReads { max, when } = expect else { continue };
-        match p99(record, &reads, *when) {
+        match p99(record, reads, *when) {
             Some(p99) if p99 > max.as_ms() => {
                 let (limit, part) = (max.as_ms(), called(*when));
                 let said =
