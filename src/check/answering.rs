@@ -4,8 +4,8 @@
 //! a connection of 5432 to a writable instance, and a controller that tells its status. The counts of the last look before
 //! the fault are the measure. A member that another took the place of is counted as well: what counts is how many there are.
 
-use super::redundancy::{self, Spell};
 use super::record::RunRecord;
+use super::redundancy::{self, Spell};
 use crate::model::{FaultRecord, Mono, Sight, Sighting};
 
 /// Members that answer: databases, members of etcd, balancers, controllers.
@@ -60,8 +60,8 @@ mod tests {
 
     use super::*;
     use crate::model::scenario::Verb;
-    use crate::model::{MemberId, Name, Target};
     use crate::model::sighting::{BalancerSeen, EtcdSeen, PostgresSeen, SqlSeen};
+    use crate::model::{MemberId, Name, Target};
 
     /// A look: one database, one member of etcd, and balancers that serve or not.
     fn look(second: u64, balancers: &[(&str, bool)]) -> Sighting {
@@ -83,10 +83,10 @@ mod tests {
     fn missed(looks: &[&[(&str, bool)]]) -> (Option<f64>, Option<f64>) {
         let looks: Vec<Sighting> = (1..).zip(looks).map(|(second, seen)| look(second, seen)).collect();
         let looks: Vec<&Sighting> = looks.iter().collect();
-        let verb: Verb =
-            Verb::Pause { target: Target::Primary };
+        let verb: Verb = Verb::Pause { target: Target::Primary };
         let at = Mono(2_500_000_000);
-        let fault = FaultRecord { began: Some(at), ..FaultRecord::meant(Name::new("f").expect("a name"), verb, at) };
+        let fault =
+            FaultRecord { began: Some(at), ..FaultRecord::meant(Name::new("f").expect("a name"), verb, at) };
         let spell = of_looks(&looks, &fault, std::slice::from_ref(&fault)).expect("looks around the fault");
         (spell.lost_ms, spell.restored_ms)
     }

@@ -1,6 +1,6 @@
 //! The report: its numbers, its Markdown, its `JUnit` XML, its schema.
 
-use pgha::check::judge;
+use pgha::check::{Measured, judge};
 use pgha::model::Mono;
 use pgha::model::scaling::Usage;
 use pgha::model::sighting::Sighting;
@@ -12,7 +12,7 @@ use crate::story::{Plan, Story, name, tell};
 
 fn report(story: &Story) -> Report {
     let record = story.record();
-    build(&record, &judge(&record))
+    build(&Measured::of(&record), &judge(&record))
 }
 
 #[test]

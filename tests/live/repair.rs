@@ -11,7 +11,7 @@ use pgha::engine::clock;
 use pgha::engine::docker::Docker;
 use pgha::lab::record::{self, LabRecord};
 use pgha::model::control::{BrokerAccess, BrokerAnswer, BrokerDeed, BrokerRefusal, Token};
-use pgha::model::{MemberId, Service};
+use pgha::model::{HostName, MemberId, Service};
 
 use crate::desk::{Lab, succeed};
 
@@ -66,11 +66,12 @@ pub fn the_broker_obeys_nobody_else(lab: &Lab) {
         }
         // who runs is not removed, who belongs to the lab keeps its volumes, and names come in their order
         let name = |text: &str| text.parse::<MemberId>().expect("a name");
+        let host = |text: &str| text.parse::<HostName>().expect("a name");
         let (member, service) = (name("postgres-1"), Service::Postgres);
-        let elsewhere = BrokerDeed::Create { member: member.clone(), service, host: name("client") };
-        let skipped = BrokerDeed::Create { member: name("postgres-9"), service, host: name("h1") };
+        let elsewhere = BrokerDeed::Create { member: member.clone(), service, host: host("client") };
+        let skipped = BrokerDeed::Create { member: name("postgres-9"), service, host: host("h1") };
         let client =
-            BrokerDeed::Create { member: name("client"), service: Service::Client, host: name("client") };
+            BrokerDeed::Create { member: name("client"), service: Service::Client, host: host("client") };
         let (retire, discard) =
             (BrokerDeed::Retire { member: member.clone() }, BrokerDeed::Discard { member });
         for deed in [elsewhere, skipped, client, retire, discard] {

@@ -170,7 +170,8 @@ struct Done {
 
 impl Done {
     fn reached(&self) -> [u32; 8] {
-        let Self { resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed, late } = *self;
+        let Self { resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed, late } =
+            *self;
         [resizes, restarts, numbers, more_balancers, fewer_balancers, refused, weighed, late]
     }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::page::{BenchPage, GoalRow};
 use super::sections;
 use crate::model::scenario::VerdictWord;
-use crate::report::bench::{ArmLine, BenchReport, ComparisonLine, GoalLine, Point, Rank, facts, measured_anew, told, worst};
+use crate::report::bench::{
+    ArmLine, BenchReport, ComparisonLine, GoalLine, Point, Rank, facts, measured_anew, told, worst,
+};
 use crate::report::html::page::{Fact, Table};
 use crate::report::{Environment, Figure};
 use crate::stats::contrast::{Contrast, Lies};
