@@ -239,7 +239,7 @@ lost-ack = { within = "zero" }
         ·          ──────────────────────────────────
      28 │
         ╰────
-      help: Bound.
+      help: Longest time that is allowed.
 
     Error:
       × unknown key `lost-ack`
